@@ -1,0 +1,11 @@
+# Libraries from the system, each as one imported target. Versions per Debian release: HACKING.md.
+find_package(PkgConfig REQUIRED)
+find_package(Boost REQUIRED CONFIG)
+find_package(simdjson REQUIRED CONFIG)
+find_package(fmt REQUIRED CONFIG)
+find_package(spdlog REQUIRED CONFIG)
+find_package(CLI11 REQUIRED CONFIG)
+find_package(nlohmann_json REQUIRED CONFIG)
+pkg_check_modules(hiredis REQUIRED IMPORTED_TARGET hiredis)
+pkg_check_modules(libuv REQUIRED IMPORTED_TARGET libuv)
+pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)

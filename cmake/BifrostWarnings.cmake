@@ -1,0 +1,13 @@
+# One place for warnings and for the sources' include root.
+add_library(bifrost_build INTERFACE)
+target_include_directories(bifrost_build INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_options(bifrost_build INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor
+                                               -Woverloaded-virtual -Wundef)
+if(BIFROST_SANITIZE)
+  target_compile_options(bifrost_build INTERFACE -fsanitize=${BIFROST_SANITIZE} -fno-omit-frame-pointer
+                                                 -fno-sanitize-recover=all)
+  target_link_options(bifrost_build INTERFACE -fsanitize=${BIFROST_SANITIZE})
+endif()
+if(BIFROST_WERROR)
+  target_compile_options(bifrost_build INTERFACE -Werror)
+endif()

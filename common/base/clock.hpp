@@ -1,0 +1,57 @@
+// clock.hpp - the node's one clock.
+//
+// Leases and deadlines use CLOCK_BOOTTIME: it never jumps when somebody sets the date, and it goes on while the
+// machine is suspended, so that a lease cannot outlive a laptop's sleep. All processes of a node share it, which is
+// why the segment may hold its readings. Cost: one vDSO call, no system call.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <ctime>
+
+namespace bifrost {
+
+// A reading of CLOCK_BOOTTIME, in nanoseconds since the machine started.
+struct BootTime {
+  std::uint64_t ns = 0;
+
+  auto operator<=>(const BootTime&) const = default;
+
+  BootTime operator+(std::chrono::nanoseconds d) const {
+    return {ns + static_cast<std::uint64_t>(d.count())};
+  }
+  // The time from `earlier` to this reading; negative when `earlier` is the later one.
+  std::chrono::nanoseconds since(BootTime earlier) const {
+    return std::chrono::nanoseconds(static_cast<std::int64_t>(ns - earlier.ns));
+  }
+};
+
+inline BootTime boot_now() {
+  timespec ts{};
+  clock_gettime(CLOCK_BOOTTIME, &ts);
+  return {static_cast<std::uint64_t>(ts.tv_sec) * 1'000'000'000u +
+          static_cast<std::uint64_t>(ts.tv_nsec)};
+}
+
+// The instant after which a wait gives up.
+class Deadline {
+ public:
+  explicit Deadline(std::chrono::nanoseconds from_now) : at_(boot_now() + from_now) {}
+  static Deadline at(BootTime instant) { return Deadline(instant); }
+
+  BootTime instant() const { return at_; }
+  bool passed() const { return boot_now() >= at_; }
+
+  // What poll(2) should wait: milliseconds rounded up, never negative.
+  int poll_timeout_ms() const {
+    const auto left = at_.since(boot_now());
+    if (left.count() <= 0) return 0;
+    return static_cast<int>((left.count() + 999'999) / 1'000'000);
+  }
+
+ private:
+  explicit Deadline(BootTime at) : at_(at) {}
+  BootTime at_;
+};
+
+}  // namespace bifrost

@@ -1,0 +1,19 @@
+// segment_dir.hpp - the names inside a segment directory (BIFROST_SEGMENT_DIR).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace bifrost {
+
+inline constexpr std::string_view kSegmentFileName = "segment";
+inline constexpr std::string_view kControlSocketName = "control.sock";
+inline constexpr std::string_view kLockFileName = "agent.lock";
+
+inline std::string path_in(std::string_view dir, std::string_view name) {
+  std::string path(dir);
+  if (path.empty() || path.back() != '/') path.push_back('/');
+  return path.append(name);
+}
+
+}  // namespace bifrost

@@ -1,0 +1,161 @@
+#include "common/base/settings.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <fstream>
+
+namespace bifrost {
+
+const std::array<SettingInfo, static_cast<std::size_t>(Setting::kCount)>& setting_table() {
+  static constexpr std::array<SettingInfo, static_cast<std::size_t>(Setting::kCount)> kTable = {{
+      {Setting::kRedisUrl, "redis_url", "BIFROST_REDIS_URL", "redis://localhost:6379/0",
+       "where the modules are: redis://[user:pass@]host:port/db or unix://path?db=N"},
+      {Setting::kSegmentDir, "segment_dir", "BIFROST_SEGMENT_DIR", "",
+       "directory of the segment and the control socket: /run/bifrost if it exists, else /dev/shm/bifrost-<uid>"},
+      {Setting::kWorkspace, "workspace", "BIFROST_WORKSPACE", "/tmp/bifrost/workspace",
+       "virtual root of the modules, the prefix of every __file__"},
+      {Setting::kPrecedence, "precedence", "BIFROST_PRECEDENCE", "workspace",
+       "workspace: before installed packages; installed: after them"},
+      {Setting::kOnStale, "on_stale", "BIFROST_ON_STALE", "serve",
+       "mirror stale and Redis unreachable: serve the last known source, or error"},
+      {Setting::kAutoload, "autoload", "BIFROST_AUTOLOAD", "", "1: install the hook when the interpreter starts"},
+      {Setting::kDisable, "disable", "BIFROST_DISABLE", "", "1: install_virtual_import_hook() does nothing"},
+      {Setting::kAgentUid, "agent_uid", "BIFROST_AGENT_UID", "",
+       "uid whose segment is trusted besides root's and one's own"},
+      {Setting::kSize, "size", "BIFROST_SIZE", "32M", "size of the first segment"},
+      {Setting::kMaxSize, "max_size", "BIFROST_MAX_SIZE", "4G", "size up to which successors may grow"},
+      {Setting::kSignal, "signal", "BIFROST_SIGNAL", "auto", "change signals: auto, both, keyspace or tracking"},
+      {Setting::kOnExpiry, "on_expiry", "BIFROST_ON_EXPIRY", "retain",
+       "a key that expired: retain the module, or drop it"},
+      {Setting::kLease, "lease", "BIFROST_LEASE", "1s", "how stale an answer may be without asking"},
+      {Setting::kReconcile, "reconcile", "BIFROST_RECONCILE", "60s", "time between full comparisons of key names"},
+      {Setting::kMaxModuleBytes, "max_module_bytes", "BIFROST_MAX_MODULE_BYTES", "32M",
+       "values above this size are not mirrored"},
+      {Setting::kLogLevel, "log_level", "BIFROST_LOG_LEVEL", "info", "debug, info, warn or error"},
+      {Setting::kLogFormat, "log_format", "BIFROST_LOG_FORMAT", "text", "text or json"},
+  }};
+  return kTable;
+}
+
+const SettingInfo& setting_info(Setting id) { return setting_table()[static_cast<std::size_t>(id)]; }
+
+namespace {
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kBlank = " \t\r\n";
+  const auto first = text.find_first_not_of(kBlank);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
+}
+
+std::string default_segment_dir() {
+  struct stat st {};
+  if (::stat("/run/bifrost", &st) == 0 && S_ISDIR(st.st_mode)) return "/run/bifrost";
+  return "/dev/shm/bifrost-" + std::to_string(::geteuid());
+}
+
+// An empty variable counts as unset, as in most daemons.
+const char* variable(std::string_view name) {
+  const char* value = std::getenv(std::string(name).c_str());
+  return value != nullptr && *value != '\0' ? value : nullptr;
+}
+
+}  // namespace
+
+Result<Settings> Settings::resolve(const Flags& flags, const std::optional<std::string>& config_file) {
+  Settings s;
+  for (const SettingInfo& info : setting_table()) {
+    SettingValue& v = s.values_[static_cast<std::size_t>(info.id)];
+    v = {std::string(info.fallback), "default"};
+    if (info.id == Setting::kSegmentDir) v.value = default_segment_dir();
+  }
+  if (config_file) {
+    std::ifstream in(*config_file);
+    if (!in) return Error{ErrorCode::kNotFound, "cannot read the config file " + *config_file};
+    std::string line;
+    for (unsigned number = 1; std::getline(in, line); ++number) {
+      const std::string_view text = trimmed(line);
+      if (text.empty() || text.front() == '#') continue;
+      const std::string where = *config_file + ":" + std::to_string(number);
+      const auto equals = text.find('=');
+      if (equals == std::string_view::npos) {
+        return Error{ErrorCode::kInvalidArgument, where + ": expected `key = value`"};
+      }
+      const std::string_view key = trimmed(text.substr(0, equals));
+      bool known = false;
+      for (const SettingInfo& info : setting_table()) {
+        if (info.key != key) continue;
+        s.values_[static_cast<std::size_t>(info.id)] = {std::string(trimmed(text.substr(equals + 1))), where};
+        known = true;
+      }
+      if (!known) return Error{ErrorCode::kInvalidArgument, where + ": unknown setting `" + std::string(key) + "`"};
+    }
+  }
+  if (const char* url = variable("REDIS_URL")) {
+    s.values_[static_cast<std::size_t>(Setting::kRedisUrl)] = {url, "REDIS_URL"};
+  }
+  for (const SettingInfo& info : setting_table()) {
+    if (const char* value = variable(info.variable)) {
+      s.values_[static_cast<std::size_t>(info.id)] = {value, std::string(info.variable)};
+    }
+  }
+  for (const auto& [id, value] : flags) {
+    std::string flag = "--" + std::string(setting_info(id).key);
+    for (char& c : flag) {
+      if (c == '_') c = '-';
+    }
+    s.values_[static_cast<std::size_t>(id)] = {value, flag};
+  }
+  return s;
+}
+
+namespace {
+
+// A non-negative decimal number and the rest of the text.
+std::optional<std::pair<double, std::string_view>> leading_number(std::string_view text) {
+  double number = 0;
+  const auto [end, err] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (err != std::errc() || !std::isfinite(number) || number < 0) return std::nullopt;
+  return std::pair{number, text.substr(static_cast<std::size_t>(end - text.data()))};
+}
+
+}  // namespace
+
+Result<std::uint64_t> parse_bytes(std::string_view text) {
+  const auto number = leading_number(text);
+  const auto invalid = [&] {
+    return Error{ErrorCode::kInvalidArgument, "`" + std::string(text) + "` is not a size: write 65536, 32M or 4G"};
+  };
+  if (!number) return invalid();
+  double unit = 0;
+  const std::string_view suffix = number->second;
+  if (suffix.empty()) unit = 1;
+  if (suffix == "K") unit = 1024.0;
+  if (suffix == "M") unit = 1024.0 * 1024;
+  if (suffix == "G") unit = 1024.0 * 1024 * 1024;
+  if (suffix == "T") unit = 1024.0 * 1024 * 1024 * 1024;
+  if (unit == 0 || number->first * unit > 1e15) return invalid();
+  return static_cast<std::uint64_t>(number->first * unit);
+}
+
+Result<std::uint64_t> parse_duration_ms(std::string_view text) {
+  const auto number = leading_number(text);
+  const auto invalid = [&] {
+    return Error{ErrorCode::kInvalidArgument, "`" + std::string(text) + "` is not a duration: write 250ms, 1s or 2m"};
+  };
+  if (!number) return invalid();
+  double unit = 0;
+  if (number->second == "ms") unit = 1;
+  if (number->second == "s") unit = 1000;
+  if (number->second == "m") unit = 60'000;
+  if (number->second == "h") unit = 3'600'000;
+  if (unit == 0 || number->first * unit > 1e12) return invalid();
+  return static_cast<std::uint64_t>(number->first * unit);
+}
+
+}  // namespace bifrost

@@ -1,0 +1,74 @@
+// settings.hpp - every setting, once: key, environment variable, default, meaning; and which source won.
+//
+// A flag beats a variable beats the config file beats the default. The config file has one `key = value` per line;
+// `#` starts a comment line. Programs take flags by the same keys with `-` for `_`.
+// Concurrency: resolve once at start, read afterwards.
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/base/result.hpp"
+
+namespace bifrost {
+
+enum class Setting {
+  kRedisUrl,
+  kSegmentDir,
+  kWorkspace,
+  kPrecedence,
+  kOnStale,
+  kAutoload,
+  kDisable,
+  kAgentUid,
+  kSize,
+  kMaxSize,
+  kSignal,
+  kOnExpiry,
+  kLease,
+  kReconcile,
+  kMaxModuleBytes,
+  kLogLevel,
+  kLogFormat,
+  kCount
+};
+
+struct SettingInfo {
+  Setting id;
+  std::string_view key;       // in the config file; the flag is the same with dashes
+  std::string_view variable;  // in the environment
+  std::string_view fallback;  // "" where the default depends on the machine
+  std::string_view help;
+};
+
+const std::array<SettingInfo, static_cast<std::size_t>(Setting::kCount)>& setting_table();
+const SettingInfo& setting_info(Setting id);
+
+struct SettingValue {
+  std::string value;
+  std::string origin;  // "--redis-url", "BIFROST_REDIS_URL", "/etc/bifrost.conf:3" or "default"
+};
+
+class Settings {
+ public:
+  using Flags = std::map<Setting, std::string>;
+
+  // Errors: kNotFound or kIo (config file), kInvalidArgument (unknown key, malformed line: names file and line).
+  static Result<Settings> resolve(const Flags& flags, const std::optional<std::string>& config_file = {});
+
+  const std::string& get(Setting id) const { return values_[static_cast<std::size_t>(id)].value; }
+  const SettingValue& entry(Setting id) const { return values_[static_cast<std::size_t>(id)]; }
+
+ private:
+  std::array<SettingValue, static_cast<std::size_t>(Setting::kCount)> values_;
+};
+
+// "32M", "4G", "65536": bytes. Suffixes K, M, G, T are powers of 1024.
+Result<std::uint64_t> parse_bytes(std::string_view text);
+// "1s", "250ms", "2m", "0.5s": milliseconds.
+Result<std::uint64_t> parse_duration_ms(std::string_view text);
+
+}  // namespace bifrost

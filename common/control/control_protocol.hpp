@@ -1,0 +1,24 @@
+// control_protocol.hpp - the language of the agent's control socket.
+//
+// A stream socket, one request and one answer per line, ASCII:
+//     fence                 -> ok generation=812 synced_through_ns=5123456789
+//     sync                  -> ok                       (accepted: a full synchronisation has been started)
+//     sync prune            -> ok                       (and what Redis does not have is dropped afterwards)
+//     ping                  -> ok pid=4711
+//     anything else         -> error <one sentence>
+// `fence` is answered once the segment holds every write that Redis acknowledged before the request arrived, or with
+// an error when the agent cannot know. A client may send the next request after the answer.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace bifrost::control {
+
+inline constexpr std::string_view kFence = "fence";
+inline constexpr std::string_view kSync = "sync";
+inline constexpr std::string_view kSyncPrune = "sync prune";
+inline constexpr std::string_view kPing = "ping";
+inline constexpr std::size_t kMaxLineBytes = 512;
+
+}  // namespace bifrost::control

@@ -1,0 +1,116 @@
+// segment.hpp - a segment file, attached for reading.
+//
+// Attaching is where trust is decided: the bytes get executed, so owner, mode and size are checked on the open
+// descriptor before the first byte is looked at. A Segment never changes its mind afterwards: when the agent publishes
+// a successor, this one goes on being readable (no one writes it any more) and retired() says so.
+// Concurrency: const operations from any thread; inherited by fork; no locks, no writes to the file.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/base/clock.hpp"
+#include "common/base/result.hpp"
+#include "common/layout/counters.hpp"
+#include "common/reader/snapshot.hpp"
+
+namespace bifrost {
+
+// Whose files may be executed: root's, one's own, and the agent's when it runs as a user of its own.
+struct Trust {
+  std::optional<uid_t> agent_uid;
+};
+
+// Which file a segment is, to notice that the name now means another one.
+struct FileIdentity {
+  dev_t device = 0;
+  ino_t inode = 0;
+  bool operator==(const FileIdentity&) const = default;
+};
+
+// What the agent says of itself, read in one go. Texts are sanitised by their consumers.
+struct SegmentInfo {
+  std::uint64_t layout_version = 0;
+  std::uint64_t epoch = 0;
+  std::uint64_t total_bytes = 0;
+  std::uint64_t agent_pid = 0;
+  std::uint64_t agent_started_unix_ms = 0;
+  std::chrono::milliseconds lease{0};
+  std::string agent_version;
+  std::string redis_url;
+  std::string workspace;
+
+  Generation generation;
+  Generation oldest_generation;
+  bool retired = false;
+  BootTime synced_through;  // 0: never in sync
+  BootTime lease_until;     // 0: revoked
+  BootTime heartbeat;
+  layout::AgentState state = layout::AgentState::kStarting;
+  bool complete = false;
+  bool redis_connected = false;
+  std::uint64_t signals = 0;  // bits of layout::Signal
+  std::uint64_t modules = 0;
+  std::uint64_t not_mirrored = 0;
+  std::uint64_t retained = 0;
+  std::uint64_t nodes = 0;
+  std::uint64_t slots_used = 0;
+  std::uint64_t slot_count = 0;
+  std::uint64_t heap_bytes = 0;
+  std::uint64_t heap_used_bytes = 0;
+  std::uint64_t heap_reclaimable_bytes = 0;
+  std::array<std::uint64_t, static_cast<std::size_t>(Counter::kCount)> counters{};
+
+  bool lease_valid(BootTime now) const { return now < lease_until; }
+};
+
+class Segment {
+ public:
+  // Errors: kNotFound (no such file: the agent has not published yet), kPermission, kUntrusted, kIncompatible (another
+  // layout), kDamaged (truncated or inconsistent header), kIo. Each message names the path and what to do.
+  static Result<std::shared_ptr<const Segment>> attach(const std::string& dir, const Trust& trust = {});
+
+  ~Segment();
+  Segment(const Segment&) = delete;
+  Segment& operator=(const Segment&) = delete;
+
+  Snapshot snapshot() const { return Snapshot::newest(words_, regions_); }
+
+  // A successor has been published, or is about to be.
+  bool retired() const { return words_.acquire(layout::control::kRetired) != 0; }
+  BootTime synced_through() const {
+    // SYNC synced-through (acquire): pairs with Publication::publish_sync (release). Whoever sees this time and then
+    // takes a snapshot sees every write that Redis acknowledged before it.
+    return {words_.acquire(layout::control::kSyncedThroughNs)};
+  }
+  bool lease_valid(BootTime now) const {
+    return now.ns < words_.acquire(layout::control::kLeaseUntilNs);
+  }
+  bool complete() const { return words_.acquire(layout::control::kComplete) != 0; }
+
+  SegmentInfo info() const;
+  const FileIdentity& identity() const { return identity_; }
+  const layout::Regions& regions() const { return regions_; }
+  ReadWords words() const { return words_; }
+
+ private:
+  struct Mapping;
+  Segment(std::unique_ptr<Mapping> mapping, const layout::Regions& regions, FileIdentity identity);
+
+  std::unique_ptr<Mapping> mapping_;
+  ReadWords words_;
+  layout::Regions regions_;
+  FileIdentity identity_;
+};
+
+// The file that the segment's name means now; nothing when there is none. Cost: one stat.
+std::optional<FileIdentity> published_identity(const std::string& dir);
+
+}  // namespace bifrost

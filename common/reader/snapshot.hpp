@@ -1,0 +1,292 @@
+// snapshot.hpp - a consistent view of the module table at one generation.
+//
+// Concurrency: any number of reader processes; readers take no locks, make no system calls and write nothing.
+// (I1) A record with created <= generation is never modified (but for its variants and marks words).
+// (I2) Memory of a version superseded at s is reused only after oldest_generation >= s was stored.
+// (I3) `created` falls strictly along a chain of versions, so that a forged or torn chain cannot loop.
+// (I4) Every offset and length is checked against the heap before it is used: arbitrary bytes cost an answer, never a
+//      crash, and never more than kMaxProbes * kMaxChainSteps loads.
+// Format: docs/shm-layout.md. Proof of (I1)+(I2) => no torn read: docs/consistency.md section 2.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "common/layout/key_hash.hpp"
+#include "common/layout/mapped_words.hpp"
+#include "common/layout/segment_layout.hpp"
+
+namespace bifrost {
+
+// Ordinary answers, not errors.
+enum class Lookup {
+  kHit,
+  kMiss,          // the key does not exist at this generation
+  kNotMirrored,   // it exists, but only Redis has it
+  kSnapshotLost,  // the memory may have been reused: take a new snapshot and start again
+  kDamaged,       // the segment contradicts itself here: ask Redis
+};
+
+// What a lookup found: a checked copy of the record's header. Plain data; its content is still in the segment and is
+// valid for as long as the snapshot that found it is not lost.
+struct RecordRef {
+  RecordOffset offset;
+  Generation created;
+  layout::Shape shape;
+  std::uint64_t extent_bytes = 0;
+  std::uint64_t content_bytes = 0;
+  SlotNumber link;
+  layout::Checksum checksum;
+  std::uint64_t marks = 0;
+
+  std::uint64_t key_offset() const { return offset.value + layout::record::kHeaderBytes; }
+  std::uint64_t token_offset() const { return key_offset() + layout::padded(shape.key_bytes); }
+  std::uint64_t content_offset() const { return token_offset() + layout::padded(shape.token_bytes); }
+  std::uint64_t body_bytes() const { return extent_bytes - layout::record::kHeaderBytes; }
+  bool has(layout::Mark mark) const { return (marks & static_cast<std::uint64_t>(mark)) != 0; }
+};
+
+struct Found {
+  Lookup status = Lookup::kMiss;
+  RecordRef record;  // when kHit or kNotMirrored
+};
+
+// The answer to an import name: what it is, and the record that holds its source.
+struct FoundNode {
+  Lookup status = Lookup::kMiss;
+  RecordRef node;  // when kHit: kModule, kPackage or kNamespace
+  RecordRef file;  // when kHit and not kNamespace: kSource, or kNotMirrored
+};
+
+template <class Words>
+class BasicSnapshot {
+ public:
+  BasicSnapshot() = default;
+  BasicSnapshot(Words words, const layout::Regions& regions, Generation generation)
+      : words_(words), regions_(regions), generation_(generation) {}
+
+  // The newest published generation.
+  static BasicSnapshot newest(Words words, const layout::Regions& regions) {
+    // SYNC generation-publish (acquire): pairs with BasicPublication::publish_generation (release).
+    // Whoever reads this generation sees every record created at or before it.
+    return {words, regions, Generation{words.acquire(layout::control::kGeneration)}};
+  }
+
+  Generation generation() const { return generation_; }
+
+  // One storage path, `shared/halopsa.py`. Cost: one or two cache misses and no copy.
+  Found find_file(std::string_view path) const { return find(layout::KeySpace::kFile, path); }
+
+  // One import name with `/` between its parts, `shared/halopsa`. A miss costs one probe, a hit two at most: the node
+  // knows the slot of its file.
+  FoundNode find_node(std::string_view name) const;
+
+  // One key in either space. Deleted keys are kMiss; keys longer than the limit are kNotMirrored, since the agent
+  // cannot hold them.
+  Found find(layout::KeySpace space, std::string_view key) const;
+
+  // Copies `ref.content_bytes` bytes to `to`; kHit, or kSnapshotLost when `to` now holds garbage.
+  Lookup copy_content(const RecordRef& ref, void* to) const {
+    words_.copy_out(ref.content_offset(), to, ref.content_bytes);
+    return confirm();
+  }
+  Lookup copy_content(const RecordRef& ref, std::string& to) const {
+    to.resize(ref.content_bytes);
+    return copy_content(ref, to.data());
+  }
+  Lookup copy_token(const RecordRef& ref, std::string& to) const {
+    to.resize(ref.shape.token_bytes);
+    words_.copy_out(ref.token_offset(), to.data(), to.size());
+    return confirm();
+  }
+  Lookup copy_key(const RecordRef& ref, std::string& to) const {
+    to.resize(ref.shape.key_bytes);
+    words_.copy_out(ref.key_offset(), to.data(), to.size());
+    return confirm();
+  }
+
+  // Copies the whole body into `scratch` and compares the record's checksum: kHit, kDamaged or kSnapshotLost.
+  // After kHit, content_in(scratch) is the verified content. Cost: copy plus XXH3, about 10 GB/s each.
+  Lookup verify(const RecordRef& ref, std::string& scratch) const;
+  static std::string_view content_in(const RecordRef& ref, const std::string& body) {
+    return std::string_view(body).substr(ref.content_offset() - ref.key_offset(), ref.content_bytes);
+  }
+  static std::string_view token_in(const RecordRef& ref, const std::string& body) {
+    return std::string_view(body).substr(ref.token_offset() - ref.key_offset(), ref.shape.token_bytes);
+  }
+
+  // The record in slot `slot` at this generation, whatever its key; kMiss for an empty slot or a key that did not
+  // exist yet. Deleted keys are kHit with kind kAbsent. For walks over the whole table.
+  Found at_slot(SlotNumber slot) const;
+
+  std::uint64_t slot_count() const { return regions_.slot_count; }
+
+ private:
+  enum class Visit { kVersion, kTooNew, kLost, kDamaged };
+
+  // Walks from `head` to the version of this generation. kVersion: `ref` is it. kTooNew: every version is newer, and
+  // `ref` is the oldest one (its key tells whose chain this was).
+  Visit walk(RecordOffset head, RecordRef& ref) const;
+  bool read_header(RecordOffset at, RecordRef& ref) const;
+  bool key_equals(const RecordRef& ref, std::string_view key) const;
+
+  // Whether what was read since the snapshot was taken is what was published.
+  Lookup confirm() const {
+    // SYNC oldest-generation (acquire fence): pairs with BasicPublication::give_up_before (release fence).
+    // If any load before the fence saw reused memory, this load sees the raised oldest_generation.
+    words_.fence_acquire();
+    const layout::Word oldest = words_.relaxed(layout::control::kOldestGeneration);
+    return oldest <= generation_.value ? Lookup::kHit : Lookup::kSnapshotLost;
+  }
+  bool lost() const { return confirm() == Lookup::kSnapshotLost; }
+  // A contradiction is the segment's fault only while the snapshot holds.
+  Lookup contradiction() const { return lost() ? Lookup::kSnapshotLost : Lookup::kDamaged; }
+
+  Words words_;
+  layout::Regions regions_;
+  Generation generation_;
+};
+
+template <class Words>
+Found BasicSnapshot<Words>::find(layout::KeySpace space, std::string_view key) const {
+  if (key.size() > layout::kMaxKeyBytes) return {Lookup::kNotMirrored, {}};
+  const layout::KeyHash hash = layout::hash_key(space, key);
+  SlotNumber slot = hash.first_slot(regions_.slot_count);
+  for (std::uint64_t probe = 0; probe < layout::kMaxProbes; ++probe) {
+    // SYNC slot-publish (acquire): pairs with BasicPublication::publish_slot (release).
+    const layout::Word word = words_.acquire(regions_.slot_offset(slot));
+    if (word == 0) return {Lookup::kMiss, {}};  // slots are never freed: nothing lies beyond
+    if (layout::slot_fingerprint(word) == hash.fingerprint()) {
+      RecordRef ref;
+      const Visit visit = walk(layout::slot_record(word), ref);
+      if (visit == Visit::kLost) return {Lookup::kSnapshotLost, {}};
+      if (visit == Visit::kDamaged) return {Lookup::kDamaged, {}};
+      const bool same = ref.shape.space == space && key_equals(ref, key);
+      if (lost()) return {Lookup::kSnapshotLost, {}};
+      if (same) {
+        if (visit == Visit::kTooNew) return {Lookup::kMiss, {}};
+        switch (ref.shape.kind) {
+          case layout::RecordKind::kAbsent: return {Lookup::kMiss, {}};
+          case layout::RecordKind::kNotMirrored: return {Lookup::kNotMirrored, ref};
+          default: return {Lookup::kHit, ref};
+        }
+      }
+    }
+    slot.value = (slot.value + 1) & (regions_.slot_count - 1);
+  }
+  return {contradiction(), {}};  // the writer never lets a probe get this long
+}
+
+template <class Words>
+FoundNode BasicSnapshot<Words>::find_node(std::string_view name) const {
+  const Found node = find(layout::KeySpace::kNode, name);
+  if (node.status != Lookup::kHit) return {node.status, {}, {}};
+  switch (node.record.shape.kind) {
+    case layout::RecordKind::kNamespace: return {Lookup::kHit, node.record, {}};
+    case layout::RecordKind::kModule:
+    case layout::RecordKind::kPackage: break;
+    default: return {contradiction(), {}, {}};
+  }
+  const std::string_view suffix =
+      node.record.shape.kind == layout::RecordKind::kModule ? ".py" : "/__init__.py";
+  if (node.record.link.value >= regions_.slot_count) return {contradiction(), {}, {}};
+  const Found file = at_slot(node.record.link);
+  if (file.status == Lookup::kSnapshotLost) return {Lookup::kSnapshotLost, {}, {}};
+  const bool fits = file.status == Lookup::kHit &&
+                    file.record.shape.space == layout::KeySpace::kFile &&
+                    file.record.shape.key_bytes == name.size() + suffix.size() &&
+                    (file.record.shape.kind == layout::RecordKind::kSource ||
+                     file.record.shape.kind == layout::RecordKind::kNotMirrored);
+  if (!fits) return {contradiction(), {}, {}};
+  return {Lookup::kHit, node.record, file.record};
+}
+
+template <class Words>
+Found BasicSnapshot<Words>::at_slot(SlotNumber slot) const {
+  // SYNC slot-publish (acquire), as in find().
+  const layout::Word word = words_.acquire(regions_.slot_offset(slot));
+  if (word == 0) return {Lookup::kMiss, {}};
+  RecordRef ref;
+  switch (walk(layout::slot_record(word), ref)) {
+    case Visit::kLost: return {Lookup::kSnapshotLost, {}};
+    case Visit::kDamaged: return {Lookup::kDamaged, {}};
+    case Visit::kTooNew: return {lost() ? Lookup::kSnapshotLost : Lookup::kMiss, {}};
+    case Visit::kVersion: break;
+  }
+  return {confirm(), ref};
+}
+
+template <class Words>
+typename BasicSnapshot<Words>::Visit BasicSnapshot<Words>::walk(RecordOffset head,
+                                                               RecordRef& ref) const {
+  RecordOffset at = head;
+  std::uint64_t newer = ~std::uint64_t{0};
+  for (std::uint64_t step = 0; step < layout::kMaxChainSteps; ++step) {
+    if (!read_header(at, ref) || ref.created.value >= newer) {
+      return lost() ? Visit::kLost : Visit::kDamaged;
+    }
+    if (ref.created <= generation_) return Visit::kVersion;
+    newer = ref.created.value;
+    at = RecordOffset{words_.relaxed(at.value + layout::record::kPrevious)};
+    if (at.value == 0) return Visit::kTooNew;
+  }
+  return Visit::kLost;  // too far behind: an honest "take a new snapshot"
+}
+
+template <class Words>
+bool BasicSnapshot<Words>::read_header(RecordOffset at, RecordRef& ref) const {
+  const std::uint64_t o = at.value;
+  if (o % layout::kWordBytes != 0 || o < regions_.heap_offset ||
+      o > regions_.heap_end() - layout::record::kHeaderBytes) {
+    return false;
+  }
+  ref.offset = at;
+  ref.created = {words_.relaxed(o + layout::record::kCreated)};
+  ref.extent_bytes = words_.relaxed(o + layout::record::kExtentBytes);
+  ref.shape = layout::unpack_shape(words_.relaxed(o + layout::record::kShape));
+  ref.content_bytes = words_.relaxed(o + layout::record::kContentBytes);
+  ref.link = {words_.relaxed(o + layout::record::kLink)};
+  ref.checksum = {words_.relaxed(o + layout::record::kChecksumLow),
+                  words_.relaxed(o + layout::record::kChecksumHigh)};
+  ref.marks = words_.relaxed(o + layout::record::kMarks);
+  if (ref.content_bytes > regions_.heap_bytes || ref.shape.key_bytes > layout::kMaxKeyBytes ||
+      ref.shape.token_bytes > layout::kMaxTokenBytes) {
+    return false;
+  }
+  return ref.extent_bytes == layout::extent_bytes(ref.shape.key_bytes, ref.shape.token_bytes,
+                                                  ref.content_bytes) &&
+         ref.extent_bytes <= regions_.heap_end() - o;
+}
+
+template <class Words>
+bool BasicSnapshot<Words>::key_equals(const RecordRef& ref, std::string_view key) const {
+  if (ref.shape.key_bytes != key.size()) return false;
+  const std::uint64_t start = ref.key_offset();
+  for (std::uint64_t done = 0; done < key.size(); done += layout::kWordBytes) {
+    const layout::Word theirs = words_.relaxed(start + done);
+    layout::Word ours = 0;
+    const std::uint64_t left = key.size() - done;
+    std::memcpy(&ours, key.data() + done, left < layout::kWordBytes ? left : layout::kWordBytes);
+    if (theirs != ours) return false;  // padding is zero on both sides
+  }
+  return true;
+}
+
+template <class Words>
+Lookup BasicSnapshot<Words>::verify(const RecordRef& ref, std::string& scratch) const {
+  layout::Word head[6];
+  for (std::uint64_t i = 0; i < 6; ++i) {
+    head[i] = words_.relaxed(ref.offset.value + i * layout::kWordBytes);
+  }
+  scratch.resize(ref.body_bytes());
+  words_.copy_out(ref.key_offset(), scratch.data(), scratch.size());
+  if (lost()) return Lookup::kSnapshotLost;
+  return layout::record_checksum(head, scratch.data(), scratch.size()) == ref.checksum
+             ? Lookup::kHit
+             : Lookup::kDamaged;
+}
+
+using Snapshot = BasicSnapshot<ReadWords>;
+
+}  // namespace bifrost

@@ -1,0 +1,30 @@
+// contract.hpp - the writers' names: which Redis keys are modules. See docs/redis-contract.md.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace bifrost::contract {
+
+inline constexpr std::string_view kPrefix = "bifrost:module:";
+inline constexpr std::string_view kIndexKey = "bifrost:module:index";
+inline constexpr std::string_view kSolutionsRoot = "_solutions";
+inline constexpr std::string_view kDefaultTtlSeconds = "86400";
+
+enum class KeyClass { kModule, kIndex, kIgnored };
+
+// The order of the tests matters: `import modules.py` somewhere makes a key `bifrost:module:resolution:-:0:modules.py`.
+inline KeyClass classify(std::string_view key) {
+  if (key.substr(0, kPrefix.size()) != kPrefix) return KeyClass::kIgnored;
+  const std::string_view path = key.substr(kPrefix.size());
+  if (path == "index" || path.substr(0, 6) == "index:") return KeyClass::kIndex;
+  if (path.substr(0, 11) == "resolution:") return KeyClass::kIgnored;
+  if (path.size() >= 3 && path.substr(path.size() - 3) == ".py") return KeyClass::kModule;
+  return KeyClass::kIgnored;
+}
+
+// Only for keys of class kModule.
+inline std::string_view path_of(std::string_view key) { return key.substr(kPrefix.size()); }
+inline std::string key_of(std::string_view path) { return std::string(kPrefix).append(path); }
+
+}  // namespace bifrost::contract

@@ -1,0 +1,41 @@
+// redis_client.hpp - a connection for programs that may wait, but never past a deadline.
+//
+// Used by the shim's fallback and by bifrost-cachectl. A reply that dribbles in byte by byte is cut off at the
+// deadline like one that never comes. After any error the connection is broken for good: connect again.
+// Concurrency: one thread at a time. Not to be shared across fork.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/base/clock.hpp"
+#include "common/base/result.hpp"
+#include "common/redis/redis_link.hpp"
+#include "common/redis/redis_url.hpp"
+
+namespace bifrost {
+
+class RedisClient {
+ public:
+  // Connects, authenticates and selects the database. Errors: kUnreachable, kTimeout, kRefused (credentials).
+  // Cost: one round trip each. A host name is resolved by getaddrinfo, which has its own time-outs.
+  static Result<RedisClient> connect(const RedisUrl& url, const Deadline& deadline);
+
+  // One command, one reply. An error reply of Redis is returned as a reply (is_error), not as an Error.
+  Result<Reply> command(const Command& command, const Deadline& deadline);
+
+  // Sends all, then collects one reply each, in order.
+  Result<std::vector<Reply>> pipeline(const std::vector<Command>& commands, const Deadline& deadline);
+
+  bool usable() const { return usable_; }
+
+ private:
+  explicit RedisClient(RedisLink link) : link_(std::move(link)) {}
+  Result<std::vector<Reply>> exchange(std::size_t replies, const Deadline& deadline);
+  Status wait(short events, const Deadline& deadline);
+
+  RedisLink link_;
+  bool usable_ = true;
+};
+
+}  // namespace bifrost

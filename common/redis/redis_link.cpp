@@ -1,0 +1,99 @@
+#include "common/redis/redis_link.hpp"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace bifrost {
+
+Result<RedisLink> RedisLink::start(const RedisUrl& url) {
+  redisContext* context = url.transport == RedisUrl::Transport::kUnix
+                              ? redisConnectUnixNonBlock(url.path.c_str())
+                              : redisConnectNonBlock(url.host.c_str(), url.port);
+  if (context == nullptr) return Error{ErrorCode::kNoSpace, "out of memory while connecting to Redis"};
+  RedisLink link(context);
+  if (context->err != 0) {
+    return Error{ErrorCode::kUnreachable, url.display() + ": " + context->errstr};
+  }
+  return link;
+}
+
+Error RedisLink::broken(std::string_view doing) const {
+  const std::string why = context_->err != 0 ? std::string(context_->errstr) : std::string(std::strerror(errno));
+  return {ErrorCode::kUnreachable, std::string(doing) + ": " + why};
+}
+
+Status RedisLink::finish_connect() {
+  int err = 0;
+  socklen_t length = sizeof err;
+  if (::getsockopt(fd(), SOL_SOCKET, SO_ERROR, &err, &length) != 0) err = errno;
+  if (err != 0) return Error{ErrorCode::kUnreachable, std::string("connect: ") + std::strerror(err)};
+  context_->flags |= REDIS_CONNECTED;
+  return Done{};
+}
+
+void RedisLink::append(const Command& command) {
+  std::vector<const char*> argv;
+  std::vector<std::size_t> lengths;
+  argv.reserve(command.size());
+  lengths.reserve(command.size());
+  for (const std::string_view argument : command) {
+    argv.push_back(argument.data() != nullptr ? argument.data() : "");
+    lengths.push_back(argument.size());
+  }
+  redisAppendCommandArgv(context_.get(), static_cast<int>(argv.size()), argv.data(), lengths.data());
+}
+
+bool RedisLink::wants_write() const { return context_->obuf != nullptr && *context_->obuf != '\0'; }
+
+Status RedisLink::flush() {
+  while (true) {
+    int all_written = 0;
+    const auto before = context_->obuf;
+    if (redisBufferWrite(context_.get(), &all_written) != REDIS_OK) return broken("write");
+    // hiredis reports neither "would block" nor progress; the caller polls again while wants_write().
+    if (all_written != 0 || context_->obuf == before) return Done{};
+  }
+}
+
+Status RedisLink::receive(std::size_t max_bytes) {
+  constexpr std::size_t kChunk = 256 * 1024;
+  thread_local std::unique_ptr<char[]> buffer(new char[kChunk]);
+  for (std::size_t got = 0; got < max_bytes;) {
+    const ssize_t n = ::recv(fd(), buffer.get(), kChunk, 0);
+    if (n == 0) return Error{ErrorCode::kUnreachable, "Redis closed the connection"};
+    if (n < 0) {
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return Done{};
+      if (errno == EINTR) continue;
+      return Error{ErrorCode::kUnreachable, std::string("read: ") + std::strerror(errno)};
+    }
+    if (redisReaderFeed(context_->reader, buffer.get(), static_cast<std::size_t>(n)) != REDIS_OK) {
+      return Error{ErrorCode::kUnreachable, std::string("read: ") + context_->reader->errstr};
+    }
+    got += static_cast<std::size_t>(n);
+    if (static_cast<std::size_t>(n) < kChunk) return Done{};
+  }
+  return Done{};
+}
+
+Result<Reply> RedisLink::next_reply() {
+  void* raw = nullptr;
+  if (redisReaderGetReply(context_->reader, &raw) != REDIS_OK) {
+    return Error{ErrorCode::kUnreachable, std::string("protocol: ") + context_->reader->errstr};
+  }
+  return Reply(static_cast<redisReply*>(raw));
+}
+
+std::vector<std::vector<std::string>> handshake_commands(const RedisUrl& url) {
+  std::vector<std::vector<std::string>> commands;
+  if (!url.user.empty()) {
+    commands.push_back({"AUTH", url.user, url.password});
+  } else if (!url.password.empty()) {
+    commands.push_back({"AUTH", url.password});
+  }
+  if (url.db != 0) commands.push_back({"SELECT", std::to_string(url.db)});
+  return commands;
+}
+
+}  // namespace bifrost

@@ -1,0 +1,74 @@
+// redis_link.hpp - one non-blocking connection to Redis: hiredis' reader and writer, driven from outside.
+//
+// hiredis 0.14.1's async layer hands the PONG of a subscribed connection to the wrong callback, and its blocking layer
+// knows no deadline for a whole reply. So neither is used: the owner polls fd() and calls flush() and receive().
+// The agent drives it from its event loop, RedisClient with poll(2). Errors are sticky: a broken link is replaced.
+// Concurrency: one owner, one thread.
+#pragma once
+
+#include <hiredis/hiredis.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/result.hpp"
+#include "common/redis/redis_url.hpp"
+
+namespace bifrost {
+
+struct FreeReply {
+  void operator()(redisReply* reply) const { freeReplyObject(reply); }
+};
+using Reply = std::unique_ptr<redisReply, FreeReply>;
+
+inline std::string_view text_of(const redisReply& r) {
+  return r.str == nullptr ? std::string_view{} : std::string_view(r.str, r.len);
+}
+inline bool is_string(const redisReply& r) { return r.type == REDIS_REPLY_STRING || r.type == REDIS_REPLY_STATUS; }
+inline bool is_error(const redisReply& r) { return r.type == REDIS_REPLY_ERROR; }
+inline bool is_nil(const redisReply& r) { return r.type == REDIS_REPLY_NIL; }
+inline std::span<redisReply*> elements_of(const redisReply& r) {
+  return r.type == REDIS_REPLY_ARRAY ? std::span(r.element, r.elements) : std::span<redisReply*>{};
+}
+
+// Arguments are binary-safe.
+using Command = std::vector<std::string_view>;
+
+class RedisLink {
+ public:
+  // Starts to connect; a host name must already be an address if this must not block (getaddrinfo).
+  static Result<RedisLink> start(const RedisUrl& url);
+
+  int fd() const { return context_->fd; }
+
+  // Whether the connection attempt has ended well. Call once fd() is writable.
+  Status finish_connect();
+
+  // Queues a command; nothing is sent before flush().
+  void append(const Command& command);
+  bool wants_write() const;
+  // Writes what the socket takes.
+  Status flush();
+  // Reads what the socket has, up to `max_bytes`.
+  Status receive(std::size_t max_bytes = 1 << 20);
+  // The next complete reply among the received bytes, or null when there is none yet.
+  Result<Reply> next_reply();
+
+ private:
+  struct FreeContext {
+    void operator()(redisContext* c) const { redisFree(c); }
+  };
+  explicit RedisLink(redisContext* context) : context_(context) {}
+  Error broken(std::string_view doing) const;
+
+  std::unique_ptr<redisContext, FreeContext> context_;
+};
+
+// The commands that every new connection needs first: AUTH when there are credentials, SELECT when db != 0.
+std::vector<std::vector<std::string>> handshake_commands(const RedisUrl& url);
+
+}  // namespace bifrost

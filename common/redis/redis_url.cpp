@@ -1,0 +1,135 @@
+#include "common/redis/redis_url.hpp"
+
+#include <charconv>
+#include <optional>
+
+namespace bifrost {
+namespace {
+
+Error invalid(std::string_view why) {
+  return {ErrorCode::kInvalidArgument,
+          "Redis URL: " + std::string(why) + "; write redis://[user:pass@]host:port/db or unix://path?db=N"};
+}
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+std::optional<std::string> percent_decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out.push_back(text[i]);
+      continue;
+    }
+    if (i + 2 >= text.size()) return std::nullopt;
+    const int high = hex_digit(text[i + 1]);
+    const int low = hex_digit(text[i + 2]);
+    if (high < 0 || low < 0 || (high == 0 && low == 0)) return std::nullopt;
+    out.push_back(static_cast<char>(high * 16 + low));
+    i += 2;
+  }
+  return out;
+}
+
+template <class Number>
+bool parse_number(std::string_view text, Number& out) {
+  const auto [end, err] = std::from_chars(text.data(), text.data() + text.size(), out);
+  return err == std::errc() && end == text.data() + text.size();
+}
+
+bool consume(std::string_view& text, std::string_view prefix) {
+  if (text.substr(0, prefix.size()) != prefix) return false;
+  text.remove_prefix(prefix.size());
+  return true;
+}
+
+// Takes `[user:pass@]` off the front.
+Status take_credentials(std::string_view& rest, std::size_t at, RedisUrl& url) {
+  if (at == std::string_view::npos) return Done{};
+  const std::string_view credentials = rest.substr(0, at);
+  rest.remove_prefix(at + 1);
+  const auto colon = credentials.find(':');
+  const auto user = percent_decoded(credentials.substr(0, colon));
+  const auto password = colon == std::string_view::npos ? std::optional<std::string>("")
+                                                        : percent_decoded(credentials.substr(colon + 1));
+  if (!user || !password) return invalid("bad percent-encoding in the credentials");
+  url.user = *user;
+  url.password = *password;
+  return Done{};
+}
+
+Status take_query(std::string_view query, RedisUrl& url) {
+  while (!query.empty()) {
+    const auto end = query.find('&');
+    std::string_view pair = query.substr(0, end);
+    query = end == std::string_view::npos ? std::string_view{} : query.substr(end + 1);
+    if (!consume(pair, "db=") || !parse_number(pair, url.db)) return invalid("the only parameter is db=N");
+  }
+  return Done{};
+}
+
+}  // namespace
+
+std::string RedisUrl::display() const {
+  if (transport == Transport::kUnix) {
+    return "unix://" + path + (db != 0 ? "?db=" + std::to_string(db) : std::string());
+  }
+  const bool v6 = host.find(':') != std::string::npos;
+  return "redis://" + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port) + "/" + std::to_string(db);
+}
+
+Result<RedisUrl> parse_redis_url(std::string_view text) {
+  RedisUrl url;
+  std::string_view rest = text;
+  if (consume(rest, "rediss://")) {
+    return invalid("rediss:// needs TLS, which this build does not have; use a local TLS proxy");
+  }
+  const bool is_unix = consume(rest, "unix://");
+  if (!is_unix && !consume(rest, "redis://")) return invalid("unknown scheme");
+
+  std::string_view query;
+  if (const auto mark = rest.find('?'); mark != std::string_view::npos) {
+    query = rest.substr(mark + 1);
+    rest = rest.substr(0, mark);
+  }
+  if (is_unix) {
+    // Only an `@` before the path separates credentials.
+    const auto at = rest.substr(0, rest.find('/')).rfind('@');
+    if (const Status s = take_credentials(rest, at, url); !s) return s.error();
+    url.transport = RedisUrl::Transport::kUnix;
+    const auto path = percent_decoded(rest);
+    if (!path || path->empty()) return invalid("unix:// needs the path of a socket");
+    url.path = *path;
+  } else {
+    std::string_view database;
+    if (const auto slash = rest.find('/'); slash != std::string_view::npos) {
+      database = rest.substr(slash + 1);
+      rest = rest.substr(0, slash);
+    }
+    if (const Status s = take_credentials(rest, rest.rfind('@'), url); !s) return s.error();
+    if (!database.empty() && !parse_number(database, url.db)) return invalid("the database is not a number");
+    std::string_view host = rest;
+    std::string_view port;
+    if (consume(host, "[")) {
+      const auto close = host.find(']');
+      if (close == std::string_view::npos) return invalid("unclosed [ in the host");
+      port = host.substr(close + 1);
+      host = host.substr(0, close);
+    } else if (const auto colon = host.find(':'); colon != std::string_view::npos) {
+      port = host.substr(colon);
+      host = host.substr(0, colon);
+    }
+    if (!port.empty() && (!consume(port, ":") || !parse_number(port, url.port) || url.port == 0)) {
+      return invalid("the port is not a number from 1 to 65535");
+    }
+    if (!host.empty()) url.host = std::string(host);
+  }
+  if (const Status s = take_query(query, url); !s) return s.error();
+  return url;
+}
+
+}  // namespace bifrost
