@@ -1,16 +1,19 @@
 #include "common/base/file_mapping.hpp"
 
+#include <boost/interprocess/mapped_region.hpp>
+#include <exception>
+#include <string>
+
 namespace bifrost {
 namespace {
 
 namespace bip = boost::interprocess;
 
+// Boost's MemoryMappable concept over a borrowed descriptor.
 class DescriptorMapping {
  public:
   DescriptorMapping(int fd, bip::mode_t mode) : fd_(fd), mode_(mode) {}
-  bip::mapping_handle_t get_mapping_handle() const {
-    return bip::ipcdetail::mapping_handle_from_file_handle(fd_);
-  }
+  bip::mapping_handle_t get_mapping_handle() const { return bip::ipcdetail::mapping_handle_from_file_handle(fd_); }
   bip::mode_t get_mode() const { return mode_; }
 
  private:
@@ -20,13 +23,28 @@ class DescriptorMapping {
 
 }  // namespace
 
-Result<std::unique_ptr<bip::mapped_region>> map_descriptor(int fd, std::uint64_t bytes, MapMode mode) {
+struct FileMapping::Impl {
+  bip::mapped_region region;
+};
+
+FileMapping::FileMapping() = default;
+FileMapping::~FileMapping() = default;
+FileMapping::FileMapping(FileMapping&&) noexcept = default;
+FileMapping& FileMapping::operator=(FileMapping&&) noexcept = default;
+
+Result<FileMapping> FileMapping::map(int fd, std::uint64_t bytes, MapMode mode) {
   const bip::mode_t access = mode == MapMode::kReadOnly ? bip::read_only : bip::read_write;
   try {
-    return std::make_unique<bip::mapped_region>(DescriptorMapping(fd, access), access, 0, bytes);
+    FileMapping mapping;
+    mapping.impl_ = std::make_unique<Impl>(Impl{bip::mapped_region(DescriptorMapping(fd, access), access, 0, bytes)});
+    return mapping;
   } catch (const std::exception& e) {
     return Error{ErrorCode::kIo, std::string("cannot map the segment: ") + e.what()};
   }
+}
+
+std::byte* FileMapping::data() const {
+  return impl_ ? static_cast<std::byte*>(impl_->region.get_address()) : nullptr;
 }
 
 }  // namespace bifrost

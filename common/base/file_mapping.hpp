@@ -1,13 +1,12 @@
-// file_mapping.hpp - Boost.Interprocess mappings of a descriptor that was already checked.
+// file_mapping.hpp - a Boost.Interprocess mapping of a descriptor that was already checked.
 //
-// boost::interprocess::file_mapping opens by name, after which the name may mean another file. This adapter lets
-// mapped_region map the very descriptor whose owner and mode were looked at. Boost's exceptions stop here.
+// boost::interprocess::file_mapping opens by name, after which the name may mean another file. This maps the very
+// descriptor whose owner and mode were looked at. Boost, and its exceptions, stay in file_mapping.cpp.
 #pragma once
 
-#include <boost/interprocess/mapped_region.hpp>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
 
 #include "common/base/result.hpp"
 
@@ -15,8 +14,22 @@ namespace bifrost {
 
 enum class MapMode { kReadOnly, kReadWrite };
 
-// Maps the first `bytes` of `fd`, which stays the caller's and may be closed afterwards.
-Result<std::unique_ptr<boost::interprocess::mapped_region>> map_descriptor(int fd, std::uint64_t bytes,
-                                                                           MapMode mode);
+class FileMapping {
+ public:
+  // Maps the first `bytes` of `fd`, which stays the caller's and may be closed afterwards.
+  static Result<FileMapping> map(int fd, std::uint64_t bytes, MapMode mode);
+
+  FileMapping();
+  ~FileMapping();
+  FileMapping(FileMapping&&) noexcept;
+  FileMapping& operator=(FileMapping&&) noexcept;
+
+  // The mapped bytes; null when nothing is mapped. Writable only after MapMode::kReadWrite.
+  std::byte* data() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 }  // namespace bifrost

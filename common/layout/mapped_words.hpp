@@ -97,6 +97,8 @@ class WriteWords {
   // The writer reads its own words: nobody else stores to them.
   Word own(std::uint64_t offset) const { return __atomic_load_n(at(offset), __ATOMIC_RELAXED); }
 
+  const char* own_bytes(std::uint64_t offset) const { return reinterpret_cast<const char*>(base_ + offset); }
+
   void release(std::uint64_t offset, Word value) {
     __atomic_store_n(at(offset), value, __ATOMIC_RELEASE);
   }

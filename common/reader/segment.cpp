@@ -7,15 +7,10 @@
 #include <cerrno>
 #include <cstring>
 
-#include "common/base/file_mapping.hpp"
 #include "common/base/segment_dir.hpp"
 #include "common/base/unique_fd.hpp"
 
 namespace bifrost {
-
-struct Segment::Mapping {
-  std::unique_ptr<boost::interprocess::mapped_region> region;
-};
 
 std::optional<FileIdentity> published_identity(const std::string& dir) {
   struct stat st {};
@@ -109,10 +104,9 @@ Result<std::shared_ptr<const Segment>> Segment::attach(const std::string& dir, c
   }
   if (const Status valid = check_frozen_header(path, frozen, file_bytes); !valid) return valid.error();
 
-  auto region = map_descriptor(fd.get(), file_bytes, MapMode::kReadOnly);
-  if (!region) return region.error();
-  auto mapping = std::make_unique<Mapping>(Mapping{std::move(*region)});
-  const ReadWords words(static_cast<const std::byte*>(mapping->region->get_address()));
+  auto mapping = FileMapping::map(fd.get(), file_bytes, MapMode::kReadOnly);
+  if (!mapping) return mapping.error();
+  const ReadWords words(mapping->data());
   const layout::Regions regions = layout::compute_regions(file_bytes);
   const layout::Regions stated{file_bytes, words.relaxed(layout::header::kSlotsOffset),
                                words.relaxed(layout::header::kSlotCount),
@@ -122,16 +116,8 @@ Result<std::shared_ptr<const Segment>> Segment::attach(const std::string& dir, c
     return Error{ErrorCode::kDamaged, path + " states regions that do not follow from its size"};
   }
   return std::shared_ptr<const Segment>(
-      new Segment(std::move(mapping), regions, FileIdentity{st.st_dev, st.st_ino}));
+      new Segment(std::move(*mapping), regions, FileIdentity{st.st_dev, st.st_ino}));
 }
-
-Segment::Segment(std::unique_ptr<Mapping> mapping, const layout::Regions& regions, FileIdentity identity)
-    : mapping_(std::move(mapping)),
-      words_(static_cast<const std::byte*>(mapping_->region->get_address())),
-      regions_(regions),
-      identity_(identity) {}
-
-Segment::~Segment() = default;
 
 SegmentInfo Segment::info() const {
   namespace header = layout::header;

@@ -15,8 +15,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "common/base/clock.hpp"
+#include "common/base/file_mapping.hpp"
 #include "common/base/result.hpp"
 #include "common/layout/counters.hpp"
 #include "common/reader/snapshot.hpp"
@@ -77,7 +79,6 @@ class Segment {
   // layout), kDamaged (truncated or inconsistent header), kIo. Each message names the path and what to do.
   static Result<std::shared_ptr<const Segment>> attach(const std::string& dir, const Trust& trust = {});
 
-  ~Segment();
   Segment(const Segment&) = delete;
   Segment& operator=(const Segment&) = delete;
 
@@ -101,10 +102,10 @@ class Segment {
   ReadWords words() const { return words_; }
 
  private:
-  struct Mapping;
-  Segment(std::unique_ptr<Mapping> mapping, const layout::Regions& regions, FileIdentity identity);
+  Segment(FileMapping mapping, const layout::Regions& regions, FileIdentity identity)
+      : mapping_(std::move(mapping)), words_(mapping_.data()), regions_(regions), identity_(identity) {}
 
-  std::unique_ptr<Mapping> mapping_;
+  FileMapping mapping_;
   ReadWords words_;
   layout::Regions regions_;
   FileIdentity identity_;

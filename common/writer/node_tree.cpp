@@ -1,0 +1,133 @@
+#include "common/writer/node_tree.hpp"
+
+#include <utility>
+
+#include "common/layout/listing.hpp"
+
+namespace bifrost {
+namespace {
+
+using layout::RecordKind;
+
+constexpr std::string_view kSuffix = ".py";
+constexpr std::string_view kInit = "__init__";
+
+struct Split {
+  std::string_view parent;  // "" for a top-level name
+  std::string_view name;
+};
+
+Split split(std::string_view node) {
+  const auto slash = node.rfind('/');
+  if (slash == std::string_view::npos) return {{}, node};
+  return {node.substr(0, slash), node.substr(slash + 1)};
+}
+
+std::string join(std::string_view directory, std::string_view name) {
+  if (directory.empty()) return std::string(name);
+  return std::string(directory).append("/").append(name);
+}
+
+std::string_view without_suffix(std::string_view path) { return path.substr(0, path.size() - kSuffix.size()); }
+
+// A top-level `__init__.py` is the module `__init__`: the root itself is no package.
+bool is_init(const Split& s) { return s.name == kInit && !s.parent.empty(); }
+
+}  // namespace
+
+void NodeTree::add_file(std::string_view path) {
+  const Split at = split(without_suffix(path));
+  Directory& directory = directories_[std::string(at.parent)];
+  if (is_init(at)) {
+    directory.has_init = true;
+    touch(at.parent);
+  } else {
+    directory.children[std::string(at.name)].module = true;
+    touch(without_suffix(path));
+  }
+  link_upwards(at.parent);
+}
+
+void NodeTree::remove_file(std::string_view path) {
+  const Split at = split(without_suffix(path));
+  const auto found = directories_.find(std::string(at.parent));
+  if (found == directories_.end()) return;
+  Directory& directory = found->second;
+  if (is_init(at)) {
+    directory.has_init = false;
+    touch(at.parent);
+  } else {
+    const auto child = directory.children.find(at.name);
+    if (child == directory.children.end()) return;
+    child->second.module = false;
+    if (!child->second.directory) directory.children.erase(child);
+    touch(without_suffix(path));
+  }
+  unlink_upwards(at.parent);
+}
+
+// A changed node also changes the listing of the directory that holds it.
+void NodeTree::touch(std::string_view node) {
+  touched_.emplace(node);
+  if (!node.empty()) touched_.emplace(split(node).parent);
+}
+
+void NodeTree::link_upwards(std::string_view directory) {
+  while (!directory.empty()) {
+    const Split at = split(directory);
+    Entry& entry = directories_[std::string(at.parent)].children[std::string(at.name)];
+    if (entry.directory) return;
+    entry.directory = true;
+    touch(directory);
+    directory = at.parent;
+  }
+}
+
+void NodeTree::unlink_upwards(std::string_view directory) {
+  while (!directory.empty()) {
+    const auto found = directories_.find(std::string(directory));
+    if (found == directories_.end() || !found->second.empty()) return;
+    directories_.erase(found);
+    touch(directory);
+    const Split at = split(directory);
+    Directory& parent = directories_[std::string(at.parent)];
+    const auto entry = parent.children.find(at.name);
+    if (entry != parent.children.end()) {
+      entry->second.directory = false;
+      if (!entry->second.module) parent.children.erase(entry);
+    }
+    directory = at.parent;
+  }
+}
+
+RecordKind NodeTree::kind_of(const std::string& node) const {
+  const auto directory = directories_.find(node);
+  if (directory != directories_.end() && directory->second.has_init) return RecordKind::kPackage;
+  if (!node.empty()) {
+    const Split at = split(node);
+    const auto parent = directories_.find(std::string(at.parent));
+    if (parent != directories_.end()) {
+      const auto entry = parent->second.children.find(at.name);
+      if (entry != parent->second.children.end() && entry->second.module) return RecordKind::kModule;
+    }
+  }
+  if (directory != directories_.end() && !directory->second.empty()) return RecordKind::kNamespace;
+  return RecordKind::kAbsent;
+}
+
+NodeValue NodeTree::value_of(const std::string& node) const {
+  NodeValue value;
+  value.kind = kind_of(node);
+  switch (value.kind) {
+    case RecordKind::kModule: value.file = node + std::string(kSuffix); return value;
+    case RecordKind::kPackage: value.file = join(node, kInit) + std::string(kSuffix); break;
+    case RecordKind::kNamespace: break;
+    default: return value;
+  }
+  for (const auto& [name, entry] : directories_.at(node).children) {
+    append_child(value.listing, name, kind_of(join(node, name)));
+  }
+  return value;
+}
+
+}  // namespace bifrost

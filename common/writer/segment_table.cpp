@@ -1,0 +1,158 @@
+#include "common/writer/segment_table.hpp"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cstring>
+
+namespace bifrost {
+namespace {
+
+constexpr double kMaxLoad = 0.7;  // beyond it, linear probing's misses get long
+constexpr std::uint64_t kReserveBytes = 64 * 1024;
+
+void write_text(WriteWords words, std::uint64_t offset, std::uint64_t capacity, std::string_view text) {
+  std::string padded(text.substr(0, capacity - 1));
+  padded.resize(capacity, '\0');
+  words.copy_in(offset, padded.data(), padded.size());
+}
+
+// Plain relaxed stores: the file has no name yet, and rename publishes it.
+void write_header(WriteWords words, const layout::Regions& regions, const AgentIdentity& identity) {
+  namespace header = layout::header;
+  words.relaxed(header::kMagic, layout::kMagic);
+  words.relaxed(header::kLayoutVersion, layout::kLayoutVersion);
+  words.relaxed(header::kFingerprint, layout::fingerprint());
+  words.relaxed(header::kTotalBytes, regions.total_bytes);
+  words.relaxed(header::kSlotsOffset, regions.slots_offset);
+  words.relaxed(header::kSlotCount, regions.slot_count);
+  words.relaxed(header::kHeapOffset, regions.heap_offset);
+  words.relaxed(header::kHeapBytes, regions.heap_bytes);
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  words.relaxed(header::kEpoch,
+                static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count()));
+  words.relaxed(header::kAgentPid, static_cast<std::uint64_t>(::getpid()));
+  words.relaxed(header::kAgentStartedMs, identity.started_unix_ms);
+  words.relaxed(header::kLeaseMs, static_cast<std::uint64_t>(identity.lease.count()));
+  write_text(words, header::kAgentVersion, header::kAgentVersionBytes, identity.version);
+  write_text(words, header::kRedisUrl, header::kRedisUrlBytes, identity.redis_url);
+  write_text(words, header::kWorkspace, header::kWorkspaceBytes, identity.workspace);
+}
+
+}  // namespace
+
+std::string record_body(std::string_view key, std::string_view token, std::string_view content) {
+  std::string body;
+  body.reserve(layout::padded(key.size()) + layout::padded(token.size()) + layout::padded(content.size()));
+  for (const std::string_view part : {key, token, content}) {
+    body.append(part);
+    body.resize(layout::padded(body.size()), '\0');
+  }
+  return body;
+}
+
+Result<std::unique_ptr<SegmentTable>> SegmentTable::create(const std::string& dir, std::uint64_t bytes,
+                                                           const AgentIdentity& identity) {
+  auto file = SegmentFile::create(dir, bytes);
+  if (!file) return file.error();
+  const layout::Regions regions = layout::compute_regions(bytes);
+  write_header(file->words(), regions, identity);
+  return std::unique_ptr<SegmentTable>(new SegmentTable(std::move(*file), regions));
+}
+
+SegmentTable::SegmentTable(SegmentFile file, const layout::Regions& regions)
+    : file_(std::move(file)), publication_(file_.words(), regions), heap_(regions.heap_offset, regions.heap_end()) {
+  keep_reserve();
+}
+
+std::optional<SegmentTable::Place> SegmentTable::place_of(layout::KeySpace space, std::string_view key) const {
+  const layout::KeyHash hash = layout::hash_key(space, key);
+  const std::uint64_t mask = regions().slot_count - 1;
+  SlotNumber slot = hash.first_slot(regions().slot_count);
+  for (std::uint64_t probe = 0; probe < layout::kMaxProbes; ++probe) {
+    const layout::Word word = own(regions().slot_offset(slot));
+    if (word == 0) {
+      const bool room = static_cast<double>(slots_used_ + 1) <= kMaxLoad * static_cast<double>(regions().slot_count);
+      if (!room) return std::nullopt;
+      return Place{slot, hash.fingerprint(), RecordOffset{}};
+    }
+    if (layout::slot_fingerprint(word) == hash.fingerprint()) {
+      const RecordView head = view(layout::slot_record(word));
+      if (head.head.shape.space == space && head.key == key) return Place{slot, hash.fingerprint(), head.offset};
+    }
+    slot.value = (slot.value + 1) & mask;
+  }
+  return std::nullopt;
+}
+
+RecordView SegmentTable::view(RecordOffset at) const {
+  RecordView v;
+  v.offset = at;
+  v.head.created = {own(at.value + layout::record::kCreated)};
+  v.head.previous = {own(at.value + layout::record::kPrevious)};
+  v.head.extent_bytes = own(at.value + layout::record::kExtentBytes);
+  v.head.shape = layout::unpack_shape(own(at.value + layout::record::kShape));
+  v.head.content_bytes = own(at.value + layout::record::kContentBytes);
+  v.head.link = {own(at.value + layout::record::kLink)};
+  const char* body = file_.words().own_bytes(at.value + layout::record::kHeaderBytes);
+  v.key = {body, v.head.shape.key_bytes};
+  body += layout::padded(v.head.shape.key_bytes);
+  v.token = {body, v.head.shape.token_bytes};
+  body += layout::padded(v.head.shape.token_bytes);
+  v.content = {body, v.head.content_bytes};
+  return v;
+}
+
+std::optional<RecordOffset> SegmentTable::allocate(std::uint64_t extent_bytes) {
+  const auto offset = heap_.allocate(extent_bytes);
+  if (!offset) return std::nullopt;
+  return RecordOffset{*offset};
+}
+
+void SegmentTable::install(const Place& place, RecordOffset at, const RecordHead& head, std::string_view body) {
+  publication_.write_record(at, head, body);
+  publication_.publish_slot(place.slot, layout::slot_word(place.fingerprint, at));
+  if (place.head.value == 0) ++slots_used_;
+  live_bytes_ += ExtentAllocator::rounded(head.extent_bytes);
+}
+
+void SegmentTable::supersede(RecordOffset offset, std::uint64_t extent_bytes, Generation at) {
+  const std::uint64_t bytes = ExtentAllocator::rounded(extent_bytes);
+  superseded_.push_back({at, offset, bytes});
+  live_bytes_ -= bytes;
+  reclaimable_bytes_ += bytes;
+}
+
+std::uint64_t SegmentTable::reclaim(Generation oldest) {
+  if (superseded_.empty() || superseded_.front().at > oldest) return 0;
+  publication_.give_up_before(oldest);
+  std::uint64_t freed = 0;
+  while (!superseded_.empty() && superseded_.front().at <= oldest) {
+    heap_.release(superseded_.front().offset.value, superseded_.front().bytes);
+    freed += superseded_.front().bytes;
+    superseded_.pop_front();
+  }
+  reclaimable_bytes_ -= freed;
+  keep_reserve();
+  return freed;
+}
+
+void SegmentTable::keep_reserve() {
+  if (!reserve_) reserve_ = heap_.allocate(kReserveBytes);
+}
+
+bool SegmentTable::open_reserve() {
+  if (!reserve_) return false;
+  heap_.release(*reserve_, kReserveBytes);
+  reserve_.reset();
+  return true;
+}
+
+void SegmentTable::for_each_newest(const std::function<void(SlotNumber, const RecordView&)>& visit) const {
+  for (SlotNumber slot{0}; slot.value < regions().slot_count; ++slot.value) {
+    const layout::Word word = own(regions().slot_offset(slot));
+    if (word != 0) visit(slot, view(layout::slot_record(word)));
+  }
+}
+
+}  // namespace bifrost

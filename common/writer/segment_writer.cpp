@@ -1,0 +1,301 @@
+#include "common/writer/segment_writer.hpp"
+
+#include <algorithm>
+
+namespace bifrost {
+namespace {
+
+using layout::KeySpace;
+using layout::RecordKind;
+
+constexpr std::uint64_t kPage = 4096;
+constexpr std::string_view kNoRoomReason = "the segment is full (raise --max-size)";
+
+std::uint64_t valid_size(std::uint64_t bytes) {
+  const std::uint64_t clamped = std::clamp(bytes, layout::kMinSegmentBytes, layout::kMaxSegmentBytes);
+  return (clamped + kPage - 1) / kPage * kPage;
+}
+
+// Deletions and "not mirrored" must always find room: they are what keeps an old version from being served.
+bool may_open_reserve(RecordKind kind) { return kind == RecordKind::kAbsent || kind == RecordKind::kNotMirrored; }
+
+}  // namespace
+
+Result<std::unique_ptr<SegmentWriter>> SegmentWriter::create(const WriterOptions& options) {
+  WriterOptions valid = options;
+  valid.size_bytes = valid_size(options.size_bytes);
+  valid.max_size_bytes = std::max(valid_size(options.max_size_bytes), valid.size_bytes);
+  std::unique_ptr<SegmentWriter> writer(new SegmentWriter(valid));
+  auto table = SegmentTable::create(valid.dir, valid.size_bytes, valid.identity);
+  if (!table) return table.error();
+  writer->table_ = std::move(*table);
+  writer->predecessor_ = PredecessorSegment::open(valid.dir);
+  writer->generation_ = options.after;
+  return writer;
+}
+
+Put SegmentWriter::put_source(std::string_view path, std::string_view content, std::string_view token) {
+  const Put put = stage_file({KeySpace::kFile, RecordKind::kSource, path, token, content, {}});
+  if (put != Put::kNoRoom) return put;
+  count(Counter::kNoSpace);
+  put_not_mirrored(path, kNoRoomReason);
+  return Put::kNoRoom;
+}
+
+Put SegmentWriter::put_not_mirrored(std::string_view path, std::string_view reason) {
+  const Put put = stage_file({KeySpace::kFile, RecordKind::kNotMirrored, path, {}, reason, {}});
+  if (put == Put::kNoRoom) starved_ = true;
+  return put;
+}
+
+bool SegmentWriter::remove(std::string_view path) {
+  const Put put = stage_file({KeySpace::kFile, RecordKind::kAbsent, path, {}, {}, {}});
+  if (put == Put::kNoRoom) starved_ = true;
+  return put != Put::kUnchanged;
+}
+
+Put SegmentWriter::stage_file(const Change& change) {
+  const Put put = stage(change);
+  if (put != Put::kStaged) return put;
+  if (change.kind == RecordKind::kAbsent) {
+    nodes_.remove_file(change.key);
+  } else {
+    nodes_.add_file(change.key);
+  }
+  return put;
+}
+
+void SegmentWriter::mark_retained(std::string_view path, bool retained) {
+  const auto place = table_->place_of(KeySpace::kFile, path);
+  if (!place || place->head.value == 0) return;
+  const std::uint64_t wanted = retained ? static_cast<std::uint64_t>(layout::Mark::kRetained) : 0;
+  const std::uint64_t now = table_->file().words().own(place->head.value + layout::record::kMarks);
+  if (now == wanted) return;
+  table_->publication().mark(place->head, wanted);
+  retained_ += retained ? 1 : std::uint64_t(-1);
+  show_numbers();
+}
+
+Put SegmentWriter::stage(const Change& change) {
+  const std::uint64_t extent = layout::extent_bytes(change.key.size(), change.token.size(), change.content.size());
+  std::optional<SegmentTable::Place> place = place_with_room(change);
+  if (!place) return Put::kNoRoom;
+  if (place->head.value == 0 && change.kind == RecordKind::kAbsent) return Put::kUnchanged;
+  if (place->head.value != 0) {
+    const RecordView now = table_->view(place->head);
+    if (now.head.shape.kind == change.kind && now.token == change.token && now.content == change.content &&
+        now.head.link == change.link) {
+      return Put::kUnchanged;
+    }
+  }
+  const SegmentTable* before_allocation = table_.get();
+  const auto at = allocate(change, extent);
+  if (!at) return Put::kNoRoom;
+  if (table_.get() != before_allocation) place = table_->place_of(change.space, change.key);  // it grew
+  if (!place) return Put::kNoRoom;
+
+  RecordHead head{next(), RecordOffset{}, extent,
+                  layout::Shape{change.kind, change.space, static_cast<std::uint16_t>(change.key.size()),
+                                static_cast<std::uint16_t>(change.token.size())},
+                  change.content.size(), change.link};
+  std::optional<RecordView> before;
+  if (place->head.value != 0) {
+    before = table_->view(place->head);
+    // A version staged in this same generation was never visible: the chain steps over it.
+    head.previous = before->head.created == next() ? before->head.previous : before->offset;
+  }
+  account(before ? &*before : nullptr, change);
+  table_->install(*place, *at, head, record_body(change.key, change.token, change.content));
+  if (before) table_->supersede(before->offset, before->head.extent_bytes, next());
+  staged_ = true;
+  return Put::kStaged;
+}
+
+std::optional<SegmentTable::Place> SegmentWriter::place_with_room(const Change& change) {
+  auto place = table_->place_of(change.space, change.key);
+  if (place) return place;
+  if (!grow(0)) return std::nullopt;
+  return table_->place_of(change.space, change.key);
+}
+
+std::optional<RecordOffset> SegmentWriter::allocate(const Change& change, std::uint64_t extent_bytes) {
+  if (const auto at = table_->allocate(extent_bytes)) return at;
+  // Only snapshots older than what is published may be given up: (I2) of snapshot.hpp.
+  if (table_->reclaim(generation_) != 0) {
+    count(Counter::kReuses);
+    if (const auto at = table_->allocate(extent_bytes)) return at;
+  }
+  if (grow(extent_bytes)) return table_->allocate(extent_bytes);
+  if (may_open_reserve(change.kind) && table_->open_reserve()) return table_->allocate(extent_bytes);
+  return std::nullopt;
+}
+
+Status SegmentWriter::grow(std::uint64_t needed_bytes) {
+  const std::uint64_t now = table_->regions().total_bytes;
+  if (now >= options_.max_size_bytes) return Error{ErrorCode::kNoSpace, "the segment is at its maximum size"};
+  std::uint64_t bytes = now * 2;
+  while (bytes < options_.max_size_bytes && layout::compute_regions(bytes).heap_bytes <
+                                                table_->live_bytes() + needed_bytes + needed_bytes / 8) {
+    bytes *= 2;
+  }
+  const Status moved = move_to_successor(valid_size(std::min(bytes, options_.max_size_bytes)));
+  if (moved) count(Counter::kGrowths);
+  return moved;
+}
+
+Status SegmentWriter::republish() { return move_to_successor(table_->regions().total_bytes); }
+
+Status SegmentWriter::move_to_successor(std::uint64_t bytes) {
+  auto created = SegmentTable::create(options_.dir, bytes, options_.identity);
+  if (!created) return created.error();
+  SegmentTable& to = **created;
+  bool fits = true;
+  const auto copy = [&](const RecordView& record, SlotNumber link) {
+    const auto place = to.place_of(record.head.shape.space, record.key);
+    const auto at = to.allocate(record.head.extent_bytes);
+    if (!place || !at) {
+      fits = false;
+      return;
+    }
+    RecordHead head = record.head;
+    head.previous = RecordOffset{};  // readers of the successor start at its first generation
+    head.link = link;
+    to.install(*place, *at, head, record_body(record.key, record.token, record.content));
+    const std::uint64_t marks = table_->file().words().own(record.offset.value + layout::record::kMarks);
+    if (marks != 0) to.publication().mark(*at, marks);
+  };
+  // Files first: nodes name them by their slots.
+  table_->for_each_newest([&](SlotNumber, const RecordView& record) {
+    if (record.head.shape.space == KeySpace::kFile && record.head.shape.kind != RecordKind::kAbsent) copy(record, {});
+  });
+  table_->for_each_newest([&](SlotNumber, const RecordView& record) {
+    if (record.head.shape.space != KeySpace::kNode || record.head.shape.kind == RecordKind::kAbsent) return;
+    std::string file(record.key);
+    switch (record.head.shape.kind) {
+      case RecordKind::kModule: file += ".py"; break;
+      case RecordKind::kPackage: file += "/__init__.py"; break;
+      default: copy(record, {}); return;
+    }
+    const auto place = to.place_of(KeySpace::kFile, file);
+    // A node whose file was deleted in this same batch: commit() rewrites it.
+    if (place && place->head.value != 0) copy(record, place->slot);
+  });
+  if (!fits) return Error{ErrorCode::kNoSpace, "the live modules do not fit a segment of the maximum size"};
+  to.publication().give_up_before(next());
+  if (named_) {
+    previous_ = std::move(table_);
+    named_ = false;
+  }
+  table_ = std::move(*created);
+  staged_ = true;
+  return Done{};
+}
+
+void SegmentWriter::stage_node(const std::string& node) {
+  const NodeValue value = nodes_.value_of(node);
+  Change change{KeySpace::kNode, value.kind, node, {}, value.listing, {}};
+  // The link is a slot number of the table that the record lands in, which growth may replace once on the way.
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    const SegmentTable* table = table_.get();
+    if (!value.file.empty()) {
+      const auto place = table_->place_of(KeySpace::kFile, value.file);
+      if (!place || place->head.value == 0) break;
+      change.link = place->slot;
+    }
+    const Put put = stage(change);
+    if (put == Put::kNoRoom) break;
+    if (table_.get() == table || value.file.empty()) return;
+  }
+  starved_ = true;  // until then the name would get a wrong answer
+  nodes_.touch_again(node);
+}
+
+Result<Generation> SegmentWriter::commit() {
+  for (const std::string& node : nodes_.take_touched()) stage_node(node);
+  if (!named_) {
+    SegmentTable& old = shown();
+    if (&old != table_.get()) copy_control_block(old, *table_);
+    table_->publication().publish_generation(next());
+    if (const Status s = table_->file().publish(); !s) return s.error();
+    named_ = true;
+    predecessor_.retire();
+    if (previous_) {
+      previous_->publication().retire();
+      previous_.reset();
+    }
+  } else {
+    table_->publication().publish_generation(next());
+  }
+  generation_ = next();
+  staged_ = false;
+  count(Counter::kCommits);
+  show_numbers();
+  return generation_;
+}
+
+void SegmentWriter::publish_sync(BootTime synced_through, BootTime lease_until) {
+  synced_through_ = synced_through;
+  shown().publication().publish_sync(synced_through.ns, lease_until.ns);
+}
+
+void SegmentWriter::set_link_state(const LinkState& s) {
+  Publication& p = shown().publication();
+  p.show(layout::control::kState, static_cast<std::uint64_t>(s.state));
+  p.words().release(layout::control::kComplete, s.complete ? 1 : 0);
+  p.show(layout::control::kRedisConnected, s.redis_connected ? 1 : 0);
+  p.show(layout::control::kSignals, s.signals);
+}
+
+void SegmentWriter::heartbeat(BootTime now) { shown().publication().show(layout::control::kHeartbeatNs, now.ns); }
+
+void SegmentWriter::count(Counter counter, std::uint64_t n) {
+  SegmentTable& table = shown();
+  const std::uint64_t offset = counter_offset(counter);
+  table.publication().show(offset, table.file().words().own(offset) + n);
+}
+
+void SegmentWriter::account(const RecordView* before, const Change& change) {
+  const auto adjust = [this](KeySpace space, RecordKind kind, std::uint64_t by) {
+    if (kind == RecordKind::kAbsent) return;
+    if (space == KeySpace::kNode) {
+      node_count_ += by;
+    } else if (kind == RecordKind::kSource) {
+      modules_ += by;
+    } else {
+      not_mirrored_ += by;
+    }
+  };
+  if (before != nullptr) {
+    adjust(change.space, before->head.shape.kind, std::uint64_t(-1));
+    const std::uint64_t marks = table_->file().words().own(before->offset.value + layout::record::kMarks);
+    if (marks != 0) --retained_;  // a new version starts without the mark
+  }
+  adjust(change.space, change.kind, 1);
+  if (change.space == KeySpace::kFile) {
+    count(change.kind == RecordKind::kAbsent ? Counter::kDeletes : Counter::kUpdates);
+  }
+}
+
+void SegmentWriter::copy_control_block(SegmentTable& from, SegmentTable& to) {
+  const auto copy = [&](std::uint64_t begin, std::uint64_t end) {
+    for (std::uint64_t offset = begin; offset < end; offset += layout::kWordBytes) {
+      to.publication().show(offset, from.file().words().own(offset));
+    }
+  };
+  copy(layout::control::kSyncedThroughNs, layout::control::kHeapReclaimableBytes + layout::kWordBytes);
+  copy(layout::control::kCounters,
+       layout::control::kCounters + layout::control::kCounterCapacity * layout::kWordBytes);
+}
+
+void SegmentWriter::show_numbers() {
+  Publication& p = shown().publication();
+  p.show(layout::control::kModules, modules_);
+  p.show(layout::control::kNotMirrored, not_mirrored_);
+  p.show(layout::control::kRetained, retained_);
+  p.show(layout::control::kNodes, node_count_);
+  p.show(layout::control::kSlotsUsed, shown().slots_used());
+  p.show(layout::control::kHeapUsedBytes, shown().live_bytes());
+  p.show(layout::control::kHeapReclaimableBytes, shown().reclaimable_bytes());
+}
+
+}  // namespace bifrost
