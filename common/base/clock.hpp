@@ -17,9 +17,7 @@ struct BootTime {
 
   auto operator<=>(const BootTime&) const = default;
 
-  BootTime operator+(std::chrono::nanoseconds d) const {
-    return {ns + static_cast<std::uint64_t>(d.count())};
-  }
+  BootTime operator+(std::chrono::nanoseconds d) const { return {ns + static_cast<std::uint64_t>(d.count())}; }
   // The time from `earlier` to this reading; negative when `earlier` is the later one.
   std::chrono::nanoseconds since(BootTime earlier) const {
     return std::chrono::nanoseconds(static_cast<std::int64_t>(ns - earlier.ns));
@@ -29,8 +27,7 @@ struct BootTime {
 inline BootTime boot_now() {
   timespec ts{};
   clock_gettime(CLOCK_BOOTTIME, &ts);
-  return {static_cast<std::uint64_t>(ts.tv_sec) * 1'000'000'000u +
-          static_cast<std::uint64_t>(ts.tv_nsec)};
+  return {static_cast<std::uint64_t>(ts.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(ts.tv_nsec)};
 }
 
 // The instant after which a wait gives up.

@@ -42,7 +42,9 @@ const std::array<SettingInfo, static_cast<std::size_t>(Setting::kCount)>& settin
   return kTable;
 }
 
-const SettingInfo& setting_info(Setting id) { return setting_table()[static_cast<std::size_t>(id)]; }
+const SettingInfo& setting_info(Setting id) {
+  return setting_table()[static_cast<std::size_t>(id)];
+}
 
 namespace {
 

@@ -20,8 +20,8 @@ using ControlAnswer = std::map<std::string, std::string>;
 Result<ControlAnswer> ask_agent(const std::string& dir, std::string_view request, const Deadline& deadline);
 
 struct FenceAnswer {
-  Generation generation;     // a generation that holds every write acknowledged before the request
-  BootTime synced_through;   // not earlier than the request
+  Generation generation;    // a generation that holds every write acknowledged before the request
+  BootTime synced_through;  // not earlier than the request
 };
 Result<FenceAnswer> ask_fence(const std::string& dir, const Deadline& deadline);
 

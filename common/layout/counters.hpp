@@ -13,27 +13,26 @@
 
 namespace bifrost {
 
-#define BIFROST_COUNTERS(X)                                                                         \
-  X(kEvents, "events_total", "events", "change messages received from Redis")                       \
-  X(kEventsIgnored, "events_ignored_total", "events", "messages about keys that are not modules")   \
-  X(kRereads, "rereads_total", "reads", "values read again because of a message or a sync")         \
-  X(kRereadBytes, "reread_bytes_total", "bytes", "bytes of values read from Redis")                 \
-  X(kUpdates, "updates_total", "modules", "versions published")                                     \
-  X(kDeletes, "deletes_total", "modules", "deletions published")                                    \
-  X(kUnchanged, "unchanged_total", "reads", "re-reads that found what was already mirrored")        \
-  X(kRejected, "rejected_total", "modules", "values that cannot be mirrored")                       \
-  X(kRetainedTotal, "retained_total", "modules", "keys that vanished from Redis and were kept")     \
-  X(kCommits, "commits_total", "generations", "generations published")                              \
-  X(kGroupGiveups, "group_giveups_total", "generations",                                            \
-    "generations published although more changes kept arriving")                                    \
-  X(kFences, "fences_total", "fences", "PINGs answered on the subscription connection")             \
-  X(kFenceRequests, "fence_requests_total", "requests", "fences asked for by workers and tools")    \
-  X(kResyncs, "resyncs_total", "syncs", "full synchronisations")                                    \
-  X(kReconnects, "redis_reconnects_total", "connections", "connections to Redis that were lost")    \
-  X(kGrowths, "segment_growths_total", "segments", "successor segments built")                      \
-  X(kReuses, "segment_reuses_total", "times", "times the oldest snapshots were given up for memory")\
-  X(kNoSpace, "no_space_total", "modules", "modules that did not fit at the maximum size")          \
-  X(kControlRefused, "control_refused_total", "clients", "control clients turned away")             \
+#define BIFROST_COUNTERS(X)                                                                                           \
+  X(kEvents, "events_total", "events", "change messages received from Redis")                                         \
+  X(kEventsIgnored, "events_ignored_total", "events", "messages about keys that are not modules")                     \
+  X(kRereads, "rereads_total", "reads", "values read again because of a message or a sync")                           \
+  X(kRereadBytes, "reread_bytes_total", "bytes", "bytes of values read from Redis")                                   \
+  X(kUpdates, "updates_total", "modules", "versions published")                                                       \
+  X(kDeletes, "deletes_total", "modules", "deletions published")                                                      \
+  X(kUnchanged, "unchanged_total", "reads", "re-reads that found what was already mirrored")                          \
+  X(kRejected, "rejected_total", "modules", "values that cannot be mirrored")                                         \
+  X(kRetainedTotal, "retained_total", "modules", "keys that vanished from Redis and were kept")                       \
+  X(kCommits, "commits_total", "generations", "generations published")                                                \
+  X(kGroupGiveups, "group_giveups_total", "generations", "generations published although more changes kept arriving") \
+  X(kFences, "fences_total", "fences", "PINGs answered on the subscription connection")                               \
+  X(kFenceRequests, "fence_requests_total", "requests", "fences asked for by workers and tools")                      \
+  X(kResyncs, "resyncs_total", "syncs", "full synchronisations")                                                      \
+  X(kReconnects, "redis_reconnects_total", "connections", "connections to Redis that were lost")                      \
+  X(kGrowths, "segment_growths_total", "segments", "successor segments built")                                        \
+  X(kReuses, "segment_reuses_total", "times", "times the oldest snapshots were given up for memory")                  \
+  X(kNoSpace, "no_space_total", "modules", "modules that did not fit at the maximum size")                            \
+  X(kControlRefused, "control_refused_total", "clients", "control clients turned away")                               \
   X(kBadPaths, "bad_paths_total", "keys", "module keys whose path is longer than the limit")
 
 enum class Counter : std::uint64_t {

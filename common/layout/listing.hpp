@@ -30,8 +30,8 @@ inline bool decode_listing(std::string_view listing, std::vector<Child>& childre
   while (!listing.empty()) {
     if (listing.size() < 3) return false;
     const auto kind = static_cast<layout::RecordKind>(listing[0]);
-    const std::size_t bytes = static_cast<unsigned char>(listing[1]) |
-                              static_cast<std::size_t>(static_cast<unsigned char>(listing[2])) << 8;
+    const std::size_t bytes =
+        static_cast<unsigned char>(listing[1]) | static_cast<std::size_t>(static_cast<unsigned char>(listing[2])) << 8;
     if (listing.size() - 3 < bytes) return false;
     if (kind != layout::RecordKind::kModule && kind != layout::RecordKind::kPackage &&
         kind != layout::RecordKind::kNamespace) {

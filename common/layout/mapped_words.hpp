@@ -32,9 +32,7 @@ class ReadWords {
   ReadWords() = default;
   explicit ReadWords(const std::byte* base) : base_(base) {}
 
-  Word acquire(std::uint64_t offset) const {
-    return __atomic_load_n(at(offset), __ATOMIC_ACQUIRE);
-  }
+  Word acquire(std::uint64_t offset) const { return __atomic_load_n(at(offset), __ATOMIC_ACQUIRE); }
 
   // Relaxed is enough for the words of a record: they are ordered by the acquire load that found it, and against
   // reuse by fence_acquire() before the check of oldest_generation.
@@ -99,9 +97,7 @@ class WriteWords {
 
   const char* own_bytes(std::uint64_t offset) const { return reinterpret_cast<const char*>(base_ + offset); }
 
-  void release(std::uint64_t offset, Word value) {
-    __atomic_store_n(at(offset), value, __ATOMIC_RELEASE);
-  }
+  void release(std::uint64_t offset, Word value) { __atomic_store_n(at(offset), value, __ATOMIC_RELEASE); }
 
   // Relaxed is enough for words that a later release store publishes.
   void relaxed(std::uint64_t offset, Word value) {
@@ -129,10 +125,14 @@ class WriteWords {
     }
   }
 
-  ReadWords reader() const { return ReadWords(base_); }
+  ReadWords reader() const {
+    return ReadWords(base_);
+  }
 
  private:
-  Word* at(std::uint64_t offset) const { return reinterpret_cast<Word*>(base_ + offset); }
+  Word* at(std::uint64_t offset) const {
+    return reinterpret_cast<Word*>(base_ + offset);
+  }
   std::byte* base_ = nullptr;
 };
 

@@ -48,8 +48,8 @@ inline constexpr std::uint64_t kSlotsOffset = 64;
 inline constexpr std::uint64_t kSlotCount = 72;
 inline constexpr std::uint64_t kHeapOffset = 80;
 inline constexpr std::uint64_t kHeapBytes = 88;
-inline constexpr std::uint64_t kEpoch = 96;  // unix time in ns at creation: tells one segment from the next
-inline constexpr std::uint64_t kAgentPid = 104;  // in the agent's pid namespace: to show, never to signal
+inline constexpr std::uint64_t kEpoch = 96;            // unix time in ns at creation: tells one segment from the next
+inline constexpr std::uint64_t kAgentPid = 104;        // in the agent's pid namespace: to show, never to signal
 inline constexpr std::uint64_t kAgentStartedMs = 112;  // unix time
 inline constexpr std::uint64_t kLeaseMs = 120;
 inline constexpr std::uint64_t kAgentVersion = 192;  // NUL-padded text
@@ -108,16 +108,18 @@ constexpr Word slot_word(std::uint16_t fingerprint, RecordOffset record) {
 constexpr std::uint16_t slot_fingerprint(Word word) {
   return static_cast<std::uint16_t>(word >> kSlotOffsetBits);
 }
-constexpr RecordOffset slot_record(Word word) { return {word & kSlotOffsetMask}; }
+constexpr RecordOffset slot_record(Word word) {
+  return {word & kSlotOffsetMask};
+}
 
 // Record: these words, then key, token and content, each padded with zeros to a whole word.
 namespace record {
-inline constexpr std::uint64_t kCreated = 0;    // generation that made this version visible
-inline constexpr std::uint64_t kPrevious = 8;   // offset of the version before, 0: none
+inline constexpr std::uint64_t kCreated = 0;       // generation that made this version visible
+inline constexpr std::uint64_t kPrevious = 8;      // offset of the version before, 0: none
 inline constexpr std::uint64_t kExtentBytes = 16;  // of the whole record
-inline constexpr std::uint64_t kShape = 24;     // kind, key space, key bytes, token bytes: see pack_shape
+inline constexpr std::uint64_t kShape = 24;        // kind, key space, key bytes, token bytes: see pack_shape
 inline constexpr std::uint64_t kContentBytes = 32;
-inline constexpr std::uint64_t kLink = 40;      // nodes: slot number of the file record that they stand for
+inline constexpr std::uint64_t kLink = 40;  // nodes: slot number of the file record that they stand for
 inline constexpr std::uint64_t kChecksumLow = 48;
 inline constexpr std::uint64_t kChecksumHigh = 56;
 inline constexpr std::uint64_t kVariants = 64;  // set once: first compiled variant, 0: none (not checksummed)
@@ -150,8 +152,8 @@ struct Shape {
 };
 
 constexpr Word pack_shape(Shape s) {
-  return static_cast<Word>(s.kind) | static_cast<Word>(s.space) << 8 |
-         static_cast<Word>(s.key_bytes) << 16 | static_cast<Word>(s.token_bytes) << 32;
+  return static_cast<Word>(s.kind) | static_cast<Word>(s.space) << 8 | static_cast<Word>(s.key_bytes) << 16 |
+         static_cast<Word>(s.token_bytes) << 32;
 }
 constexpr Shape unpack_shape(Word word) {
   return {static_cast<RecordKind>(word & 0xff), static_cast<KeySpace>(word >> 8 & 0xff),
@@ -182,9 +184,7 @@ struct Regions {
   std::uint64_t heap_bytes = 0;
 
   constexpr std::uint64_t heap_end() const { return heap_offset + heap_bytes; }
-  constexpr std::uint64_t slot_offset(SlotNumber slot) const {
-    return slots_offset + slot.value * kWordBytes;
-  }
+  constexpr std::uint64_t slot_offset(SlotNumber slot) const { return slots_offset + slot.value * kWordBytes; }
   auto operator<=>(const Regions&) const = default;
 };
 
@@ -201,16 +201,40 @@ constexpr Regions compute_regions(std::uint64_t total_bytes) {
 
 // Changes whenever a size or an offset above does, whether or not somebody remembered the version number.
 constexpr std::uint64_t fingerprint() {
-  constexpr std::array<std::uint64_t, 34> kFacts = {
-      kLayoutVersion, kHeaderBytes, header::kSlotsOffset, header::kSlotCount, header::kHeapOffset,
-      header::kHeapBytes, header::kEpoch, control::kGeneration, control::kOldestGeneration,
-      control::kRetired, control::kSyncedThroughNs, control::kLeaseUntilNs, control::kState,
-      control::kComplete, control::kCounters, control::kCounterCapacity, kSlotOffsetBits,
-      record::kCreated, record::kPrevious, record::kExtentBytes, record::kShape,
-      record::kContentBytes, record::kLink, record::kChecksumLow, record::kChecksumHigh,
-      record::kVariants, record::kMarks, record::kHeaderBytes, kMaxKeyBytes, kMaxTokenBytes,
-      kMaxProbes, kMaxChainSteps, compute_regions(1u << 20).slot_count,
-      compute_regions(1u << 20).heap_offset};
+  constexpr std::array<std::uint64_t, 34> kFacts = {kLayoutVersion,
+                                                    kHeaderBytes,
+                                                    header::kSlotsOffset,
+                                                    header::kSlotCount,
+                                                    header::kHeapOffset,
+                                                    header::kHeapBytes,
+                                                    header::kEpoch,
+                                                    control::kGeneration,
+                                                    control::kOldestGeneration,
+                                                    control::kRetired,
+                                                    control::kSyncedThroughNs,
+                                                    control::kLeaseUntilNs,
+                                                    control::kState,
+                                                    control::kComplete,
+                                                    control::kCounters,
+                                                    control::kCounterCapacity,
+                                                    kSlotOffsetBits,
+                                                    record::kCreated,
+                                                    record::kPrevious,
+                                                    record::kExtentBytes,
+                                                    record::kShape,
+                                                    record::kContentBytes,
+                                                    record::kLink,
+                                                    record::kChecksumLow,
+                                                    record::kChecksumHigh,
+                                                    record::kVariants,
+                                                    record::kMarks,
+                                                    record::kHeaderBytes,
+                                                    kMaxKeyBytes,
+                                                    kMaxTokenBytes,
+                                                    kMaxProbes,
+                                                    kMaxChainSteps,
+                                                    compute_regions(1u << 20).slot_count,
+                                                    compute_regions(1u << 20).heap_offset};
   std::uint64_t hash = 0xcbf2'9ce4'8422'2325;  // FNV-1a: readable, and constexpr
   for (const std::uint64_t fact : kFacts) {
     for (unsigned byte = 0; byte < 8; ++byte) {

@@ -30,8 +30,7 @@ Error error_of_open(const std::string& path, int err) {
     case EPERM:
       return {ErrorCode::kPermission,
               path + " may not be read by this user: add it to the group that owns the segment directory"};
-    case ELOOP:
-      return {ErrorCode::kUntrusted, path + " is a symbolic link: remove it and restart bifrost-agent"};
+    case ELOOP: return {ErrorCode::kUntrusted, path + " is a symbolic link: remove it and restart bifrost-agent"};
     default: return {ErrorCode::kIo, path + ": " + std::strerror(err)};
   }
 }
@@ -41,16 +40,15 @@ Status check_trust(const std::string& path, const struct stat& st, const Trust& 
   if (!S_ISREG(st.st_mode)) {
     return Error{ErrorCode::kUntrusted, path + " is not a regular file: remove it and restart bifrost-agent"};
   }
-  const bool owner_trusted = st.st_uid == 0 || st.st_uid == ::geteuid() ||
-                             (trust.agent_uid && st.st_uid == *trust.agent_uid);
+  const bool owner_trusted =
+      st.st_uid == 0 || st.st_uid == ::geteuid() || (trust.agent_uid && st.st_uid == *trust.agent_uid);
   if (!owner_trusted) {
     return Error{ErrorCode::kUntrusted,
                  path + " belongs to uid " + std::to_string(st.st_uid) +
                      ", which is neither root, this user nor BIFROST_AGENT_UID: its code would not be trustworthy"};
   }
   if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    return Error{ErrorCode::kUntrusted,
-                 path + " is writable by group or others: remove it and restart bifrost-agent"};
+    return Error{ErrorCode::kUntrusted, path + " is writable by group or others: remove it and restart bifrost-agent"};
   }
   return Done{};
 }
@@ -66,13 +64,12 @@ Status check_frozen_header(const std::string& path, const FrozenHeader& h, std::
   if (h.layout_version != layout::kLayoutVersion || h.fingerprint != layout::fingerprint()) {
     return Error{ErrorCode::kIncompatible,
                  path + " has layout version " + std::to_string(h.layout_version) + ", this program reads version " +
-                     std::to_string(layout::kLayoutVersion) +
-                     ": install agent and workers of the same release"};
+                     std::to_string(layout::kLayoutVersion) + ": install agent and workers of the same release"};
   }
   if (h.total_bytes != file_bytes || h.total_bytes < layout::kMinSegmentBytes ||
       h.total_bytes > layout::kMaxSegmentBytes || h.total_bytes % 4096 != 0) {
-    return Error{ErrorCode::kDamaged, path + " has " + std::to_string(file_bytes) +
-                                          " bytes where its header says " + std::to_string(h.total_bytes)};
+    return Error{ErrorCode::kDamaged, path + " has " + std::to_string(file_bytes) + " bytes where its header says " +
+                                          std::to_string(h.total_bytes)};
   }
   return Done{};
 }
@@ -109,14 +106,12 @@ Result<std::shared_ptr<const Segment>> Segment::attach(const std::string& dir, c
   const ReadWords words(mapping->data());
   const layout::Regions regions = layout::compute_regions(file_bytes);
   const layout::Regions stated{file_bytes, words.relaxed(layout::header::kSlotsOffset),
-                               words.relaxed(layout::header::kSlotCount),
-                               words.relaxed(layout::header::kHeapOffset),
+                               words.relaxed(layout::header::kSlotCount), words.relaxed(layout::header::kHeapOffset),
                                words.relaxed(layout::header::kHeapBytes)};
   if (stated != regions) {
     return Error{ErrorCode::kDamaged, path + " states regions that do not follow from its size"};
   }
-  return std::shared_ptr<const Segment>(
-      new Segment(std::move(*mapping), regions, FileIdentity{st.st_dev, st.st_ino}));
+  return std::shared_ptr<const Segment>(new Segment(std::move(*mapping), regions, FileIdentity{st.st_dev, st.st_ino}));
 }
 
 SegmentInfo Segment::info() const {

@@ -91,9 +91,7 @@ class Segment {
     // takes a snapshot sees every write that Redis acknowledged before it.
     return {words_.acquire(layout::control::kSyncedThroughNs)};
   }
-  bool lease_valid(BootTime now) const {
-    return now.ns < words_.acquire(layout::control::kLeaseUntilNs);
-  }
+  bool lease_valid(BootTime now) const { return now.ns < words_.acquire(layout::control::kLeaseUntilNs); }
   bool complete() const { return words_.acquire(layout::control::kComplete) != 0; }
 
   SegmentInfo info() const;

@@ -188,13 +188,11 @@ FoundNode BasicSnapshot<Words>::find_node(std::string_view name) const {
     case layout::RecordKind::kPackage: break;
     default: return {contradiction(), {}, {}};
   }
-  const std::string_view suffix =
-      node.record.shape.kind == layout::RecordKind::kModule ? ".py" : "/__init__.py";
+  const std::string_view suffix = node.record.shape.kind == layout::RecordKind::kModule ? ".py" : "/__init__.py";
   if (node.record.link.value >= regions_.slot_count) return {contradiction(), {}, {}};
   const Found file = at_slot(node.record.link);
   if (file.status == Lookup::kSnapshotLost) return {Lookup::kSnapshotLost, {}, {}};
-  const bool fits = file.status == Lookup::kHit &&
-                    file.record.shape.space == layout::KeySpace::kFile &&
+  const bool fits = file.status == Lookup::kHit && file.record.shape.space == layout::KeySpace::kFile &&
                     file.record.shape.key_bytes == name.size() + suffix.size() &&
                     (file.record.shape.kind == layout::RecordKind::kSource ||
                      file.record.shape.kind == layout::RecordKind::kNotMirrored);
@@ -218,8 +216,7 @@ Found BasicSnapshot<Words>::at_slot(SlotNumber slot) const {
 }
 
 template <class Words>
-typename BasicSnapshot<Words>::Visit BasicSnapshot<Words>::walk(RecordOffset head,
-                                                               RecordRef& ref) const {
+typename BasicSnapshot<Words>::Visit BasicSnapshot<Words>::walk(RecordOffset head, RecordRef& ref) const {
   RecordOffset at = head;
   std::uint64_t newer = ~std::uint64_t{0};
   for (std::uint64_t step = 0; step < layout::kMaxChainSteps; ++step) {
@@ -247,15 +244,13 @@ bool BasicSnapshot<Words>::read_header(RecordOffset at, RecordRef& ref) const {
   ref.shape = layout::unpack_shape(words_.relaxed(o + layout::record::kShape));
   ref.content_bytes = words_.relaxed(o + layout::record::kContentBytes);
   ref.link = {words_.relaxed(o + layout::record::kLink)};
-  ref.checksum = {words_.relaxed(o + layout::record::kChecksumLow),
-                  words_.relaxed(o + layout::record::kChecksumHigh)};
+  ref.checksum = {words_.relaxed(o + layout::record::kChecksumLow), words_.relaxed(o + layout::record::kChecksumHigh)};
   ref.marks = words_.relaxed(o + layout::record::kMarks);
   if (ref.content_bytes > regions_.heap_bytes || ref.shape.key_bytes > layout::kMaxKeyBytes ||
       ref.shape.token_bytes > layout::kMaxTokenBytes) {
     return false;
   }
-  return ref.extent_bytes == layout::extent_bytes(ref.shape.key_bytes, ref.shape.token_bytes,
-                                                  ref.content_bytes) &&
+  return ref.extent_bytes == layout::extent_bytes(ref.shape.key_bytes, ref.shape.token_bytes, ref.content_bytes) &&
          ref.extent_bytes <= regions_.heap_end() - o;
 }
 
@@ -282,9 +277,8 @@ Lookup BasicSnapshot<Words>::verify(const RecordRef& ref, std::string& scratch) 
   scratch.resize(ref.body_bytes());
   words_.copy_out(ref.key_offset(), scratch.data(), scratch.size());
   if (lost()) return Lookup::kSnapshotLost;
-  return layout::record_checksum(head, scratch.data(), scratch.size()) == ref.checksum
-             ? Lookup::kHit
-             : Lookup::kDamaged;
+  return layout::record_checksum(head, scratch.data(), scratch.size()) == ref.checksum ? Lookup::kHit
+                                                                                       : Lookup::kDamaged;
 }
 
 using Snapshot = BasicSnapshot<ReadWords>;

@@ -24,7 +24,11 @@ inline KeyClass classify(std::string_view key) {
 }
 
 // Only for keys of class kModule.
-inline std::string_view path_of(std::string_view key) { return key.substr(kPrefix.size()); }
-inline std::string key_of(std::string_view path) { return std::string(kPrefix).append(path); }
+inline std::string_view path_of(std::string_view key) {
+  return key.substr(kPrefix.size());
+}
+inline std::string key_of(std::string_view path) {
+  return std::string(kPrefix).append(path);
+}
 
 }  // namespace bifrost::contract

@@ -13,7 +13,9 @@ namespace {
 constexpr std::size_t kMaxDepth = 64;
 constexpr std::size_t kMaxValueBytes = std::size_t{1} << 31;
 
-Error refuse(std::string why) { return {ErrorCode::kInvalidArgument, std::move(why)}; }
+Error refuse(std::string why) {
+  return {ErrorCode::kInvalidArgument, std::move(why)};
+}
 
 }  // namespace
 
@@ -66,7 +68,7 @@ Result<ModuleValue> ModuleValueParser::parse(std::string_view json) {
 namespace {
 
 void append_escaped_unit(std::string& out, unsigned unit) {
-  char buffer[8];
+  char buffer[16];
   std::snprintf(buffer, sizeof buffer, "\\u%04x", unit);
   out += buffer;
 }

@@ -21,8 +21,7 @@ Result<RedisClient> RedisClient::connect(const RedisUrl& url, const Deadline& de
     auto reply = client.command(Command(words.begin(), words.end()), deadline);
     if (!reply) return Error{reply.error().code, url.display() + ": " + reply.error().message};
     if (is_error(**reply)) {
-      return Error{ErrorCode::kRefused,
-                   url.display() + " refused " + words[0] + ": " + std::string(text_of(**reply))};
+      return Error{ErrorCode::kRefused, url.display() + " refused " + words[0] + ": " + std::string(text_of(**reply))};
     }
   }
   return client;

@@ -45,7 +45,9 @@ void RedisLink::append(const Command& command) {
   redisAppendCommandArgv(context_.get(), static_cast<int>(argv.size()), argv.data(), lengths.data());
 }
 
-bool RedisLink::wants_write() const { return context_->obuf != nullptr && *context_->obuf != '\0'; }
+bool RedisLink::wants_write() const {
+  return context_->obuf != nullptr && *context_->obuf != '\0';
+}
 
 Status RedisLink::flush() {
   while (true) {

@@ -28,9 +28,15 @@ using Reply = std::unique_ptr<redisReply, FreeReply>;
 inline std::string_view text_of(const redisReply& r) {
   return r.str == nullptr ? std::string_view{} : std::string_view(r.str, r.len);
 }
-inline bool is_string(const redisReply& r) { return r.type == REDIS_REPLY_STRING || r.type == REDIS_REPLY_STATUS; }
-inline bool is_error(const redisReply& r) { return r.type == REDIS_REPLY_ERROR; }
-inline bool is_nil(const redisReply& r) { return r.type == REDIS_REPLY_NIL; }
+inline bool is_string(const redisReply& r) {
+  return r.type == REDIS_REPLY_STRING || r.type == REDIS_REPLY_STATUS;
+}
+inline bool is_error(const redisReply& r) {
+  return r.type == REDIS_REPLY_ERROR;
+}
+inline bool is_nil(const redisReply& r) {
+  return r.type == REDIS_REPLY_NIL;
+}
 inline std::span<redisReply*> elements_of(const redisReply& r) {
   return r.type == REDIS_REPLY_ARRAY ? std::span(r.element, r.elements) : std::span<redisReply*>{};
 }

@@ -54,8 +54,8 @@ Status take_credentials(std::string_view& rest, std::size_t at, RedisUrl& url) {
   rest.remove_prefix(at + 1);
   const auto colon = credentials.find(':');
   const auto user = percent_decoded(credentials.substr(0, colon));
-  const auto password = colon == std::string_view::npos ? std::optional<std::string>("")
-                                                        : percent_decoded(credentials.substr(colon + 1));
+  const auto password =
+      colon == std::string_view::npos ? std::optional<std::string>("") : percent_decoded(credentials.substr(colon + 1));
   if (!user || !password) return invalid("bad percent-encoding in the credentials");
   url.user = *user;
   url.password = *password;

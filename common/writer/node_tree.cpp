@@ -28,10 +28,14 @@ std::string join(std::string_view directory, std::string_view name) {
   return std::string(directory).append("/").append(name);
 }
 
-std::string_view without_suffix(std::string_view path) { return path.substr(0, path.size() - kSuffix.size()); }
+std::string_view without_suffix(std::string_view path) {
+  return path.substr(0, path.size() - kSuffix.size());
+}
 
 // A top-level `__init__.py` is the module `__init__`: the root itself is no package.
-bool is_init(const Split& s) { return s.name == kInit && !s.parent.empty(); }
+bool is_init(const Split& s) {
+  return s.name == kInit && !s.parent.empty();
+}
 
 }  // namespace
 

@@ -19,7 +19,8 @@ constexpr std::string_view kTemporaryPrefix = ".segment.";
 
 Error file_error(const std::string& path, int err) {
   if (err == ENOSPC) {
-    return {ErrorCode::kNoSpace, path + ": no space left; enlarge the file system of the segment directory or lower --size"};
+    return {ErrorCode::kNoSpace,
+            path + ": no space left; enlarge the file system of the segment directory or lower --size"};
   }
   if (err == EACCES || err == EPERM || err == EROFS) {
     return {ErrorCode::kPermission, path + ": " + std::strerror(err)};
@@ -29,7 +30,9 @@ Error file_error(const std::string& path, int err) {
 
 }  // namespace
 
-SegmentFile::SegmentFile(SegmentFile&& other) noexcept { *this = std::move(other); }
+SegmentFile::SegmentFile(SegmentFile&& other) noexcept {
+  *this = std::move(other);
+}
 
 SegmentFile& SegmentFile::operator=(SegmentFile&& other) noexcept {
   std::swap(dir_, other.dir_);
@@ -54,7 +57,8 @@ Result<SegmentFile> SegmentFile::create(const std::string& dir, std::uint64_t by
   UniqueFd fd;
   // A pid may be reused, and one agent may build several: count until a name is free.
   for (unsigned attempt = 0; attempt < 100 && !fd.valid(); ++attempt) {
-    file.path_ = path_in(dir, std::string(kTemporaryPrefix) + std::to_string(::getpid()) + "." + std::to_string(attempt));
+    file.path_ =
+        path_in(dir, std::string(kTemporaryPrefix) + std::to_string(::getpid()) + "." + std::to_string(attempt));
     fd.reset(::open(file.path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640));
     if (!fd.valid() && errno != EEXIST) break;
   }

@@ -17,7 +17,9 @@ std::uint64_t valid_size(std::uint64_t bytes) {
 }
 
 // Deletions and "not mirrored" must always find room: they are what keeps an old version from being served.
-bool may_open_reserve(RecordKind kind) { return kind == RecordKind::kAbsent || kind == RecordKind::kNotMirrored; }
+bool may_open_reserve(RecordKind kind) {
+  return kind == RecordKind::kAbsent || kind == RecordKind::kNotMirrored;
+}
 
 }  // namespace
 
@@ -94,10 +96,13 @@ Put SegmentWriter::stage(const Change& change) {
   if (table_.get() != before_allocation) place = table_->place_of(change.space, change.key);  // it grew
   if (!place) return Put::kNoRoom;
 
-  RecordHead head{next(), RecordOffset{}, extent,
+  RecordHead head{next(),
+                  RecordOffset{},
+                  extent,
                   layout::Shape{change.kind, change.space, static_cast<std::uint16_t>(change.key.size()),
                                 static_cast<std::uint16_t>(change.token.size())},
-                  change.content.size(), change.link};
+                  change.content.size(),
+                  change.link};
   std::optional<RecordView> before;
   if (place->head.value != 0) {
     before = table_->view(place->head);
@@ -134,8 +139,8 @@ Status SegmentWriter::grow(std::uint64_t needed_bytes) {
   const std::uint64_t now = table_->regions().total_bytes;
   if (now >= options_.max_size_bytes) return Error{ErrorCode::kNoSpace, "the segment is at its maximum size"};
   std::uint64_t bytes = now * 2;
-  while (bytes < options_.max_size_bytes && layout::compute_regions(bytes).heap_bytes <
-                                                table_->live_bytes() + needed_bytes + needed_bytes / 8) {
+  while (bytes < options_.max_size_bytes &&
+         layout::compute_regions(bytes).heap_bytes < table_->live_bytes() + needed_bytes + needed_bytes / 8) {
     bytes *= 2;
   }
   const Status moved = move_to_successor(valid_size(std::min(bytes, options_.max_size_bytes)));
@@ -143,7 +148,9 @@ Status SegmentWriter::grow(std::uint64_t needed_bytes) {
   return moved;
 }
 
-Status SegmentWriter::republish() { return move_to_successor(table_->regions().total_bytes); }
+Status SegmentWriter::republish() {
+  return move_to_successor(table_->regions().total_bytes);
+}
 
 Status SegmentWriter::move_to_successor(std::uint64_t bytes) {
   auto created = SegmentTable::create(options_.dir, bytes, options_.identity);
@@ -246,7 +253,9 @@ void SegmentWriter::set_link_state(const LinkState& s) {
   p.show(layout::control::kSignals, s.signals);
 }
 
-void SegmentWriter::heartbeat(BootTime now) { shown().publication().show(layout::control::kHeartbeatNs, now.ns); }
+void SegmentWriter::heartbeat(BootTime now) {
+  shown().publication().show(layout::control::kHeartbeatNs, now.ns);
+}
 
 void SegmentWriter::count(Counter counter, std::uint64_t n) {
   SegmentTable& table = shown();
@@ -255,7 +264,7 @@ void SegmentWriter::count(Counter counter, std::uint64_t n) {
 }
 
 void SegmentWriter::account(const RecordView* before, const Change& change) {
-  const auto adjust = [this](KeySpace space, RecordKind kind, std::uint64_t by) {
+  const auto adjust = [this](KeySpace space, RecordKind kind, std::string_view content, std::uint64_t by) {
     if (kind == RecordKind::kAbsent) return;
     if (space == KeySpace::kNode) {
       node_count_ += by;
@@ -263,14 +272,15 @@ void SegmentWriter::account(const RecordView* before, const Change& change) {
       modules_ += by;
     } else {
       not_mirrored_ += by;
+      if (content == kNoRoomReason) without_room_ += by;
     }
   };
   if (before != nullptr) {
-    adjust(change.space, before->head.shape.kind, std::uint64_t(-1));
+    adjust(change.space, before->head.shape.kind, before->content, std::uint64_t(-1));
     const std::uint64_t marks = table_->file().words().own(before->offset.value + layout::record::kMarks);
     if (marks != 0) --retained_;  // a new version starts without the mark
   }
-  adjust(change.space, change.kind, 1);
+  adjust(change.space, change.kind, change.content, 1);
   if (change.space == KeySpace::kFile) {
     count(change.kind == RecordKind::kAbsent ? Counter::kDeletes : Counter::kUpdates);
   }
@@ -283,8 +293,7 @@ void SegmentWriter::copy_control_block(SegmentTable& from, SegmentTable& to) {
     }
   };
   copy(layout::control::kSyncedThroughNs, layout::control::kHeapReclaimableBytes + layout::kWordBytes);
-  copy(layout::control::kCounters,
-       layout::control::kCounters + layout::control::kCounterCapacity * layout::kWordBytes);
+  copy(layout::control::kCounters, layout::control::kCounters + layout::control::kCounterCapacity * layout::kWordBytes);
 }
 
 void SegmentWriter::show_numbers() {

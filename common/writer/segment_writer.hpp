@@ -87,6 +87,8 @@ class SegmentWriter {
   void forget_starvation() { starved_ = false; }
   std::uint64_t modules() const { return modules_; }
   std::uint64_t not_mirrored() const { return not_mirrored_; }
+  // Of those not mirrored, the ones that would be if there were room.
+  std::uint64_t without_room() const { return without_room_; }
 
  private:
   explicit SegmentWriter(WriterOptions options) : options_(std::move(options)) {}
@@ -127,6 +129,7 @@ class SegmentWriter {
   bool starved_ = false;
   std::uint64_t modules_ = 0;
   std::uint64_t not_mirrored_ = 0;
+  std::uint64_t without_room_ = 0;
   std::uint64_t retained_ = 0;
   std::uint64_t node_count_ = 0;
 };

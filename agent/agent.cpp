@@ -1,0 +1,159 @@
+#include "agent/agent.hpp"
+
+#include <csignal>
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/directory_lock.hpp"
+#include "agent/log.hpp"
+#include "agent/seed.hpp"
+#include "agent/service_notify.hpp"
+#include "common/reader/segment.hpp"
+
+namespace bifrost::agent {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kFirstBackoff{100};
+constexpr milliseconds kMaxBackoff{5000};
+constexpr milliseconds kTick{500};
+
+std::uint64_t unix_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(now).count());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Agent>> Agent::start(uv_loop_t* loop, const AgentConfig& config, const std::string& version) {
+  std::unique_ptr<Agent> agent(new Agent(loop, config));
+  if (const Status s = prepare_directory(config.segment_dir); !s) return s.error();
+  auto lock = lock_directory(config.segment_dir);
+  if (!lock) return lock.error();
+  agent->lock_ = std::move(*lock);
+  remove_unpublished(config.segment_dir);
+  if (const Status s = agent->publish_first_segment(version); !s) return s.error();
+
+  ControlServer::Requests requests;
+  requests.fence = [a = agent.get()](std::function<void(Result<FenceAnswer>)> on_fence) {
+    if (a->session_) return a->session_->fence(std::move(on_fence));
+    on_fence(Error{ErrorCode::kUnreachable, "the agent has no connection to Redis"});
+  };
+  requests.sync = [a = agent.get()](bool prune) -> Status {
+    if (!a->session_) return Error{ErrorCode::kUnreachable, "the agent has no connection to Redis"};
+    a->session_->resync(prune);
+    return Done{};
+  };
+  requests.refused = [a = agent.get()] { a->writer_->count(Counter::kControlRefused); };
+  auto control = ControlServer::listen(loop, config.segment_dir, std::move(requests));
+  if (!control) return control.error();
+  agent->control_ = std::move(*control);
+  return agent;
+}
+
+Agent::Agent(uv_loop_t* loop, const AgentConfig& config) : loop_(loop), config_(config) {}
+
+Agent::~Agent() = default;
+
+Status Agent::publish_first_segment(const std::string& version) {
+  const auto old = Segment::attach(config_.segment_dir);
+  if (!old && old.error().code != ErrorCode::kNotFound) {
+    log::warn("old_segment_unusable", {{"why", old.error().message}});
+  }
+  WriterOptions options;
+  options.dir = config_.segment_dir;
+  options.size_bytes = std::max(config_.size_bytes, old ? (*old)->regions().total_bytes : 0);
+  options.size_bytes = std::min(options.size_bytes, config_.max_size_bytes);
+  options.max_size_bytes = config_.max_size_bytes;
+  options.identity = {version, config_.session.url.display(), config_.workspace, unix_ms(), config_.session.lease};
+  options.after = old ? (*old)->snapshot().generation() : Generation{};
+  auto writer = SegmentWriter::create(options);
+  if (!writer) return writer.error();
+  writer_ = std::move(*writer);
+  mirror_ = std::make_unique<Mirror>(*writer_, config_.on_expiry, [](std::string_view path, std::string_view reason) {
+    log::warn("not_mirrored", {{"path", path}, {"why", reason}});
+  });
+  Seeded seeded;
+  if (old) seeded = seed_from(**old, *mirror_);
+  writer_->heartbeat(boot_now());
+  writer_->set_link_state(LinkState{});
+  const auto committed = writer_->commit();
+  if (!committed) return committed.error();
+  log::info("published", {{"dir", config_.segment_dir},
+                          {"generation", committed->value},
+                          {"seeded", seeded.modules},
+                          {"damaged", seeded.damaged}});
+  return Done{};
+}
+
+Status Agent::run() {
+  sigterm_ = std::make_unique<SignalWatcher>(loop_, SIGTERM, [this] { stop(Done{}); });
+  sigint_ = std::make_unique<SignalWatcher>(loop_, SIGINT, [this] { stop(Done{}); });
+  reconnect_ = std::make_unique<Timer>(loop_, [this] { connect(); });
+  tick_ = std::make_unique<Timer>(loop_, [this] { on_tick(); });
+  tick_->every(kTick);
+  if (const auto period = watchdog_period()) {
+    watchdog_ = std::make_unique<Timer>(loop_, [] { notify_service_manager("WATCHDOG=1"); });
+    watchdog_->every(*period);
+  }
+  connect();
+  uv_run(loop_, UV_RUN_DEFAULT);
+  return outcome_;
+}
+
+void Agent::connect() {
+  session_.reset();
+  Session::Callbacks callbacks;
+  callbacks.on_synced = [this] {
+    backoff_ = milliseconds(0);
+    if (!std::exchange(ready_announced_, true)) notify_service_manager("READY=1\nSTATUS=mirroring");
+  };
+  callbacks.on_broken = [this](const std::string& why) { on_session_broken(why); };
+  callbacks.on_fatal = [this](const std::string& why) { stop(Error{ErrorCode::kIo, why}); };
+  session_ = std::make_unique<Session>(loop_, config_.session, *writer_, *mirror_, std::move(callbacks));
+}
+
+// The session is destroyed when the timer fires, in a turn of its own.
+void Agent::on_session_broken(const std::string& why) {
+  writer_->revoke_lease();
+  writer_->count(Counter::kReconnects);
+  LinkState state;
+  state.state = ready_announced_ ? layout::AgentState::kSyncing : layout::AgentState::kStarting;
+  writer_->set_link_state(state);
+  backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kMaxBackoff);
+  // Full jitter: a fleet must not come back in step after Redis was away.
+  const milliseconds delay(std::uniform_int_distribution<long>(0, backoff_.count())(jitter_));
+  log::warn("redis_lost", {{"why", why}, {"retry_in_ms", static_cast<std::uint64_t>(delay.count())}});
+  reconnect_->once(delay);
+}
+
+void Agent::on_tick() {
+  writer_->heartbeat(boot_now());
+  if (!writer_->published()) restore_name();
+}
+
+// Somebody deleted or replaced the file: readers that attach now would find nothing, or something else.
+void Agent::restore_name() {
+  log::warn("segment_name_lost", {{"dir", config_.segment_dir}, {"action", "publishing it again"}});
+  if (const Status s = writer_->republish(); !s) {
+    return log::error("republish_failed", {{"why", s.error().message}});
+  }
+  if (const auto committed = writer_->commit(); !committed) {
+    log::error("republish_failed", {{"why", committed.error().message}});
+  }
+}
+
+void Agent::stop(Status outcome) {
+  outcome_ = std::move(outcome);
+  notify_service_manager("STOPPING=1");
+  writer_->revoke_lease();
+  LinkState state;
+  state.state = layout::AgentState::kStopped;
+  writer_->set_link_state(state);
+  log::info("stopped", {{"generation", writer_->generation().value}});
+  uv_stop(loop_);
+}
+
+}  // namespace bifrost::agent

@@ -1,0 +1,60 @@
+// agent.hpp - the daemon's life: take the directory, publish a segment, keep a session with Redis, end cleanly.
+//
+// Whatever happens to Redis, the segment stays published and readable; what changes is the lease. Belongs to the loop's
+// thread; one per process.
+#pragma once
+
+#include <uv.h>
+
+#include <chrono>
+#include <memory>
+#include <random>
+#include <string>
+
+#include "agent/agent_config.hpp"
+#include "agent/control_server.hpp"
+#include "agent/event_loop.hpp"
+#include "agent/mirror.hpp"
+#include "agent/session.hpp"
+#include "common/base/unique_fd.hpp"
+#include "common/writer/segment_writer.hpp"
+
+namespace bifrost::agent {
+
+class Agent {
+ public:
+  // Locks the directory and publishes a segment, seeded from the one before, so that workers are served at once.
+  static Result<std::unique_ptr<Agent>> start(uv_loop_t* loop, const AgentConfig& config, const std::string& version);
+  ~Agent();
+
+  // Runs until SIGTERM or SIGINT. Errors: what made going on impossible.
+  Status run();
+
+ private:
+  Agent(uv_loop_t* loop, const AgentConfig& config);
+  Status publish_first_segment(const std::string& version);
+  void connect();
+  void on_session_broken(const std::string& why);
+  void on_tick();
+  void restore_name();
+  void stop(Status outcome);
+
+  uv_loop_t* loop_;
+  AgentConfig config_;
+  UniqueFd lock_;
+  std::unique_ptr<SegmentWriter> writer_;
+  std::unique_ptr<Mirror> mirror_;
+  std::unique_ptr<ControlServer> control_;
+  std::unique_ptr<Session> session_;
+  std::unique_ptr<Timer> reconnect_;
+  std::unique_ptr<Timer> tick_;
+  std::unique_ptr<Timer> watchdog_;
+  std::unique_ptr<SignalWatcher> sigterm_;
+  std::unique_ptr<SignalWatcher> sigint_;
+  std::chrono::milliseconds backoff_{0};
+  std::mt19937 jitter_{std::random_device{}()};
+  bool ready_announced_ = false;
+  Status outcome_ = Done{};
+};
+
+}  // namespace bifrost::agent

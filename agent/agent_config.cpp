@@ -1,0 +1,93 @@
+#include "agent/agent_config.hpp"
+
+#include <map>
+#include <utility>
+
+namespace bifrost::agent {
+namespace {
+
+Error at_setting(const Settings& settings, Setting id, const std::string& why) {
+  const SettingInfo& info = setting_info(id);
+  return {ErrorCode::kInvalidArgument, std::string(info.key) + " (from " + settings.entry(id).origin + "): " + why};
+}
+
+template <class T>
+Result<T> choice(const Settings& settings, Setting id, const std::map<std::string, T>& choices) {
+  const auto found = choices.find(settings.get(id));
+  if (found != choices.end()) return found->second;
+  std::string allowed;
+  for (const auto& [name, value] : choices) allowed += (allowed.empty() ? "" : ", ") + name;
+  return at_setting(settings, id, "`" + settings.get(id) + "` is none of " + allowed);
+}
+
+template <class T>
+Result<std::uint64_t> number(const Settings& settings, Setting id, T parse, std::uint64_t least, std::uint64_t most) {
+  const Result<std::uint64_t> value = parse(settings.get(id));
+  if (!value) return at_setting(settings, id, value.error().message);
+  if (*value < least || *value > most) {
+    return at_setting(settings, id, "`" + settings.get(id) + "` is outside the allowed range");
+  }
+  return *value;
+}
+
+constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
+
+}  // namespace
+
+Result<AgentConfig> parse_agent_config(const Settings& s) {
+  AgentConfig config;
+  const auto url = parse_redis_url(s.get(Setting::kRedisUrl));
+  if (!url) return at_setting(s, Setting::kRedisUrl, url.error().message);
+  config.session.url = *url;
+  const auto signal = choice<SignalChoice>(s, Setting::kSignal,
+                                           {{"auto", SignalChoice::kAuto},
+                                            {"both", SignalChoice::kBoth},
+                                            {"keyspace", SignalChoice::kKeyspace},
+                                            {"tracking", SignalChoice::kTracking}});
+  if (!signal) return signal.error();
+  config.session.signal = *signal;
+  const auto expiry =
+      choice<OnExpiry>(s, Setting::kOnExpiry, {{"retain", OnExpiry::kRetain}, {"drop", OnExpiry::kDrop}});
+  if (!expiry) return expiry.error();
+  config.on_expiry = *expiry;
+  const auto lease = number(s, Setting::kLease, parse_duration_ms, 50, 3'600'000);
+  if (!lease) return lease.error();
+  config.session.lease = std::chrono::milliseconds(*lease);
+  const auto reconcile = number(s, Setting::kReconcile, parse_duration_ms, 1000, 86'400'000);
+  if (!reconcile) return reconcile.error();
+  config.session.reconcile = std::chrono::milliseconds(*reconcile);
+  const auto module_bytes = number(s, Setting::kMaxModuleBytes, parse_bytes, 1024, kGiB / 2);
+  if (!module_bytes) return module_bytes.error();
+  config.session.max_module_bytes = *module_bytes;
+  const auto size = number(s, Setting::kSize, parse_bytes, layout::kMinSegmentBytes, layout::kMaxSegmentBytes);
+  if (!size) return size.error();
+  config.size_bytes = *size;
+  const auto max_size = number(s, Setting::kMaxSize, parse_bytes, layout::kMinSegmentBytes, layout::kMaxSegmentBytes);
+  if (!max_size) return max_size.error();
+  config.max_size_bytes = *max_size;
+  if (*max_size < *size) return at_setting(s, Setting::kMaxSize, "smaller than size");
+  config.segment_dir = s.get(Setting::kSegmentDir);
+  config.workspace = s.get(Setting::kWorkspace);
+  if (config.workspace.empty() || config.workspace.front() != '/') {
+    return at_setting(s, Setting::kWorkspace, "must be an absolute path");
+  }
+  config.log_level = s.get(Setting::kLogLevel);
+  config.log_format = s.get(Setting::kLogFormat);
+  return config;
+}
+
+std::string describe(const Settings& settings) {
+  std::string text;
+  for (const SettingInfo& info : setting_table()) {
+    const SettingValue& entry = settings.entry(info.id);
+    std::string value = entry.value;
+    if (info.id == Setting::kRedisUrl) {
+      const auto url = parse_redis_url(value);
+      value = url ? url->display() : "(not a Redis URL)";
+    }
+    text += std::string(info.key) + " = " + value + "  # " + entry.origin + "\n";
+  }
+  return text;
+}
+
+}  // namespace bifrost::agent

@@ -1,0 +1,30 @@
+// agent_config.hpp - the agent's settings, checked: what Settings holds as text, as values.
+#pragma once
+
+#include <string>
+
+#include "agent/retention.hpp"
+#include "agent/session.hpp"
+#include "common/base/result.hpp"
+#include "common/base/settings.hpp"
+
+namespace bifrost::agent {
+
+struct AgentConfig {
+  SessionOptions session;
+  OnExpiry on_expiry = OnExpiry::kRetain;
+  std::string segment_dir;
+  std::string workspace;
+  std::uint64_t size_bytes = 0;
+  std::uint64_t max_size_bytes = 0;
+  std::string log_level;
+  std::string log_format;
+};
+
+// Errors: kInvalidArgument; the message names the setting, where its value came from, and what is allowed.
+Result<AgentConfig> parse_agent_config(const Settings& settings);
+
+// One line per setting: key = value  # where from. Credentials in the URL are left out.
+std::string describe(const Settings& settings);
+
+}  // namespace bifrost::agent

@@ -1,0 +1,75 @@
+// event_loop.hpp - libuv handles as objects: they stop when they are destroyed.
+//
+// libuv frees a handle only in its close callback, one loop turn later; these wrappers own the handle on the heap and
+// let the callback delete it, so that owners need not care. All of them belong to the loop's thread.
+#pragma once
+
+#include <uv.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/base/result.hpp"
+
+namespace bifrost::agent {
+
+class Timer {
+ public:
+  Timer(uv_loop_t* loop, std::function<void()> on_fire);
+  ~Timer();
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+
+  // Fires once after `delay`; replaces an earlier start.
+  void once(std::chrono::milliseconds delay);
+  void every(std::chrono::milliseconds period);
+  void stop();
+
+ private:
+  struct State;
+  State* state_;
+};
+
+// Watches a descriptor that somebody else owns and closes later than this watcher.
+class Poller {
+ public:
+  Poller(uv_loop_t* loop, int fd, std::function<void(bool readable, bool writable)> on_ready);
+  ~Poller();
+  Poller(const Poller&) = delete;
+  Poller& operator=(const Poller&) = delete;
+
+  void watch(bool readable, bool writable);
+
+ private:
+  struct State;
+  State* state_;
+};
+
+class SignalWatcher {
+ public:
+  SignalWatcher(uv_loop_t* loop, int signal, std::function<void()> on_signal);
+  ~SignalWatcher();
+  SignalWatcher(const SignalWatcher&) = delete;
+  SignalWatcher& operator=(const SignalWatcher&) = delete;
+
+ private:
+  struct State;
+  State* state_;
+};
+
+// One host name, resolved off the loop's thread. Destroying it forgets the answer.
+class Resolver {
+ public:
+  Resolver(uv_loop_t* loop, const std::string& host, std::function<void(Result<std::string> address)> on_done);
+  ~Resolver();
+  Resolver(const Resolver&) = delete;
+  Resolver& operator=(const Resolver&) = delete;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace bifrost::agent

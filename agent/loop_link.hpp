@@ -1,0 +1,56 @@
+// loop_link.hpp - a connection to Redis on the event loop.
+//
+// Resolves, connects, authenticates and selects, then hands over every reply as it comes. It does not know what the
+// replies mean: ChangeStream and DataConnection do. Belongs to the loop's thread.
+// (L1) After on_broken nothing is called any more.
+// (L2) The owner must not destroy the link from inside a callback, but in a later turn of the loop.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "agent/event_loop.hpp"
+#include "common/redis/redis_link.hpp"
+
+namespace bifrost::agent {
+
+class LoopLink {
+ public:
+  struct Callbacks {
+    std::function<void()> on_ready;              // authenticated, database selected
+    std::function<void(Reply)> on_reply;         // after on_ready: one call per reply or message
+    std::function<void()> on_drained;            // everything that had arrived has been handed over
+    std::function<void(std::string)> on_broken;  // one sentence
+  };
+
+  LoopLink(uv_loop_t* loop, RedisUrl url, Callbacks callbacks);
+  LoopLink(const LoopLink&) = delete;
+  LoopLink& operator=(const LoopLink&) = delete;
+
+  // Queues a command; it is sent before the loop waits again.
+  void send(const Command& command);
+
+ private:
+  void start(const RedisUrl& url);
+  void on_ready(bool readable, bool writable);
+  void finish_connect();
+  void take_handshake_reply(const redisReply& reply);
+  void pump_input();
+  void pump_output();
+  void break_off(const std::string& why);
+
+  uv_loop_t* loop_;
+  RedisUrl url_;
+  Callbacks callbacks_;
+  std::unique_ptr<Resolver> resolver_;
+  std::optional<RedisLink> link_;
+  std::unique_ptr<Poller> poller_;  // declared after link_: it must go first
+  std::unique_ptr<Timer> patience_;
+  bool connected_ = false;
+  bool broken_ = false;
+  std::size_t handshake_left_ = 0;
+};
+
+}  // namespace bifrost::agent

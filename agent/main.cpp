@@ -1,0 +1,102 @@
+// bifrost-agent: mirrors the modules of a Redis into this node's shared memory. docs: README.md, docs/operations.md.
+//
+// Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot start or go on, 2 for wrong usage.
+#include <signal.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <map>
+#include <string>
+
+#include "agent/agent.hpp"
+#include "agent/agent_config.hpp"
+#include "agent/log.hpp"
+#include "common/base/settings.hpp"
+
+namespace {
+
+constexpr int kExitError = 1;
+constexpr int kExitUsage = 2;
+
+// The settings that make sense for the agent; the others belong to the workers.
+constexpr bifrost::Setting kAgentSettings[] = {
+    bifrost::Setting::kRedisUrl,       bifrost::Setting::kSegmentDir, bifrost::Setting::kWorkspace,
+    bifrost::Setting::kSize,           bifrost::Setting::kMaxSize,    bifrost::Setting::kSignal,
+    bifrost::Setting::kOnExpiry,       bifrost::Setting::kLease,      bifrost::Setting::kReconcile,
+    bifrost::Setting::kMaxModuleBytes, bifrost::Setting::kLogLevel,   bifrost::Setting::kLogFormat,
+};
+
+std::string flag_of(const bifrost::SettingInfo& info) {
+  std::string flag = "--" + std::string(info.key);
+  for (char& c : flag) {
+    if (c == '_') c = '-';
+  }
+  return flag;
+}
+
+int fail(int status, const std::string& why) {
+  std::fprintf(stderr, "bifrost-agent: %s\n", why.c_str());
+  return status;
+}
+
+// Closes the handles that are left, so that their memory goes before the loop does.
+void drain(uv_loop_t* loop) {
+  uv_run(loop, UV_RUN_NOWAIT);
+  uv_run(loop, UV_RUN_NOWAIT);
+  uv_loop_close(loop);
+}
+
+int run_agent(const bifrost::agent::AgentConfig& config) {
+  ::signal(SIGPIPE, SIG_IGN);
+  uv_loop_t loop;
+  uv_loop_init(&loop);
+  int status = 0;
+  {
+    auto agent = bifrost::agent::Agent::start(&loop, config, BIFROST_VERSION);
+    if (!agent) {
+      status = fail(kExitError, agent.error().message);
+    } else if (const bifrost::Status ended = (*agent)->run(); !ended) {
+      status = fail(kExitError, ended.error().message);
+    }
+  }
+  drain(&loop);
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Mirrors Redis-stored Python modules into shared memory, one agent per node."};
+  app.set_version_flag("--version", std::string("bifrost-agent ") + BIFROST_VERSION);
+  std::map<bifrost::Setting, std::string> given;
+  for (const bifrost::Setting id : kAgentSettings) {
+    const bifrost::SettingInfo& info = bifrost::setting_info(id);
+    std::string help(info.help);
+    if (!info.fallback.empty()) help += " [" + std::string(info.fallback) + "]";
+    app.add_option_function<std::string>(
+           flag_of(info), [&given, id](const std::string& v) { given[id] = v; }, help)
+        ->type_name("");
+  }
+  std::string config_file;
+  bool print_config = false;
+  app.add_option("--config", config_file, "file of `key = value` lines")->type_name("");
+  app.add_flag("--print-config", print_config, "print every setting with its origin, and exit");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : kExitUsage;
+  }
+  const auto settings =
+      bifrost::Settings::resolve(given, config_file.empty() ? std::nullopt : std::optional<std::string>(config_file));
+  if (!settings) return fail(kExitUsage, settings.error().message);
+  if (print_config) {
+    std::fputs(bifrost::agent::describe(*settings).c_str(), stdout);
+    return 0;
+  }
+  const auto config = bifrost::agent::parse_agent_config(*settings);
+  if (!config) return fail(kExitUsage, config.error().message);
+  if (const bifrost::Status s = bifrost::agent::log::set_up(config->log_level, config->log_format); !s) {
+    return fail(kExitUsage, s.error().message);
+  }
+  return run_agent(*config);
+}

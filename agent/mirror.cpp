@@ -1,0 +1,112 @@
+#include "agent/mirror.hpp"
+
+#include <utility>
+#include <vector>
+
+namespace bifrost::agent {
+
+Mirror::Mirror(SegmentWriter& writer, OnExpiry policy, OnRejected on_rejected)
+    : writer_(writer), policy_(policy), on_rejected_(std::move(on_rejected)) {}
+
+void Mirror::seed(std::string_view path, std::string_view content, std::string_view hash, bool retained) {
+  writer_.put_source(path, content, hash);
+  hold(path, Held::kSource);
+  const std::string key(path);
+  set_retained(key, paths_[key], retained);
+}
+
+void Mirror::seed_not_mirrored(std::string_view path, std::string_view reason) {
+  writer_.put_not_mirrored(path, reason);
+  hold(path, Held::kNotMirrored);
+}
+
+void Mirror::apply(const Observation& seen) {
+  writer_.count(Counter::kRereads);
+  switch (seen.kind) {
+    case Observation::Kind::kValue: return apply_value(seen);
+    case Observation::Kind::kVanished: return apply_vanished(seen);
+    case Observation::Kind::kWrongType: return reject(seen.path, "the key holds no string");
+    case Observation::Kind::kTooBig: return reject(seen.path, "larger than --max-module-bytes");
+  }
+}
+
+void Mirror::apply_value(const Observation& seen) {
+  writer_.count(Counter::kRereadBytes, seen.value.size());
+  cold_ = false;  // a writer is back
+  auto value = parser_.parse(seen.value);
+  if (!value) return reject(seen.path, value.error().message);
+  const Put put = writer_.put_source(seen.path, value->content, value->hash);
+  if (put == Put::kUnchanged) writer_.count(Counter::kUnchanged);
+  hold(seen.path, Held::kSource);
+}
+
+void Mirror::apply_vanished(const Observation& seen) {
+  const auto found = paths_.find(std::string(seen.path));
+  if (found == paths_.end()) return;
+  const bool kept = found->second.held == Held::kSource;  // there is nothing to keep of one that was not mirrored
+  const Vanished verdict = decide_vanished(policy_, seen.index, seen.explicitly_deleted);
+  if (!kept || verdict == Vanished::kRemove) return forget(found->first);
+  if (verdict == Vanished::kRetainCold) cold_ = true;
+  if (!found->second.retained) writer_.count(Counter::kRetainedTotal);
+  set_retained(found->first, found->second, true);
+}
+
+void Mirror::prune_retained() {
+  std::vector<std::string> doomed;
+  for_each_retained([&](const std::string& path) { doomed.push_back(path); });
+  for (const std::string& path : doomed) forget(path);
+  cold_ = false;
+}
+
+void Mirror::reject(std::string_view path, std::string_view reason) {
+  if (writer_.put_not_mirrored(path, reason) == Put::kStaged) {
+    writer_.count(Counter::kRejected);
+    on_rejected_(path, reason);
+  }
+  hold(path, Held::kNotMirrored);
+}
+
+void Mirror::hold(std::string_view path, Held held) {
+  const std::string key(path);
+  Entry& entry = paths_[key];
+  entry.held = held;
+  set_retained(key, entry, false);
+}
+
+void Mirror::set_retained(const std::string& path, Entry& entry, bool retained) {
+  if (entry.retained != retained) retained_count_ += retained ? 1 : std::size_t(-1);
+  entry.retained = retained;
+  writer_.mark_retained(path, retained);
+}
+
+void Mirror::forget(const std::string& path) {
+  const auto found = paths_.find(path);
+  if (found->second.retained) --retained_count_;
+  writer_.remove(path);
+  paths_.erase(found);
+}
+
+bool Mirror::note_seen(std::string_view path) {
+  const auto found = paths_.find(std::string(path));
+  if (found == paths_.end()) return true;
+  found->second.seen_in_scan = scan_;
+  return found->second.retained;
+}
+
+void Mirror::for_each_unseen(const std::function<void(const std::string&)>& visit) const {
+  for (const auto& [path, entry] : paths_) {
+    if (entry.seen_in_scan != scan_ && !entry.retained) visit(path);
+  }
+}
+
+void Mirror::for_each_known(const std::function<void(const std::string&)>& visit) const {
+  for (const auto& [path, entry] : paths_) visit(path);
+}
+
+void Mirror::for_each_retained(const std::function<void(const std::string&)>& visit) const {
+  for (const auto& [path, entry] : paths_) {
+    if (entry.retained) visit(path);
+  }
+}
+
+}  // namespace bifrost::agent

@@ -1,0 +1,74 @@
+// mirror.hpp - what the node has seen of Redis, and how an observation changes the segment.
+//
+// Knows every path that is in the segment; decides between mirrored, not mirrored, retained and removed. Stages into
+// the SegmentWriter, never commits. Pure but for the writer: no clock, no Redis. One thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "agent/reread.hpp"
+#include "agent/retention.hpp"
+#include "common/redis/module_value.hpp"
+#include "common/writer/segment_writer.hpp"
+
+namespace bifrost::agent {
+
+class Mirror {
+ public:
+  // `on_rejected` hears once per version of a value that cannot be mirrored.
+  using OnRejected = std::function<void(std::string_view path, std::string_view reason)>;
+
+  Mirror(SegmentWriter& writer, OnExpiry policy, OnRejected on_rejected);
+
+  // A module taken over from the segment of the agent before.
+  void seed(std::string_view path, std::string_view content, std::string_view hash, bool retained);
+  void seed_not_mirrored(std::string_view path, std::string_view reason);
+
+  void apply(const Observation& seen);
+
+  // Removes everything that Redis does not have.
+  void prune_retained();
+
+  // A scan over Redis' key names: after begin_scan, note_seen hears every name; what it did not hear is unseen.
+  void begin_scan() { ++scan_; }
+  // Whether the name alone already contradicts what is held: not known, or retained although the key is back.
+  bool note_seen(std::string_view path);
+  void for_each_unseen(const std::function<void(const std::string& path)>& visit) const;
+
+  void for_each_known(const std::function<void(const std::string& path)>& visit) const;
+  void for_each_retained(const std::function<void(const std::string& path)>& visit) const;
+  bool has_retained() const { return retained_count_ != 0; }
+  std::size_t known() const { return paths_.size(); }
+  // Redis has lost its data, not deleted it: kept until writers return.
+  bool cold() const { return cold_; }
+
+ private:
+  enum class Held { kSource, kNotMirrored };
+  struct Entry {
+    Held held = Held::kSource;
+    bool retained = false;
+    std::uint64_t seen_in_scan = 0;
+  };
+
+  void apply_value(const Observation& seen);
+  void apply_vanished(const Observation& seen);
+  void reject(std::string_view path, std::string_view reason);
+  void hold(std::string_view path, Held held);
+  void set_retained(const std::string& path, Entry& entry, bool retained);
+  void forget(const std::string& path);
+
+  SegmentWriter& writer_;
+  OnExpiry policy_;
+  OnRejected on_rejected_;
+  ModuleValueParser parser_;
+  std::unordered_map<std::string, Entry> paths_;
+  std::size_t retained_count_ = 0;
+  std::uint64_t scan_ = 0;
+  bool cold_ = false;
+};
+
+}  // namespace bifrost::agent

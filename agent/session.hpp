@@ -1,0 +1,123 @@
+// session.hpp - one connected life with Redis: subscribe, synchronise, follow, know how fresh the mirror is.
+//
+// The order is what makes it right: every subscription is confirmed before the first key is read; values are read again
+// after each message about them; changes are committed when a fence sent after the last re-read shows that nothing
+// more happened (so that keys written together become visible together); freshness is published after the commit.
+// Any trouble ends the session: the agent revokes the lease and starts another. Belongs to the loop's thread.
+// (F1) synced_through = t only if every message before the PONG of a PING sent at t has been applied and committed.
+// (F2) No lease before a full synchronisation of this session has been committed.
+// Reasons: docs/consistency.md section 3.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/change_stream.hpp"
+#include "agent/data_connection.hpp"
+#include "agent/fence_book.hpp"
+#include "agent/mirror.hpp"
+#include "agent/refresh_queue.hpp"
+#include "agent/reread.hpp"
+#include "common/control/control_client.hpp"
+#include "common/writer/segment_writer.hpp"
+
+namespace bifrost::agent {
+
+struct SessionOptions {
+  RedisUrl url;
+  SignalChoice signal = SignalChoice::kAuto;
+  std::chrono::milliseconds lease{1000};
+  std::chrono::milliseconds reconcile{60'000};
+  std::uint64_t max_module_bytes = 32u << 20;
+};
+
+class Session {
+ public:
+  struct Callbacks {
+    std::function<void()> on_synced;                 // each time a full synchronisation has been committed
+    std::function<void(std::string why)> on_broken;  // the session is over: destroy it in a later turn of the loop
+    std::function<void(std::string why)> on_fatal;   // the segment cannot be written: so is the agent
+  };
+  using OnFence = std::function<void(Result<FenceAnswer>)>;
+
+  Session(uv_loop_t* loop, const SessionOptions& options, SegmentWriter& writer, Mirror& mirror, Callbacks callbacks);
+  ~Session();
+
+  // Answers once the segment holds every write acknowledged before this call, or with the reason why it cannot.
+  void fence(OnFence on_fence);
+  // Reads everything again; `prune` then drops what Redis does not have.
+  void resync(bool prune);
+
+  bool live() const { return phase_ == Phase::kLive; }
+
+ private:
+  enum class Phase {
+    kConnecting,  // links and subscriptions are being set up
+    kScanning,    // key names are coming in
+    kReading,     // the values of the scan are being read
+    kSettling,    // all read, to be committed
+    kLive,
+  };
+  enum class ScanKind { kEverything, kNamesOnly };
+  struct Waiter {
+    BootTime since;
+    OnFence on_fence;
+  };
+
+  void check_server();
+  void enable_notifications();
+  void open_stream(bool keyspace_enabled);
+  void begin_sync();
+  void begin_scan(ScanKind kind);
+  void next_scan_page();
+  void on_scan_page(const redisReply& page);
+  void finish_scan();
+
+  void mark(std::string_view path, RefreshQueue::Doubt doubt = RefreshQueue::Doubt::kUnspecific);
+  void advance();
+  void read_more();
+  void on_batch(const Reread& batch, const redisReply& exec, const std::string& queue_error);
+  void move_phase();
+  void commit_when_whole();
+  void commit();
+  void publish_freshness();
+  void fence_when_due();
+  void on_tick();
+  void show_state();
+  void end(const std::string& why);
+
+  uv_loop_t* loop_;
+  SessionOptions options_;
+  SegmentWriter& writer_;
+  Mirror& mirror_;
+  Callbacks callbacks_;
+
+  std::unique_ptr<DataConnection> data_;
+  std::unique_ptr<ChangeStream> stream_;
+  std::unique_ptr<Timer> tick_;
+
+  Phase phase_ = Phase::kConnecting;
+  RefreshQueue queue_;
+  FenceBook fences_;
+  std::vector<Waiter> waiters_;
+  StreamPosition position_;  // of the last message
+  StreamPosition sync_end_;  // last mark made by the scan
+  bool scan_running_ = false;
+  ScanKind scan_kind_ = ScanKind::kEverything;
+  std::string scan_cursor_;  // of the page to ask for, when back-pressure held it up
+  bool prune_after_sync_ = false;
+  std::size_t batches_in_flight_ = 0;
+  std::uint64_t bytes_per_value_ = 8192;  // running estimate: bounds the bytes of a batch
+  BootTime last_applied_;                 // when the last re-read was staged
+  BootTime staged_since_;                 // when the oldest uncommitted change was staged; 0: none
+  BootTime started_;
+  BootTime scan_started_;
+  bool ended_ = false;
+};
+
+}  // namespace bifrost::agent
