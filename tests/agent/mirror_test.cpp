@@ -1,0 +1,153 @@
+#include "agent/mirror.hpp"
+
+#include <gmock/gmock.h>
+
+#include "../common/segment_fixture.hpp"
+#include "agent/seed.hpp"
+
+namespace bifrost::agent {
+namespace {
+
+using Kind = Observation::Kind;
+
+class MirrorTest : public SegmentFixture {
+ protected:
+  MirrorTest() { start(OnExpiry::kRetain); }
+
+  void start(OnExpiry policy) {
+    mirror_ = std::make_unique<Mirror>(
+        writer(), policy, [this](std::string_view path, std::string_view) { rejected_.emplace_back(path); });
+  }
+  void see_value(const std::string& path, const std::string& json) {
+    mirror_->apply({Kind::kValue, path, json, IndexEntry::kListed, false});
+  }
+  void see_source(const std::string& path, const std::string& source) {
+    see_value(path, encode_module_value(path, source, "h"));
+  }
+  void see_vanished(const std::string& path, IndexEntry index, bool deleted = false) {
+    mirror_->apply({Kind::kVanished, path, {}, index, deleted});
+  }
+  std::string served(const std::string& path) {
+    commit();
+    return source(attach()->snapshot(), path);
+  }
+
+  std::unique_ptr<Mirror> mirror_;
+  std::vector<std::string> rejected_;
+};
+
+TEST_F(MirrorTest, ServesWhatRedisHolds) {
+  see_source("a.py", "x = 1");
+  EXPECT_EQ(served("a.py"), "x = 1");
+  see_source("a.py", "x = 2");
+  EXPECT_EQ(served("a.py"), "x = 2");
+}
+
+TEST_F(MirrorTest, KeepsAnExpiredModuleAndSaysSo) {
+  see_source("a.py", "x = 1");
+  see_vanished("a.py", IndexEntry::kListed);
+  EXPECT_EQ(served("a.py"), "x = 1");
+  EXPECT_TRUE(mirror_->has_retained());
+  EXPECT_EQ(attach()->info().retained, 1u);
+  see_source("a.py", "x = 2");
+  EXPECT_EQ(served("a.py"), "x = 2");
+  EXPECT_FALSE(mirror_->has_retained()) << "a newer value always wins";
+}
+
+TEST_F(MirrorTest, RemovesADeletedModule) {
+  see_source("a.py", "x = 1");
+  see_vanished("a.py", IndexEntry::kUnlisted);
+  EXPECT_EQ(served("a.py"), "<miss>");
+}
+
+TEST_F(MirrorTest, DeleteThenRemovalFromTheIndexEndsInAbsence) {
+  see_source("a.py", "x = 1");
+  see_vanished("a.py", IndexEntry::kListed, true);  // after DEL, before SREM
+  see_vanished("a.py", IndexEntry::kUnlisted);
+  EXPECT_EQ(served("a.py"), "<miss>");
+  EXPECT_FALSE(mirror_->has_retained());
+}
+
+TEST_F(MirrorTest, GoesColdWhenRedisLostEverythingAndKeepsIt) {
+  see_source("a.py", "x = 1");
+  see_vanished("a.py", IndexEntry::kNoIndex);
+  EXPECT_EQ(served("a.py"), "x = 1");
+  EXPECT_TRUE(mirror_->cold());
+  see_source("b.py", "y = 1");
+  EXPECT_FALSE(mirror_->cold()) << "a writer is back";
+  EXPECT_EQ(served("a.py"), "x = 1");
+}
+
+TEST_F(MirrorTest, PruneDropsWhatRedisDoesNotHave) {
+  see_source("a.py", "x = 1");
+  see_source("b.py", "y = 1");
+  see_vanished("a.py", IndexEntry::kNoIndex);
+  mirror_->prune_retained();
+  EXPECT_EQ(served("a.py"), "<miss>");
+  EXPECT_EQ(served("b.py"), "y = 1");
+}
+
+TEST_F(MirrorTest, BadValuesAreNotMirroredAndReportedOncePerVersion) {
+  see_source("good.py", "fine");
+  see_source("a.py", "x = 1");
+  see_value("a.py", "{oops");
+  see_value("a.py", "{oops");
+  EXPECT_EQ(served("a.py"), "<not mirrored>") << "never the version before";
+  EXPECT_THAT(rejected_, ::testing::ElementsAre("a.py"));
+  EXPECT_EQ(served("good.py"), "fine");
+  see_source("a.py", "x = 2");
+  EXPECT_EQ(served("a.py"), "x = 2");
+}
+
+TEST_F(MirrorTest, WrongTypesAndGiantsAreNotMirrored) {
+  mirror_->apply({Kind::kWrongType, "list.py", {}, IndexEntry::kListed, false});
+  mirror_->apply({Kind::kTooBig, "big.py", {}, IndexEntry::kListed, false});
+  EXPECT_EQ(served("list.py"), "<not mirrored>");
+  EXPECT_EQ(served("big.py"), "<not mirrored>");
+}
+
+TEST_F(MirrorTest, ABadValueThatVanishesLeavesNothingBehind) {
+  see_value("a.py", "{oops");
+  see_vanished("a.py", IndexEntry::kListed);
+  EXPECT_EQ(served("a.py"), "<miss>");
+}
+
+TEST_F(MirrorTest, WithDropAnExpiredModuleGoes) {
+  start(OnExpiry::kDrop);
+  see_source("a.py", "x = 1");
+  see_vanished("a.py", IndexEntry::kListed);
+  EXPECT_EQ(served("a.py"), "<miss>");
+}
+
+TEST_F(MirrorTest, AScanFindsWhatIsMissingAndWhatIsNew) {
+  see_source("kept.py", "");
+  see_source("gone.py", "");
+  mirror_->begin_scan();
+  EXPECT_FALSE(mirror_->note_seen("kept.py"));
+  EXPECT_TRUE(mirror_->note_seen("new.py"));
+  std::vector<std::string> unseen;
+  mirror_->for_each_unseen([&](const std::string& path) { unseen.push_back(path); });
+  EXPECT_THAT(unseen, ::testing::ElementsAre("gone.py"));
+}
+
+TEST_F(MirrorTest, ANewAgentTakesOverWhatTheOldOneServed) {
+  see_source("a.py", "x = 1");
+  see_source("expired.py", "kept");
+  see_value("bad.py", "{oops");
+  see_vanished("expired.py", IndexEntry::kListed);
+  commit();
+  const auto old = attach();
+  make_writer(1 << 20, 1 << 20, old->snapshot().generation());
+  start(OnExpiry::kRetain);
+  const Seeded seeded = seed_from(*old, *mirror_);
+  EXPECT_EQ(seeded.modules, 3u);
+  EXPECT_EQ(seeded.damaged, 0u);
+  EXPECT_EQ(served("a.py"), "x = 1");
+  EXPECT_EQ(served("expired.py"), "kept");
+  EXPECT_EQ(served("bad.py"), "<not mirrored>");
+  EXPECT_TRUE(mirror_->has_retained());
+  EXPECT_EQ(attach()->info().retained, 1u);
+}
+
+}  // namespace
+}  // namespace bifrost::agent

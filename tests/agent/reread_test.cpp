@@ -1,0 +1,80 @@
+#include "agent/reread.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace bifrost::agent {
+namespace {
+
+// Replies as they come over the wire, parsed by the reader that the agent uses.
+Reply parsed(const std::string& wire) {
+  redisReader* reader = redisReaderCreate();
+  redisReaderFeed(reader, wire.data(), wire.size());
+  void* reply = nullptr;
+  EXPECT_EQ(redisReaderGetReply(reader, &reply), REDIS_OK);
+  redisReaderFree(reader);
+  return Reply(static_cast<redisReply*>(reply));
+}
+
+Reread batch_of(std::vector<std::string> paths) {
+  std::vector<PendingPath> pending;
+  for (std::string& path : paths) pending.push_back({std::move(path), {1}, false});
+  return Reread(std::move(pending), 10);
+}
+
+TEST(Reread, AsksForEverythingInOneTransaction) {
+  std::vector<std::string> sent;
+  batch_of({"a.py"}).send([&](const Command& command) {
+    std::string line;
+    for (const std::string_view word : command) line += (line.empty() ? "" : " ") + std::string(word);
+    sent.push_back(line);
+  });
+  EXPECT_THAT(
+      sent, ::testing::ElementsAre("MULTI", "TYPE bifrost:module:index", "PTTL bifrost:module:a.py",
+                                   "GETRANGE bifrost:module:a.py 0 10", "SISMEMBER bifrost:module:index a.py", "EXEC"));
+  EXPECT_EQ(batch_of({"a.py"}).commands_before_exec(), 5u);
+}
+
+TEST(Reread, TellsValueAbsenceWrongTypeAndTooBigApart) {
+  const Reread batch = batch_of({"value.py", "gone.py", "list.py", "big.py", "empty.py"});
+  const Reply exec = parsed(
+      "*16\r\n+set\r\n"
+      ":86400000\r\n$4\r\nabcd\r\n:1\r\n"
+      ":-2\r\n$0\r\n\r\n:1\r\n"
+      ":-1\r\n-WRONGTYPE Operation against a key\r\n:0\r\n"
+      ":-1\r\n$11\r\n01234567890\r\n:1\r\n"
+      ":-1\r\n$0\r\n\r\n:1\r\n");
+  std::vector<Observation> seen;
+  ASSERT_TRUE(batch.read(*exec, [&](const Observation& o) { seen.push_back(o); }));
+  ASSERT_EQ(seen.size(), 5u);
+  EXPECT_EQ(seen[0].kind, Observation::Kind::kValue);
+  EXPECT_EQ(seen[0].value, "abcd");
+  EXPECT_EQ(seen[0].index, IndexEntry::kListed);
+  EXPECT_EQ(seen[1].kind, Observation::Kind::kVanished);
+  EXPECT_EQ(seen[2].kind, Observation::Kind::kWrongType);
+  EXPECT_EQ(seen[2].index, IndexEntry::kUnlisted);
+  EXPECT_EQ(seen[3].kind, Observation::Kind::kTooBig);
+  EXPECT_EQ(seen[4].kind, Observation::Kind::kValue) << "an empty value exists: it is bad, not absent";
+}
+
+TEST(Reread, KnowsAMissingIndexFromAnUnusableOne) {
+  const auto index_after = [](const std::string& type, const std::string& member) {
+    IndexEntry entry = IndexEntry::kListed;
+    const Reply exec = parsed("*4\r\n+" + type + "\r\n:-2\r\n$0\r\n\r\n" + member);
+    EXPECT_TRUE(batch_of({"a.py"}).read(*exec, [&](const Observation& o) { entry = o.index; }));
+    return entry;
+  };
+  EXPECT_EQ(index_after("none", ":0\r\n"), IndexEntry::kNoIndex);
+  EXPECT_EQ(index_after("set", ":0\r\n"), IndexEntry::kUnlisted);
+  EXPECT_EQ(index_after("string", "-WRONGTYPE x\r\n"), IndexEntry::kUnknown);
+}
+
+TEST(Reread, RefusesAnAbortedOrForeignReply) {
+  const auto nothing = [](const Observation&) { FAIL() << "nothing may be concluded"; };
+  EXPECT_FALSE(batch_of({"a.py"}).read(*parsed("-EXECABORT Transaction discarded\r\n"), nothing));
+  EXPECT_FALSE(batch_of({"a.py"}).read(*parsed("*1\r\n+set\r\n"), nothing));
+  EXPECT_FALSE(batch_of({"a.py"}).read(*parsed("$-1\r\n"), nothing));
+}
+
+}  // namespace
+}  // namespace bifrost::agent

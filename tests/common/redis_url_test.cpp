@@ -1,0 +1,65 @@
+#include "common/redis/redis_url.hpp"
+
+#include <gtest/gtest.h>
+
+namespace bifrost {
+namespace {
+
+RedisUrl parsed(const std::string& text) {
+  const auto url = parse_redis_url(text);
+  EXPECT_TRUE(url) << url.error().message;
+  return url ? *url : RedisUrl{};
+}
+
+TEST(RedisUrl, TakesEveryPart) {
+  const RedisUrl url = parsed("redis://bob:s%40cret@cache.internal:6380/3");
+  EXPECT_EQ(url.transport, RedisUrl::Transport::kTcp);
+  EXPECT_EQ(url.host, "cache.internal");
+  EXPECT_EQ(url.port, 6380);
+  EXPECT_EQ(url.user, "bob");
+  EXPECT_EQ(url.password, "s@cret");
+  EXPECT_EQ(url.db, 3u);
+}
+
+TEST(RedisUrl, HasDefaults) {
+  const RedisUrl url = parsed("redis://");
+  EXPECT_EQ(url.host, "localhost");
+  EXPECT_EQ(url.port, 6379);
+  EXPECT_EQ(url.db, 0u);
+  EXPECT_EQ(parsed("redis://:pw@h").password, "pw");
+  EXPECT_EQ(parsed("redis://h?db=4").db, 4u);
+  EXPECT_EQ(parsed("redis://[::1]:7000").host, "::1");
+}
+
+TEST(RedisUrl, TakesUnixSockets) {
+  const RedisUrl url = parsed("unix:///run/redis/r%20s.sock?db=2");
+  EXPECT_EQ(url.transport, RedisUrl::Transport::kUnix);
+  EXPECT_EQ(url.path, "/run/redis/r s.sock");
+  EXPECT_EQ(url.db, 2u);
+  EXPECT_EQ(parsed("unix://user:pw@/run/at@sign.sock").path, "/run/at@sign.sock");
+  EXPECT_EQ(parsed("unix://user:pw@/run/at@sign.sock").password, "pw");
+}
+
+TEST(RedisUrl, NeverShowsCredentials) {
+  EXPECT_EQ(parsed("redis://bob:secret@h:1/2").display(), "redis://h:1/2");
+  EXPECT_EQ(parsed("unix://bob:secret@/s?db=1").display(), "unix:///s?db=1");
+  const auto wrong = parse_redis_url("http://bob:secret@h");
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().message.find("secret"), std::string::npos);
+}
+
+TEST(RedisUrl, RefusesTlsRatherThanGoingWithout) {
+  const auto url = parse_redis_url("rediss://h:6379/0");
+  ASSERT_FALSE(url);
+  EXPECT_NE(url.error().message.find("TLS"), std::string::npos);
+}
+
+TEST(RedisUrl, RefusesNonsense) {
+  for (const char* text : {"", "localhost:6379", "redis://h:port", "redis://h:0", "redis://h:70000", "redis://h/db",
+                           "redis://h?x=1", "unix://", "redis://[::1", "redis://u:%zz@h", "redis://u:%00@h"}) {
+    EXPECT_FALSE(parse_redis_url(text)) << text;
+  }
+}
+
+}  // namespace
+}  // namespace bifrost

@@ -1,0 +1,93 @@
+// Who may have written these bytes? Each wrong answer has its own error, and none of them a crash.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/unique_fd.hpp"
+#include "segment_fixture.hpp"
+
+namespace bifrost {
+namespace {
+
+class SegmentAttachTest : public SegmentFixture {
+ protected:
+  ErrorCode refusal() {
+    const auto segment = Segment::attach(dir_);
+    EXPECT_FALSE(segment);
+    if (segment) return ErrorCode::kIo;
+    EXPECT_NE(segment.error().message.find(dir_), std::string::npos) << segment.error().message;
+    return segment.error().code;
+  }
+  void poke(std::uint64_t offset, std::uint64_t value) {
+    const UniqueFd fd(::open(segment_path().c_str(), O_WRONLY));
+    ASSERT_EQ(::pwrite(fd.get(), &value, sizeof value, static_cast<off_t>(offset)), 8);
+  }
+};
+
+TEST_F(SegmentAttachTest, WaitsForAnAgentThatHasNotPublishedYet) {
+  EXPECT_EQ(refusal(), ErrorCode::kNotFound);
+}
+
+TEST_F(SegmentAttachTest, RefusesASymbolicLink) {
+  publish("a.py", "x");
+  std::filesystem::rename(segment_path(), segment_path() + ".real");
+  std::filesystem::create_symlink(segment_path() + ".real", segment_path());
+  EXPECT_EQ(refusal(), ErrorCode::kUntrusted);
+}
+
+TEST_F(SegmentAttachTest, RefusesAFileThatOthersMayWrite) {
+  publish("a.py", "x");
+  for (const mode_t mode : {0660, 0602, 0666}) {
+    ASSERT_EQ(::chmod(segment_path().c_str(), mode), 0);
+    EXPECT_EQ(refusal(), ErrorCode::kUntrusted) << std::oct << mode;
+  }
+}
+
+TEST_F(SegmentAttachTest, RefusesAFileOfAnotherUserUnlessItIsTheAgents) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to give a file away";
+  publish("a.py", "x");
+  ASSERT_EQ(::chown(segment_path().c_str(), 12345, 12345), 0);
+  EXPECT_EQ(refusal(), ErrorCode::kUntrusted);
+  EXPECT_TRUE(Segment::attach(dir_, Trust{12345}));
+}
+
+TEST_F(SegmentAttachTest, RefusesWhatIsNoRegularFile) {
+  ASSERT_EQ(::mkfifo(segment_path().c_str(), 0600), 0);
+  EXPECT_EQ(refusal(), ErrorCode::kUntrusted);
+}
+
+TEST_F(SegmentAttachTest, RefusesTruncatedAndEmptyFiles) {
+  publish("a.py", "x");
+  writer_.reset();
+  for (const std::uintmax_t bytes : {(1u << 20) - 4096u, 4096u, 31u, 0u}) {
+    std::filesystem::resize_file(segment_path(), bytes);
+    EXPECT_EQ(refusal(), ErrorCode::kDamaged) << bytes;
+  }
+}
+
+TEST_F(SegmentAttachTest, RefusesOtherLayoutsPolitely) {
+  publish("a.py", "x");
+  poke(layout::header::kLayoutVersion, 2);
+  EXPECT_EQ(refusal(), ErrorCode::kIncompatible);
+  poke(layout::header::kLayoutVersion, layout::kLayoutVersion);
+  poke(layout::header::kFingerprint, 0);
+  EXPECT_EQ(refusal(), ErrorCode::kIncompatible);
+}
+
+TEST_F(SegmentAttachTest, RefusesAHeaderThatContradictsItself) {
+  publish("a.py", "x");
+  for (const std::uint64_t offset :
+       {layout::header::kMagic, layout::header::kTotalBytes, layout::header::kSlotsOffset, layout::header::kSlotCount,
+        layout::header::kHeapOffset, layout::header::kHeapBytes}) {
+    std::uint64_t before = 0;
+    const UniqueFd fd(::open(segment_path().c_str(), O_RDONLY));
+    ASSERT_EQ(::pread(fd.get(), &before, 8, static_cast<off_t>(offset)), 8);
+    poke(offset, before ^ 0x1000);
+    EXPECT_EQ(refusal(), ErrorCode::kDamaged) << offset;
+    poke(offset, before);
+  }
+  EXPECT_TRUE(Segment::attach(dir_));
+}
+
+}  // namespace
+}  // namespace bifrost

@@ -1,0 +1,92 @@
+#include "common/base/settings.hpp"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <cstdint>
+#include <fstream>
+
+namespace bifrost {
+namespace {
+
+class SettingsTest : public ::testing::Test {
+ protected:
+  SettingsTest() {
+    for (const SettingInfo& info : setting_table()) ::unsetenv(std::string(info.variable).c_str());
+    ::unsetenv("REDIS_URL");
+    std::string pattern = "/tmp/bifrost-settings-XXXXXX";
+    path_ = pattern;
+    ::close(::mkstemp(path_.data()));
+  }
+  ~SettingsTest() override { ::unlink(path_.c_str()); }
+
+  void file(const std::string& text) { std::ofstream(path_) << text; }
+  Settings resolve(const Settings::Flags& flags = {}) {
+    auto settings = Settings::resolve(flags, path_);
+    EXPECT_TRUE(settings) << settings.error().message;
+    return settings ? *settings : Settings{};
+  }
+  std::string path_;
+};
+
+TEST_F(SettingsTest, FlagBeatsVariableBeatsFileBeatsDefault) {
+  EXPECT_EQ(resolve().get(Setting::kLease), "1s");
+  EXPECT_EQ(resolve().entry(Setting::kLease).origin, "default");
+  file("# comment\n\nlease = 2s\n");
+  EXPECT_EQ(resolve().get(Setting::kLease), "2s");
+  EXPECT_EQ(resolve().entry(Setting::kLease).origin, path_ + ":3");
+  ::setenv("BIFROST_LEASE", "3s", 1);
+  EXPECT_EQ(resolve().get(Setting::kLease), "3s");
+  EXPECT_EQ(resolve().entry(Setting::kLease).origin, "BIFROST_LEASE");
+  EXPECT_EQ(resolve({{Setting::kLease, "4s"}}).get(Setting::kLease), "4s");
+  EXPECT_EQ(resolve({{Setting::kMaxSize, "4G"}}).entry(Setting::kMaxSize).origin, "--max-size");
+  ::unsetenv("BIFROST_LEASE");
+}
+
+TEST_F(SettingsTest, BifrostRedisUrlBeatsRedisUrl) {
+  ::setenv("REDIS_URL", "redis://general", 1);
+  EXPECT_EQ(resolve().get(Setting::kRedisUrl), "redis://general");
+  ::setenv("BIFROST_REDIS_URL", "redis://special", 1);
+  EXPECT_EQ(resolve().get(Setting::kRedisUrl), "redis://special");
+  ::setenv("BIFROST_REDIS_URL", "", 1);
+  EXPECT_EQ(resolve().get(Setting::kRedisUrl), "redis://general") << "an empty variable is unset";
+  ::unsetenv("BIFROST_REDIS_URL");
+  ::unsetenv("REDIS_URL");
+}
+
+TEST_F(SettingsTest, NamesTheLineThatIsWrong) {
+  file("lease = 1s\nlaese = 2s\n");
+  const auto unknown = Settings::resolve({}, path_);
+  ASSERT_FALSE(unknown);
+  EXPECT_NE(unknown.error().message.find(":2: unknown setting `laese`"), std::string::npos);
+  file("just words\n");
+  EXPECT_FALSE(Settings::resolve({}, path_));
+  EXPECT_FALSE(Settings::resolve({}, std::string("/does/not/exist")));
+}
+
+TEST_F(SettingsTest, TableIsInTheOrderOfItsIds) {
+  for (std::size_t i = 0; i < setting_table().size(); ++i) {
+    EXPECT_EQ(static_cast<std::size_t>(setting_table()[i].id), i);
+  }
+}
+
+TEST(ParseBytes, TakesSuffixes) {
+  EXPECT_EQ(*parse_bytes("65536"), 65536u);
+  EXPECT_EQ(*parse_bytes("32M"), 32u << 20);
+  EXPECT_EQ(*parse_bytes("4G"), std::uint64_t{4} << 30);
+  EXPECT_EQ(*parse_bytes("1.5K"), 1536u);
+  for (const char* text : {"", "M", "-1", "1MB", "1 M", "inf", "nan", "1e99", "99999999T"}) {
+    EXPECT_FALSE(parse_bytes(text)) << text;
+  }
+}
+
+TEST(ParseDuration, TakesUnits) {
+  EXPECT_EQ(*parse_duration_ms("250ms"), 250u);
+  EXPECT_EQ(*parse_duration_ms("1s"), 1000u);
+  EXPECT_EQ(*parse_duration_ms("0.5s"), 500u);
+  EXPECT_EQ(*parse_duration_ms("2m"), 120'000u);
+  for (const char* text : {"", "1", "s", "-1s", "1 s", "1d"}) EXPECT_FALSE(parse_duration_ms(text)) << text;
+}
+
+}  // namespace
+}  // namespace bifrost
