@@ -82,6 +82,7 @@ class Segment {
   Segment(const Segment&) = delete;
   Segment& operator=(const Segment&) = delete;
 
+  // Usable for as long as this segment is attached.
   Snapshot snapshot() const { return Snapshot::newest(words_, regions_); }
 
   // A successor has been published, or is about to be.

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 
@@ -9,7 +10,10 @@ namespace bifrost {
 namespace {
 
 constexpr double kMaxLoad = 0.7;  // beyond it, linear probing's misses get long
-constexpr std::uint64_t kReserveBytes = 64 * 1024;
+
+constexpr std::uint64_t headroom_bytes(std::uint64_t heap_bytes) {
+  return std::max<std::uint64_t>(64 * 1024, heap_bytes / 16);
+}
 
 void write_text(WriteWords words, std::uint64_t offset, std::uint64_t capacity, std::string_view text) {
   std::string padded(text.substr(0, capacity - 1));
@@ -61,9 +65,7 @@ Result<std::unique_ptr<SegmentTable>> SegmentTable::create(const std::string& di
 }
 
 SegmentTable::SegmentTable(SegmentFile file, const layout::Regions& regions)
-    : file_(std::move(file)), publication_(file_.words(), regions), heap_(regions.heap_offset, regions.heap_end()) {
-  keep_reserve();
-}
+    : file_(std::move(file)), publication_(file_.words(), regions), heap_(regions.heap_offset, regions.heap_end()) {}
 
 std::optional<SegmentTable::Place> SegmentTable::place_of(layout::KeySpace space, std::string_view key) const {
   const layout::KeyHash hash = layout::hash_key(space, key);
@@ -103,7 +105,9 @@ RecordView SegmentTable::view(RecordOffset at) const {
   return v;
 }
 
-std::optional<RecordOffset> SegmentTable::allocate(std::uint64_t extent_bytes) {
+std::optional<RecordOffset> SegmentTable::allocate(std::uint64_t extent_bytes, Use use) {
+  const std::uint64_t keep = use == Use::kSource ? headroom_bytes(regions().heap_bytes) : 0;
+  if (heap_.free_bytes() < ExtentAllocator::rounded(extent_bytes) + keep) return std::nullopt;
   const auto offset = heap_.allocate(extent_bytes);
   if (!offset) return std::nullopt;
   return RecordOffset{*offset};
@@ -133,19 +137,7 @@ std::uint64_t SegmentTable::reclaim(Generation oldest) {
     superseded_.pop_front();
   }
   reclaimable_bytes_ -= freed;
-  keep_reserve();
   return freed;
-}
-
-void SegmentTable::keep_reserve() {
-  if (!reserve_) reserve_ = heap_.allocate(kReserveBytes);
-}
-
-bool SegmentTable::open_reserve() {
-  if (!reserve_) return false;
-  heap_.release(*reserve_, kReserveBytes);
-  reserve_.reset();
-  return true;
 }
 
 void SegmentTable::for_each_newest(const std::function<void(SlotNumber, const RecordView&)>& visit) const {

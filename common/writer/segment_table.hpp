@@ -57,18 +57,16 @@ class SegmentTable {
 
   RecordView view(RecordOffset at) const;
 
-  // Memory for a record, or nothing.
-  std::optional<RecordOffset> allocate(std::uint64_t extent_bytes);
+  // Memory for a record, or nothing. Sources leave some headroom, so that deletions, "not mirrored" and the nodes that
+  // go with them still fit when nothing else does: those are what keeps an old version from being served.
+  enum class Use { kSource, kHeadroom };
+  std::optional<RecordOffset> allocate(std::uint64_t extent_bytes, Use use);
   // Writes the record and makes it the newest version of its key.
   void install(const Place& place, RecordOffset at, const RecordHead& head, std::string_view body);
   // The version at `offset` is out of date from generation `at` on.
   void supersede(RecordOffset offset, std::uint64_t extent_bytes, Generation at);
   // Gives up snapshots before `oldest` and frees what only they could reach. Returns the bytes freed.
   std::uint64_t reclaim(Generation oldest);
-
-  // A small extent kept aside so that "deleted" and "not mirrored" can be written when nothing else fits.
-  void keep_reserve();
-  bool open_reserve();
 
   void for_each_newest(const std::function<void(SlotNumber, const RecordView&)>& visit) const;
 
@@ -94,7 +92,6 @@ class SegmentTable {
   Publication publication_;
   ExtentAllocator heap_;
   std::deque<Superseded> superseded_;  // oldest first
-  std::optional<std::uint64_t> reserve_;
   std::uint64_t slots_used_ = 0;
   std::uint64_t live_bytes_ = 0;
   std::uint64_t reclaimable_bytes_ = 0;

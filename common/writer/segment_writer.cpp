@@ -16,9 +16,8 @@ std::uint64_t valid_size(std::uint64_t bytes) {
   return (clamped + kPage - 1) / kPage * kPage;
 }
 
-// Deletions and "not mirrored" must always find room: they are what keeps an old version from being served.
-bool may_open_reserve(RecordKind kind) {
-  return kind == RecordKind::kAbsent || kind == RecordKind::kNotMirrored;
+SegmentTable::Use use_of(RecordKind kind) {
+  return kind == RecordKind::kSource ? SegmentTable::Use::kSource : SegmentTable::Use::kHeadroom;
 }
 
 }  // namespace
@@ -124,15 +123,15 @@ std::optional<SegmentTable::Place> SegmentWriter::place_with_room(const Change& 
 }
 
 std::optional<RecordOffset> SegmentWriter::allocate(const Change& change, std::uint64_t extent_bytes) {
-  if (const auto at = table_->allocate(extent_bytes)) return at;
+  const SegmentTable::Use use = use_of(change.kind);
+  if (const auto at = table_->allocate(extent_bytes, use)) return at;
   // Only snapshots older than what is published may be given up: (I2) of snapshot.hpp.
   if (table_->reclaim(generation_) != 0) {
     count(Counter::kReuses);
-    if (const auto at = table_->allocate(extent_bytes)) return at;
+    if (const auto at = table_->allocate(extent_bytes, use)) return at;
   }
-  if (grow(extent_bytes)) return table_->allocate(extent_bytes);
-  if (may_open_reserve(change.kind) && table_->open_reserve()) return table_->allocate(extent_bytes);
-  return std::nullopt;
+  if (!grow(extent_bytes)) return std::nullopt;
+  return table_->allocate(extent_bytes, use);
 }
 
 Status SegmentWriter::grow(std::uint64_t needed_bytes) {
@@ -159,7 +158,7 @@ Status SegmentWriter::move_to_successor(std::uint64_t bytes) {
   bool fits = true;
   const auto copy = [&](const RecordView& record, SlotNumber link) {
     const auto place = to.place_of(record.head.shape.space, record.key);
-    const auto at = to.allocate(record.head.extent_bytes);
+    const auto at = to.allocate(record.head.extent_bytes, use_of(record.head.shape.kind));
     if (!place || !at) {
       fits = false;
       return;

@@ -6,7 +6,9 @@
 
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <vector>
 
 #include "common/base/segment_dir.hpp"
 #include "common/reader/segment.hpp"
@@ -55,10 +57,13 @@ class SegmentFixture : public ::testing::Test {
     commit();
   }
 
+  // Stays mapped until the test ends: a snapshot lives no longer than its segment. Any thread.
   std::shared_ptr<const Segment> attach() {
     const auto segment = Segment::attach(dir_);
     EXPECT_TRUE(segment) << segment.error().message;
-    return segment ? *segment : nullptr;
+    if (!segment) return nullptr;
+    const std::lock_guard<std::mutex> hold(attached_mutex_);
+    return attached_.emplace_back(*segment);
   }
 
   // What a worker would execute for this storage path; "<miss>" and the like for the other answers.
@@ -84,6 +89,10 @@ class SegmentFixture : public ::testing::Test {
 
   std::string dir_;
   std::unique_ptr<SegmentWriter> writer_;
+
+ private:
+  std::mutex attached_mutex_;
+  std::vector<std::shared_ptr<const Segment>> attached_;
 };
 
 }  // namespace bifrost

@@ -79,8 +79,8 @@ TEST_F(GoldenSegment, FirstRecordHasTheseBytes) {
   EXPECT_EQ(word(8), 1u);
   EXPECT_EQ(word(24), 1u << 20);
   EXPECT_EQ(word(1024), 1u);  // generation
-  // 4096 slots of 8 bytes begin at 4096; the heap begins at 36864 with the 64 KiB reserve, then the first record.
-  const std::size_t record = 36864 + 65536;
+  // 4096 slots of 8 bytes begin at 4096; the heap begins at 36864 with the first record.
+  const std::size_t record = 36864;
   EXPECT_EQ(word(record + 0), 1u);  // created
   EXPECT_EQ(word(record + 8), 0u);  // previous
   EXPECT_EQ(word(record + 16), 80u + 8 + 8 + 8);

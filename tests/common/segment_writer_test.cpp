@@ -104,7 +104,10 @@ TEST_F(SegmentWriterTest, AFullSegmentStillRecordsDeletions) {
     ASSERT_LT(stored, 10'000);
   }
   commit();
-  for (int i = 0; i < stored; ++i) ASSERT_TRUE(writer().remove("m" + std::to_string(i) + ".py")) << i;
+  for (int i = 0; i < stored; ++i) {
+    ASSERT_TRUE(writer().remove("m" + std::to_string(i) + ".py")) << i;
+    if (i % 50 == 0) commit();  // memory of a batch that is not committed cannot be reused
+  }
   commit();
   EXPECT_FALSE(writer().starved());
   EXPECT_EQ(source(attach()->snapshot(), "m0.py"), "<miss>");
