@@ -11,10 +11,6 @@ namespace {
 
 constexpr double kMaxLoad = 0.7;  // beyond it, linear probing's misses get long
 
-constexpr std::uint64_t headroom_bytes(std::uint64_t heap_bytes) {
-  return std::max<std::uint64_t>(64 * 1024, heap_bytes / 16);
-}
-
 void write_text(WriteWords words, std::uint64_t offset, std::uint64_t capacity, std::string_view text) {
   std::string padded(text.substr(0, capacity - 1));
   padded.resize(capacity, '\0');
@@ -105,8 +101,12 @@ RecordView SegmentTable::view(RecordOffset at) const {
   return v;
 }
 
+std::uint64_t SegmentTable::headroom_bytes() const {
+  return std::max<std::uint64_t>(64 * 1024, regions().heap_bytes / 16);
+}
+
 std::optional<RecordOffset> SegmentTable::allocate(std::uint64_t extent_bytes, Use use) {
-  const std::uint64_t keep = use == Use::kSource ? headroom_bytes(regions().heap_bytes) : 0;
+  const std::uint64_t keep = use == Use::kSource ? headroom_bytes() : 0;
   if (heap_.free_bytes() < ExtentAllocator::rounded(extent_bytes) + keep) return std::nullopt;
   const auto offset = heap_.allocate(extent_bytes);
   if (!offset) return std::nullopt;

@@ -61,6 +61,7 @@ class SegmentTable {
   // go with them still fit when nothing else does: those are what keeps an old version from being served.
   enum class Use { kSource, kHeadroom };
   std::optional<RecordOffset> allocate(std::uint64_t extent_bytes, Use use);
+  std::uint64_t headroom_bytes() const;
   // Writes the record and makes it the newest version of its key.
   void install(const Place& place, RecordOffset at, const RecordHead& head, std::string_view body);
   // The version at `offset` is out of date from generation `at` on.

@@ -118,6 +118,10 @@ Put SegmentWriter::stage(const Change& change) {
 std::optional<SegmentTable::Place> SegmentWriter::place_with_room(const Change& change) {
   auto place = table_->place_of(change.space, change.key);
   if (place) return place;
+  // A successor of the same size has the slots of deleted keys to give; copying everything for a few does not pay.
+  const std::uint64_t dead_slots = table_->slots_used() - (modules_ + not_mirrored_ + node_count_);
+  const bool at_maximum = table_->regions().total_bytes >= options_.max_size_bytes;
+  if (at_maximum && dead_slots < table_->regions().slot_count / 16) return std::nullopt;
   if (!grow(0)) return std::nullopt;
   return table_->place_of(change.space, change.key);
 }
@@ -135,14 +139,22 @@ std::optional<RecordOffset> SegmentWriter::allocate(const Change& change, std::u
 }
 
 Status SegmentWriter::grow(std::uint64_t needed_bytes) {
-  const std::uint64_t now = table_->regions().total_bytes;
-  if (now >= options_.max_size_bytes) return Error{ErrorCode::kNoSpace, "the segment is at its maximum size"};
-  std::uint64_t bytes = now * 2;
-  while (bytes < options_.max_size_bytes &&
-         layout::compute_regions(bytes).heap_bytes < table_->live_bytes() + needed_bytes + needed_bytes / 8) {
-    bytes *= 2;
+  const layout::Regions& now = table_->regions();
+  const std::uint64_t live = table_->live_bytes();
+  std::uint64_t bytes = now.total_bytes;
+  if (bytes >= options_.max_size_bytes) {
+    // It cannot grow, but moving the newest versions together gathers all that is free. Only while that pays: the
+    // copying is bounded by a share of the heap that must have come free since.
+    if (live + needed_bytes + table_->headroom_bytes() / 2 > now.heap_bytes) {
+      return Error{ErrorCode::kNoSpace, "the segment is at its maximum size"};
+    }
+  } else {
+    do {
+      bytes = std::min(bytes * 2, options_.max_size_bytes);
+    } while (bytes < options_.max_size_bytes &&
+             layout::compute_regions(bytes).heap_bytes < live + needed_bytes + needed_bytes / 8);
   }
-  const Status moved = move_to_successor(valid_size(std::min(bytes, options_.max_size_bytes)));
+  const Status moved = move_to_successor(valid_size(bytes));
   if (moved) count(Counter::kGrowths);
   return moved;
 }

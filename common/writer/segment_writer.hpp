@@ -1,8 +1,9 @@
 // segment_writer.hpp - the agent's view of the segment: stage any number of changes, make them visible at once.
 //
 // Staged changes are written at once but carry the next generation, so no reader sees them before commit(). Under
-// memory pressure the writer first gives up old snapshots (reuse), then builds a successor of twice the size (growth),
-// then, at max_size, records that a module is not mirrored. It never leaves an old version in the place of one that
+// memory pressure the writer first gives up old snapshots (reuse), then builds a successor of twice the size (growth)
+// or, at max_size, of the same size without the gaps, and when that does not help records that a module is not
+// mirrored. It never leaves an old version in the place of one that
 // did not fit.
 // One writer per segment directory (the agent holds its lock); one thread.
 // (W1) Between commits, readers of the published generation see no change at all.
