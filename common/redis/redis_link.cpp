@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <new>
 
 namespace bifrost {
 
@@ -17,11 +18,6 @@ Result<RedisLink> RedisLink::start(const RedisUrl& url) {
     return Error{ErrorCode::kUnreachable, url.display() + ": " + context->errstr};
   }
   return link;
-}
-
-Error RedisLink::broken(std::string_view doing) const {
-  const std::string why = context_->err != 0 ? std::string(context_->errstr) : std::string(std::strerror(errno));
-  return {ErrorCode::kUnreachable, std::string(doing) + ": " + why};
 }
 
 Status RedisLink::finish_connect() {
@@ -42,21 +38,25 @@ void RedisLink::append(const Command& command) {
     argv.push_back(argument.data() != nullptr ? argument.data() : "");
     lengths.push_back(argument.size());
   }
-  redisAppendCommandArgv(context_.get(), static_cast<int>(argv.size()), argv.data(), lengths.data());
-}
-
-bool RedisLink::wants_write() const {
-  return context_->obuf != nullptr && *context_->obuf != '\0';
+  char* formatted = nullptr;
+  const auto bytes = redisFormatCommandArgv(&formatted, static_cast<int>(argv.size()), argv.data(), lengths.data());
+  if (formatted == nullptr || bytes < 0) throw std::bad_alloc();
+  unsent_.append(formatted, static_cast<std::size_t>(bytes));
+  redisFreeCommand(formatted);
 }
 
 Status RedisLink::flush() {
-  while (true) {
-    int all_written = 0;
-    const auto before = context_->obuf;
-    if (redisBufferWrite(context_.get(), &all_written) != REDIS_OK) return broken("write");
-    // hiredis reports neither "would block" nor progress; the caller polls again while wants_write().
-    if (all_written != 0 || context_->obuf == before) return Done{};
+  std::size_t sent = 0;
+  while (sent < unsent_.size()) {
+    // Not hiredis' redisBufferWrite: it raises SIGPIPE, which would end a host process that does not ignore it.
+    const ssize_t n = ::send(fd(), unsent_.data() + sent, unsent_.size() - sent, MSG_NOSIGNAL);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
+    if (n < 0) return Error{ErrorCode::kUnreachable, std::string("write: ") + std::strerror(errno)};
+    sent += static_cast<std::size_t>(n);
   }
+  unsent_.erase(0, sent);
+  return Done{};
 }
 
 Status RedisLink::receive(std::size_t max_bytes) {

@@ -56,7 +56,7 @@ class RedisLink {
 
   // Queues a command; nothing is sent before flush().
   void append(const Command& command);
-  bool wants_write() const;
+  bool wants_write() const { return !unsent_.empty(); }
   // Writes what the socket takes.
   Status flush();
   // Reads what the socket has, up to `max_bytes`.
@@ -69,9 +69,9 @@ class RedisLink {
     void operator()(redisContext* c) const { redisFree(c); }
   };
   explicit RedisLink(redisContext* context) : context_(context) {}
-  Error broken(std::string_view doing) const;
 
   std::unique_ptr<redisContext, FreeContext> context_;
+  std::string unsent_;
 };
 
 // The commands that every new connection needs first: AUTH when there are credentials, SELECT when db != 0.

@@ -1,0 +1,74 @@
+#include "shim/eviction.hpp"
+
+#include <pybind11/pybind11.h>
+
+#include "shim/importlib_objects.hpp"
+#include "shim/loader.hpp"
+#include "shim/namespace_path.hpp"
+
+namespace bifrost {
+namespace {
+
+// A module's namespace, without asking the module: it may answer every attribute.
+py::dict globals_of(const py::object& module) {
+  if (module && PyModule_Check(module.ptr())) return py::reinterpret_borrow<py::dict>(PyModule_GetDict(module.ptr()));
+  return py::dict();
+}
+
+py::object entry_of(const std::string& name) { return loaded_module(name.c_str()); }
+
+bool leads_into_workspace(const ProcessState& state, const py::object& path) {
+  if (py::isinstance<NamespacePath>(path)) return true;
+  for (const py::handle entry : path) {
+    const auto text = utf8_of(entry);
+    if (text && state.storage_of(*text)) return true;
+  }
+  return false;
+}
+
+bool is_still_ours(const ProcessState& state, const std::string& name, const LoadedModule& module) {
+  const py::object entry = entry_of(name);
+  if (!entry) return false;
+  const py::dict globals = globals_of(entry);
+  if (module.kind != Resolution::Kind::kNamespace) {
+    return globals.contains("__loader__") && py::isinstance<VirtualModuleLoader>(globals["__loader__"]);
+  }
+  // PathFinder may have taken a package on disk instead of the portion that was offered.
+  return globals.contains("__path__") && leads_into_workspace(state, globals["__path__"]);
+}
+
+void forget_in_parent(const std::string& name, const py::object& module) {
+  const auto dot = name.rfind('.');
+  if (dot == std::string::npos) return;
+  const py::dict parent = globals_of(entry_of(name.substr(0, dot)));
+  const py::str attribute(name.substr(dot + 1));
+  if (parent.contains(attribute) && py::object(parent[attribute]).is(module)) PyDict_DelItem(parent.ptr(), attribute.ptr());
+}
+
+}  // namespace
+
+void forget_replaced_modules(ProcessState& state) {
+  for (const auto& [name, module] : state.loaded().all()) {
+    if (!is_still_ours(state, name, module)) state.loaded().remove(name);
+  }
+}
+
+std::vector<std::string> evict_loaded_modules(ProcessState& state) {
+  std::vector<std::string> evicted;
+  const LoadedModules::Map loaded = state.loaded().all();
+  // Children first, while their parents can still be found.
+  for (auto it = loaded.rbegin(); it != loaded.rend(); ++it) {
+    const auto& [name, module] = *it;
+    const py::object entry = entry_of(name);
+    state.loaded().remove(name);
+    if (!entry) continue;
+    forget_in_parent(name, entry);
+    if (PyDict_DelItemString(PyImport_GetModuleDict(), name.c_str()) != 0) PyErr_Clear();
+    if (!module.path.empty()) forget_lines_of(state.file_of(module.path));
+    evicted.push_back(name);
+  }
+  state.counters().add(ShimCounter::kEvicted, evicted.size());
+  return {evicted.rbegin(), evicted.rend()};
+}
+
+}  // namespace bifrost

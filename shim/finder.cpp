@@ -1,0 +1,100 @@
+#include "shim/finder.hpp"
+
+#include <algorithm>
+
+#include "shim/importlib_objects.hpp"
+#include "shim/namespace_path.hpp"
+
+namespace bifrost {
+namespace {
+
+bool in_standard_library(const py::object& name) {
+  const int contained = PySet_Contains(ImportlibObjects::get().stdlib_names.ptr(), name.ptr());
+  if (contained < 0) PyErr_Clear();
+  return contained == 1;
+}
+
+// The directories in storage that a __path__ leads to. The workspace itself stands for the roots of the scope.
+std::vector<std::string> directories_of(ProcessState& state, const py::object& path) {
+  if (py::isinstance<NamespacePath>(path)) return path.cast<const NamespacePath&>().directories();
+  std::vector<std::string> directories;
+  const auto add = [&](py::handle entry) {
+    const auto text = utf8_of(entry);
+    const auto directory = text ? state.storage_of(*text) : std::nullopt;
+    if (!directory) return;
+    if (!directory->empty()) {
+      directories.emplace_back(*directory);
+      return;
+    }
+    const Scope scope = state.scope();
+    directories.insert(directories.end(), scope.roots().begin(), scope.roots().end());
+  };
+  if (PyList_Check(path.ptr())) {
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(path.ptr()); ++i) add(PyList_GET_ITEM(path.ptr(), i));
+  } else {
+    for (const py::handle entry : path) add(entry);
+  }
+  return directories;
+}
+
+// For callers that name a submodule without its parent's __path__: the directory its parents spell.
+std::vector<std::string> directories_below(const Scope& scope, std::string_view parents) {
+  std::string directory(parents);
+  std::replace(directory.begin(), directory.end(), '.', '/');
+  std::vector<std::string> directories;
+  for (const std::string& root : scope.roots()) directories.push_back(join_node(root, directory));
+  return directories;
+}
+
+}  // namespace
+
+std::optional<SearchPlace> place_of(ProcessState& state, const py::object& fullname, const py::object& path) {
+  const auto name = utf8_of(fullname);
+  if (!name) return std::nullopt;
+  const auto dot = name->rfind('.');
+  const bool top_level = dot == std::string_view::npos;
+  if (path.is_none()) {
+    if (top_level) {
+      if (in_standard_library(fullname)) return std::nullopt;
+      return SearchPlace{state.scope().roots(), *name};
+    }
+    return SearchPlace{directories_below(state.scope(), name->substr(0, dot)), name->substr(dot + 1)};
+  }
+  SearchPlace place{directories_of(state, path), top_level ? *name : name->substr(dot + 1)};
+  if (place.directories.empty()) return std::nullopt;
+  return place;
+}
+
+py::object VirtualModuleFinder::find_spec(const py::object& fullname, const py::object& path, const py::object&) const {
+  const std::shared_ptr<const ModuleSearch> search = search_;
+  if (search == nullptr) return py::none();
+  ProcessState& state = *search->state();
+  try {
+    const auto place = place_of(state, fullname, path);
+    if (!place) return py::none();
+    return search->find(fullname, place->directories, place->name, NamespaceForm::kWhole);
+  } catch (const py::error_already_set&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception&) {
+    // A fault of ours must not look like a fault of the import.
+    state.counters().add(ShimCounter::kInternalErrors);
+    return py::none();
+  }
+}
+
+void VirtualModuleFinder::invalidate_caches() const {
+  if (search_ != nullptr) search_->state()->forget_listings();
+}
+
+void bind_finder(py::module_& m) {
+  py::class_<VirtualModuleFinder>(m, "VirtualModuleFinder", "Finds modules of the workspace. See sys.meta_path.")
+      .def("find_spec", &VirtualModuleFinder::find_spec, py::arg("fullname"), py::arg("path") = py::none(),
+           py::arg("target") = py::none())
+      .def("invalidate_caches", &VirtualModuleFinder::invalidate_caches)
+      .def("__repr__", [](const VirtualModuleFinder&) { return "<bifrost_cache.VirtualModuleFinder>"; })
+      .attr("__module__") = "bifrost_cache";
+}
+
+}  // namespace bifrost

@@ -1,0 +1,42 @@
+// importlib_objects.hpp - the parts of Python's import machinery that the shim calls, looked up once.
+//
+// Everything here is already in sys.modules when any code runs: nothing is imported, least of all importlib.util or
+// importlib.abc. The objects live until the process ends. Call with the GIL held.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <optional>
+#include <string_view>
+
+namespace bifrost {
+
+namespace py = pybind11;
+
+struct ImportlibObjects {
+  // A ModuleSpec whose `cached` is None: source that lies on no disk must not invite anybody to write a .pyc beside it.
+  py::object module_spec;
+  py::object path_finder;
+  // Python removes the frames of importlib from a traceback up to a call of this function.
+  py::object call_with_frames_removed;
+  py::object compile;
+  py::object exec;
+  py::object stdlib_names;
+  // Interned attribute and key names.
+  py::str dunder_path{"__path__"};
+  py::str content_hash{"__content_hash__"};
+  py::str storage_path{"__storage_path__"};
+  py::str has_location{"has_location"};
+  py::str search_locations{"submodule_search_locations"};
+
+  static const ImportlibObjects& get();
+};
+
+// sys.modules[name], or null. Never imports.
+py::object loaded_module(const char* name);
+
+// The characters of a str, or nothing when it is no str or has lone surrogates, which no storage path can have.
+// Valid for as long as `text` lives.
+std::optional<std::string_view> utf8_of(py::handle text);
+
+}  // namespace bifrost

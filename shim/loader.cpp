@@ -1,0 +1,143 @@
+#include "shim/loader.hpp"
+
+#include "shim/importlib_objects.hpp"
+
+namespace bifrost {
+namespace {
+
+// What executes: the content, less one leading byte order mark, as importing the same bytes from a file would have it.
+std::string_view executed_text(std::string_view content) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (content.substr(0, kByteOrderMark.size()) == kByteOrderMark) content.remove_prefix(kByteOrderMark.size());
+  return content;
+}
+
+py::str as_str(std::string_view utf8) {
+  PyObject* text = PyUnicode_DecodeUTF8(utf8.data(), static_cast<Py_ssize_t>(utf8.size()), "strict");
+  if (text == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<py::str>(text);
+}
+
+// What opening the text as a file would give: \r\n and \r become \n.
+std::string with_universal_newlines(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\r') {
+      out.push_back(text[i]);
+      continue;
+    }
+    out.push_back('\n');
+    if (i + 1 < text.size() && text[i + 1] == '\n') ++i;
+  }
+  return out;
+}
+
+py::dict namespace_of(const py::object& module) {
+  if (PyModule_Check(module.ptr())) return py::reinterpret_borrow<py::dict>(PyModule_GetDict(module.ptr()));
+  return module.attr("__dict__");
+}
+
+// linecache costs 7 ms to import, so it is used only where somebody has imported it already. Otherwise traceback and
+// inspect come by the source through __loader__.
+void seed_linecache(const std::string& file, const py::dict& globals) {
+  const py::object linecache = loaded_module("linecache");
+  if (!linecache) return;
+  forget_lines_of(file);
+  try {
+    linecache.attr("lazycache")(file, globals);
+  } catch (py::error_already_set&) {
+    // Source lines in tracebacks are a courtesy, no reason to fail an import.
+  }
+}
+
+[[noreturn]] void throw_file_not_found(const std::string& path) {
+  errno = ENOENT;
+  const py::str name(path);
+  PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, name.ptr());
+  throw py::error_already_set();
+}
+
+}  // namespace
+
+void forget_lines_of(const std::string& file) {
+  const py::object linecache = loaded_module("linecache");
+  if (!linecache) return;
+  const py::object cache = py::getattr(linecache, "cache", py::none());
+  if (PyDict_Check(cache.ptr())) cache.attr("pop")(file, py::none());
+}
+
+VirtualModuleLoader::VirtualModuleLoader(std::shared_ptr<ProcessState> state, std::string name, Resolution module)
+    : state_(std::move(state)),
+      name_(std::move(name)),
+      file_(state_->file_of(module.path)),
+      module_(std::move(module)) {}
+
+py::object VirtualModuleLoader::create_module(const py::object&) const { return py::none(); }
+
+void VirtualModuleLoader::exec_module(const py::object& module) const {
+  const ImportlibObjects& python = ImportlibObjects::get();
+  const py::object code = compiled();
+  py::dict globals = namespace_of(module);
+  // By item, never by attribute: generated modules define a __getattr__ that answers every name.
+  globals[python.content_hash] = as_str(module_.source.hash);
+  globals[python.storage_path] = as_str(module_.path);
+  seed_linecache(file_, globals);
+  python.call_with_frames_removed(python.exec, code, globals);
+  state_->loaded().add(name_, LoadedModule::from(module_));
+}
+
+py::object VirtualModuleLoader::compiled() const {
+  const ImportlibObjects& python = ImportlibObjects::get();
+  // As str: coding cookies are ignored, the text is what it is.
+  return python.call_with_frames_removed(python.compile, as_str(executed_text(module_.source.content())), file_, "exec",
+                                         py::arg("dont_inherit") = true);
+}
+
+void VirtualModuleLoader::check_name(const py::object& fullname) const {
+  if (fullname.is_none() || py::str(name_).equal(fullname)) return;
+  const std::string message = "loader for " + name_ + " cannot handle " + std::string(py::str(fullname));
+  PyErr_SetImportError(py::str(message).ptr(), fullname.ptr(), nullptr);
+  throw py::error_already_set();
+}
+
+py::object VirtualModuleLoader::get_code(const py::object& fullname) const {
+  check_name(fullname);
+  return compiled();
+}
+
+py::str VirtualModuleLoader::get_source(const py::object& fullname) const {
+  check_name(fullname);
+  const std::string_view text = executed_text(module_.source.content());
+  return text.find('\r') == std::string_view::npos ? as_str(text) : as_str(with_universal_newlines(text));
+}
+
+std::string VirtualModuleLoader::get_filename(const py::object& fullname) const {
+  check_name(fullname);
+  return file_;
+}
+
+bool VirtualModuleLoader::is_package(const py::object& fullname) const {
+  check_name(fullname);
+  return module_.kind == Resolution::Kind::kPackage;
+}
+
+py::bytes VirtualModuleLoader::get_data(const std::string& path) const {
+  const auto as_bytes = [](std::string_view content) { return py::bytes(content.data(), content.size()); };
+  if (path == file_) return as_bytes(module_.source.content());
+  const auto stored = state_->storage_of(path);
+  if (!stored || stored->empty()) throw_file_not_found(path);
+  const Resolution found = state_->read_path(std::string(*stored));
+  if (found.found()) return as_bytes(found.source.content());
+  if (found.kind == Resolution::Kind::kNotFound) throw_file_not_found(path);
+  PyErr_SetString(PyExc_OSError, (path + " cannot be read: " + found.reason).c_str());
+  throw py::error_already_set();
+}
+
+py::object VirtualModuleLoader::get_resource_reader(const py::object& fullname) const {
+  if (!is_package(fullname)) return py::none();
+  const py::object resources = py::module_::import("bifrost_cache._resources");
+  return resources.attr("PackageReader")(py::cast(this), state_->file_of(module_.portions.front()));
+}
+
+}  // namespace bifrost

@@ -1,0 +1,137 @@
+#include "shim/module_search.hpp"
+
+#include "shim/importlib_objects.hpp"
+#include "shim/loader.hpp"
+#include "shim/namespace_path.hpp"
+
+namespace bifrost {
+namespace {
+
+using Kind = Resolution::Kind;
+
+thread_local Absence absence_of_thread;
+// The callable may import what it needs; those names are not put to it again.
+thread_local bool inside_callable = false;
+
+struct CallableGuard {
+  CallableGuard() { inside_callable = true; }
+  ~CallableGuard() { inside_callable = false; }
+};
+
+[[noreturn]] void throw_import_error(const py::object& fullname, const std::string& reason) {
+  const std::string message = "module '" + std::string(py::str(fullname)) + "' cannot be imported: " + reason;
+  PyErr_SetImportError(py::str(message).ptr(), fullname.ptr(), nullptr);
+  throw py::error_already_set();
+}
+
+void warn_that_source_is_stale() {
+  constexpr const char* kText =
+      "bifrost: modules are served from a stale mirror, because neither agent nor Redis could be reached";
+  // A filter that turns warnings into errors must not turn this one into a failed import.
+  if (PyErr_WarnEx(PyExc_RuntimeWarning, kText, 1) != 0) PyErr_Clear();
+}
+
+py::list files_of(const ProcessState& state, const std::vector<std::string>& directories) {
+  py::list files;
+  for (const std::string& directory : directories) files.append(state.file_of(directory));
+  return files;
+}
+
+}  // namespace
+
+const Absence& ModuleSearch::last_absence() { return absence_of_thread; }
+
+py::object ModuleSearch::find(const py::object& fullname, std::span<const std::string> directories,
+                              std::string_view name, NamespaceForm form) const {
+  Resolution resolution = state_->resolve(directories, name);
+  if (state_->take_stale_notice()) warn_that_source_is_stale();
+  if (resolution.found()) return spec_of(fullname, std::move(resolution), form);
+  if (resolution.kind == Kind::kRefused) throw_import_error(fullname, resolution.reason);
+  Absence& absence = absence_of_thread;
+  absence.callable_asked = false;
+  absence.callable_error.clear();
+  if (has_fallback() && !inside_callable) {
+    Resolution called = ask_callable(directories, name, absence);
+    if (called.found()) return spec_of(fullname, std::move(called), form);
+  }
+  absence.fullname = utf8_of(fullname).value_or(name);
+  absence.at = boot_now();
+  absence.answer = std::move(resolution);
+  return py::none();
+}
+
+Resolution ModuleSearch::ask_callable(std::span<const std::string> directories, std::string_view name,
+                                      Absence& absence) const {
+  for (const std::string& directory : directories) {
+    const std::string node = join_node(directory, name);
+    if (!state_->scope().admits(node)) continue;
+    for (const std::string& path : candidate_paths(node)) {
+      Resolution answer = call(path, absence);
+      if (!answer.found()) continue;
+      if (path != node + ".py") {
+        answer.kind = Kind::kPackage;
+        answer.portions = {node};
+      }
+      return answer;
+    }
+  }
+  return {};
+}
+
+Resolution ModuleSearch::call(const std::string& path, Absence& absence) const {
+  state_->counters().add(ShimCounter::kCallableAsked);
+  absence.callable_asked = true;
+  py::object text;
+  try {
+    const CallableGuard guard;
+    text = fallback_(path);
+  } catch (py::error_already_set& e) {
+    // The callable is asked for foreign names as well: its trouble must not break the import of installed packages.
+    if (!e.matches(PyExc_Exception)) throw;
+    state_->counters().add(ShimCounter::kCallableErrors);
+    absence.callable_error = py::str(e.value().get_type().attr("__name__"));
+    absence.callable_error += ": " + std::string(py::str(e.value()));
+    return {};
+  }
+  if (text.is_none()) return {};
+  Resolution found;
+  found.kind = Kind::kModule;
+  found.path = path;
+  std::string content;
+  if (PyBytes_Check(text.ptr())) {
+    content = py::reinterpret_borrow<py::bytes>(text);
+  } else if (const auto utf8 = utf8_of(text)) {
+    content = *utf8;
+  } else {
+    absence.callable_error = "returned neither text nor bytes for " + path;
+    return {};
+  }
+  found.source = ModuleSource(std::move(content), std::string(), SourceOrigin::kCallable);
+  return found;
+}
+
+py::object ModuleSearch::spec_of(const py::object& fullname, Resolution resolution, NamespaceForm form) const {
+  const ImportlibObjects& python = ImportlibObjects::get();
+  const bool is_module = resolution.kind == Kind::kModule;
+  if (resolution.kind == Kind::kNamespace) {
+    const std::string name(utf8_of(fullname).value_or(""));
+    state_->loaded().add(name, LoadedModule::from(resolution));
+    py::object spec = python.module_spec(fullname, py::none(), py::arg("is_package") = true);
+    spec.attr(python.search_locations) =
+        form == NamespaceForm::kPortions
+            ? py::object(files_of(*state_, resolution.portions))
+            : py::cast(NamespacePath(state_, name, std::move(resolution.portions)));
+    return spec;
+  }
+  py::list locations;
+  if (!is_module) locations = files_of(*state_, resolution.portions);
+  auto loader = std::make_unique<VirtualModuleLoader>(state_, std::string(utf8_of(fullname).value_or("")),
+                                                      std::move(resolution));
+  const std::string file = loader->filename();
+  py::object spec = python.module_spec(fullname, py::cast(std::move(loader)), py::arg("origin") = file);
+  spec.attr(python.has_location) = true;
+  if (!is_module) spec.attr(python.search_locations) = locations;
+  return spec;
+}
+
+}  // namespace bifrost

@@ -1,0 +1,51 @@
+"""Import Python modules straight from the shared-memory mirror of this node.
+
+    from bifrost_cache import install_virtual_import_hook, begin_execution
+
+    install_virtual_import_hook()
+    begin_execution()
+    from shared import halopsa
+
+Importing this package opens no connection and starts no thread.
+"""
+
+from ._shim import (
+    Execution,
+    LoadedModule,
+    VirtualModuleFinder,
+    VirtualModuleLoader,
+    __version__,
+    begin_execution,
+    get_virtual_finder,
+    install_virtual_import_hook,
+    invalidate_module_index,
+    loaded,
+    remove_virtual_import_hook,
+    stats,
+    wait_fresh,
+)
+
+__all__ = [
+    "Execution",
+    "LoadedModule",
+    "VirtualModuleFinder",
+    "VirtualModuleLoader",
+    "__version__",
+    "begin_execution",
+    "get_virtual_finder",
+    "install_virtual_import_hook",
+    "invalidate_module_index",
+    "loaded",
+    "remove_virtual_import_hook",
+    "stats",
+    "wait_fresh",
+]
+
+
+def __getattr__(name):
+    # multiprocessing is slow to import, and most processes here are workers, which never start one themselves.
+    if name == "worker":
+        from importlib import import_module
+
+        return import_module(".worker", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,118 @@
+"""importlib.resources for packages of the workspace. Imported only when somebody asks for resources.
+
+What the workspace stores is source files; so the files of a package are its modules.
+"""
+
+import io
+import posixpath
+from importlib.resources.abc import Traversable, TraversableResources
+
+from . import _shim
+
+
+class WorkspaceFile(Traversable):
+    def __init__(self, loader, path):
+        self._loader = loader
+        self._path = path
+
+    @property
+    def name(self):
+        return posixpath.basename(self._path)
+
+    def is_file(self):
+        return True
+
+    def is_dir(self):
+        return False
+
+    def iterdir(self):
+        raise NotADirectoryError(self._path)
+
+    def joinpath(self, *descendants):
+        raise NotADirectoryError(self._path)
+
+    def read_bytes(self):
+        return self._loader.get_data(self._path)
+
+    def open(self, mode="r", *args, **kwargs):
+        if mode not in ("r", "rb", "rt"):
+            raise PermissionError(f"{self._path} is read-only")
+        stream = io.BytesIO(self.read_bytes())
+        return stream if mode == "rb" else io.TextIOWrapper(stream, *args, **kwargs)
+
+    def __str__(self):
+        return self._path
+
+
+class WorkspaceDirectory(Traversable):
+    def __init__(self, loader, path):
+        self._loader = loader
+        self._path = path
+
+    @property
+    def name(self):
+        return posixpath.basename(self._path)
+
+    def is_file(self):
+        return False
+
+    def is_dir(self):
+        return True
+
+    def _has_init(self):
+        try:
+            self._loader.get_data(posixpath.join(self._path, "__init__.py"))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def iterdir(self):
+        if self._has_init():
+            yield WorkspaceFile(self._loader, posixpath.join(self._path, "__init__.py"))
+        for name, kind in _shim.list_directory(self._path):
+            path = posixpath.join(self._path, name)
+            if kind == "module":
+                yield WorkspaceFile(self._loader, path + ".py")
+            else:
+                yield WorkspaceDirectory(self._loader, path)
+
+    def joinpath(self, *descendants):
+        here = self
+        for part in "/".join(str(d) for d in descendants).split("/"):
+            if part in ("", "."):
+                continue
+            if part == "..":
+                raise ValueError(f"a resource lies below its package: {descendants}")
+            if not isinstance(here, WorkspaceDirectory):
+                raise NotADirectoryError(str(here))
+            here = here._child(part)
+        return here
+
+    __truediv__ = joinpath
+
+    def _child(self, name):
+        for child in self.iterdir():
+            if child.name == name:
+                return child
+        return WorkspaceMissing(self._loader, posixpath.join(self._path, name))
+
+    def open(self, mode="r", *args, **kwargs):
+        raise IsADirectoryError(self._path)
+
+    def __str__(self):
+        return self._path
+
+
+class WorkspaceMissing(WorkspaceFile):
+    """A name that nothing is stored under: reading it raises FileNotFoundError."""
+
+    def is_file(self):
+        return False
+
+
+class PackageReader(TraversableResources):
+    def __init__(self, loader, directory):
+        self._root = WorkspaceDirectory(loader, directory)
+
+    def files(self):
+        return self._root

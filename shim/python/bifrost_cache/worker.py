@@ -1,0 +1,193 @@
+"""Runs a function of the workspace in a process of its own.
+
+The child is started with multiprocessing's spawn method: it shares nothing with its parent, installs the hook first
+thing, begins an execution, and only then unpickles its arguments and imports the function's module.
+"""
+
+import multiprocessing
+import os
+import pickle
+import signal
+import time
+from multiprocessing.connection import wait
+
+from . import _shim, _target
+
+__all__ = ["WorkerDied", "WorkerError", "execute"]
+
+# How often a waiting parent looks whether the child still lives. (A grandchild may hold the pipe open.)
+_LOOK_EVERY_S = 0.5
+# How long a child may take to end: after its result, and after SIGTERM.
+_GRACE_S = 5.0
+_LENGTH_BYTES = 8
+
+
+class WorkerDied(RuntimeError):
+    """The worker process ended without a result. `exitcode` is as in multiprocessing: -N for signal N."""
+
+    def __init__(self, message, exitcode=None):
+        super().__init__(message)
+        self.exitcode = exitcode
+
+
+class WorkerError(RuntimeError):
+    """The function's result or exception could not be brought over. `type_name` names the exception's type."""
+
+    def __init__(self, message, type_name=None):
+        super().__init__(message)
+        self.type_name = type_name
+
+
+class _ChildTraceback(Exception):
+    """The cause of an exception that was raised in the child: its text is the child's traceback."""
+
+    def __str__(self):
+        return "\n" + self.args[0]
+
+
+def execute(target, kwargs=None, *, timeout=None, solution_id=None, global_repo_access=False):
+    """Runs `target` ("pkg.mod:function") with `kwargs` in a new process and returns its result.
+
+    Raises the function's own exception, with the child's traceback as its cause; WorkerError when that exception or
+    the result cannot be pickled or means nothing to this process; TimeoutError after `timeout` seconds; WorkerDied.
+    """
+    _target.split(target)
+    order = {
+        "target": target,
+        "kwargs": pickle.dumps(kwargs or {}),
+        "settings": _travelling_settings(),
+        "solution_id": solution_id,
+        "global_repo_access": global_repo_access,
+    }
+    context = multiprocessing.get_context("spawn")
+    reader, writer = context.Pipe(duplex=False)
+    process = context.Process(target=_child, args=(writer, order), name=f"bifrost {target}")
+    try:
+        process.start()
+        writer.close()
+        reply = _read_reply(process, reader, timeout)
+        if reply is not None or process.exitcode is None:
+            process.join(_GRACE_S)
+    finally:
+        reader.close()
+        _end(process)
+    if reply is None:
+        raise WorkerDied(f"{target}: the worker {_how_it_ended(process.exitcode)}", process.exitcode)
+    return _unpack(target, pickle.loads(reply))
+
+
+def _travelling_settings():
+    settings = _shim.effective_settings()
+    try:
+        pickle.dumps(settings.get("fallback"))
+    except Exception:
+        # A callable that cannot be pickled stays here: the child has the mirror and Redis.
+        del settings["fallback"]
+    return settings
+
+
+def _read_reply(process, reader, timeout):
+    """The bytes that the child sent; None when it ended without sending all. TimeoutError."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    received = bytearray()
+    while True:
+        step = _LOOK_EVERY_S if deadline is None else min(_LOOK_EVERY_S, deadline - time.monotonic())
+        if step <= 0:
+            raise TimeoutError(f"the worker did not finish within {timeout} s")
+        ready = wait([reader, process.sentinel], step)
+        if reader in ready:
+            chunk = os.read(reader.fileno(), 1 << 20)
+            if not chunk:
+                return None
+            received += chunk
+            if len(received) >= _LENGTH_BYTES:
+                length = int.from_bytes(received[:_LENGTH_BYTES], "little")
+                if len(received) - _LENGTH_BYTES >= length:
+                    return bytes(received[_LENGTH_BYTES : _LENGTH_BYTES + length])
+        elif process.exitcode is not None:
+            return None
+
+
+def _end(process):
+    if process.pid is None:
+        return
+    if process.exitcode is None:
+        process.terminate()
+        process.join(_GRACE_S)
+    if process.exitcode is None:
+        process.kill()
+        process.join(_GRACE_S)
+
+
+def _how_it_ended(exitcode):
+    if exitcode is None:
+        return "closed its pipe and did not end"
+    if exitcode >= 0:
+        return f"ended with exit code {exitcode} before it had a result"
+    try:
+        name = signal.Signals(-exitcode).name
+    except ValueError:
+        name = f"signal {-exitcode}"
+    return f"was killed by {name}"
+
+
+def _unpack(target, reply):
+    if reply["ok"]:
+        try:
+            return pickle.loads(reply["result"])
+        except Exception as error:
+            raise WorkerError(f"{target}: the result cannot be unpickled here: {error}") from error
+    cause = _ChildTraceback(reply["traceback"])
+    if reply["exception"] is not None:
+        try:
+            exception = pickle.loads(reply["exception"])
+        except Exception:
+            # Its class lives in the workspace, which this process need not see.
+            exception = None
+        if isinstance(exception, Exception):
+            raise exception from cause
+    raise WorkerError(f"{target}: {reply['type']}: {reply['message']}", reply["type"]) from cause
+
+
+def _child(writer, order):
+    _shim.install_virtual_import_hook(**order["settings"])
+    _shim.begin_execution(solution_id=order["solution_id"], global_repo_access=order["global_repo_access"])
+    try:
+        result = _target.run(order["target"], pickle.loads(order["kwargs"]))
+        reply = {"ok": True, "result": _pickled_result(order["target"], result)}
+    except Exception as error:
+        reply = {
+            "ok": False,
+            "exception": _pickled_exception(error),
+            "type": type(error).__qualname__,
+            "message": _text_of(error),
+            "traceback": _target.traceback_text(error),
+        }
+    data = pickle.dumps(reply)
+    with os.fdopen(writer.fileno(), "wb", closefd=False) as pipe:
+        pipe.write(len(data).to_bytes(_LENGTH_BYTES, "little"))
+        pipe.write(data)
+    writer.close()
+
+
+def _pickled_result(target, result):
+    try:
+        return pickle.dumps(result)
+    except Exception as error:
+        raise WorkerError(f"{target}: the result, a {type(result).__qualname__}, cannot be pickled: {error}") from error
+
+
+def _pickled_exception(error):
+    """None unless the exception survives the journey: many take arguments that pickle does not pass on."""
+    try:
+        data = pickle.dumps(error)
+        return data if isinstance(pickle.loads(data), Exception) else None
+    except Exception:
+        return None
+
+
+def _text_of(error):
+    try:
+        return str(error)
+    except Exception:
+        return "<no text>"

@@ -1,0 +1,254 @@
+#include "shim/resolver.hpp"
+
+#include <algorithm>
+
+#include "common/redis/contract.hpp"
+
+namespace bifrost {
+namespace {
+
+using Kind = Resolution::Kind;
+
+constexpr std::string_view kInitSuffix = "/__init__.py";
+
+Resolution answer(Kind kind, std::string reason = {}) {
+  Resolution r;
+  r.kind = kind;
+  r.reason = std::move(reason);
+  return r;
+}
+
+// Neither the mirror nor Redis can say what is true now.
+std::string explain_no_authority(const View& view, const std::string& why_not_redis) {
+  const std::string mirror = view.segment == nullptr
+                                 ? "there is no mirror: "
+                                 : "the mirror is stale at generation " + std::to_string(view.generation().value) + ": ";
+  return mirror + view.why_not_mirror + "; Redis unreachable: " + why_not_redis;
+}
+
+// Whether a key that Redis does not have was deleted by a writer. Expiry is not deletion: writers take the path out of
+// the index, expiry does not. An index that is gone altogether was lost with its modules, unless it may have gone with
+// its last member.
+bool was_deleted(const PathIndex& index, const Segment& segment, const std::string& node) {
+  if (index.empty()) return segment.words().relaxed(layout::control::kModules) <= 1;
+  const auto paths = candidate_paths(node);
+  return std::none_of(paths.begin(), paths.end(), [&](const std::string& path) { return index.contains(path); });
+}
+
+Resolution namespace_at(const std::string& node) {
+  Resolution r;
+  r.kind = Kind::kNamespace;
+  r.portions = {node};
+  return r;
+}
+
+}  // namespace
+
+std::vector<std::string> candidate_paths(const std::string& node) { return {node + "/__init__.py", node + ".py"}; }
+
+Resolution Resolver::resolve(const View& view, std::span<const std::string> directories, std::string_view name) const {
+  Resolution found;
+  for (const std::string& directory : directories) {
+    const std::string node = join_node(directory, name);
+    if (!view.scope.admits(node)) continue;
+    Resolution here = resolve_node(view, node);
+    if (here.kind == Kind::kSnapshotLost) return here;
+    if (found.kind == Kind::kNamespace) {
+      if (here.kind == Kind::kNamespace) found.portions.push_back(node);
+    } else if (here.kind == Kind::kNamespace || (here.kind == Kind::kUnknown && found.kind == Kind::kNotFound)) {
+      found = std::move(here);
+    } else if (here.kind != Kind::kNotFound && here.kind != Kind::kUnknown) {
+      return here;
+    }
+  }
+  return found;
+}
+
+Resolution Resolver::resolve_node(const View& view, const std::string& node) const {
+  if (view.authority == Authority::kRedis) return ask_redis(view, node);
+  MirrorAnswer mirror = look_in_mirror(view, node);
+  if (mirror.gap != Gap::kNone) return fill_gap(view, node, mirror);
+  if (view.authority == Authority::kMirror) {
+    counters_.add(ShimCounter::kMirrorAnswers);
+    return std::move(mirror.resolution);
+  }
+  return last_known_good(view, std::move(mirror), view.why_not_redis);
+}
+
+Resolver::MirrorAnswer Resolver::look_in_mirror(const View& view, const std::string& node) const {
+  if (view.segment == nullptr) return {{}, Gap::kNoSegment, view.why_not_mirror};
+  const FoundNode found = view.snapshot.find_node(node);
+  switch (found.status) {
+    case Lookup::kSnapshotLost: return {answer(Kind::kSnapshotLost), Gap::kNone, {}};
+    case Lookup::kDamaged:
+      counters_.add(ShimCounter::kDamaged);
+      return {{}, Gap::kDamaged, "its record in the mirror is damaged"};
+    case Lookup::kNotMirrored:
+      counters_.add(ShimCounter::kNotMirrored);
+      return {{}, Gap::kNotMirrored, "its name is longer than the mirror takes"};
+    case Lookup::kMiss:
+      if (view.complete || view.authority == Authority::kStale) return {};
+      return {{}, Gap::kIncomplete, "the mirror is not complete yet"};
+    case Lookup::kHit: break;
+  }
+  switch (found.node.shape.kind) {
+    case layout::RecordKind::kNamespace: return {namespace_at(node), Gap::kNone, {}};
+    case layout::RecordKind::kPackage: {
+      MirrorAnswer read = read_record(view, found.file, node + std::string(kInitSuffix));
+      if (read.gap == Gap::kNone && read.resolution.kind == Kind::kModule) {
+        read.resolution.kind = Kind::kPackage;
+        read.resolution.portions = {node};
+      }
+      return read;
+    }
+    default: return read_record(view, found.file, node + ".py");
+  }
+}
+
+Resolver::MirrorAnswer Resolver::read_record(const View& view, const RecordRef& file, std::string path) const {
+  std::string body;
+  switch (view.snapshot.verify(file, body)) {
+    case Lookup::kHit: break;
+    case Lookup::kSnapshotLost: return {answer(Kind::kSnapshotLost), Gap::kNone, {}};
+    default:
+      counters_.add(ShimCounter::kDamaged);
+      return {{}, Gap::kDamaged, "its record in the mirror is damaged"};
+  }
+  if (file.shape.kind == layout::RecordKind::kNotMirrored) {
+    counters_.add(ShimCounter::kNotMirrored);
+    return {{}, Gap::kNotMirrored, "it is not mirrored: " + std::string(Snapshot::content_in(file, body))};
+  }
+  MirrorAnswer read;
+  read.resolution.kind = Kind::kModule;
+  read.resolution.path = std::move(path);
+  std::string hash(Snapshot::token_in(file, body));
+  const auto begin = static_cast<std::size_t>(file.content_offset() - file.key_offset());
+  read.resolution.source =
+      ModuleSource(std::move(body), begin, file.content_bytes, std::move(hash), view.snapshot.generation());
+  return read;
+}
+
+Resolution Resolver::fill_gap(const View& view, const std::string& node, const MirrorAnswer& mirror) const {
+  auto file = redis_.first_of(candidate_paths(node));
+  if (!file) {
+    const std::string why = "Redis unreachable: " + file.error().message;
+    if (mirror.gap == Gap::kIncomplete || mirror.gap == Gap::kNoSegment) {
+      return answer(Kind::kUnknown, mirror.reason + "; " + why);
+    }
+    return answer(Kind::kRefused, mirror.reason + "; " + why);
+  }
+  if (file->kind != FileInRedis::Kind::kAbsent) return from_file(std::move(*file), node);
+  // A gap hides what a directory is, but not that the key is gone.
+  auto index = redis_.index(index_age(view));
+  if (index && (*index)->has_directory(node)) return namespace_at(node);
+  return answer(Kind::kNotFound);
+}
+
+Resolution Resolver::ask_redis(const View& view, const std::string& node) const {
+  auto file = redis_.first_of(candidate_paths(node));
+  if (!file) return last_known_good(view, look_in_mirror(view, node), file.error().message);
+  if (file->kind == FileInRedis::Kind::kAbsent) return absent_in_redis(view, node);
+  return from_file(std::move(*file), node);
+}
+
+Resolution Resolver::absent_in_redis(const View& view, const std::string& node) const {
+  auto index = redis_.index(index_age(view));
+  if (!index) return answer(Kind::kUnknown, index.error().message);
+  if (view.segment != nullptr && !was_deleted(**index, *view.segment, node)) {
+    MirrorAnswer mirror = look_in_mirror(view, node);
+    if (mirror.resolution.kind == Kind::kSnapshotLost) return std::move(mirror.resolution);
+    if (mirror.gap == Gap::kNone && mirror.resolution.found()) {
+      counters_.add(ShimCounter::kRetainedServes);
+      return std::move(mirror.resolution);
+    }
+  }
+  return (*index)->has_directory(node) ? namespace_at(node) : answer(Kind::kNotFound);
+}
+
+Resolution Resolver::last_known_good(const View& view, MirrorAnswer mirror, const std::string& why_not_redis) const {
+  const std::string why = explain_no_authority(view, why_not_redis);
+  if (mirror.resolution.kind == Kind::kSnapshotLost) return std::move(mirror.resolution);
+  switch (mirror.gap) {
+    case Gap::kNone: break;
+    case Gap::kNoSegment:
+    case Gap::kIncomplete: return answer(Kind::kUnknown, why);
+    case Gap::kNotMirrored:
+    case Gap::kDamaged: return answer(Kind::kRefused, mirror.reason + "; Redis unreachable: " + why_not_redis);
+  }
+  if (!mirror.resolution.found()) return answer(Kind::kUnknown, why);
+  if (!serve_stale_) return answer(Kind::kRefused, why + "; BIFROST_ON_STALE=error forbids the last known source");
+  counters_.add(ShimCounter::kStaleServes);
+  return std::move(mirror.resolution);
+}
+
+Resolution Resolver::from_file(FileInRedis file, const std::string& node) const {
+  if (file.kind == FileInRedis::Kind::kBadValue) {
+    return answer(Kind::kRefused, "the value of " + contract::key_of(file.path) + " cannot be used: " + file.reason);
+  }
+  Resolution r;
+  const bool package = file.path.size() == node.size() + kInitSuffix.size();
+  r.kind = package ? Kind::kPackage : Kind::kModule;
+  if (package) r.portions = {node};
+  r.path = std::move(file.path);
+  r.source = ModuleSource(std::move(file.content), std::move(file.hash), SourceOrigin::kRedis);
+  return r;
+}
+
+Resolution Resolver::read_path(const View& view, const std::string& path) const {
+  if (!view.scope.admits(path)) return answer(Kind::kNotFound);
+  MirrorAnswer mirror{answer(Kind::kNotFound), Gap::kNoSegment, view.why_not_mirror};
+  if (view.segment != nullptr) {
+    const Found found = view.snapshot.find_file(path);
+    switch (found.status) {
+      case Lookup::kSnapshotLost: return answer(Kind::kSnapshotLost);
+      case Lookup::kHit: mirror = read_record(view, found.record, path); break;
+      case Lookup::kMiss: mirror.gap = view.complete ? Gap::kNone : Gap::kIncomplete; break;
+      default: mirror.gap = Gap::kNotMirrored;
+    }
+  }
+  if (mirror.gap == Gap::kNone && view.authority != Authority::kRedis) return std::move(mirror.resolution);
+  auto file = redis_.first_of({path});
+  if (file && file->kind == FileInRedis::Kind::kAbsent) return answer(Kind::kNotFound);
+  if (file) {
+    Resolution r = from_file(std::move(*file), {});
+    if (r.found()) r.kind = Kind::kModule;
+    return r;
+  }
+  if (mirror.gap == Gap::kNone && mirror.resolution.found() && serve_stale_) return std::move(mirror.resolution);
+  return answer(Kind::kUnknown, "Redis unreachable: " + file.error().message);
+}
+
+Resolver::Listing Resolver::list(const View& view, const std::string& directory) const {
+  Listing listing;
+  if (!directory.empty() && !view.scope.admits(directory)) return listing;
+  const auto hide_solutions = [&] {
+    if (directory.empty()) {
+      std::erase_if(listing.children, [](const Child& c) { return c.name == contract::kSolutionsRoot; });
+    }
+  };
+  if (view.authority == Authority::kRedis) {
+    if (auto index = redis_.index(index_age(view))) {
+      listing.children = (*index)->children(directory);
+      hide_solutions();
+      return listing;
+    }
+  }
+  if (view.segment == nullptr) return listing;
+  const Found found = view.snapshot.find(layout::KeySpace::kNode, directory);
+  if (found.status == Lookup::kHit && found.record.shape.kind != layout::RecordKind::kModule) {
+    std::string body;
+    const Lookup read = view.snapshot.verify(found.record, body);
+    listing.snapshot_lost = read == Lookup::kSnapshotLost;
+    if (read == Lookup::kHit) decode_listing(Snapshot::content_in(found.record, body), listing.children);
+  }
+  listing.snapshot_lost |= found.status == Lookup::kSnapshotLost;
+  hide_solutions();
+  return listing;
+}
+
+std::optional<std::chrono::milliseconds> Resolver::index_age(const View& view) const {
+  if (view.pinned) return std::nullopt;
+  return RedisFallback::kIndexAge;
+}
+
+}  // namespace bifrost

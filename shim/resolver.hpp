@@ -1,0 +1,73 @@
+// resolver.hpp - from a name to an answer, across directories and sources.
+//
+// One directory is resolved completely (package, module, namespace) before the next. Who is asked follows from the
+// view's authority:
+//   kMirror  the segment; Redis only for what the segment cannot say (not mirrored, damaged, or a miss while incomplete)
+//   kRedis   Redis; the segment for what expired there but was never deleted, and when Redis cannot be reached
+//   kStale   the segment; Redis for what is not in it at all but known to exist
+// Concurrency: any thread; no state of its own. Lookups in the segment never wait; questions to Redis are bounded by
+// RedisFallback.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/layout/listing.hpp"
+#include "shim/redis_fallback.hpp"
+#include "shim/resolution.hpp"
+#include "shim/shim_counters.hpp"
+#include "shim/view.hpp"
+
+namespace bifrost {
+
+class Resolver {
+ public:
+  Resolver(RedisFallback& redis, ShimCounters& counters, bool serve_stale)
+      : redis_(redis), counters_(counters), serve_stale_(serve_stale) {}
+
+  // `name` in the first of `directories` that has it. Directories outside the view's scope are skipped. The portions of
+  // a namespace are collected from all of them.
+  Resolution resolve(const View& view, std::span<const std::string> directories, std::string_view name) const;
+
+  // The source stored under a path, whatever its name means as an import: kModule, or as resolve().
+  Resolution read_path(const View& view, const std::string& path) const;
+
+  // What lies in `directory`. kSnapshotLost is reported; whatever cannot be known is left out.
+  struct Listing {
+    bool snapshot_lost = false;
+    std::vector<Child> children;
+  };
+  Listing list(const View& view, const std::string& directory) const;
+
+ private:
+  // Why the segment did not answer: kNone means that it did.
+  enum class Gap { kNone, kIncomplete, kNotMirrored, kDamaged, kNoSegment };
+  struct MirrorAnswer {
+    Resolution resolution;
+    Gap gap = Gap::kNone;
+    std::string reason;  // unless kNone
+  };
+
+  Resolution resolve_node(const View& view, const std::string& node) const;
+  MirrorAnswer look_in_mirror(const View& view, const std::string& node) const;
+  MirrorAnswer read_record(const View& view, const RecordRef& file, std::string path) const;
+  Resolution ask_redis(const View& view, const std::string& node) const;
+  // When Redis answered "no such key".
+  Resolution absent_in_redis(const View& view, const std::string& node) const;
+  // When Redis did not answer at all: what the segment said, if that may be served.
+  Resolution last_known_good(const View& view, MirrorAnswer mirror, const std::string& why_not_redis) const;
+  Resolution fill_gap(const View& view, const std::string& node, const MirrorAnswer& mirror) const;
+  Resolution from_file(FileInRedis file, const std::string& node) const;
+  std::optional<std::chrono::milliseconds> index_age(const View& view) const;
+
+  RedisFallback& redis_;
+  ShimCounters& counters_;
+  const bool serve_stale_;
+};
+
+// The paths under which a node's module can be stored, in the order of precedence.
+std::vector<std::string> candidate_paths(const std::string& node);
+
+}  // namespace bifrost

@@ -1,0 +1,317 @@
+"""begin_execution: what it pins, what it evicts, and what happens when agent or Redis are not there."""
+
+import signal
+
+import pytest
+
+
+def test_an_acknowledged_write_is_what_the_execution_runs(node, talk):
+    for n in range(300):
+        node.put("now.py", f"N = {n}\n")
+        assert talk.begin()["source"] == "shm"
+        talk.do("import now")
+        assert talk.ask("now.N") == n
+
+
+def test_a_delete_ends_in_module_not_found(node, talk):
+    node.put("stays.py")
+    node.put("gone.py", "X = 1\n")
+    talk.begin()
+    talk.do("import gone")
+    node.delete("gone.py")
+    assert talk.begin()["evicted"] == ["gone"]
+    assert talk.error_of("import gone").startswith("ModuleNotFoundError: No module named 'gone' (not in the mirror")
+
+
+def test_lazy_imports_come_from_the_pinned_generation(node, talk):
+    node.put("flow.py", "def late():\n    import helper\n    return helper.V\n")
+    node.put("helper.py", "V = 1\n")
+    talk.begin()
+    talk.do("import flow")
+    node.put("helper.py", "V = 2\n")
+    talk.do("b.wait_fresh(5)")
+    assert talk.ask("flow.late()") == 1
+    talk.begin()
+    talk.do("import flow")
+    assert talk.ask("flow.late()") == 2
+
+
+def test_eviction_takes_all_workspace_modules_and_their_parents_attributes(node, talk):
+    node.put("pkg/__init__.py", "")
+    node.put("pkg/a.py", "X = 1\n")
+    node.put("ns/b.py", "X = 1\n")
+    talk.begin()
+    talk.do("import pkg.a, ns.b, json; old_pkg, old_ns = pkg, ns")
+    assert talk.begin()["evicted"] == []
+    node.put("ns/b.py", "X = 2\n")
+    assert talk.begin()["evicted"] == ["ns", "ns.b", "pkg", "pkg.a"]
+    assert talk.ask("[hasattr(old_pkg, 'a'), hasattr(old_ns, 'b'), 'json' in sys.modules, 'pkg' in sys.modules]") == [
+        False,
+        False,
+        True,
+        False,
+    ]
+    talk.do("import ns.b")
+    assert talk.ask("ns.b.X") == 2
+
+
+def test_content_that_changed_under_the_same_hash_is_evicted(node, talk):
+    node.put("m.py", "X = 1\n", hash="abc")
+    talk.begin()
+    talk.do("import m")
+    node.put("m.py", "X = 2\n", hash="abc")
+    assert talk.begin()["evicted"] == ["m"]
+
+
+def test_other_modules_changing_evicts_nothing(node, talk):
+    node.put("m.py", "X = 1\n")
+    talk.begin()
+    talk.do("import m")
+    node.put("unrelated.py", "X = 1\n")
+    assert talk.begin()["evicted"] == []
+
+
+def test_invalidate_module_index_moves_to_the_newest_snapshot(node, talk):
+    node.put("m.py", "X = 1\n")
+    talk.begin()
+    node.put("m.py", "X = 2\n")
+    talk.do("b.wait_fresh(5); b.invalidate_module_index(); import m")
+    assert talk.ask("m.X") == 2
+
+
+def test_wait_fresh_names_the_generation_or_times_out(node, talk):
+    node.put("m.py", "X = 1\n")
+    generation = talk.ask("b.wait_fresh(5)")
+    assert generation == talk.begin()["generation"] > 0
+    node.stop_agent()
+    assert talk.error_of("b.wait_fresh(0.1)").startswith("TimeoutError: ")
+
+
+def test_loaded_tells_path_hash_generation_and_source(node, talk):
+    node.put("pkg/__init__.py", "", hash="h0")
+    node.put("pkg/m.py", "X = 1\n", hash="h1")
+    generation = talk.begin()["generation"]
+    talk.do("import pkg.m, json")
+    rows = talk.ask("{n: [l.path, l.hash, l.generation, l.source] for n, l in b.loaded().items()}")
+    assert rows == {
+        "pkg": ["pkg/__init__.py", "h0", generation, "source"],
+        "pkg.m": ["pkg/m.py", "h1", generation, "source"],
+    }
+    talk.do("del sys.modules['pkg.m']")
+    assert talk.ask("list(b.loaded())") == ["pkg"]
+
+
+def test_a_running_execution_outlives_agent_and_redis(node, talk):
+    node.put("a.py", "X = 1\n")
+    node.put("b_late.py", "X = 2\n")
+    talk.begin()
+    talk.do("import a")
+    node.stop_agent(signal.SIGKILL)
+    node.stop_redis()
+    talk.do("import b_late")
+    assert talk.ask("b_late.X") == 2
+
+
+def test_without_agent_new_executions_use_redis(node, talk):
+    node.put("m.py", "X = 1\n")
+    talk.begin()
+    node.stop_agent(signal.SIGKILL)
+    node.put("m.py", "X = 2\n")
+    assert talk.begin()["source"] == "redis"
+    talk.do("import m")
+    assert talk.ask("[m.X, b.loaded()['m'].source]") == [2, "redis"]
+
+
+def test_a_restarted_agent_takes_over_without_restarting_workers(node, talk):
+    node.put("m.py", "X = 1\n")
+    before = talk.begin()["generation"]
+    node.stop_agent(signal.SIGKILL)
+    node.put("m.py", "X = 2\n")
+    node.start_agent()
+    after = talk.begin()
+    assert after["source"] == "shm" and after["generation"] > before
+    talk.do("import m")
+    assert talk.ask("[m.X, b.loaded()['m'].source]") == [2, "source"]
+
+
+def test_without_agent_and_redis_the_last_known_good_is_served_and_flagged_once(node, talk):
+    node.put("m.py", "X = 1\n")
+    talk.begin()
+    node.stop_agent(signal.SIGKILL)
+    node.stop_redis()
+    talk.do("import warnings; caught = []; warnings.showwarning = lambda m, c, *a: caught.append([c.__name__, str(m)])")
+    talk.do("warnings.simplefilter('always')")
+    assert talk.begin()["source"] == "stale"
+    assert talk.begin()["source"] == "stale"
+    talk.do("import m")
+    assert talk.ask("m.X") == 1
+    assert talk.ask("b.stats()['stale_serves']") == 1
+    (warning,) = talk.ask("caught")
+    assert warning[0] == "RuntimeWarning" and "stale mirror" in warning[1] and "Redis unreachable" in warning[1]
+
+
+def test_on_stale_error_refuses_and_says_why(node):
+    node.put("m.py", "X = 1\n")
+    node.execute("import m")
+    node.stop_agent()
+    node.stop_redis()
+    out = node.execute(
+        """
+        try:
+            import m
+        except ImportError as error:
+            out.update(text=str(error), name=error.name, source=execution.source)
+        import colorsys
+        """,
+        env={"BIFROST_ON_STALE": "error", "PYTHONWARNINGS": "error"},
+    )
+    assert out["name"] == "m" and out["source"] == "stale"
+    assert "stale" in out["text"] and "Redis unreachable" in out["text"] and "BIFROST_ON_STALE=error" in out["text"]
+
+
+def test_with_neither_agent_nor_redis_ever_seen_the_error_names_both_causes(bare_node):
+    out = bare_node.execute(
+        """
+        import redis  # installed packages are not our affair
+        try:
+            import shared.halopsa
+        except ModuleNotFoundError as error:
+            out.update(text=str(error), name=error.name, source=execution.source, generation=execution.generation)
+        """
+    )
+    assert out["name"] == "shared" and out["source"] == "redis" and out["generation"] == 0
+    assert "there is no mirror" in out["text"] and "Redis unreachable" in out["text"] and "\n" not in out["text"]
+
+
+@pytest.mark.parametrize("who", ["agent", "redis", "both"])
+def test_nothing_hangs_when_somebody_is_stopped_without_dying(node, talk, who):
+    node.put("m.py", "X = 1\n")
+    talk.begin()
+    talk.do("import m, time")
+    if who in ("agent", "both"):
+        node.pause_agent()
+    if who in ("redis", "both"):
+        node._redis.send_signal(signal.SIGSTOP)
+    talk.do("start = time.monotonic()")
+    source = talk.begin(timeout=0.25)["source"]
+    talk.do("took = time.monotonic() - start")
+    assert source == ("redis" if who == "agent" else "stale")
+    assert talk.ask("took") < 1.5
+    talk.do("import m")
+    assert talk.ask("m.X") == 1
+
+
+def test_imports_outside_an_execution_fall_back_within_a_bound(redis_node):
+    redis_node.put("m.py", "X = 1\n")
+    redis_node._redis.send_signal(signal.SIGSTOP)
+    out = redis_node.worker(
+        """
+        import time
+        b.install_virtual_import_hook()
+        out["took"] = []
+        for name in ("m", "n", "o"):
+            start = time.monotonic()
+            try:
+                __import__(name)
+            except ModuleNotFoundError as error:
+                out["text"] = str(error)
+            out["took"].append(time.monotonic() - start)
+        """
+    )
+    assert out["took"][0] < 2.5
+    assert max(out["took"][1:]) < 0.2, "the breaker is open"
+    assert "Redis unreachable" in out["text"]
+
+
+def test_outside_executions_a_process_reads_the_newest_and_never_backwards(node, talk):
+    node.put("m.py", "X = 1\n")
+    talk.do("b.wait_fresh(5); import m, importlib")
+    node.pause_agent()  # its lease runs out, and with it the mirror's word
+    node.put("m.py", "X = 2\n")
+    talk.do(
+        """
+        import time
+        end = time.monotonic() + 15
+        while m.X != 2 and time.monotonic() < end:
+            importlib.reload(m)
+        """
+    )
+    assert talk.ask("[m.X, b.loaded()['m'].source]") == [2, "redis"]
+    node.resume_agent()
+    for _ in range(200):
+        talk.do("importlib.reload(m)")
+        assert talk.ask("m.X") == 2
+
+
+def test_values_that_cannot_be_used_are_refused_by_key_and_harm_nobody_else(node):
+    node.put_raw("malformed.py", "{'content': 1}")
+    node.put_raw("no_content.py", '{"hash": "h"}')
+    node.put_raw("surrogate.py", '{"content": "x = \'\\ud800\'"}')
+    node.put_raw("not_utf8.py", b'{"content": "x = \'\xff\'"}')
+    node.client.lpush("bifrost:module:wrong_type.py", "x")
+    node.client.sadd("bifrost:module:index", "wrong_type.py")
+    node.put("good.py", "X = 1\n")
+    out = node.execute(
+        """
+        import good
+        for name in ("malformed", "no_content", "surrogate", "not_utf8", "wrong_type"):
+            try:
+                __import__(name)
+                out[name] = "imported"
+            except ImportError as error:
+                out[name] = [type(error).__name__, str(error), error.name]
+        """
+    )
+    for name, (kind, text, error_name) in out.items():
+        assert kind == "ImportError" and error_name == name
+        assert f"bifrost:module:{name}.py" in text
+
+
+def test_an_untrustworthy_segment_is_refused_and_redis_serves(node, talk):
+    node.put("m.py", "X = 1\n")
+    node.stop_agent()
+    (node.segment_dir / "segment").chmod(0o666)
+    assert talk.begin()["source"] == "redis"
+    talk.do("import m")
+    assert talk.ask("[m.X, b.stats()['attach_errors'] > 0]") == [1, True]
+
+
+def test_forked_children_begin_executions_of_their_own(node):
+    node.put("m.py", "X = 1\n")
+    out = node.execute(
+        """
+        import os, redis
+        import m
+        r, w = os.pipe()
+        child = os.fork()
+        if child == 0:
+            execution = b.begin_execution()
+            os.write(w, f"{execution.source} {len(execution.evicted)} {m.X}".encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+        out["child"] = os.read(r, 100).decode()
+        """
+    )
+    assert out == {"child": "shm 0 1"}
+
+
+def test_threads_import_at_the_same_time(node):
+    for i in range(60):
+        node.put(f"pkg{i}/m.py", f"import shared_by_all\nX = {i}\n")
+    node.put("shared_by_all.py", "import time\ntime.sleep(0.01)\nREADY = True\n")
+    out = node.execute(
+        """
+        import importlib, threading
+        wrong = []
+        def work(first):
+            for i in range(60):
+                n = (i + first) % 60
+                if importlib.import_module(f"pkg{n}.m").X != n:
+                    wrong.append(n)
+        threads = [threading.Thread(target=work, args=(k * 7,)) for k in range(8)]
+        for t in threads: t.start()
+        for t in threads: t.join()
+        out.update(wrong=wrong, loaded=len(b.loaded()))
+        """
+    )
+    assert out == {"wrong": [], "loaded": 61}

@@ -1,0 +1,177 @@
+"""install and remove: what they put where, and what a process pays for it."""
+
+import json
+import statistics
+
+from conftest import WORKSPACE
+
+
+def test_install_is_idempotent_and_remove_leaves_nothing(node):
+    out = node.worker(
+        """
+        from importlib.machinery import PathFinder
+        before = [list(sys.meta_path), list(sys.path_hooks), list(sys.path)]
+        first = b.install_virtual_import_hook()
+        after = [list(sys.meta_path), list(sys.path_hooks), list(sys.path)]
+        second = b.install_virtual_import_hook()
+        out["same"] = first is second is b.get_virtual_finder() and after == [sys.meta_path, sys.path_hooks, sys.path]
+        out["before_path_finder"] = sys.meta_path.index(first) + 1 == sys.meta_path.index(PathFinder)
+        out["path0"] = sys.path[0]
+        b.remove_virtual_import_hook()
+        out["clean"] = before == [sys.meta_path, sys.path_hooks, sys.path] and b.get_virtual_finder() is None
+        b.remove_virtual_import_hook()
+        """
+    )
+    assert out == {"same": True, "before_path_finder": True, "path0": WORKSPACE, "clean": True}
+
+
+def test_install_puts_back_what_somebody_removed(node):
+    node.put("m.py", "X = 1\n")
+    out = node.worker(
+        """
+        finder = b.install_virtual_import_hook()
+        sys.meta_path.remove(finder)
+        sys.path.remove(sys.path[0])
+        b.install_virtual_import_hook()
+        import m
+        out.update(x=m.X, times=sys.meta_path.count(finder), path0=sys.path[0])
+        """
+    )
+    assert out == {"x": 1, "times": 1, "path0": WORKSPACE}
+
+
+def test_settings_of_a_later_install_replace_the_earlier(node):
+    node.put("m.py", "X = 1\n")
+    out = node.worker(
+        """
+        finder = b.install_virtual_import_hook(workspace="/ws/one")
+        same = finder is b.install_virtual_import_hook(workspace="/ws/two")
+        import m
+        out.update(same=same, file=m.__file__, path=[p for p in sys.path if p.startswith("/ws/")])
+        """
+    )
+    assert out == {"same": True, "file": "/ws/two/m.py", "path": ["/ws/two"]}
+
+
+def test_an_importer_cached_before_the_hook_existed_is_forgotten(node):
+    node.put("pkg/__init__.py", "")
+    node.put("pkg/m.py", "")
+    out = node.worker(
+        f"""
+        import pkgutil
+        sys.path.insert(0, {WORKSPACE!r})
+        pkgutil.get_importer({WORKSPACE!r}), pkgutil.get_importer({WORKSPACE + "/pkg"!r})
+        b.install_virtual_import_hook()
+        import pkg
+        out["names"] = [[m.name for m in pkgutil.iter_modules(p)] for p in (sys.path[:1], pkg.__path__)]
+        """
+    )
+    assert out == {"names": [["pkg"], ["m"]]}
+
+
+def test_disabled_nothing_is_installed_and_nothing_is_found(node):
+    node.put("m.py", "X = 1\n")
+    out = node.worker(
+        """
+        before = [list(sys.meta_path), list(sys.path_hooks), list(sys.path)]
+        finder = b.install_virtual_import_hook()
+        execution = b.begin_execution()
+        b.invalidate_module_index()
+        out.update(same=before == [sys.meta_path, sys.path_hooks, sys.path], spec=finder.find_spec("m"),
+                   evicted=execution.evicted, stats=b.stats(), loaded=b.loaded())
+        b.remove_virtual_import_hook()
+        """,
+        env={"BIFROST_DISABLE": "1"},
+    )
+    assert out == {"same": True, "spec": None, "evicted": [], "stats": {}, "loaded": {}}
+
+
+def test_start_up_imports_nothing_opens_nothing_and_starts_no_thread(node):
+    done = node.python(
+        code="""
+        import os, sys
+        modules, descriptors = set(sys.modules), os.listdir("/proc/self/fd")
+        import bifrost_cache
+        bifrost_cache.install_virtual_import_hook()
+        added = sorted(set(sys.modules) - modules)
+        print(added, os.listdir("/proc/self/fd") == descriptors, len(os.listdir("/proc/self/task")))
+        """
+    )
+    assert done.stdout == "['bifrost_cache', 'bifrost_cache._shim'] True 1\n", done.stderr
+
+
+def test_start_up_stays_within_its_budget(node):
+    code = """
+        import time
+        start = time.perf_counter()
+        import bifrost_cache
+        bifrost_cache.install_virtual_import_hook()
+        print((time.perf_counter() - start) * 1e3)
+        """
+    took = [float(node.python(code=code).stdout) for _ in range(15)]
+    # The best of them: other processes share this machine, and only we can make the best slower.
+    assert min(took) < 5, statistics.median(took)
+
+
+def test_a_foreign_import_costs_one_probe_and_no_input_or_output(node):
+    out = node.execute(
+        """
+        import importlib.util
+        before = b.stats()
+        for _ in range(100):
+            b.get_virtual_finder().find_spec("numpy")
+        after = b.stats()
+        out.update(asked=after["mirror_answers"] - before["mirror_answers"], redis=after["fallbacks"])
+        """
+    )
+    assert out == {"asked": 100, "redis": 0}
+
+
+def test_stats_know_generation_and_source(node):
+    out = node.execute("s = b.stats(); out.update(same=s['generation'] == execution.generation, source=s['source'])")
+    assert out == {"same": True, "source": "shm"}
+
+
+def test_autoload_installs_the_hook_when_the_interpreter_starts(node):
+    node.put("m.py", "X = 1\n")
+    code = f"""
+        import site, sys
+        site.addsitedir({node.environment()["PYTHONPATH"]!r})
+        print("bifrost_cache" in sys.modules)
+        import m
+        print(m.X)
+        """
+    done = node.python(code=code, env={"BIFROST_AUTOLOAD": "1"})
+    assert done.stdout == "True\n1\n", done.stderr
+    assert node.python(code=code).stdout == "False\n"
+    assert node.python(code=code, env={"BIFROST_AUTOLOAD": "0"}).stdout == "False\n"
+
+
+def test_autoload_never_keeps_an_interpreter_from_starting(node):
+    code = f"import site; site.addsitedir({node.environment()['PYTHONPATH']!r}); print('started')"
+    done = node.python(code=code, env={"BIFROST_AUTOLOAD": "1", "BIFROST_PRECEDENCE": "nonsense"})
+    assert done.returncode == 0 and done.stdout == "started\n"
+    assert "nonsense" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_spawned_children_with_autoload_run_functions_of_the_workspace(node, tmp_path):
+    node.put("jobs.py", "def double(x):\n    return 2 * x\n")
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import site\nsite.addsitedir({node.environment()['PYTHONPATH']!r})\n"
+    )
+    (tmp_path / "main.py").write_text(
+        "import multiprocessing\n"
+        "if __name__ == '__main__':\n"
+        "    import jobs\n"
+        "    with multiprocessing.get_context('spawn').Pool(1) as pool:\n"
+        "        print(pool.map(jobs.double, [1, 2]))\n"
+    )
+    path = f"{tmp_path}:{node.environment()['PYTHONPATH']}"
+    done = node.python(str(tmp_path / "main.py"), env={"BIFROST_AUTOLOAD": "1", "PYTHONPATH": path})
+    assert done.stdout == "[2, 4]\n", done.stderr
+
+
+def test_public_names_are_those_of_the_stub(node):
+    out = node.worker("out['names'] = sorted(n for n in b.__all__ if not hasattr(b, n)); out['n'] = len(b.__all__)")
+    assert out["names"] == [] and out["n"] >= 12
+    assert json.dumps(out)

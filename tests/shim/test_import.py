@@ -1,0 +1,286 @@
+"""What a module of the workspace looks like to the code that imports it."""
+
+from conftest import WORKSPACE
+
+
+def test_module_attributes_name_storage_and_workspace(node):
+    node.put("shared/halopsa.py", "X = 1\n", hash="abc")
+    out = node.execute(
+        """
+        from shared import halopsa as m
+        d = m.__dict__
+        out.update(file=m.__file__, origin=m.__spec__.origin, has_location=m.__spec__.has_location,
+                   cached="__cached__" in d or m.__spec__.cached is not None, hash=d["__content_hash__"],
+                   stored=d["__storage_path__"], loader=type(m.__loader__).__name__, package=m.__package__,
+                   source=execution.source, x=m.X)
+        """
+    )
+    assert out == {
+        "file": f"{WORKSPACE}/shared/halopsa.py",
+        "origin": f"{WORKSPACE}/shared/halopsa.py",
+        "has_location": True,
+        "cached": False,
+        "hash": "abc",
+        "stored": "shared/halopsa.py",
+        "loader": "VirtualModuleLoader",
+        "package": "shared",
+        "source": "shm",
+        "x": 1,
+    }
+
+
+def test_an_empty_hash_and_an_empty_module_are_kept_as_they_are(node):
+    node.put("empty.py", "", hash="")
+    out = node.execute("import empty; out.update(hash=empty.__content_hash__, public=[n for n in dir(empty) if n[0] != '_'])")
+    assert out == {"hash": "", "public": []}
+
+
+def test_packages_relative_imports_and_precedence_work_as_on_disk(node):
+    node.put("pkg/__init__.py", "from . import a\nfrom .deep.b import B\n")
+    node.put("pkg.py", "raise RuntimeError('the package wins')\n")
+    node.put("pkg/a.py", "from .deep import b\nA = b.B\n")
+    node.put("pkg/deep/__init__.py")
+    node.put("pkg/deep/b.py", "B = 'é😀'\n")
+    out = node.execute("import pkg; out.update(a=pkg.a.A, b=pkg.B, path=pkg.__path__, init=pkg.__file__)")
+    assert out == {"a": "é😀", "b": "é😀", "path": [f"{WORKSPACE}/pkg"], "init": f"{WORKSPACE}/pkg/__init__.py"}
+
+
+def test_circular_imports_work(node):
+    node.put("one.py", "import two\nX = two.Y + 1\n")
+    node.put("two.py", "import one\nY = 1\n")
+    assert node.execute("import one; out['x'] = one.X") == {"x": 2}
+
+
+def test_directories_without_init_are_namespace_packages(node):
+    node.put("a/b/c.py", "C = 1\n")
+    out = node.execute(
+        """
+        import a.b.c
+        out.update(c=a.b.c.C, path=list(a.b.__path__), file=getattr(a, "__file__", None), loader=type(a.__loader__).__name__)
+        """
+    )
+    assert out == {"c": 1, "path": [f"{WORKSPACE}/a/b"], "file": None, "loader": "NamespaceLoader"}
+
+
+def test_a_namespace_package_spans_workspace_and_disk(node, tmp_path):
+    node.put("lib/mirrored.py", "WHERE = 'mirror'\n")
+    (tmp_path / "disk" / "lib").mkdir(parents=True)
+    (tmp_path / "disk" / "lib" / "local.py").write_text("WHERE = 'disk'\n")
+    (tmp_path / "disk" / "lib" / "mirrored.py").write_text("WHERE = 'hidden'\n")
+    out = node.execute(
+        f"""
+        sys.path.append({str(tmp_path / "disk")!r})
+        import lib.mirrored, lib.local
+        out.update(mirrored=lib.mirrored.WHERE, local=lib.local.WHERE, entries=len(lib.__path__))
+        """
+    )
+    assert out == {"mirrored": "mirror", "local": "disk", "entries": 2}
+
+
+def test_the_standard_library_is_never_shadowed(node):
+    node.put("json.py", "raise RuntimeError\n")
+    node.put("colorsys.py", "raise RuntimeError\n")
+    out = node.execute("import colorsys, json; out['files'] = [colorsys.__file__, json.__file__]")
+    assert not any(file.startswith(WORKSPACE) for file in out["files"])
+
+
+def test_precedence_decides_between_workspace_and_installed_packages(node, tmp_path):
+    node.put("both.py", "WHERE = 'workspace'\n")
+    node.put("only_here.py", "WHERE = 'workspace'\n")
+    node.put("ns/child.py", "WHERE = 'workspace'\n")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "both.py").write_text("WHERE = 'installed'\n")
+    code = f"""
+        sys.path.append({str(tmp_path / "site")!r})
+        import both, only_here, ns.child
+        out.update(both=both.WHERE, only=only_here.WHERE, child=ns.child.WHERE)
+        """
+    assert node.execute(code)["both"] == "workspace"
+    out = node.execute(code, env={"BIFROST_PRECEDENCE": "installed"})
+    assert out == {"both": "installed", "only": "workspace", "child": "workspace"}
+
+
+def test_an_installed_package_is_never_evicted(node, tmp_path):
+    node.put("both/child.py", "")
+    (tmp_path / "site" / "both").mkdir(parents=True)
+    (tmp_path / "site" / "both" / "__init__.py").write_text("")
+    out = node.execute(
+        f"""
+        sys.path.append({str(tmp_path / "site")!r})
+        import both
+        out.update(evicted=b.begin_execution(solution_id="other").evicted, there="both" in sys.modules)
+        """,
+        env={"BIFROST_PRECEDENCE": "installed"},
+    )
+    assert out == {"evicted": [], "there": True}
+
+
+def test_modules_with_a_getattr_for_every_name_import_normally(node):
+    node.put("sdk.py", "def __getattr__(name):\n    return 'made up ' + name\n", hash="real")
+    out = node.execute(
+        """
+        import sdk
+        from sdk import Client
+        out.update(hash=sdk.__content_hash__, client=Client, evicted=b.begin_execution().evicted)
+        """
+    )
+    assert out == {"hash": "real", "client": "made up Client", "evicted": []}
+
+
+def test_source_is_compiled_as_text(node):
+    node.put("bom.py", "\ufeffX = 1\n")
+    node.put("cookie.py", "# -*- coding: latin-1 -*-\nX = 'é'\n")
+    node.put("crlf.py", "X = 1\r\nY = '''a\r\nb'''\r\n")
+    out = node.execute("import bom, cookie, crlf; out['values'] = [bom.X, cookie.X, crlf.X, crlf.Y]")
+    assert out == {"values": [1, "é", 1, "a\nb"]}
+
+
+def test_exceptions_of_the_module_pass_unchanged_and_without_foreign_frames(node):
+    node.put("broken.py", "import helper\n\nhelper.fail()\n")
+    node.put("helper.py", "class Odd(Exception):\n    pass\n\ndef fail():\n    raise Odd('x')\n")
+    node.put("syntax.py", "def f(:\n")
+    done = node.python(code="import bifrost_cache as b; b.install_virtual_import_hook(); import broken")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "helper.Odd: x"
+    assert "importlib" not in done.stderr and "bifrost_cache" not in done.stderr
+    assert f'File "{WORKSPACE}/helper.py", line 5, in fail' in done.stderr
+    out = node.execute(
+        """
+        try:
+            import syntax
+        except SyntaxError as error:
+            out.update(file=error.filename, line=error.lineno, left=[n for n in sys.modules if n == "syntax"])
+        """
+    )
+    assert out == {"file": f"{WORKSPACE}/syntax.py", "line": 1, "left": []}
+
+
+def test_a_large_module_imports(node):
+    node.put("sdk.py", "".join(f"def f{i}():\n    return {i}\n\n\n" for i in range(20_000)) + "#" * 3_000_000)
+    assert node.execute("import sdk; out['f'] = sdk.f19999()") == {"f": 19999}
+
+
+def test_opening_a_file_beside_a_module_gives_pythons_own_error(node):
+    node.put("reader.py", "import os\nopen(os.path.join(os.path.dirname(__file__), 'data.txt'))\n")
+    out = node.execute(
+        """
+        try:
+            import reader
+        except FileNotFoundError as error:
+            out["name"] = error.filename
+        """
+    )
+    assert out == {"name": f"{WORKSPACE}/data.txt"}
+
+
+def test_reload_runs_the_newest_source_outside_executions(node, talk):
+    node.put("m.py", "X = 1\n")
+    talk.do("b.wait_fresh(5); import m, importlib; first = m")
+    node.put("m.py", "X = 2\n")
+    talk.do("b.wait_fresh(5); importlib.reload(m)")
+    assert talk.ask("[m.X, m is first]") == [2, True]
+
+
+def test_fallback_is_asked_last_and_only_for_what_nobody_has(node):
+    node.put("mirrored.py", "X = 'mirror'\n")
+    out = node.worker(
+        """
+        asked = []
+        def fallback(path):
+            asked.append(path)
+            return {"extra/__init__.py": "X = 'pkg'\\n", "extra/m.py": b"X = 'm\\xc3\\xa9'\\n"}.get(path)
+        b.install_virtual_import_hook(fallback=fallback)
+        b.begin_execution()
+        import mirrored, extra.m, colorsys
+        out.update(asked=asked, x=[extra.X, extra.m.X], sources=[b.loaded()[n].source for n in ("mirrored", "extra.m")])
+        """
+    )
+    assert out["x"] == ["pkg", "mé"]
+    assert out["asked"] == ["extra/__init__.py", "extra/m/__init__.py", "extra/m.py"]
+    assert out["sources"] == ["source", "fallback"]
+
+
+def test_a_failing_fallback_breaks_no_import_and_is_named(node):
+    out = node.worker(
+        """
+        def fallback(path):
+            import plistlib, wave  # may import what it likes
+            raise ConnectionError("object storage is down")
+        b.install_virtual_import_hook(fallback=fallback)
+        import redis
+        try:
+            import nowhere
+        except ModuleNotFoundError as error:
+            out["text"] = str(error)
+        """
+    )
+    assert "the fallback failed: ConnectionError: object storage is down" in out["text"]
+
+
+def test_names_that_are_no_text_are_left_to_python(node):
+    out = node.execute(
+        """
+        import importlib
+        try:
+            importlib.import_module("lone\\udc80surrogate")
+        except Exception as error:
+            out.update(type=type(error).__name__, internal=b.stats()["internal_errors"])
+        """
+    )
+    assert out == {"type": "ModuleNotFoundError", "internal": 0}
+
+
+def test_solutions_see_their_own_modules_and_shared_ones_only_with_access(node):
+    node.put("_solutions/s1/m.py", "WHO = 's1'\n")
+    node.put("_solutions/s1/lib/own.py", "WHO = 's1'\n")
+    node.put("m.py", "WHO = 'all'\n")
+    node.put("lib/common.py", "WHO = 'all'\n")
+    out = node.worker(
+        """
+        b.install_virtual_import_hook()
+        def who(*names):
+            import importlib
+            found = []
+            for name in names:
+                try:
+                    found.append(importlib.import_module(name).WHO)
+                except ModuleNotFoundError:
+                    found.append(None)
+            return found
+        names = ["m", "lib.own", "lib.common"]
+        b.begin_execution(solution_id="s1")
+        out["alone"] = who(*names)
+        b.begin_execution(solution_id="s1", global_repo_access=True)
+        out["both"] = who(*names)
+        b.begin_execution(solution_id="s2")
+        out["other"] = who(*names, "_solutions", "_solutions.s1.m", "_solutions/s1/m")
+        b.begin_execution()
+        out["shared"] = who(*names, "_solutions", "_solutions.s1.m", "_solutions/s1/m")
+        """
+    )
+    assert out["alone"] == ["s1", "s1", None]
+    assert out["both"] == ["s1", "s1", "all"]
+    assert out["other"] == [None] * 6
+    assert out["shared"] == ["all", None, "all", None, None, None]
+
+
+def test_invalid_arguments_are_refused_in_words(node):
+    out = node.worker(
+        """
+        def refused(call, *a, **k):
+            try:
+                call(*a, **k)
+            except (ValueError, TypeError) as error:
+                return f"{type(error).__name__}: {error}"
+        out.update(
+            precedence=refused(b.install_virtual_import_hook, precedence="first"),
+            workspace=refused(b.install_virtual_import_hook, workspace="relative"),
+            fallback=refused(b.install_virtual_import_hook, fallback=3),
+            solution=refused(b.begin_execution, solution_id="../x"),
+            timeout=refused(b.begin_execution, timeout=-1),
+        )
+        """
+    )
+    assert "precedence" in out["precedence"] and "first" in out["precedence"]
+    assert "workspace" in out["workspace"] and "fallback" in out["fallback"]
+    assert "solution_id" in out["solution"] and "timeout" in out["timeout"]

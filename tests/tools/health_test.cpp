@@ -1,0 +1,128 @@
+#include "tools/cachectl/health.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+
+namespace bifrost::cachectl {
+namespace {
+
+using layout::AgentState;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr BootTime kNow{1'000'000'000'000};
+
+BootTime ago(milliseconds d) { return kNow + -d; }
+
+// An agent at its best.
+SegmentInfo live() {
+  SegmentInfo info;
+  info.state = AgentState::kLive;
+  info.complete = true;
+  info.redis_connected = true;
+  info.lease = milliseconds(1000);
+  info.heartbeat = ago(milliseconds(100));
+  info.synced_through = ago(milliseconds(200));
+  info.lease_until = kNow + milliseconds(800);
+  info.redis_url = "redis://localhost:6379/0";
+  return info;
+}
+
+std::string first_problem(const SegmentInfo& info) {
+  const Health health = assess(info, kNow);
+  return health.problems.empty() ? "" : health.problems.front().what;
+}
+
+TEST(HealthTest, ALiveMirrorHasNoProblems) {
+  const Health health = assess(live(), kNow);
+  EXPECT_EQ(health.state, "live");
+  EXPECT_TRUE(health.ready);
+  EXPECT_TRUE(health.problems.empty());
+}
+
+TEST(HealthTest, AKilledAgentLeavesAStaleMirrorAndSilence) {
+  SegmentInfo info = live();
+  info.heartbeat = ago(seconds(12));
+  info.lease_until = ago(seconds(11));
+  EXPECT_EQ(assess(info, kNow).state, "stale");
+  EXPECT_FALSE(assess(info, kNow).ready);
+  EXPECT_NE(first_problem(info).find("no sign of life for 12 s"), std::string::npos);
+}
+
+TEST(HealthTest, ALostRedisIsNamedWithItsAddress) {
+  SegmentInfo info = live();
+  info.state = AgentState::kSyncing;
+  info.redis_connected = false;
+  info.lease_until = {};
+  EXPECT_EQ(assess(info, kNow).state, "stale");
+  EXPECT_NE(first_problem(info).find("redis://localhost:6379/0"), std::string::npos);
+}
+
+TEST(HealthTest, AStoppedAgentIsNotCalledStale) {
+  SegmentInfo info = live();
+  info.state = AgentState::kStopped;
+  info.lease_until = {};
+  info.heartbeat = ago(seconds(100));
+  EXPECT_EQ(assess(info, kNow).state, "stopped");
+  EXPECT_EQ(first_problem(info), "the agent was stopped");
+}
+
+TEST(HealthTest, AFirstSynchronisationIsAtWorkRatherThanStale) {
+  SegmentInfo info = live();
+  info.complete = false;
+  info.lease_until = {};
+  info.synced_through = {};
+  info.state = AgentState::kSyncing;
+  EXPECT_EQ(assess(info, kNow).state, "syncing");
+  info.state = AgentState::kStarting;
+  EXPECT_EQ(assess(info, kNow).state, "starting");
+  info.heartbeat = ago(seconds(60));  // died while at it
+  EXPECT_EQ(assess(info, kNow).state, "stale");
+}
+
+TEST(HealthTest, ColdAndDegradedAreReadyWithANote) {
+  SegmentInfo info = live();
+  info.state = AgentState::kCold;
+  EXPECT_TRUE(assess(info, kNow).ready);
+  EXPECT_EQ(assess(info, kNow).state, "cold");
+  EXPECT_EQ(assess(info, kNow).problems.size(), 1u);
+  info.state = AgentState::kDegraded;
+  EXPECT_EQ(assess(info, kNow).state, "degraded");
+}
+
+TEST(HealthTest, ModulesThatAreNotMirroredAreCounted) {
+  SegmentInfo info = live();
+  info.not_mirrored = 1;
+  EXPECT_EQ(first_problem(info), "1 module is not mirrored; workers ask Redis for it");
+  info.not_mirrored = 2;
+  EXPECT_EQ(first_problem(info), "2 modules are not mirrored; workers ask Redis for them");
+}
+
+TEST(HealthTest, ALeaseWithoutACompleteMirrorIsNotReady) {
+  SegmentInfo info = live();
+  info.complete = false;
+  EXPECT_FALSE(assess(info, kNow).ready);
+  EXPECT_FALSE(assess(info, kNow).problems.empty());
+}
+
+TEST(HealthTest, NumbersThatNoAgentWroteAreSurvived) {
+  SegmentInfo info = live();
+  info.state = static_cast<AgentState>(77);
+  info.lease = milliseconds(~0ull >> 2);
+  info.heartbeat = kNow + seconds(1000);
+  EXPECT_EQ(assess(info, kNow).state, "degraded");
+  info.lease_until = {};
+  EXPECT_EQ(assess(info, kNow).state, "stale");
+}
+
+TEST(SignalNameTest, NamesEveryCombination) {
+  EXPECT_EQ(signal_name(0), "none");
+  EXPECT_EQ(signal_name(1), "keyspace");
+  EXPECT_EQ(signal_name(2), "tracking");
+  EXPECT_EQ(signal_name(3), "both");
+}
+
+}  // namespace
+}  // namespace bifrost::cachectl

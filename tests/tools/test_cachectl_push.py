@@ -1,0 +1,233 @@
+"""bifrost-cachectl push: exactly what the platform's writers put into Redis, from any directory."""
+
+import hashlib
+import json
+import os
+
+import pytest
+
+from conftest import Cachectl
+
+INDEX = "bifrost:module:index"
+
+
+@pytest.fixture
+def cachectl(segment_dir, redis_url):
+    return Cachectl(segment_dir, redis_url)
+
+
+@pytest.fixture
+def tree(tmp_path):
+    root = tmp_path / "workspace"
+    root.mkdir()
+
+    def write(files):
+        for path, content in files.items():
+            file = root / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return root
+
+    write.root = root
+    return write
+
+
+def stored(redis_client):
+    """{path: value} of all module keys, and the index."""
+    keys = [k for k in redis_client.scan_iter("bifrost:module:*") if k != INDEX.encode()]
+    return ({k.decode().removeprefix("bifrost:module:"): redis_client.get(k) for k in keys},
+            {m.decode() for m in redis_client.smembers(INDEX)})
+
+
+def reference(path, source):
+    """What the platform's own writers store."""
+    return json.dumps({"content": source.decode(), "path": path, "hash": hashlib.sha256(source).hexdigest()}).encode()
+
+
+FILES = {
+    "shared/halopsa.py": "x = 1\n",
+    "shared/empty.py": "",
+    "modules/deep/er/m.py": "y = 'é日\U0001f600 \x7f \x00 \\ \" \t'\r\n",
+    "pkg/__init__.py": "\ufeff# byte order mark",
+    "top level.py": "z = 3",
+    "weird\x1b[31m\nname.py": "w = 4",
+}
+
+
+def test_push_stores_byte_for_byte_what_json_dumps_would(cachectl, redis_client, tree):
+    result = cachectl("push", tree(FILES))
+    assert result.returncode == 0, result.stderr.decode()
+    values, index = stored(redis_client)
+    assert values == {path: reference(path, source.encode()) for path, source in FILES.items()}
+    assert index == set(FILES)
+
+
+def test_push_sets_the_ttl_of_the_contract_or_the_one_given(cachectl, redis_client, tree):
+    root = tree({"a.py": ""})
+    assert cachectl("push", root).returncode == 0
+    assert 86_390 <= redis_client.ttl("bifrost:module:a.py") <= 86_400
+    assert cachectl("push", root, "--ttl", "60").returncode == 0
+    assert 50 <= redis_client.ttl("bifrost:module:a.py") <= 60
+    assert redis_client.ttl(INDEX) == -1
+
+
+def test_push_reports_what_it_did(cachectl, tree):
+    root = tree({"a.py": "12345", "b/c.py": ""})
+    report = cachectl.json("push", root)
+    assert (report["schema"], report["dry_run"], report["written"]) == (1, False, ["a.py", "b/c.py"])
+    assert (report["deleted"], report["skipped"], report["bytes"]) == ([], [], 5)
+    assert report["elapsed_ms"] > 0
+    assert cachectl("push", root).stdout.startswith(b"written 2 modules (5 B) and deleted 0 in ")
+
+
+def test_push_leaves_out_what_is_no_module(cachectl, redis_client, tree):
+    root = tree({"a.py": "", "readme.md": "", "a.pyc": b"\xff", "__pycache__/a.cpython-311.py": "", ".git/hook.py": "",
+                 ".hidden.py": "", "sub/.venv/lib/x.py": "", "sub/b.py": "", "py": "", ".py": ""})
+    os.mkfifo(root / "pipe")
+    assert cachectl("push", root).returncode == 0
+    assert stored(redis_client)[1] == {"a.py", "sub/b.py"}
+
+
+def test_push_follows_links_but_not_in_circles(cachectl, redis_client, tree, tmp_path):
+    root = tree({"real/a.py": "1"})
+    (root / "linked").symlink_to(root / "real")
+    (root / "real" / "up").symlink_to(root)
+    (root / "self").symlink_to(".")
+    (root / "b.py").symlink_to(root / "real" / "a.py")
+    (root / "dangling").symlink_to(root / "nowhere")
+    assert cachectl("push", root, timeout=20).returncode == 0
+    assert stored(redis_client)[1] == {"real/a.py", "linked/a.py", "b.py"}
+
+
+@pytest.mark.parametrize(("path", "content", "reason"), [
+    ("latin1.py", b"# caf\xe9", "not UTF-8"), ("surrogate.py", b"'\xed\xa0\x80'", "not UTF-8"),
+    ("index:x.py", b"", "reserved"), ("resolution:x.py", b"", "reserved"),
+    ("big.py", b"#" * 70_000, "longer than 64.0 KiB")])
+def test_push_skips_what_cannot_be_a_module_writes_the_rest_and_is_1(cachectl, redis_client, tree, path, content, reason):
+    root = tree({"good.py": "1", path: content})
+    result = cachectl("push", root, "--max-module-bytes", "64K")
+    assert result.returncode == 1
+    assert f"skipped {path}: " in result.stderr.decode()
+    assert reason in result.stderr.decode()
+    assert stored(redis_client)[1] == {"good.py"}
+
+
+def test_push_skips_names_that_are_not_utf8(cachectl, redis_client, tree):
+    root = tree({"good.py": ""})
+    with open(os.fsencode(root) + b"/bad\xff.py", "wb"):
+        pass
+    report = cachectl.json("push", root, status=1)
+    assert report["written"] == ["good.py"]
+    assert [s["reason"] for s in report["skipped"]] == ["its name is not UTF-8"]
+
+
+def test_push_skips_fifos_and_dangling_links_without_hanging(cachectl, redis_client, tree):
+    root = tree({"good.py": ""})
+    os.mkfifo(root / "fifo.py")
+    (root / "gone.py").symlink_to(root / "nowhere")
+    result = cachectl("push", root, timeout=20)
+    assert result.returncode == 1
+    assert b"skipped fifo.py: not a regular file" in result.stderr
+    assert b"skipped gone.py: No such file" in result.stderr
+
+
+def test_push_delete_removes_what_the_directory_lacks_but_never_a_solutions_module(cachectl, redis_client, tree):
+    for path in ("old.py", "sub/old.py", "_solutions/7c/shared/x.py", "_solutions/kept.py"):
+        redis_client.setex(f"bifrost:module:{path}", 86400, reference(path, b"old"))
+        redis_client.sadd(INDEX, path)
+    redis_client.sadd(INDEX, "expired.py", "index", "not-a-module.txt", "resolution:-:0:modules.py")
+    redis_client.set("bifrost:module:not-a-module.txt", "somebody else's")
+    redis_client.set("unrelated", "1")
+    report = cachectl.json("push", tree({"new.py": "1"}), "--delete")
+    assert report["deleted"] == ["expired.py", "old.py", "sub/old.py"]
+    values, index = stored(redis_client)
+    assert values.keys() == {"new.py", "_solutions/7c/shared/x.py", "_solutions/kept.py", "not-a-module.txt"}
+    assert index == {"new.py", "_solutions/7c/shared/x.py", "_solutions/kept.py", "index", "not-a-module.txt",
+                     "resolution:-:0:modules.py"}
+    assert redis_client.get("unrelated") == b"1"
+
+
+def test_push_without_delete_removes_nothing(cachectl, redis_client, tree):
+    redis_client.sadd(INDEX, "old.py")
+    assert cachectl("push", tree({"new.py": ""})).returncode == 0
+    assert stored(redis_client)[1] == {"old.py", "new.py"}
+
+
+def test_push_delete_keeps_the_stored_version_of_a_file_that_was_skipped(cachectl, redis_client, tree):
+    redis_client.set("bifrost:module:bad.py", reference("bad.py", b"old"))
+    redis_client.sadd(INDEX, "bad.py")
+    report = cachectl.json("push", tree({"good.py": "", "bad.py": b"\xff"}), "--delete", status=1)
+    assert report["deleted"] == []
+    assert stored(redis_client)[0].keys() == {"bad.py", "good.py"}
+
+
+def test_push_delete_of_an_empty_directory_does_nothing_and_says_so(cachectl, redis_client, tree):
+    redis_client.sadd(INDEX, "old.py")
+    result = cachectl("push", tree.root, "--delete")
+    assert result.returncode == 1
+    assert b"nothing was done" in result.stderr
+    assert stored(redis_client)[1] == {"old.py"}
+    assert cachectl("push", tree.root).returncode == 0
+
+
+def test_push_dry_run_changes_nothing_and_names_everything(cachectl, redis_client, tree):
+    redis_client.sadd(INDEX, "old.py")
+    root = tree({"a.py": "", "b.py": ""})
+    result = cachectl("push", root, "--dry-run", "--delete")
+    assert result.returncode == 0
+    assert result.stdout.decode().splitlines()[:3] == ["write   a.py", "write   b.py", "delete  old.py"]
+    assert stored(redis_client) == ({}, {"old.py"})
+    assert cachectl.json("push", root, "--dry-run")["dry_run"] is True
+
+
+def test_push_dry_run_without_delete_needs_no_redis(segment_dir, tree):
+    assert Cachectl(segment_dir)("push", tree({"a.py": ""}), "--dry-run").returncode == 0
+
+
+def test_push_of_many_and_of_large_modules_goes_in_batches(cachectl, redis_client, tree):
+    files = {f"d{i % 20}/m{i}.py": f"n = {i}" for i in range(1500)}
+    files["sdk.py"] = "".join(f"class C{i}: pass\n" for i in range(250_000))
+    assert cachectl("push", tree(files)).returncode == 0
+    values, index = stored(redis_client)
+    assert index == set(files)
+    assert json.loads(values["sdk.py"])["content"] == files["sdk.py"]
+    assert json.loads(values["d3/m3.py"])["content"] == "n = 3"
+
+
+def test_push_to_a_redis_that_is_not_there_is_1_with_its_address(segment_dir, tree, tmp_path):
+    result = Cachectl(segment_dir, f"unix://{tmp_path}/none.sock")("push", tree({"a.py": ""}))
+    assert result.returncode == 1
+    assert f"unix://{tmp_path}/none.sock" in result.stderr.decode()
+
+
+def test_push_never_shows_a_password(segment_dir, tree):
+    result = Cachectl(segment_dir, "redis://user:s3cret@localhost:1/0")("push", tree({"a.py": ""}))
+    assert result.returncode == 1
+    assert b"s3cret" not in result.stdout + result.stderr
+
+
+def test_push_that_redis_refuses_is_1_with_its_words(cachectl, redis_client, tree):
+    redis_client.config_set("maxmemory", "1")
+    result = cachectl("push", tree({"a.py": ""}))
+    assert result.returncode == 1
+    assert b"OOM" in result.stderr
+    redis_client.config_set("maxmemory", "0")
+    redis_client.set(INDEX, "not a set")
+    assert b"WRONGTYPE" in cachectl("push", tree.root).stderr
+
+
+def test_push_from_what_is_no_directory_is_1(cachectl, tree):
+    root = tree({"a.py": ""})
+    for place in (root / "a.py", root / "nowhere"):
+        result = cachectl("push", place)
+        assert (result.returncode, result.stderr.count(b"\n")) == (1, 1)
+
+
+def test_a_pushed_module_is_mirrored_and_got_back_byte_for_byte(cachectl, agent, tree):
+    assert cachectl("push", tree(FILES)).returncode == 0
+    assert cachectl("wait", "--fresh").returncode == 0
+    for path, source in FILES.items():
+        assert cachectl("get", path).stdout == source.encode()
+    assert {e["path"]: e["hash"] for e in cachectl.json("list")} == {
+        path: hashlib.sha256(source.encode()).hexdigest() for path, source in FILES.items()}
+    assert cachectl.json("verify")["sound"] is True

@@ -1,0 +1,41 @@
+// command.hpp - what every verb is: options to declare, then one run.
+//
+// A verb writes data through Context::out and messages through say(); it never calls exit. Errors end as
+// `return fail(error)`.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+#include "common/base/settings.hpp"
+#include "tools/cachectl/exit_code.hpp"
+#include "tools/cachectl/output.hpp"
+
+namespace bifrost::cachectl {
+
+struct Context {
+  const Settings& settings;
+  OutputFormat format;
+  Output& out;
+  const CLI::App& program;          // for `help VERB`
+  const std::string& program_help;  // for `help`
+
+  const std::string& segment_dir() const { return settings.get(Setting::kSegmentDir); }
+};
+
+class Command {
+ public:
+  virtual ~Command() = default;
+  // Binds the verb's own options to members.
+  virtual void declare(CLI::App&) {}
+  virtual ExitCode run(Context& context) = 0;
+};
+
+// CLI11 check for "250ms", "10s", "2m".
+inline const auto kDurationCheck = [](const std::string& text) {
+  const auto parsed = parse_duration_ms(text);
+  return parsed ? std::string() : parsed.error().message;
+};
+
+}  // namespace bifrost::cachectl

@@ -1,0 +1,31 @@
+// health.hpp - what an agent's own words amount to: one state, and what to do about it.
+//
+// Time is an input, so that every state has a test without a clock.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/clock.hpp"
+#include "common/reader/segment.hpp"
+
+namespace bifrost::cachectl {
+
+struct Problem {
+  std::string what;    // one sentence without a full stop
+  std::string advice;  // what to do
+};
+
+struct Health {
+  std::string_view state;         // starting, syncing, live, degraded, cold, stale or stopped
+  bool ready = false;             // lease valid and mirror complete: hits and misses are answers
+  std::vector<Problem> problems;  // worst first; there may be some although ready
+};
+
+Health assess(const SegmentInfo& info, BootTime now);
+
+// "both", "keyspace", "tracking" or "none".
+std::string_view signal_name(std::uint64_t signals);
+
+}  // namespace bifrost::cachectl

@@ -1,0 +1,119 @@
+#include "tools/cachectl/module_entry.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "tools/cachectl/output.hpp"
+#include "tools/cachectl/segment_access.hpp"
+#include "tools/cachectl/text.hpp"
+
+namespace bifrost::cachectl {
+
+using layout::RecordKind;
+
+std::string_view ModuleEntry::kind() const {
+  if (!mirrored) return "not_mirrored";
+  return is_package_path(path) ? "package" : "module";
+}
+
+nlohmann::ordered_json ModuleEntry::json() const {
+  nlohmann::ordered_json object = {
+      {"path", path}, {"name", import_name(path)}, {"kind", kind()}, {"bytes", bytes}, {"hash", hash},
+      {"generation", created},
+      {"code", 0},  // number of compiled variants
+      {"retained", retained}};
+  if (!mirrored) object["reason"] = reason;
+  return object;
+}
+
+Lookup read_entry(const Snapshot& snapshot, const RecordRef& record, ModuleEntry& entry) {
+  entry.mirrored = record.shape.kind == RecordKind::kSource;
+  entry.retained = record.has(layout::Mark::kRetained);
+  entry.created = record.created.value;
+  entry.bytes = entry.mirrored ? record.content_bytes : 0;
+  if (const Lookup copied = snapshot.copy_key(record, entry.path); copied != Lookup::kHit) return copied;
+  if (const Lookup copied = snapshot.copy_token(record, entry.hash); copied != Lookup::kHit) return copied;
+  entry.reason.clear();
+  if (entry.mirrored) return Lookup::kHit;
+  constexpr std::uint64_t kMaxReasonBytes = 4096;
+  if (record.content_bytes > kMaxReasonBytes) return Lookup::kDamaged;
+  return snapshot.copy_content(record, entry.reason);
+}
+
+Result<ModuleList> list_modules(const Segment& segment, std::string_view prefix) {
+  ModuleList list;
+  const auto walk = [&](const Snapshot& snapshot) {
+    list = {snapshot.generation(), {}, 0};
+    for (SlotNumber slot{0}; slot.value < snapshot.slot_count(); ++slot.value) {
+      const Found found = snapshot.at_slot(slot);
+      if (found.status == Lookup::kSnapshotLost) return found.status;
+      if (found.status == Lookup::kDamaged) ++list.damaged;
+      if (found.status != Lookup::kHit || found.record.shape.space != layout::KeySpace::kFile) continue;
+      if (found.record.shape.kind == RecordKind::kAbsent) continue;
+      ModuleEntry entry;
+      const Lookup read = read_entry(snapshot, found.record, entry);
+      if (read == Lookup::kSnapshotLost) return read;
+      if (read != Lookup::kHit) {
+        ++list.damaged;
+      } else if (entry.path.compare(0, prefix.size(), prefix) == 0) {
+        list.entries.push_back(std::move(entry));
+      }
+    }
+    return Lookup::kHit;
+  };
+  if (const auto walked = read_consistently(segment, walk); !walked) return walked.error();
+  std::sort(list.entries.begin(), list.entries.end(),
+            [](const ModuleEntry& a, const ModuleEntry& b) { return a.path < b.path; });
+  return list;
+}
+
+namespace {
+
+Lookup read_answer(const Snapshot& snapshot, std::string_view path, bool with_source, ModuleAnswer& answer) {
+  answer = {};
+  answer.generation = snapshot.generation();
+  const Found found = snapshot.find_file(path);
+  if (found.status != Lookup::kHit && found.status != Lookup::kNotMirrored) return found.status;
+  if (path.size() > layout::kMaxKeyBytes) {
+    answer.entry.path = path;
+    answer.entry.mirrored = false;
+    answer.entry.reason = "the path is longer than the mirror can hold";
+    return Lookup::kNotMirrored;
+  }
+  if (const Lookup read = read_entry(snapshot, found.record, answer.entry); read != Lookup::kHit) return read;
+  if (found.status == Lookup::kNotMirrored || !with_source) return found.status;
+  std::string body;
+  const Lookup verified = snapshot.verify(found.record, body);
+  if (verified == Lookup::kHit) answer.source = Snapshot::content_in(found.record, body);
+  return verified;
+}
+
+}  // namespace
+
+Result<ModuleAnswer> find_module(const Segment& segment, std::string_view path, bool with_source) {
+  ModuleAnswer answer;
+  const auto status = read_consistently(
+      segment, [&](const Snapshot& snapshot) { return read_answer(snapshot, path, with_source, answer); });
+  if (!status) return status.error();
+  answer.status = *status;
+  return answer;
+}
+
+void say_no_such_module(std::string_view path, Generation generation) {
+  const bool is_path = path.size() > 3 && path.substr(path.size() - 3) == ".py";
+  std::string hint;
+  if (!is_path) {
+    std::string as_path(path);
+    std::replace(as_path.begin(), as_path.end(), '.', '/');
+    hint = fmt::format("; storage paths end in .py: try {}.py or {}/__init__.py", as_path, as_path);
+  }
+  say(fmt::format("no module {} at generation {}{}", path, generation.value, hint));
+}
+
+void say_damaged(std::string_view path) {
+  say(fmt::format("the record of {} is damaged: run bifrost-cachectl verify, then restart bifrost-agent", path));
+}
+
+}  // namespace bifrost::cachectl

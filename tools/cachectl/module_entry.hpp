@@ -1,0 +1,55 @@
+// module_entry.hpp - one module of the mirror as verbs show it.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/result.hpp"
+#include "common/reader/segment.hpp"
+
+namespace bifrost::cachectl {
+
+struct ModuleEntry {
+  std::string path;
+  bool mirrored = true;
+  bool retained = false;      // vanished from Redis, kept here
+  std::uint64_t bytes = 0;    // of the source; 0 when not mirrored
+  std::uint64_t created = 0;  // generation of this version
+  std::string hash;           // the writer's token, verbatim
+  std::string reason;         // why it is not mirrored
+
+  // "module", "package" or "not_mirrored".
+  std::string_view kind() const;
+  nlohmann::ordered_json json() const;
+};
+
+// Fills `entry` from a file record; kHit, kSnapshotLost or kDamaged.
+Lookup read_entry(const Snapshot& snapshot, const RecordRef& record, ModuleEntry& entry);
+
+struct ModuleList {
+  Generation generation;
+  std::vector<ModuleEntry> entries;  // by path
+  std::uint64_t damaged = 0;         // slots that could not be read
+};
+
+// All modules whose path begins with `prefix`, at one generation.
+Result<ModuleList> list_modules(const Segment& segment, std::string_view prefix);
+
+// One module at one generation. The Lookup is kHit or kNotMirrored (both with the entry filled in), kMiss or kDamaged.
+struct ModuleAnswer {
+  Lookup status = Lookup::kMiss;
+  Generation generation;
+  ModuleEntry entry;
+  std::string source;  // verified against its checksum; only if asked for and kHit
+};
+Result<ModuleAnswer> find_module(const Segment& segment, std::string_view path, bool with_source);
+
+// Says that there is no such module, with a hint when the name was meant as an import name.
+void say_no_such_module(std::string_view path, Generation generation);
+// Says that the module's record contradicts itself.
+void say_damaged(std::string_view path);
+
+}  // namespace bifrost::cachectl

@@ -1,0 +1,83 @@
+#include "tools/cachectl/module_push.hpp"
+
+#include <chrono>
+#include <utility>
+
+#include "common/redis/contract.hpp"
+#include "common/redis/module_value.hpp"
+#include "tools/cachectl/sha256.hpp"
+
+namespace bifrost::cachectl {
+namespace {
+
+constexpr std::size_t kMaxBatchChanges = 128;
+constexpr std::size_t kMaxBatchBytes = 4u << 20;
+constexpr std::chrono::seconds kBatchTime(30);
+
+Error refused(const redisReply& reply) {
+  return {ErrorCode::kRefused, "Redis refused the write: " + std::string(text_of(reply))};
+}
+
+}  // namespace
+
+Status ModulePush::write(std::string_view path, std::string_view source) {
+  const std::string hash = sha256_hex(source);
+  if (hash.empty()) return Error{ErrorCode::kIo, "the cryptographic library does not provide SHA-256"};
+  return queue({std::string(path), contract::key_of(path), encode_module_value(path, source, hash)});
+}
+
+Status ModulePush::remove(std::string_view path) { return queue({std::string(path), contract::key_of(path), {}}); }
+
+Status ModulePush::queue(Change change) {
+  batch_bytes_ += change.value.size();
+  batch_.push_back(std::move(change));
+  if (batch_.size() < kMaxBatchChanges && batch_bytes_ < kMaxBatchBytes) return Done{};
+  return flush();
+}
+
+Status ModulePush::flush() {
+  if (batch_.empty()) return Done{};
+  std::vector<bifrost::Command> commands;
+  commands.reserve(2 * batch_.size());
+  for (const Change& c : batch_) {
+    if (c.value.empty()) {
+      commands.push_back({"DEL", c.key});
+      commands.push_back({"SREM", contract::kIndexKey, c.path});
+    } else {
+      commands.push_back({"SETEX", c.key, ttl_, c.value});
+      commands.push_back({"SADD", contract::kIndexKey, c.path});
+    }
+  }
+  auto replies = redis_.pipeline(commands, Deadline(kBatchTime));
+  if (!replies) return replies.error();
+  for (const Reply& reply : *replies) {
+    if (is_error(*reply)) return refused(*reply);
+  }
+  batch_.clear();
+  batch_bytes_ = 0;
+  return Done{};
+}
+
+Result<std::set<std::string>> ModulePush::indexed_modules() {
+  std::set<std::string> modules;
+  std::string cursor = "0";
+  do {
+    const auto reply = redis_.command({"SSCAN", contract::kIndexKey, cursor, "COUNT", "1000"}, Deadline(kBatchTime));
+    if (!reply) return reply.error();
+    if (is_error(**reply)) {
+      return Error{ErrorCode::kRefused, "the index cannot be read: " + std::string(text_of(**reply))};
+    }
+    const auto page = elements_of(**reply);
+    if (page.size() != 2) return Error{ErrorCode::kRefused, "Redis' answer to SSCAN was not understood"};
+    cursor = text_of(*page[0]);
+    for (const redisReply* member : elements_of(*page[1])) {
+      const std::string_view path = text_of(*member);
+      const std::string_view first = path.substr(0, path.find('/'));
+      if (first == contract::kSolutionsRoot) continue;
+      if (contract::classify(contract::key_of(path)) == contract::KeyClass::kModule) modules.emplace(path);
+    }
+  } while (cursor != "0");
+  return modules;
+}
+
+}  // namespace bifrost::cachectl

@@ -1,0 +1,44 @@
+// module_push.hpp - modules on their way into Redis, in the writers' contract and in bounded batches.
+//
+// A write is SETEX key ttl json, then SADD index path; a delete is DEL key, then SREM index path, as every other writer
+// of the platform does it. Commands are pipelined; a batch is sent and answered before the next one is filled.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/redis/redis_client.hpp"
+
+namespace bifrost::cachectl {
+
+class ModulePush {
+ public:
+  ModulePush(RedisClient& redis, std::uint64_t ttl_seconds) : redis_(redis), ttl_(std::to_string(ttl_seconds)) {}
+
+  // Queues; sends when the batch is full. `source` is UTF-8. Errors are Redis' own, after which nothing more is sent.
+  Status write(std::string_view path, std::string_view source);
+  Status remove(std::string_view path);
+  // Sends what is queued.
+  Status flush();
+
+  // The members of the index that are modules outside `_solutions/`.
+  Result<std::set<std::string>> indexed_modules();
+
+ private:
+  struct Change {
+    std::string path;
+    std::string key;
+    std::string value;  // empty: a delete; the JSON of a module never is
+  };
+  Status queue(Change change);
+
+  RedisClient& redis_;
+  std::string ttl_;
+  std::vector<Change> batch_;
+  std::size_t batch_bytes_ = 0;
+};
+
+}  // namespace bifrost::cachectl

@@ -1,0 +1,64 @@
+// output.hpp - where a verb's words go: data to stdout, messages to stderr.
+//
+// A reader that closes the pipe early (`| head`) has what it wanted: the rest is dropped without a message. Any other
+// failure to write is remembered and ends the program with an error: half an answer must not look like a whole one.
+// One thread.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "common/base/result.hpp"
+#include "tools/cachectl/exit_code.hpp"
+
+namespace bifrost::cachectl {
+
+enum class OutputFormat { kTable, kWide, kJson };
+
+class Output {
+ public:
+  explicit Output(int fd);
+
+  void write(std::string_view bytes);
+  void line(std::string_view text);
+  template <class... Args>
+  void print(fmt::format_string<Args...> format, Args&&... args) {
+    write(fmt::format(format, std::forward<Args>(args)...));
+  }
+  // One JSON document. Always valid UTF-8: bytes that are not become U+FFFD.
+  void json(const nlohmann::ordered_json& document);
+
+  // Writes what is still buffered and tells whether everything has arrived.
+  Status finish();
+
+  // `text` in the colour of a state, if the output is a terminal that wants colours.
+  enum class Tone { kGood, kWarning, kBad };
+  std::string toned(std::string_view text, Tone tone) const;
+
+ private:
+  void flush();
+
+  int fd_;
+  bool colours_;
+  std::string buffer_;
+  bool closed_ = false;  // by the reader
+  int error_ = 0;        // errno of the first failed write
+};
+
+// JSON text of a document, as Output::json writes it, on one line.
+std::string json_line(const nlohmann::ordered_json& document);
+
+// "bifrost-cachectl: {message}" on stderr, one line whatever the message holds.
+void say(std::string_view message);
+
+// Says the error and maps it to the exit code.
+ExitCode fail(const Error& error);
+
+// NO_COLOR (not empty) and TERM=dumb turn colours off, as does anything but a terminal.
+bool wants_colours(int fd);
+
+}  // namespace bifrost::cachectl

@@ -1,0 +1,154 @@
+#include "tools/cachectl/segment_check.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "common/layout/listing.hpp"
+
+namespace bifrost::cachectl {
+namespace {
+
+using layout::KeySpace;
+using layout::RecordKind;
+
+constexpr std::string_view kSuffix = ".py";
+constexpr std::string_view kInit = "/__init__.py";
+
+bool ends_with(std::string_view text, std::string_view end) {
+  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+}
+
+std::string_view word_for(RecordKind kind) {
+  switch (kind) {
+    case RecordKind::kModule: return "module";
+    case RecordKind::kPackage: return "package";
+    case RecordKind::kNamespace: return "namespace";
+    default: return "unknown";
+  }
+}
+
+std::string joined(const std::string& directory, const std::string& name) {
+  return directory.empty() ? name : directory + "/" + name;
+}
+
+}  // namespace
+
+void SegmentCheck::find_fault(std::string key, std::string what) {
+  ++report_.contradictions;
+  if (report_.findings.size() < CheckReport::kMaxFindings) {
+    report_.findings.push_back({std::move(key), std::move(what)});
+  }
+}
+
+Lookup SegmentCheck::run() {
+  for (SlotNumber slot{0}; slot.value < snapshot_.slot_count(); ++slot.value) {
+    if (check_slot(slot) == Lookup::kSnapshotLost) return Lookup::kSnapshotLost;
+  }
+  return check_everything_is_listed();
+}
+
+Lookup SegmentCheck::check_slot(SlotNumber slot) {
+  const Found found = snapshot_.at_slot(slot);
+  switch (found.status) {
+    case Lookup::kSnapshotLost: return Lookup::kSnapshotLost;
+    case Lookup::kMiss: return Lookup::kHit;
+    case Lookup::kHit: return check_record(slot, found.record);
+    default: find_fault(fmt::format("slot {}", slot.value), "leads to no valid record"); return Lookup::kHit;
+  }
+}
+
+Lookup SegmentCheck::check_record(SlotNumber slot, const RecordRef& record) {
+  ++report_.records;
+  report_.bytes += record.extent_bytes;
+  const Lookup verified = snapshot_.verify(record, body_);
+  if (verified == Lookup::kSnapshotLost) return verified;
+  const std::string key = body_.substr(0, record.shape.key_bytes);
+  if (verified != Lookup::kHit) {
+    find_fault(key, fmt::format("checksum mismatch in slot {}", slot.value));
+    return Lookup::kHit;
+  }
+  if (record.shape.kind == RecordKind::kAbsent) return Lookup::kHit;
+  const Found again = snapshot_.find(record.shape.space, key);
+  if (again.status == Lookup::kSnapshotLost) return again.status;
+  if ((again.status != Lookup::kHit && again.status != Lookup::kNotMirrored) || again.record.offset != record.offset) {
+    find_fault(key, fmt::format("a lookup does not find the record in slot {}", slot.value));
+    return Lookup::kHit;
+  }
+  if (record.shape.space == KeySpace::kFile) return check_file(slot, record, key);
+  const std::string content(Snapshot::content_in(record, body_));
+  return check_node(record, key, content);
+}
+
+Lookup SegmentCheck::check_file(SlotNumber slot, const RecordRef& record, const std::string& path) {
+  ++report_.modules;
+  if (record.shape.kind != RecordKind::kSource && record.shape.kind != RecordKind::kNotMirrored) {
+    find_fault(path, "a storage path with the record of an import name");
+    return Lookup::kHit;
+  }
+  if (!ends_with(path, kSuffix)) {
+    find_fault(path, "a storage path that does not end in .py");
+    return Lookup::kHit;
+  }
+  const bool package = ends_with(path, kInit);
+  const std::string name = path.substr(0, path.size() - (package ? kInit.size() : kSuffix.size()));
+  const Found node = snapshot_.find(KeySpace::kNode, name);
+  if (node.status == Lookup::kSnapshotLost) return node.status;
+  if (node.status != Lookup::kHit) {
+    find_fault(path, "no import name leads to it");
+    return Lookup::kHit;
+  }
+  const RecordKind kind = node.record.shape.kind;
+  const bool shadowed = !package && kind == RecordKind::kPackage;  // a package wins over a module of its name
+  const bool fits = kind == (package ? RecordKind::kPackage : RecordKind::kModule) && node.record.link == slot;
+  if (!shadowed && !fits) find_fault(path, "its import name leads elsewhere");
+  return Lookup::kHit;
+}
+
+Lookup SegmentCheck::check_node(const RecordRef& record, const std::string& name, std::string_view content) {
+  ++report_.names;
+  if (!name.empty()) existing_.push_back(name);
+  const RecordKind kind = record.shape.kind;
+  if (kind != RecordKind::kModule && kind != RecordKind::kPackage && kind != RecordKind::kNamespace) {
+    find_fault(name, "an import name with the record of a storage path");
+    return Lookup::kHit;
+  }
+  if (kind != RecordKind::kNamespace) {
+    const FoundNode found = snapshot_.find_node(name);
+    if (found.status == Lookup::kSnapshotLost) return found.status;
+    std::string path;
+    if (found.status == Lookup::kHit) {
+      if (const Lookup copied = snapshot_.copy_key(found.file, path); copied != Lookup::kHit) return copied;
+    }
+    if (path != name + std::string(kind == RecordKind::kModule ? kSuffix : kInit)) {
+      find_fault(name, fmt::format("this {} does not lead to its file", word_for(kind)));
+    }
+  }
+  return kind == RecordKind::kModule ? Lookup::kHit : check_listing(name, content);
+}
+
+Lookup SegmentCheck::check_listing(const std::string& name, std::string_view content) {
+  std::vector<Child> children;
+  if (!decode_listing(content, children)) find_fault(name, "its listing cannot be decoded");
+  for (std::size_t i = 0; i < children.size(); ++i) {
+    const Child& child = children[i];
+    if (i > 0 && children[i - 1].name >= child.name) find_fault(name, "its listing is not in order");
+    const std::string full = joined(name, child.name);
+    const Found found = snapshot_.find(KeySpace::kNode, full);
+    if (found.status == Lookup::kSnapshotLost) return found.status;
+    if (found.status != Lookup::kHit || found.record.shape.kind != child.kind) {
+      find_fault(full, fmt::format("listed as a {} but not there as one", word_for(child.kind)));
+    }
+    listed_.insert(full);
+  }
+  return Lookup::kHit;
+}
+
+Lookup SegmentCheck::check_everything_is_listed() {
+  for (const std::string& name : existing_) {
+    if (listed_.count(name) == 0) find_fault(name, "not listed in its directory");
+  }
+  return Lookup::kHit;
+}
+
+}  // namespace bifrost::cachectl

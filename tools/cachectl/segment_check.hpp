@@ -1,0 +1,59 @@
+// segment_check.hpp - everything in a segment that could contradict itself, looked at, at one generation.
+//
+// (C1) Every slot leads to a record within bounds, whose checksum holds, and which a lookup of its key finds again.
+// (C2) Every module and package name leads to the file that it is named after, and every file has its name.
+// (C3) Directory listings and names agree: what is listed exists with that kind, what exists is listed.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "common/reader/snapshot.hpp"
+
+namespace bifrost::cachectl {
+
+struct Finding {
+  std::string key;  // storage path, import name with slashes, or slot number
+  std::string what;
+};
+
+struct CheckReport {
+  Generation generation;
+  std::uint64_t records = 0;  // of any kind, deletions included
+  std::uint64_t modules = 0;  // files that exist, mirrored or not
+  std::uint64_t names = 0;    // import names: modules, packages, namespaces
+  std::uint64_t bytes = 0;    // checked
+  std::uint64_t contradictions = 0;
+  std::vector<Finding> findings;  // the first kMaxFindings of them
+
+  static constexpr std::size_t kMaxFindings = 1000;
+};
+
+class SegmentCheck {
+ public:
+  explicit SegmentCheck(const Snapshot& snapshot) : snapshot_(snapshot) { report_.generation = snapshot.generation(); }
+
+  // kHit when everything was looked at, kSnapshotLost when the report means nothing: start again.
+  Lookup run();
+  const CheckReport& report() const { return report_; }
+
+ private:
+  Lookup check_slot(SlotNumber slot);
+  Lookup check_record(SlotNumber slot, const RecordRef& record);
+  Lookup check_file(SlotNumber slot, const RecordRef& record, const std::string& path);
+  Lookup check_node(const RecordRef& record, const std::string& name, std::string_view content);
+  Lookup check_listing(const std::string& name, std::string_view content);
+  Lookup check_everything_is_listed();
+  void find_fault(std::string key, std::string what);
+
+  Snapshot snapshot_;
+  CheckReport report_;
+  std::string body_;                         // of the record at hand
+  std::unordered_set<std::string> listed_;   // full names in any listing
+  std::vector<std::string> existing_;        // names of nodes that exist, but the root's
+};
+
+}  // namespace bifrost::cachectl

@@ -1,0 +1,124 @@
+// status - one screen: what is wrong and what to do comes first, the numbers after it.
+#include <unistd.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "common/base/segment_dir.hpp"
+#include "tools/cachectl/health.hpp"
+#include "tools/cachectl/segment_access.hpp"
+#include "tools/cachectl/text.hpp"
+#include "tools/cachectl/verbs.hpp"
+
+namespace bifrost::cachectl {
+namespace {
+
+using nlohmann::ordered_json;
+
+// A field of the table.
+void field(Output& out, std::string_view name, std::string_view value) { out.print("{:<11} {}\n", name, value); }
+
+std::uint64_t milliseconds_of(std::chrono::nanoseconds duration) {
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  return ms < 0 ? 0 : static_cast<std::uint64_t>(ms);
+}
+
+std::string age_text(BootTime then, BootTime now) {
+  return then.ns == 0 ? "never" : human_duration(now.since(then)) + " ago";
+}
+
+class StatusCommand final : public Command {
+ public:
+  ExitCode run(Context& context) override {
+    const auto segment = attach_segment(context.settings);
+    if (!segment) return fail(segment.error());
+    const BootTime now = boot_now();
+    const SegmentInfo info = (*segment)->info();
+    const Health health = assess(info, now);
+    if (context.format == OutputFormat::kJson) {
+      write_json(context, info, health, now);
+    } else {
+      write_screen(context, info, health, now);
+    }
+    return health.ready ? ExitCode::kSuccess : ExitCode::kUnhealthy;
+  }
+
+ private:
+  static void write_json(Context& context, const SegmentInfo& info, const Health& health, BootTime now) {
+    ordered_json problems = ordered_json::array();
+    for (const Problem& p : health.problems) problems.push_back({{"what", p.what}, {"advice", p.advice}});
+    ordered_json synced_age;  // null: never in sync
+    if (info.synced_through.ns != 0) synced_age = milliseconds_of(now.since(info.synced_through));
+    context.out.json({
+        {"schema", 1},
+        {"state", health.state},
+        {"ready", health.ready},
+        {"complete", info.complete},
+        {"generation", info.generation.value},
+        {"synced_age_ms", synced_age},
+        {"lease_valid", info.lease_valid(now)},
+        {"modules", info.modules},
+        {"not_mirrored", info.not_mirrored},
+        {"retained", info.retained},
+        {"redis",
+         {{"connected", info.redis_connected}, {"url", info.redis_url}, {"signal", signal_name(info.signals)}}},
+        {"memory",
+         {{"size", info.total_bytes}, {"used", info.heap_used_bytes}, {"reclaimable", info.heap_reclaimable_bytes}}},
+        {"slots", {{"size", info.slot_count}, {"used", info.slots_used}}},
+        {"code", ordered_json::object()},
+        {"agent",
+         {{"pid", info.agent_pid},
+          {"version", info.agent_version},
+          {"started", utc_time(info.agent_started_unix_ms)},
+          {"heartbeat_age_ms", milliseconds_of(now.since(info.heartbeat))}}},
+        {"lease_ms", info.lease.count()},
+        {"workspace", info.workspace},
+        {"segment", path_in(context.segment_dir(), kSegmentFileName)},
+        {"layout_version", info.layout_version},
+        {"problems", problems},
+    });
+  }
+
+  static void write_screen(Context& context, const SegmentInfo& info, const Health& health, BootTime now) {
+    Output& out = context.out;
+    for (const Problem& p : health.problems) {
+      out.print("{}  {}\n           {}\n",
+                out.toned(health.ready ? "note     " : "NOT READY", health.ready ? Output::Tone::kWarning
+                                                                                 : Output::Tone::kBad),
+                printable(p.what), printable(p.advice));
+    }
+    if (!health.problems.empty()) out.line("");
+    const auto tone = !health.ready            ? Output::Tone::kBad
+                      : health.state == "live" ? Output::Tone::kGood
+                                               : Output::Tone::kWarning;
+    field(out, "state", fmt::format("{}{}", out.toned(health.state, tone), health.ready ? ", ready" : ""));
+    field(out, "generation", fmt::format("{}, in sync {}", info.generation.value, age_text(info.synced_through, now)));
+    field(out, "modules",
+          fmt::format("{} mirrored, {} not mirrored, {} retained", info.modules, info.not_mirrored, info.retained));
+    field(out, "redis",
+          fmt::format("{}{}, signal {}", info.redis_connected ? "" : "NOT CONNECTED, ", printable(info.redis_url),
+                      signal_name(info.signals)));
+    field(out, "memory",
+          fmt::format("{} of {} used, {} reclaimable", human_bytes(info.heap_used_bytes),
+                      human_bytes(info.total_bytes), human_bytes(info.heap_reclaimable_bytes)));
+    field(out, "code", "none shared: workers compile");
+    field(out, "agent",
+          fmt::format("pid {}, version {}, started {}, sign of life {}", info.agent_pid, printable(info.agent_version),
+                      utc_time(info.agent_started_unix_ms), age_text(info.heartbeat, now)));
+    field(out, "segment",
+          fmt::format("{}, layout {}", printable(path_in(context.segment_dir(), kSegmentFileName)),
+                      info.layout_version));
+    if (context.format != OutputFormat::kWide) return;
+    field(out, "lease", fmt::format("{} ms, {}", info.lease.count(), info.lease_valid(now) ? "valid" : "lapsed"));
+    field(out, "snapshots", fmt::format("readable from generation {}", info.oldest_generation.value));
+    field(out, "slots", fmt::format("{} of {} used, {} import names", info.slots_used, info.slot_count, info.nodes));
+    field(out, "workspace", printable(info.workspace));
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_status() { return std::make_unique<StatusCommand>(); }
+
+}  // namespace bifrost::cachectl

@@ -1,0 +1,57 @@
+// sync [--prune] - asks the agent to read everything from Redis again.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "common/base/segment_dir.hpp"
+#include "common/control/control_client.hpp"
+#include "common/control/control_protocol.hpp"
+#include "tools/cachectl/agent_errors.hpp"
+#include "tools/cachectl/verbs.hpp"
+
+namespace bifrost::cachectl {
+namespace {
+
+constexpr std::chrono::seconds kAnswerTime(5);
+
+// The agent obeys its own user and root only.
+bool runs_as_agent(const std::string& dir) {
+  struct stat st {};
+  if (::stat(path_in(dir, kControlSocketName).c_str(), &st) != 0) return false;
+  return ::geteuid() == 0 || ::geteuid() == st.st_uid;
+}
+
+class SyncCommand final : public Command {
+ public:
+  void declare(CLI::App& app) override {
+    app.add_flag("--prune", prune_, "afterwards drop retained modules: what Redis does not have");
+  }
+
+  ExitCode run(Context& context) override {
+    const auto answer =
+        ask_agent(context.segment_dir(), prune_ ? control::kSyncPrune : control::kSync, Deadline(kAnswerTime));
+    if (!answer) {
+      const ExitCode code = fail_without_agent(answer.error());
+      return answer.error().code == ErrorCode::kRefused && !runs_as_agent(context.segment_dir()) ? ExitCode::kNotAccepted
+                                                                                                 : code;
+    }
+    if (context.format == OutputFormat::kJson) {
+      context.out.json({{"schema", 1}, {"started", true}, {"prune", prune_}});
+    } else {
+      context.out.line("the agent has started a full synchronisation; to wait for it: bifrost-cachectl wait --fresh");
+    }
+    return ExitCode::kSuccess;
+  }
+
+ private:
+  bool prune_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_sync() { return std::make_unique<SyncCommand>(); }
+
+}  // namespace bifrost::cachectl

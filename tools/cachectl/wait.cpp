@@ -1,0 +1,102 @@
+// wait --ready | --fresh | --generation N [--timeout 10s] - blocks until it holds, never longer than the time-out.
+#include <poll.h>
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "common/control/control_client.hpp"
+#include "tools/cachectl/agent_errors.hpp"
+#include "tools/cachectl/health.hpp"
+#include "tools/cachectl/segment_access.hpp"
+#include "tools/cachectl/text.hpp"
+#include "tools/cachectl/verbs.hpp"
+
+namespace bifrost::cachectl {
+namespace {
+
+constexpr std::chrono::milliseconds kFirstPause(1);
+constexpr std::chrono::milliseconds kLongestPause(10);
+
+class WaitCommand final : public Command {
+ public:
+  void declare(CLI::App& app) override {
+    CLI::Option_group* what = app.add_option_group("condition");
+    what->add_flag("--ready", ready_, "the mirror is complete and its lease valid");
+    what->add_flag("--fresh", fresh_, "it holds every write that Redis acknowledged before this call");
+    what->add_option("--generation", generation_, "it has reached this generation")
+        ->check(CLI::NonNegativeNumber)
+        ->type_name("N");
+    what->require_option(1);
+    app.add_option("--timeout", timeout_, "give up after this long: 250ms, 10s, 2m")
+        ->capture_default_str()
+        ->check(kDurationCheck)
+        ->type_name("DURATION");
+  }
+
+  ExitCode run(Context& context) override {
+    const BootTime start = boot_now();
+    const auto limit = std::chrono::milliseconds(*parse_duration_ms(timeout_));
+    const Deadline deadline = Deadline::at(start + limit);
+    auto pause = kFirstPause;
+    while (true) {
+      const Result<Generation> reached = fresh_ ? fence(context, deadline) : look(context);
+      if (reached) {
+        report(context, *reached, boot_now().since(start));
+        return ExitCode::kSuccess;
+      }
+      if (deadline.passed()) return give_up(reached.error());
+      ::poll(nullptr, 0, std::min(static_cast<int>(pause.count()), deadline.poll_timeout_ms()));
+      pause = std::min(2 * pause, kLongestPause);
+    }
+  }
+
+ private:
+  static Result<Generation> fence(Context& context, const Deadline& deadline) {
+    const auto answer = ask_fence(context.segment_dir(), deadline);
+    if (!answer) return answer.error();
+    return answer->generation;
+  }
+
+  // kTimeout: reachable, but the condition does not hold yet.
+  Result<Generation> look(Context& context) const {
+    const auto segment = attach_segment(context.settings);
+    if (!segment) return segment.error();
+    const SegmentInfo info = (*segment)->info();
+    if (generation_) {
+      if (info.generation.value >= *generation_) return info.generation;
+      return Error{ErrorCode::kTimeout, fmt::format("the mirror is at generation {}", info.generation.value)};
+    }
+    const Health health = assess(info, boot_now());
+    if (health.ready) return info.generation;
+    return Error{ErrorCode::kTimeout, health.problems.front().what};
+  }
+
+  ExitCode give_up(const Error& last) const {
+    say(fmt::format("gave up after {}: {}", timeout_, last.message));
+    const ExitCode code = agent_exit_code(last.code);
+    return code == ExitCode::kNotAccepted || code == ExitCode::kDifferences ? code : ExitCode::kUnhealthy;
+  }
+
+  static void report(Context& context, Generation generation, std::chrono::nanoseconds waited) {
+    if (context.format == OutputFormat::kJson) {
+      const auto ms = std::chrono::duration<double, std::milli>(waited).count();
+      context.out.json({{"schema", 1}, {"generation", generation.value}, {"waited_ms", ms}});
+    } else {
+      context.out.print("generation {} after {}\n", generation.value, human_duration(waited));
+    }
+  }
+
+  bool ready_ = false;
+  bool fresh_ = false;
+  std::optional<std::uint64_t> generation_;
+  std::string timeout_ = "10s";
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_wait() { return std::make_unique<WaitCommand>(); }
+
+}  // namespace bifrost::cachectl
