@@ -20,6 +20,10 @@ std::chrono::nanoseconds DataConnection::silent_for(BootTime now) const {
   return expected_.empty() ? std::chrono::nanoseconds(0) : now.since(last_sign_);
 }
 
+std::chrono::nanoseconds DataConnection::idle_for(BootTime now) const {
+  return expected_.empty() ? now.since(last_sign_) : std::chrono::nanoseconds(0);
+}
+
 void DataConnection::on_reply(const redisReply& reply) {
   last_sign_ = boot_now();
   if (expected_.empty()) return;  // nothing was asked: a server that talks nonsense is noticed by the next answer

@@ -32,6 +32,8 @@ class DataConnection {
 
   // How long the oldest unanswered question has waited without any sign of life; zero when none is open.
   std::chrono::nanoseconds silent_for(BootTime now) const;
+  // How long ago the last answer came while no question is open; zero otherwise.
+  std::chrono::nanoseconds idle_for(BootTime now) const;
 
  private:
   struct Expected {
@@ -42,7 +44,7 @@ class DataConnection {
 
   std::deque<Expected> expected_;
   std::string skipped_error_;
-  BootTime last_sign_;
+  BootTime last_sign_ = boot_now();
   std::unique_ptr<LoopLink> link_;
 };
 

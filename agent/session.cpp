@@ -23,6 +23,8 @@ constexpr std::size_t kMaxBatchesInFlight = 4;
 constexpr milliseconds kGroupPatience{50};  // how long a group may wait for a quiet moment
 constexpr milliseconds kPongPatience{5000};
 constexpr milliseconds kDataPatience{15'000};
+constexpr milliseconds kDataKeepAlive{
+    5000};  // a server with `timeout` set closes idle connections, but not subscribed ones
 constexpr milliseconds kFencePatience{5000};
 constexpr milliseconds kStarvedRetry{5000};
 
@@ -350,6 +352,7 @@ void Session::on_tick() {
     return end("no PONG within " + std::to_string(kPongPatience.count()) + " ms");
   }
   if (data_->silent_for(now) > kDataPatience) return end("no answer on the data connection");
+  if (data_->idle_for(now) > kDataKeepAlive) data_->ask({"PING"}, [](const redisReply&, const std::string&) {});
   std::vector<Waiter> waiting;
   for (Waiter& w : std::exchange(waiters_, {})) {
     if (now.since(w.since) > kFencePatience) {
