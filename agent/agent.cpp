@@ -131,7 +131,7 @@ void Agent::on_session_broken(const std::string& why) {
 
 void Agent::on_tick() {
   writer_->heartbeat(boot_now());
-  if (!writer_->published()) restore_name();
+  if (!writer_->published() && !writer_->awaits_publication()) restore_name();
 }
 
 // Somebody deleted or replaced the file: readers that attach now would find nothing, or something else.
@@ -140,6 +140,8 @@ void Agent::restore_name() {
   if (const Status s = writer_->republish(); !s) {
     return log::error("republish_failed", {{"why", s.error().message}});
   }
+  // A live session commits when nothing is half read; without one there is nobody else to do it.
+  if (session_ && session_->live()) return;
   if (const auto committed = writer_->commit(); !committed) {
     log::error("republish_failed", {{"why", committed.error().message}});
   }

@@ -44,7 +44,8 @@ void Mirror::apply_vanished(const Observation& seen) {
   const auto found = paths_.find(std::string(seen.path));
   if (found == paths_.end()) return;
   const bool kept = found->second.held == Held::kSource;  // there is nothing to keep of one that was not mirrored
-  const Vanished verdict = decide_vanished(policy_, seen.index, seen.explicitly_deleted);
+  found->second.deleted_on_purpose |= seen.explicitly_deleted;
+  const Vanished verdict = decide_vanished(policy_, seen.index, found->second.deleted_on_purpose);
   if (!kept || verdict == Vanished::kRemove) return forget(found->first);
   if (verdict == Vanished::kRetainCold) cold_ = true;
   if (!found->second.retained) writer_.count(Counter::kRetainedTotal);
@@ -70,6 +71,7 @@ void Mirror::hold(std::string_view path, Held held) {
   const std::string key(path);
   Entry& entry = paths_[key];
   entry.held = held;
+  entry.deleted_on_purpose = false;
   set_retained(key, entry, false);
 }
 

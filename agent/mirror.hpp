@@ -51,6 +51,7 @@ class Mirror {
   struct Entry {
     Held held = Held::kSource;
     bool retained = false;
+    bool deleted_on_purpose = false;  // a deletion was seen since the last value: DEL comes before SREM
     std::uint64_t seen_in_scan = 0;
   };
 

@@ -305,7 +305,6 @@ void Session::commit() {
   if (!committed) return callbacks_.on_fatal(committed.error().message);
   staged_since_ = {};
   log::debug("commit", {{"generation", committed->value}});
-  if (phase_ == Phase::kLive) show_state();
 }
 
 void Session::publish_freshness() {
@@ -313,6 +312,7 @@ void Session::publish_freshness() {
   const auto fulfilled = fences_.take_fulfilled(queue_.oldest_pending());
   if (!fulfilled) return;
   if (writer_.starved()) return;  // an old version may still be visible: no promises
+  show_state();                   // a cold or crowded mirror may have become so without a commit
   writer_.publish_sync(*fulfilled, *fulfilled + options_.lease);
   const FenceAnswer answer{writer_.generation(), *fulfilled};
   std::vector<Waiter> waiting;
@@ -338,6 +338,7 @@ void Session::fence_when_due() {
 }
 
 void Session::fence(OnFence on_fence) {
+  writer_.count(Counter::kFenceRequests);
   if (phase_ != Phase::kLive) {
     return on_fence(Error{ErrorCode::kBusy, "the agent is still synchronising with Redis"});
   }

@@ -53,7 +53,7 @@ Result<std::vector<Reply>> RedisClient::exchange(std::size_t expected, const Dea
       replies.push_back(std::move(*reply));
     }
     if (replies.size() == expected && !link_.wants_write()) break;
-    const short events = static_cast<short>(link_.wants_write() ? POLLIN | POLLOUT : POLLIN);
+    const auto events = static_cast<short>(link_.wants_write() ? POLLIN | POLLOUT : POLLIN);
     if (const Status s = wait(events, deadline); !s) return s.error();
     if (const Status s = link_.receive(); !s) return s.error();
   }

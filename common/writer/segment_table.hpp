@@ -83,7 +83,7 @@ class SegmentTable {
   struct Superseded {
     Generation at;
     RecordOffset offset;
-    std::uint64_t bytes;
+    std::uint64_t bytes = 0;
   };
 
   SegmentTable(SegmentFile file, const layout::Regions& regions);

@@ -122,7 +122,7 @@ std::optional<SegmentTable::Place> SegmentWriter::place_with_room(const Change& 
   const std::uint64_t dead_slots = table_->slots_used() - (modules_ + not_mirrored_ + node_count_);
   const bool at_maximum = table_->regions().total_bytes >= options_.max_size_bytes;
   if (at_maximum && dead_slots < table_->regions().slot_count / 16) return std::nullopt;
-  if (!grow(0)) return std::nullopt;
+  if (!grow(0, use_of(change.kind))) return std::nullopt;
   return table_->place_of(change.space, change.key);
 }
 
@@ -134,18 +134,20 @@ std::optional<RecordOffset> SegmentWriter::allocate(const Change& change, std::u
     count(Counter::kReuses);
     if (const auto at = table_->allocate(extent_bytes, use)) return at;
   }
-  if (!grow(extent_bytes)) return std::nullopt;
+  if (!grow(extent_bytes, use)) return std::nullopt;
   return table_->allocate(extent_bytes, use);
 }
 
-Status SegmentWriter::grow(std::uint64_t needed_bytes) {
+Status SegmentWriter::grow(std::uint64_t needed_bytes, SegmentTable::Use use) {
   const layout::Regions& now = table_->regions();
   const std::uint64_t live = table_->live_bytes();
   std::uint64_t bytes = now.total_bytes;
   if (bytes >= options_.max_size_bytes) {
     // It cannot grow, but moving the newest versions together gathers all that is free. Only while that pays: the
     // copying is bounded by a share of the heap that must have come free since.
-    if (live + needed_bytes + table_->headroom_bytes() / 2 > now.heap_bytes) {
+    const std::uint64_t headroom = table_->headroom_bytes();
+    const std::uint64_t keep = use == SegmentTable::Use::kSource ? headroom : headroom / 2;
+    if (live + needed_bytes + keep > now.heap_bytes) {
       return Error{ErrorCode::kNoSpace, "the segment is at its maximum size"};
     }
   } else {
@@ -154,7 +156,7 @@ Status SegmentWriter::grow(std::uint64_t needed_bytes) {
     } while (bytes < options_.max_size_bytes &&
              layout::compute_regions(bytes).heap_bytes < live + needed_bytes + needed_bytes / 8);
   }
-  const Status moved = move_to_successor(valid_size(bytes));
+  Status moved = move_to_successor(valid_size(bytes));
   if (moved) count(Counter::kGrowths);
   return moved;
 }

@@ -79,6 +79,8 @@ class SegmentWriter {
 
   // The published file still has its name. False when somebody removed or replaced it.
   bool published() const { return shown().file().has_its_name(); }
+  // A successor has been built and waits for the next commit to give it the name.
+  bool awaits_publication() const { return !named_; }
   // Builds a successor of the same size with a new file, to be published by the next commit.
   Status republish();
 
@@ -107,7 +109,7 @@ class SegmentWriter {
   void stage_node(const std::string& node);
   std::optional<SegmentTable::Place> place_with_room(const Change& change);
   std::optional<RecordOffset> allocate(const Change& change, std::uint64_t extent_bytes);
-  Status grow(std::uint64_t needed_bytes);
+  Status grow(std::uint64_t needed_bytes, SegmentTable::Use use);
   Status move_to_successor(std::uint64_t bytes);
   void account(const RecordView* before, const Change& change);
   void copy_control_block(SegmentTable& from, SegmentTable& to);

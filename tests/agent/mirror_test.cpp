@@ -68,6 +68,22 @@ TEST_F(MirrorTest, DeleteThenRemovalFromTheIndexEndsInAbsence) {
   EXPECT_FALSE(mirror_->has_retained());
 }
 
+TEST_F(MirrorTest, DeletingTheLastModuleIsADeletionAlthoughTheIndexGoesWithIt) {
+  see_source("a.py", "x = 1");
+  see_vanished("a.py", IndexEntry::kListed, true);  // after DEL
+  see_vanished("a.py", IndexEntry::kNoIndex);       // after SREM, which removed the index with its last member
+  EXPECT_EQ(served("a.py"), "<miss>");
+  EXPECT_FALSE(mirror_->cold());
+}
+
+TEST_F(MirrorTest, AValueMakesADeletionForgotten) {
+  see_source("a.py", "x = 1");
+  see_vanished("a.py", IndexEntry::kListed, true);
+  see_source("a.py", "x = 2");
+  see_vanished("a.py", IndexEntry::kNoIndex);  // Redis lost its data later
+  EXPECT_EQ(served("a.py"), "x = 2");
+}
+
 TEST_F(MirrorTest, GoesColdWhenRedisLostEverythingAndKeepsIt) {
   see_source("a.py", "x = 1");
   see_vanished("a.py", IndexEntry::kNoIndex);

@@ -86,7 +86,10 @@ def test_a_delete_ends_in_module_not_found_at_the_next_execution(live):
 
 
 def test_deleting_the_last_module_of_all_is_a_delete_too(live):
-    live.delete("shared/halopsa.py")
+    client = live.redis.client()
+    client.delete("bifrost:module:shared/halopsa.py")
+    live.wait("--fresh")  # the agent sees the key gone and the path still listed
+    client.srem("bifrost:module:index", "shared/halopsa.py")
     with pytest.raises(WorkerRaised, match="ModuleNotFoundError"):
         live.run("import shared.halopsa")
     with pytest.raises(WorkerRaised, match="ModuleNotFoundError"):
