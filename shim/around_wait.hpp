@@ -11,6 +11,8 @@ namespace bifrost {
 
 using AroundWait = std::function<void(const std::function<void()>&)>;
 
-inline void wait_plainly(const std::function<void()>& wait) { wait(); }
+inline void wait_plainly(const std::function<void()>& wait) {
+  wait();
+}
 
 }  // namespace bifrost

@@ -15,7 +15,9 @@ py::dict globals_of(const py::object& module) {
   return py::dict();
 }
 
-py::object entry_of(const std::string& name) { return loaded_module(name.c_str()); }
+py::object entry_of(const std::string& name) {
+  return loaded_module(name.c_str());
+}
 
 bool leads_into_workspace(const ProcessState& state, const py::object& path) {
   if (py::isinstance<NamespacePath>(path)) return true;
@@ -42,7 +44,8 @@ void forget_in_parent(const std::string& name, const py::object& module) {
   if (dot == std::string::npos) return;
   const py::dict parent = globals_of(entry_of(name.substr(0, dot)));
   const py::str attribute(name.substr(dot + 1));
-  if (parent.contains(attribute) && py::object(parent[attribute]).is(module)) PyDict_DelItem(parent.ptr(), attribute.ptr());
+  if (parent.contains(attribute) && py::object(parent[attribute]).is(module))
+    PyDict_DelItem(parent.ptr(), attribute.ptr());
 }
 
 }  // namespace

@@ -75,7 +75,7 @@ void Hook::configure(const Settings::Flags& flags) {
     state_.reset();
     return;
   }
-  auto created = ProcessState::create(*settings, wait_without_gil);
+  auto created = ProcessState::create(*settings, wait_without_gil, loaded_);
   if (!created) throw py::value_error(created.error().message);
   state_ = std::move(*created);
 }

@@ -73,7 +73,9 @@ VirtualModuleLoader::VirtualModuleLoader(std::shared_ptr<ProcessState> state, st
       file_(state_->file_of(module.path)),
       module_(std::move(module)) {}
 
-py::object VirtualModuleLoader::create_module(const py::object&) const { return py::none(); }
+py::object VirtualModuleLoader::create_module(const py::object&) const {
+  return py::none();
+}
 
 void VirtualModuleLoader::exec_module(const py::object& module) const {
   const ImportlibObjects& python = ImportlibObjects::get();

@@ -41,15 +41,23 @@ std::chrono::nanoseconds duration_of(double seconds) {
   return std::chrono::nanoseconds(static_cast<std::int64_t>(std::min(seconds, kLongestTimeoutSeconds) * 1e9));
 }
 
-py::object install(const OptionalText& segment_dir, const OptionalText& redis_url, const OptionalText& workspace,
+// A str or a path object.
+OptionalText path_text(const py::object& path) {
+  if (path.is_none()) return std::nullopt;
+  const auto text = py::reinterpret_steal<py::object>(PyOS_FSPath(path.ptr()));
+  if (!text) throw py::error_already_set();
+  return text.cast<std::string>();
+}
+
+py::object install(const py::object& segment_dir, const OptionalText& redis_url, const py::object& workspace,
                    const OptionalText& precedence, const OptionalText& on_stale, const py::object& fallback) {
   Settings::Flags flags;
   const auto set = [&flags](Setting id, const OptionalText& value) {
     if (value) flags[id] = *value;
   };
-  set(Setting::kSegmentDir, segment_dir);
+  set(Setting::kSegmentDir, path_text(segment_dir));
   set(Setting::kRedisUrl, redis_url);
-  set(Setting::kWorkspace, workspace);
+  set(Setting::kWorkspace, path_text(workspace));
   set(Setting::kPrecedence, precedence);
   set(Setting::kOnStale, on_stale);
   return Hook::instance().install(flags, fallback);
@@ -132,8 +140,8 @@ py::dict effective_settings() {
   py::dict values;
   const auto state = Hook::instance().state();
   if (state == nullptr) return values;
-  for (const Setting id : {Setting::kSegmentDir, Setting::kRedisUrl, Setting::kWorkspace, Setting::kPrecedence,
-                           Setting::kOnStale}) {
+  for (const Setting id :
+       {Setting::kSegmentDir, Setting::kRedisUrl, Setting::kWorkspace, Setting::kPrecedence, Setting::kOnStale}) {
     const std::string_view key = setting_info(id).key;
     values[py::str(key.data(), key.size())] = state->settings().get(id);
   }

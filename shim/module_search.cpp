@@ -39,7 +39,9 @@ py::list files_of(const ProcessState& state, const std::vector<std::string>& dir
 
 }  // namespace
 
-const Absence& ModuleSearch::last_absence() { return absence_of_thread; }
+const Absence& ModuleSearch::last_absence() {
+  return absence_of_thread;
+}
 
 py::object ModuleSearch::find(const py::object& fullname, std::span<const std::string> directories,
                               std::string_view name, NamespaceForm form) const {
@@ -115,18 +117,18 @@ py::object ModuleSearch::spec_of(const py::object& fullname, Resolution resoluti
   const bool is_module = resolution.kind == Kind::kModule;
   if (resolution.kind == Kind::kNamespace) {
     const std::string name(utf8_of(fullname).value_or(""));
-    state_->loaded().add(name, LoadedModule::from(resolution));
+    // importlib runs no loader for a namespace, so it is noted here: unless somebody merely asks what a loaded name is.
+    if (!loaded_module(name.c_str())) state_->loaded().add(name, LoadedModule::from(resolution));
     py::object spec = python.module_spec(fullname, py::none(), py::arg("is_package") = true);
-    spec.attr(python.search_locations) =
-        form == NamespaceForm::kPortions
-            ? py::object(files_of(*state_, resolution.portions))
-            : py::cast(NamespacePath(state_, name, std::move(resolution.portions)));
+    spec.attr(python.search_locations) = form == NamespaceForm::kPortions
+                                             ? py::object(files_of(*state_, resolution.portions))
+                                             : py::cast(NamespacePath(state_, name, std::move(resolution.portions)));
     return spec;
   }
   py::list locations;
   if (!is_module) locations = files_of(*state_, resolution.portions);
-  auto loader = std::make_unique<VirtualModuleLoader>(state_, std::string(utf8_of(fullname).value_or("")),
-                                                      std::move(resolution));
+  auto loader =
+      std::make_unique<VirtualModuleLoader>(state_, std::string(utf8_of(fullname).value_or("")), std::move(resolution));
   const std::string file = loader->filename();
   py::object spec = python.module_spec(fullname, py::cast(std::move(loader)), py::arg("origin") = file);
   spec.attr(python.has_location) = true;

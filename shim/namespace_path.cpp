@@ -40,7 +40,8 @@ void bind_namespace_path(py::module_& m) {
       .def("__getitem__", [](const NamespacePath& p, const py::object& key) -> py::object { return p.entries()[key]; })
       .def("__contains__", [](const NamespacePath& p, const py::object& entry) { return p.entries().contains(entry); })
       .def("__eq__", [](const NamespacePath& p, const py::object& other) { return p.entries().equal(py::list(other)); })
-      .def("__repr__", [](const NamespacePath& p) { return "NamespacePath(" + std::string(py::repr(p.entries())) + ")"; })
+      .def("__repr__",
+           [](const NamespacePath& p) { return "NamespacePath(" + std::string(py::repr(p.entries())) + ")"; })
       .def("append", &NamespacePath::append, py::arg("entry"))
       .attr("__module__") = "bifrost_cache";
 }

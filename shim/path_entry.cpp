@@ -32,9 +32,8 @@ py::object WorkspacePathEntryFinder::find_spec(const py::object& fullname, const
   // where PathFinder asks, only namespace portions may be offered in their stead.
   if (top_level && ImportlibObjects::get().stdlib_names.contains(fullname)) return py::none();
   const std::vector<std::string> places = directories();
-  const py::object spec =
-      search_->find(fullname, places, dot == std::string_view::npos ? *name : name->substr(dot + 1),
-                    NamespaceForm::kPortions);
+  const py::object spec = search_->find(fullname, places, dot == std::string_view::npos ? *name : name->substr(dot + 1),
+                                        NamespaceForm::kPortions);
   if (top_level && !spec.is_none() && search_->state()->installed_first() && !spec.attr("loader").is_none()) {
     return py::none();
   }

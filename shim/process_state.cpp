@@ -42,7 +42,8 @@ Status check_choice(const Settings& settings, Setting id, std::string_view a, st
 
 }  // namespace
 
-Result<std::unique_ptr<ProcessState>> ProcessState::create(const Settings& settings, AroundWait around_wait) {
+Result<std::unique_ptr<ProcessState>> ProcessState::create(const Settings& settings, AroundWait around_wait,
+                                                           std::shared_ptr<LoadedModules> loaded) {
   auto workspace = workspace_of(settings);
   if (!workspace) return workspace.error();
   auto trust = trust_of(settings);
@@ -50,15 +51,17 @@ Result<std::unique_ptr<ProcessState>> ProcessState::create(const Settings& setti
   if (const Status s = check_choice(settings, Setting::kPrecedence, "workspace", "installed"); !s) return s.error();
   if (const Status s = check_choice(settings, Setting::kOnStale, "serve", "error"); !s) return s.error();
   return std::unique_ptr<ProcessState>(
-      new ProcessState(settings, std::move(*workspace), *trust, std::move(around_wait)));
+      new ProcessState(settings, std::move(*workspace), *trust, std::move(around_wait), std::move(loaded)));
 }
 
-ProcessState::ProcessState(const Settings& settings, std::string workspace, Trust trust, AroundWait around_wait)
+ProcessState::ProcessState(const Settings& settings, std::string workspace, Trust trust, AroundWait around_wait,
+                           std::shared_ptr<LoadedModules> loaded)
     : settings_(settings),
       workspace_(std::move(workspace)),
       around_wait_(std::move(around_wait)),
       mirror_(settings.get(Setting::kSegmentDir), trust, counters_),
-      redis_(settings.get(Setting::kRedisUrl), around_wait_, counters_) {}
+      redis_(settings.get(Setting::kRedisUrl), around_wait_, counters_),
+      loaded_(std::move(loaded)) {}
 
 std::optional<std::string_view> ProcessState::storage_of(std::string_view file_path) const {
   if (file_path.substr(0, workspace_.size()) != workspace_) return std::nullopt;
@@ -70,7 +73,9 @@ std::optional<std::string_view> ProcessState::storage_of(std::string_view file_p
   return file_path;
 }
 
-std::string ProcessState::file_of(std::string_view storage_path) const { return join_node(workspace_, storage_path); }
+std::string ProcessState::file_of(std::string_view storage_path) const {
+  return join_node(workspace_, storage_path);
+}
 
 ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
   ExecutionStart start{view_for_execution(request, sources())};
@@ -82,7 +87,7 @@ ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
     same_scope = request.scope == (pin_ ? pin_->scope : Scope());
     pin_ = start.view;
   }
-  start.loaded_is_current = same_scope ? loaded_is_current() : loaded_.all().empty();
+  start.loaded_is_current = same_scope ? loaded_is_current() : loaded_->all().empty();
   return start;
 }
 
@@ -126,7 +131,9 @@ void ProcessState::move_to_newest() {
   if (pin != nullptr) replace_pin(pin);
 }
 
-Result<Generation> ProcessState::wait_fresh(const Deadline& deadline) { return fenced_generation(deadline, sources()); }
+Result<Generation> ProcessState::wait_fresh(const Deadline& deadline) {
+  return fenced_generation(deadline, sources());
+}
 
 template <class Ask>
 Resolution ProcessState::with_whole_view(const Ask& ask) {
@@ -182,7 +189,7 @@ std::vector<Child> ProcessState::list(const std::string& directory) {
 }
 
 bool ProcessState::loaded_is_current() {
-  const LoadedModules::Map loaded = loaded_.all();
+  const LoadedModules::Map loaded = loaded_->all();
   for (const auto& [name, module] : loaded) {
     // What the host's callable returned cannot be compared with anything.
     if (module.origin == SourceOrigin::kCallable && module.kind != Resolution::Kind::kNamespace) return false;

@@ -27,8 +27,10 @@ struct ExecutionStart {
 
 class ProcessState {
  public:
-  // Errors: kInvalidArgument, one sentence that names the setting.
-  static Result<std::unique_ptr<ProcessState>> create(const Settings& settings, AroundWait around_wait);
+  // `loaded` outlives the settings: a process may install its hook anew. Errors: kInvalidArgument, one sentence that
+  // names the setting.
+  static Result<std::unique_ptr<ProcessState>> create(const Settings& settings, AroundWait around_wait,
+                                                      std::shared_ptr<LoadedModules> loaded);
 
   const Settings& settings() const { return settings_; }
   // Absolute, without a trailing slash.
@@ -63,11 +65,12 @@ class ProcessState {
   // True once per process: something stale has been served, or an execution was told that it will be.
   bool take_stale_notice();
 
-  LoadedModules& loaded() { return loaded_; }
+  LoadedModules& loaded() { return *loaded_; }
   ShimCounters& counters() { return counters_; }
 
  private:
-  ProcessState(const Settings& settings, std::string workspace, Trust trust, AroundWait around_wait);
+  ProcessState(const Settings& settings, std::string workspace, Trust trust, AroundWait around_wait,
+               std::shared_ptr<LoadedModules> loaded);
 
   Sources sources() { return {mirror_, redis_, around_wait_, counters_}; }
   Resolver resolver() { return {redis_, counters_, serves_stale()}; }
@@ -86,7 +89,7 @@ class ProcessState {
   ShimCounters counters_;
   MirrorView mirror_;
   RedisFallback redis_;
-  LoadedModules loaded_;
+  const std::shared_ptr<LoadedModules> loaded_;
   std::atomic<bool> stale_execution_{false};
   std::atomic<bool> stale_noticed_{false};
 

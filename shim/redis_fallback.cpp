@@ -15,7 +15,9 @@ Deadline no_later_than(const Deadline& deadline, std::chrono::milliseconds budge
 }
 
 // An error reply about the value of one key; any other is about the server (loading, no permission, ...).
-bool is_wrong_type(std::string_view error) { return error.substr(0, 9) == "WRONGTYPE"; }
+bool is_wrong_type(std::string_view error) {
+  return error.substr(0, 9) == "WRONGTYPE";
+}
 
 Error refused(const Reply& reply) {
   return {ErrorCode::kRefused, "Redis answered: " + std::string(text_of(*reply))};

@@ -20,10 +20,10 @@ struct Resolution {
     kSnapshotLost,  // the view is no longer whole: take another and ask again
   };
   Kind kind = Kind::kNotFound;
-  std::string path;                   // kModule, kPackage: the storage path
-  std::vector<std::string> portions;  // kPackage, kNamespace: directories in storage that hold the children
-  ModuleSource source;                // kModule, kPackage
-  std::string reason;                 // kUnknown, kRefused: one clause
+  std::string path;                         // kModule, kPackage: the storage path
+  std::vector<std::string> portions;        // kPackage, kNamespace: directories in storage that hold the children
+  ModuleSource source;                      // kModule, kPackage
+  std::string reason;                       // kUnknown, kRefused: one clause
   Authority authority = Authority::kRedis;  // of the view that was asked
   Generation asked_at;                      // of its snapshot; 0 without one
 

@@ -20,9 +20,9 @@ Resolution answer(Kind kind, std::string reason = {}) {
 
 // Neither the mirror nor Redis can say what is true now.
 std::string explain_no_authority(const View& view, const std::string& why_not_redis) {
-  const std::string mirror = view.segment == nullptr
-                                 ? "there is no mirror: "
-                                 : "the mirror is stale at generation " + std::to_string(view.generation().value) + ": ";
+  const std::string mirror =
+      view.segment == nullptr ? "there is no mirror: "
+                              : "the mirror is stale at generation " + std::to_string(view.generation().value) + ": ";
   return mirror + view.why_not_mirror + "; Redis unreachable: " + why_not_redis;
 }
 
@@ -44,7 +44,9 @@ Resolution namespace_at(const std::string& node) {
 
 }  // namespace
 
-std::vector<std::string> candidate_paths(const std::string& node) { return {node + "/__init__.py", node + ".py"}; }
+std::vector<std::string> candidate_paths(const std::string& node) {
+  return {node + "/__init__.py", node + ".py"};
+}
 
 Resolution Resolver::resolve(const View& view, std::span<const std::string> directories, std::string_view name) const {
   Resolution found;
@@ -110,9 +112,7 @@ Resolver::MirrorAnswer Resolver::read_record(const View& view, const RecordRef& 
   switch (view.snapshot.verify(file, body)) {
     case Lookup::kHit: break;
     case Lookup::kSnapshotLost: return {answer(Kind::kSnapshotLost), Gap::kNone, {}};
-    default:
-      counters_.add(ShimCounter::kDamaged);
-      return {{}, Gap::kDamaged, "its record in the mirror is damaged"};
+    default: counters_.add(ShimCounter::kDamaged); return {{}, Gap::kDamaged, "its record in the mirror is damaged"};
   }
   if (file.shape.kind == layout::RecordKind::kNotMirrored) {
     counters_.add(ShimCounter::kNotMirrored);

@@ -2,9 +2,9 @@
 //
 // One directory is resolved completely (package, module, namespace) before the next. Who is asked follows from the
 // view's authority:
-//   kMirror  the segment; Redis only for what the segment cannot say (not mirrored, damaged, or a miss while incomplete)
-//   kRedis   Redis; the segment for what expired there but was never deleted, and when Redis cannot be reached
-//   kStale   the segment; Redis for what is not in it at all but known to exist
+//   kMirror  the segment; Redis only for what the segment cannot say (not mirrored, damaged, or a miss while
+//   incomplete) kRedis   Redis; the segment for what expired there but was never deleted, and when Redis cannot be
+//   reached kStale   the segment; Redis for what is not in it at all but known to exist
 // Concurrency: any thread; no state of its own. Lookups in the segment never wait; questions to Redis are bounded by
 // RedisFallback.
 #pragma once

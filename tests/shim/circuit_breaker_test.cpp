@@ -9,7 +9,9 @@ using std::chrono::milliseconds;
 
 constexpr BootTime kStart{5'000'000'000};
 
-TEST(CircuitBreakerTest, LetsEverythingThroughAtFirst) { EXPECT_TRUE(CircuitBreaker().allows(kStart)); }
+TEST(CircuitBreakerTest, LetsEverythingThroughAtFirst) {
+  EXPECT_TRUE(CircuitBreaker().allows(kStart));
+}
 
 TEST(CircuitBreakerTest, RefusesForASecondAfterAFailure) {
   CircuitBreaker breaker;

@@ -11,15 +11,16 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 
 import pytest
 import redis
+from virtual_workspace import WORKSPACE
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD_DIR = (ROOT / os.environ.get("BIFROST_BUILD_DIR", "build/release")).resolve()
-WORKSPACE = "/tmp/bifrost-test/workspace"
 DEADLINE_S = 20
 
 
@@ -122,12 +123,17 @@ class Node:
             **extra,
         }
 
-    def python(self, *arguments, code=None, env=None, cwd=None):
+    def python(self, *arguments, code=None, env=None):
         """A finished Python process of this node."""
         command = [sys.executable, *(["-c", textwrap.dedent(code)] if code is not None else []), *arguments]
-        return subprocess.run(
-            command, env=self.environment(**(env or {})), cwd=cwd or self.base, capture_output=True, text=True, timeout=60
-        )
+        # Files instead of pipes: a grandchild that outlives the process must not keep us waiting.
+        with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
+            done = subprocess.run(
+                command, env=self.environment(**(env or {})), cwd=self.base, stdout=stdout, stderr=stderr, timeout=60
+            )
+            for stream in (stdout, stderr):
+                stream.seek(0)
+            return subprocess.CompletedProcess(command, done.returncode, stdout.read(), stderr.read())
 
     def worker(self, code, env=None):
         """Runs `code` in a worker that has installed the hook; returns what it put into the dict `out`."""
@@ -197,7 +203,9 @@ class Conversation:
 
     def begin(self, **arguments):
         self.do(f"execution = b.begin_execution(**{arguments!r})")
-        return self.ask("{'generation': execution.generation, 'source': execution.source, 'evicted': execution.evicted}")
+        return self.ask(
+            "{'generation': execution.generation, 'source': execution.source, 'evicted': execution.evicted}"
+        )
 
     def close(self):
         self._process.stdin.close()

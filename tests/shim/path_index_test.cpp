@@ -28,7 +28,8 @@ TEST(PathIndexTest, IsNotFooledByNamesThatSortBetweenADirectoryAndItsContents) {
 
 TEST(PathIndexTest, ListsAPackageBeforeAModuleBeforeANamespace) {
   const PathIndex index({"p.py", "p/__init__.py", "p/x.py", "m.py", "m/x.py", "n/deep/x.py"});
-  EXPECT_EQ(index.children(""), (Children{{"m", RecordKind::kModule}, {"n", RecordKind::kNamespace}, {"p", RecordKind::kPackage}}));
+  EXPECT_EQ(index.children(""),
+            (Children{{"m", RecordKind::kModule}, {"n", RecordKind::kNamespace}, {"p", RecordKind::kPackage}}));
   EXPECT_EQ(index.children("p"), (Children{{"x", RecordKind::kModule}}));
 }
 

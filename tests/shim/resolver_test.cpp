@@ -240,9 +240,8 @@ TEST_F(ResolverTest, ListsADirectoryFromEitherSource) {
   put("a/n/deep.py", "");
   put("_solutions/7/x.py", "");
   agent();
-  const std::vector<Child> expected = {{"n", layout::RecordKind::kNamespace},
-                                       {"p", layout::RecordKind::kPackage},
-                                       {"x", layout::RecordKind::kModule}};
+  const std::vector<Child> expected = {
+      {"n", layout::RecordKind::kNamespace}, {"p", layout::RecordKind::kPackage}, {"x", layout::RecordKind::kModule}};
   begin();
   EXPECT_EQ(worker().list("a"), expected);
   EXPECT_EQ(worker().list(""), (std::vector<Child>{{"a", layout::RecordKind::kNamespace}}));

@@ -54,7 +54,7 @@ class ShimFixture : public SegmentFixture {
                              {Setting::kOnStale, on_stale_},
                              {Setting::kAgentUid, ""}};
     const auto settings = Settings::resolve(flags);
-    auto state = ProcessState::create(*settings, wait_plainly);
+    auto state = ProcessState::create(*settings, wait_plainly, std::make_shared<LoadedModules>());
     EXPECT_TRUE(state) << state.error().message;
     state_ = std::move(*state);
     return *state_;
@@ -80,9 +80,7 @@ class ShimFixture : public SegmentFixture {
     std::filesystem::remove(path_in(dir_, kControlSocketName));
   }
   void give_lease() { writer().publish_sync(boot_now(), boot_now() + std::chrono::seconds(60)); }
-  void say_complete(bool complete) {
-    writer().set_link_state({layout::AgentState::kLive, complete, true, 0});
-  }
+  void say_complete(bool complete) { writer().set_link_state({layout::AgentState::kLive, complete, true, 0}); }
 
   Authority begin(Scope scope = {}) { return worker().begin({std::move(scope)}).view->authority; }
 

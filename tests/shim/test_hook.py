@@ -3,7 +3,7 @@
 import json
 import statistics
 
-from conftest import WORKSPACE
+from virtual_workspace import WORKSPACE
 
 
 def test_install_is_idempotent_and_remove_leaves_nothing(node):
@@ -51,6 +51,37 @@ def test_settings_of_a_later_install_replace_the_earlier(node):
         """
     )
     assert out == {"same": True, "file": "/ws/two/m.py", "path": ["/ws/two"]}
+
+
+def test_modules_loaded_before_a_new_install_are_still_known(node):
+    node.put("m.py", "X = 1\n")
+    out = node.execute(
+        """
+        import m, redis, os, json
+        b.remove_virtual_import_hook()
+        b.install_virtual_import_hook()
+        out["current"] = b.begin_execution().evicted
+        client = redis.Redis.from_url(os.environ["BIFROST_REDIS_URL"])
+        client.setex("bifrost:module:m.py", 100, json.dumps({"content": "X = 2\\n", "hash": ""}))
+        out["changed"] = b.begin_execution().evicted
+        """
+    )
+    assert out == {"current": [], "changed": ["m"]}
+
+
+def test_directories_may_be_path_objects(node):
+    node.put("m.py", "X = 1\n")
+    out = node.worker(
+        """
+        from pathlib import Path
+        import os
+        b.install_virtual_import_hook(workspace=Path("/ws/x"), segment_dir=Path(os.environ.pop("BIFROST_SEGMENT_DIR")))
+        out["source"] = b.begin_execution().source
+        import m
+        out["file"] = m.__file__
+        """
+    )
+    assert out == {"source": "shm", "file": "/ws/x/m.py"}
 
 
 def test_an_importer_cached_before_the_hook_existed_is_forgotten(node):
@@ -156,9 +187,7 @@ def test_autoload_never_keeps_an_interpreter_from_starting(node):
 
 def test_spawned_children_with_autoload_run_functions_of_the_workspace(node, tmp_path):
     node.put("jobs.py", "def double(x):\n    return 2 * x\n")
-    (tmp_path / "sitecustomize.py").write_text(
-        f"import site\nsite.addsitedir({node.environment()['PYTHONPATH']!r})\n"
-    )
+    (tmp_path / "sitecustomize.py").write_text(f"import site\nsite.addsitedir({node.environment()['PYTHONPATH']!r})\n")
     (tmp_path / "main.py").write_text(
         "import multiprocessing\n"
         "if __name__ == '__main__':\n"

@@ -1,6 +1,6 @@
 """What a module of the workspace looks like to the code that imports it."""
 
-from conftest import WORKSPACE
+from virtual_workspace import WORKSPACE
 
 
 def test_module_attributes_name_storage_and_workspace(node):
@@ -31,7 +31,9 @@ def test_module_attributes_name_storage_and_workspace(node):
 
 def test_an_empty_hash_and_an_empty_module_are_kept_as_they_are(node):
     node.put("empty.py", "", hash="")
-    out = node.execute("import empty; out.update(hash=empty.__content_hash__, public=[n for n in dir(empty) if n[0] != '_'])")
+    out = node.execute(
+        "import empty; out.update(hash=empty.__content_hash__, public=[n for n in dir(empty) if n[0] != '_'])"
+    )
     assert out == {"hash": "", "public": []}
 
 
@@ -56,7 +58,8 @@ def test_directories_without_init_are_namespace_packages(node):
     out = node.execute(
         """
         import a.b.c
-        out.update(c=a.b.c.C, path=list(a.b.__path__), file=getattr(a, "__file__", None), loader=type(a.__loader__).__name__)
+        out.update(c=a.b.c.C, path=list(a.b.__path__), file=getattr(a, "__file__", None))
+        out["loader"] = type(a.__loader__).__name__
         """
     )
     assert out == {"c": 1, "path": [f"{WORKSPACE}/a/b"], "file": None, "loader": "NamespaceLoader"}

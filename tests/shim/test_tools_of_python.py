@@ -1,6 +1,6 @@
 """inspect, traceback, pkgutil, runpy, importlib.resources and pickle over modules that lie on no disk."""
 
-from conftest import WORKSPACE
+from virtual_workspace import WORKSPACE
 
 MODULE = """
 def first():
@@ -14,7 +14,9 @@ def fail():
 
 def test_inspect_shows_the_source(node):
     node.put("m.py", MODULE)
-    out = node.execute("import inspect, m; out.update(f=inspect.getsource(m.first), file=inspect.getsourcefile(m.fail))")
+    out = node.execute(
+        "import inspect, m; out.update(f=inspect.getsource(m.first), file=inspect.getsourcefile(m.fail))"
+    )
     assert out == {"f": "def first():\n    return 1\n", "file": f"{WORKSPACE}/m.py"}
 
 

@@ -242,7 +242,9 @@ def test_run_says_when_a_result_is_no_json(flows):
     assert done.returncode == 1 and "JSON" in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["flows.main"], ["flows.main:add", "--kwargs", "[1]"], ["flows.main:add", "--kwargs", "{"]])
+@pytest.mark.parametrize(
+    "arguments", [["flows.main"], ["flows.main:add", "--kwargs", "[1]"], ["flows.main:add", "--kwargs", "{"]]
+)
 def test_run_refuses_what_it_cannot_mean(flows, arguments):
     assert run(flows, *arguments).returncode == 2
 

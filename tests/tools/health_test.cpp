@@ -14,7 +14,9 @@ using std::chrono::seconds;
 
 constexpr BootTime kNow{1'000'000'000'000};
 
-BootTime ago(milliseconds d) { return kNow + -d; }
+BootTime ago(milliseconds d) {
+  return kNow + -d;
+}
 
 // An agent at its best.
 SegmentInfo live() {

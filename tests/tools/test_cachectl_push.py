@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from conftest import Cachectl
+from cachectl_runner import Cachectl
 
 INDEX = "bifrost:module:index"
 

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from conftest import DEADLINE_S, Cachectl, wait_until
+from cachectl_runner import DEADLINE_S, Cachectl, wait_until
 
 STATUS_KEYS = {"schema", "state", "ready", "complete", "generation", "synced_age_ms", "lease_valid", "modules", "redis",
                "memory", "code", "agent"}

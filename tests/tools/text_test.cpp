@@ -30,7 +30,9 @@ TEST(PrintableTest, ShowsInvalidBytesAsBytes) {
   EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // a surrogate
 }
 
-TEST(PrintableTest, DoublesBackslashesSoThatEscapesAreUnambiguous) { EXPECT_EQ(printable("\\x1b"), "\\\\x1b"); }
+TEST(PrintableTest, DoublesBackslashesSoThatEscapesAreUnambiguous) {
+  EXPECT_EQ(printable("\\x1b"), "\\\\x1b");
+}
 
 TEST(Utf8Test, AcceptsWhatPythonAccepts) {
   EXPECT_TRUE(is_utf8(""));
@@ -39,7 +41,8 @@ TEST(Utf8Test, AcceptsWhatPythonAccepts) {
 }
 
 TEST(Utf8Test, RefusesOverlongFormsSurrogatesAndTornSequences) {
-  for (const char* bytes : {"\xc0\x80", "\xe0\x80\x80", "\xed\xb0\x80", "\xf4\x90\x80\x80", "\xf5", "\x80", "\xe2\x82"}) {
+  for (const char* bytes :
+       {"\xc0\x80", "\xe0\x80\x80", "\xed\xb0\x80", "\xf4\x90\x80\x80", "\xf5", "\x80", "\xe2\x82"}) {
     EXPECT_FALSE(is_utf8(bytes)) << printable(bytes);
   }
 }

@@ -33,6 +33,8 @@ class ExistsCommand final : public Command {
 
 }  // namespace
 
-std::unique_ptr<Command> make_exists() { return std::make_unique<ExistsCommand>(); }
+std::unique_ptr<Command> make_exists() {
+  return std::make_unique<ExistsCommand>();
+}
 
 }  // namespace bifrost::cachectl

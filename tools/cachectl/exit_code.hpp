@@ -9,11 +9,11 @@ enum class ExitCode : int {
   kSuccess = 0,
   kError = 1,
   kUsage = 2,
-  kAbsent = 3,        // no segment, or no agent where one is needed
+  kAbsent = 3,  // no segment, or no agent where one is needed
   kNoSuchModule = 4,
-  kUnhealthy = 5,     // reachable but not healthy, or `wait` ran out of time
-  kDifferences = 6,   // differences or corruption found
-  kNotAccepted = 7,   // permission refused, untrusted owner or mode, or another layout version
+  kUnhealthy = 5,    // reachable but not healthy, or `wait` ran out of time
+  kDifferences = 6,  // differences or corruption found
+  kNotAccepted = 7,  // permission refused, untrusted owner or mode, or another layout version
 };
 
 constexpr ExitCode exit_code_of(ErrorCode code) {

@@ -35,6 +35,8 @@ class GetCommand final : public Command {
 
 }  // namespace
 
-std::unique_ptr<Command> make_get() { return std::make_unique<GetCommand>(); }
+std::unique_ptr<Command> make_get() {
+  return std::make_unique<GetCommand>();
+}
 
 }  // namespace bifrost::cachectl

@@ -84,10 +84,10 @@ Health assess(const SegmentInfo& info, BootTime now) {
                                "give bifrost-agent a larger --max-size"});
   }
   if (info.not_mirrored != 0) {
-    health.problems.push_back({fmt::format("{} module{} not mirrored; workers ask Redis for {}", info.not_mirrored,
-                                           info.not_mirrored == 1 ? " is" : "s are",
-                                           info.not_mirrored == 1 ? "it" : "them"),
-                               "the reasons: bifrost-cachectl list -o wide"});
+    health.problems.push_back(
+        {fmt::format("{} module{} not mirrored; workers ask Redis for {}", info.not_mirrored,
+                     info.not_mirrored == 1 ? " is" : "s are", info.not_mirrored == 1 ? "it" : "them"),
+         "the reasons: bifrost-cachectl list -o wide"});
   }
   return health;
 }

@@ -9,7 +9,9 @@ namespace {
 
 class HelpCommand final : public Command {
  public:
-  void declare(CLI::App& app) override { app.add_option("VERB", verb_, "show the options of this verb")->type_name(""); }
+  void declare(CLI::App& app) override {
+    app.add_option("VERB", verb_, "show the options of this verb")->type_name("");
+  }
 
   ExitCode run(Context& context) override {
     if (verb_.empty()) {
@@ -31,6 +33,8 @@ class HelpCommand final : public Command {
 
 }  // namespace
 
-std::unique_ptr<Command> make_help() { return std::make_unique<HelpCommand>(); }
+std::unique_ptr<Command> make_help() {
+  return std::make_unique<HelpCommand>();
+}
 
 }  // namespace bifrost::cachectl

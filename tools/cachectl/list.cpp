@@ -76,6 +76,8 @@ class ListCommand final : public Command {
 
 }  // namespace
 
-std::unique_ptr<Command> make_list() { return std::make_unique<ListCommand>(); }
+std::unique_ptr<Command> make_list() {
+  return std::make_unique<ListCommand>();
+}
 
 }  // namespace bifrost::cachectl

@@ -20,9 +20,8 @@ std::string_view ModuleEntry::kind() const {
 
 nlohmann::ordered_json ModuleEntry::json() const {
   nlohmann::ordered_json object = {
-      {"path", path}, {"name", import_name(path)}, {"kind", kind()}, {"bytes", bytes}, {"hash", hash},
-      {"generation", created},
-      {"code", 0},  // number of compiled variants
+      {"path", path},        {"name", import_name(path)}, {"kind", kind()}, {"bytes", bytes},
+      {"hash", hash},        {"generation", created},     {"code", 0},  // number of compiled variants
       {"retained", retained}};
   if (!mirrored) object["reason"] = reason;
   return object;

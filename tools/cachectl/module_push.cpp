@@ -26,7 +26,9 @@ Status ModulePush::write(std::string_view path, std::string_view source) {
   return queue({std::string(path), contract::key_of(path), encode_module_value(path, source, hash)});
 }
 
-Status ModulePush::remove(std::string_view path) { return queue({std::string(path), contract::key_of(path), {}}); }
+Status ModulePush::remove(std::string_view path) {
+  return queue({std::string(path), contract::key_of(path), {}});
+}
 
 Status ModulePush::queue(Change change) {
   batch_bytes_ += change.value.size();

@@ -53,9 +53,13 @@ void Output::line(std::string_view text) {
   write("\n");
 }
 
-void Output::json(const nlohmann::ordered_json& document) { line(dumped(document, 2)); }
+void Output::json(const nlohmann::ordered_json& document) {
+  line(dumped(document, 2));
+}
 
-std::string json_line(const nlohmann::ordered_json& document) { return dumped(document, -1); }
+std::string json_line(const nlohmann::ordered_json& document) {
+  return dumped(document, -1);
+}
 
 void Output::flush() {
   if (!closed_ && error_ == 0) {

@@ -149,6 +149,8 @@ class PushCommand final : public Command {
 
 }  // namespace
 
-std::unique_ptr<Command> make_push() { return std::make_unique<PushCommand>(); }
+std::unique_ptr<Command> make_push() {
+  return std::make_unique<PushCommand>();
+}
 
 }  // namespace bifrost::cachectl

@@ -17,8 +17,8 @@ Result<std::shared_ptr<const Segment>> attach_segment(const Settings& settings) 
     uid_t number = 0;
     const auto [end, err] = std::from_chars(uid.data(), uid.data() + uid.size(), number);
     if (err != std::errc() || end != uid.data() + uid.size()) {
-      return Error{ErrorCode::kInvalidArgument, settings.entry(Setting::kAgentUid).origin + ": `" + uid +
-                                                    "` is not a numeric user id"};
+      return Error{ErrorCode::kInvalidArgument,
+                   settings.entry(Setting::kAgentUid).origin + ": `" + uid + "` is not a numeric user id"};
     }
     trust.agent_uid = number;
   }

@@ -51,9 +51,9 @@ class SegmentCheck {
 
   Snapshot snapshot_;
   CheckReport report_;
-  std::string body_;                         // of the record at hand
-  std::unordered_set<std::string> listed_;   // full names in any listing
-  std::vector<std::string> existing_;        // names of nodes that exist, but the root's
+  std::string body_;                        // of the record at hand
+  std::unordered_set<std::string> listed_;  // full names in any listing
+  std::vector<std::string> existing_;       // names of nodes that exist, but the root's
 };
 
 }  // namespace bifrost::cachectl

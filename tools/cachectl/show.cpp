@@ -55,6 +55,8 @@ class ShowCommand final : public Command {
 
 }  // namespace
 
-std::unique_ptr<Command> make_show() { return std::make_unique<ShowCommand>(); }
+std::unique_ptr<Command> make_show() {
+  return std::make_unique<ShowCommand>();
+}
 
 }  // namespace bifrost::cachectl

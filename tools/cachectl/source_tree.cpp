@@ -29,13 +29,15 @@ struct CloseDirectory {
 using Directory = std::unique_ptr<DIR, CloseDirectory>;
 
 Error system_error(const std::string& path, int err) {
-  const ErrorCode code = err == ENOENT || err == ENOTDIR         ? ErrorCode::kInvalidArgument
+  const ErrorCode code = err == ENOENT || err == ENOTDIR ? ErrorCode::kInvalidArgument
                          : err == EACCES || err == EPERM ? ErrorCode::kPermission
                                                          : ErrorCode::kIo;
   return {code, path + ": " + std::strerror(err)};
 }
 
-bool is_python(std::string_view name) { return name.size() > 3 && name.substr(name.size() - 3) == ".py"; }
+bool is_python(std::string_view name) {
+  return name.size() > 3 && name.substr(name.size() - 3) == ".py";
+}
 
 class TreeWalk {
  public:

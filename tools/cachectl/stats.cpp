@@ -35,6 +35,8 @@ class StatsCommand final : public Command {
 
 }  // namespace
 
-std::unique_ptr<Command> make_stats() { return std::make_unique<StatsCommand>(); }
+std::unique_ptr<Command> make_stats() {
+  return std::make_unique<StatsCommand>();
+}
 
 }  // namespace bifrost::cachectl

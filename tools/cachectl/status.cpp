@@ -17,7 +17,9 @@ namespace {
 using nlohmann::ordered_json;
 
 // A field of the table.
-void field(Output& out, std::string_view name, std::string_view value) { out.print("{:<11} {}\n", name, value); }
+void field(Output& out, std::string_view name, std::string_view value) {
+  out.print("{:<11} {}\n", name, value);
+}
 
 std::uint64_t milliseconds_of(std::chrono::nanoseconds duration) {
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
@@ -84,8 +86,8 @@ class StatusCommand final : public Command {
     Output& out = context.out;
     for (const Problem& p : health.problems) {
       out.print("{}  {}\n           {}\n",
-                out.toned(health.ready ? "note     " : "NOT READY", health.ready ? Output::Tone::kWarning
-                                                                                 : Output::Tone::kBad),
+                out.toned(health.ready ? "note     " : "NOT READY",
+                          health.ready ? Output::Tone::kWarning : Output::Tone::kBad),
                 printable(p.what), printable(p.advice));
     }
     if (!health.problems.empty()) out.line("");
@@ -100,15 +102,15 @@ class StatusCommand final : public Command {
           fmt::format("{}{}, signal {}", info.redis_connected ? "" : "NOT CONNECTED, ", printable(info.redis_url),
                       signal_name(info.signals)));
     field(out, "memory",
-          fmt::format("{} of {} used, {} reclaimable", human_bytes(info.heap_used_bytes),
-                      human_bytes(info.total_bytes), human_bytes(info.heap_reclaimable_bytes)));
+          fmt::format("{} of {} used, {} reclaimable", human_bytes(info.heap_used_bytes), human_bytes(info.total_bytes),
+                      human_bytes(info.heap_reclaimable_bytes)));
     field(out, "code", "none shared: workers compile");
     field(out, "agent",
           fmt::format("pid {}, version {}, started {}, sign of life {}", info.agent_pid, printable(info.agent_version),
                       utc_time(info.agent_started_unix_ms), age_text(info.heartbeat, now)));
-    field(out, "segment",
-          fmt::format("{}, layout {}", printable(path_in(context.segment_dir(), kSegmentFileName)),
-                      info.layout_version));
+    field(
+        out, "segment",
+        fmt::format("{}, layout {}", printable(path_in(context.segment_dir(), kSegmentFileName)), info.layout_version));
     if (context.format != OutputFormat::kWide) return;
     field(out, "lease", fmt::format("{} ms, {}", info.lease.count(), info.lease_valid(now) ? "valid" : "lapsed"));
     field(out, "snapshots", fmt::format("readable from generation {}", info.oldest_generation.value));
@@ -119,6 +121,8 @@ class StatusCommand final : public Command {
 
 }  // namespace
 
-std::unique_ptr<Command> make_status() { return std::make_unique<StatusCommand>(); }
+std::unique_ptr<Command> make_status() {
+  return std::make_unique<StatusCommand>();
+}
 
 }  // namespace bifrost::cachectl

@@ -35,8 +35,9 @@ class SyncCommand final : public Command {
         ask_agent(context.segment_dir(), prune_ ? control::kSyncPrune : control::kSync, Deadline(kAnswerTime));
     if (!answer) {
       const ExitCode code = fail_without_agent(answer.error());
-      return answer.error().code == ErrorCode::kRefused && !runs_as_agent(context.segment_dir()) ? ExitCode::kNotAccepted
-                                                                                                 : code;
+      return answer.error().code == ErrorCode::kRefused && !runs_as_agent(context.segment_dir())
+                 ? ExitCode::kNotAccepted
+                 : code;
     }
     if (context.format == OutputFormat::kJson) {
       context.out.json({{"schema", 1}, {"started", true}, {"prune", prune_}});
@@ -52,6 +53,8 @@ class SyncCommand final : public Command {
 
 }  // namespace
 
-std::unique_ptr<Command> make_sync() { return std::make_unique<SyncCommand>(); }
+std::unique_ptr<Command> make_sync() {
+  return std::make_unique<SyncCommand>();
+}
 
 }  // namespace bifrost::cachectl

@@ -56,6 +56,8 @@ class VerifyCommand final : public Command {
 
 }  // namespace
 
-std::unique_ptr<Command> make_verify() { return std::make_unique<VerifyCommand>(); }
+std::unique_ptr<Command> make_verify() {
+  return std::make_unique<VerifyCommand>();
+}
 
 }  // namespace bifrost::cachectl

@@ -21,6 +21,8 @@ class VersionCommand final : public Command {
 
 }  // namespace
 
-std::unique_ptr<Command> make_version() { return std::make_unique<VersionCommand>(); }
+std::unique_ptr<Command> make_version() {
+  return std::make_unique<VersionCommand>();
+}
 
 }  // namespace bifrost::cachectl

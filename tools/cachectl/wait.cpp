@@ -97,6 +97,8 @@ class WaitCommand final : public Command {
 
 }  // namespace
 
-std::unique_ptr<Command> make_wait() { return std::make_unique<WaitCommand>(); }
+std::unique_ptr<Command> make_wait() {
+  return std::make_unique<WaitCommand>();
+}
 
 }  // namespace bifrost::cachectl

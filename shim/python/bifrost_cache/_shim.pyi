@@ -1,5 +1,6 @@
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
+from os import PathLike
 from types import CodeType, ModuleType
 from typing import Any, Literal
 
@@ -47,9 +48,9 @@ class LoadedModule:
 
 def install_virtual_import_hook(
     *,
-    segment_dir: str | None = None,
+    segment_dir: str | PathLike[str] | None = None,
     redis_url: str | None = None,
-    workspace: str | None = None,
+    workspace: str | PathLike[str] | None = None,
     precedence: Literal["workspace", "installed"] | None = None,
     on_stale: Literal["serve", "error"] | None = None,
     fallback: Callable[[str], str | bytes | None] | None = None,

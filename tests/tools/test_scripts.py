@@ -1,0 +1,150 @@
+"""The scripts of tools/: what they refuse, what they leave alone, and the demo from beginning to end."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from cachectl_runner import BUILD, REPOSITORY
+
+TOOLS = REPOSITORY / "tools"
+
+
+def run(*command, **options):
+    return subprocess.run([str(word) for word in command], capture_output=True, text=True, **{"timeout": 120, **options})
+
+
+# --- check-includes -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sources(tmp_path):
+    def write(path, *headers):
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("#pragma once\n" + "".join(f"#include {header}\n" for header in headers))
+        return tmp_path
+
+    return write
+
+
+@pytest.mark.parametrize(("path", "header"), [
+    ("common/base/a.hpp", '"common/layout/x.hpp"'), ("common/layout/a.hpp", '"common/reader/x.hpp"'),
+    ("common/reader/a.hpp", '"common/writer/x.hpp"'), ("common/writer/a.hpp", '"common/reader/x.hpp"'),
+    ("common/redis/a.hpp", '"common/control/x.hpp"'), ("common/control/a.hpp", '"common/redis/x.hpp"'),
+    ("common/base/a.hpp", '"agent/x.hpp"'), ("agent/a.cpp", '"shim/x.hpp"'), ("agent/a.cpp", '"tools/x.hpp"'),
+    ("shim/a.cpp", '"agent/x.hpp"'), ("shim/a.cpp", '"common/writer/x.hpp"'),
+    ("tools/cachectl/a.cpp", '"common/writer/x.hpp"'), ("tools/cachectl/a.cpp", '"agent/x.hpp"'),
+    ("common/base/a.cpp", "<Python.h>"), ("agent/a.cpp", "<pybind11/pybind11.h>"),
+    ("common/writer/a.cpp", "<boost/interprocess/mapped_region.hpp>"), ("common/new/a.hpp", '"common/base/x.hpp"')])
+def test_a_forbidden_include_is_found_with_its_place(sources, path, header):
+    result = run(TOOLS / "check-includes", sources(path, "<vector>", header))
+    assert result.returncode == 1
+    assert result.stdout.startswith(f"{path}:3: ")
+    assert result.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize(("path", "header"), [
+    ("common/reader/a.hpp", '"common/layout/x.hpp"'), ("common/writer/a.hpp", '"common/base/x.hpp"'),
+    ("agent/a.cpp", '"common/writer/x.hpp"'), ("shim/a.cpp", "<Python.h>"), ("shim/a.cpp", '"common/control/x.hpp"'),
+    ("common/base/file_mapping.cpp", "<boost/interprocess/mapped_region.hpp>"),
+    ("tests/agent/a.cpp", '"common/writer/x.hpp"')])
+def test_an_allowed_include_is_not_complained_about(sources, path, header):
+    result = run(TOOLS / "check-includes", sources(path, header))
+    assert (result.returncode, result.stdout) == (0, "")
+
+
+def test_this_repository_has_no_forbidden_include():
+    result = run(TOOLS / "check-includes")
+    assert (result.returncode, result.stdout) == (0, "")
+
+
+# --- install-deps ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """PATH of a machine whose dpkg knows `installed` packages and whose apt must not be called."""
+
+    def make(installed, uid):
+        programs = tmp_path / "bin"
+        programs.mkdir()
+        lines = "\n".join(f'echo "{name} installed"' for name in installed)
+        fakes = {"dpkg-query": f"{lines}\nexit 1", "apt-get": f"touch {tmp_path}/apt-was-called\nexit 9", "id": f"echo {uid}"}
+        for name, body in fakes.items():
+            (programs / name).write_text(f"#!/bin/sh\n{body}\n")
+            (programs / name).chmod(0o755)
+        for name in ("bash", "sort", "mktemp", "chmod", "cat", "rm", "env", "touch"):
+            (programs / name).symlink_to(shutil.which(name))
+        return {"PATH": str(programs)}
+
+    make.apt_was_called = lambda: (tmp_path / "apt-was-called").exists()
+    return make
+
+
+def packages(*groups):
+    return run(TOOLS / "install-deps", "--list", *groups).stdout.split()
+
+
+def test_install_deps_leaves_apt_alone_when_everything_is_there(machine):
+    env = machine(packages("demo", "build"), uid=1000)
+    result = run(TOOLS / "install-deps", "demo", "build", env=env)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert not machine.apt_was_called()
+
+
+def test_install_deps_without_root_prints_the_command_for_what_is_missing(machine):
+    env = machine([p for p in packages("demo") if p != "python3-jinja2"], uid=1000)
+    result = run(TOOLS / "install-deps", "demo", env=env, stdin=subprocess.DEVNULL)
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.endswith("apt-get install -y --no-install-recommends python3-jinja2\n")
+    assert not machine.apt_was_called()
+
+
+def test_install_deps_fails_when_apt_does(machine):
+    result = run(TOOLS / "install-deps", "demo", env=machine([], uid=0))
+    assert result.returncode == 9
+    assert machine.apt_was_called()
+
+
+def test_install_deps_knows_its_groups():
+    assert "g++" in packages("build")
+    assert set(packages("build", "tests")) > set(packages("build"))
+    assert run(TOOLS / "install-deps").returncode == 2
+    assert run(TOOLS / "install-deps", "nonsense").returncode == 2
+
+
+# --- demo -----------------------------------------------------------------------------------------------------------
+
+
+def left_overs():
+    return {p for d in ("/tmp", "/dev/shm") for p in pathlib.Path(d).glob("bifrost-demo-*")}
+
+
+def test_the_demo_holds_and_leaves_nothing(tmp_path):
+    before = left_overs()
+    env = {**os.environ, "PYTHONPATH": str(BUILD / "python"), "BIFROST_BUILD_DIR": str(BUILD)}
+    demo = subprocess.run(["/usr/bin/python3", "-B", str(TOOLS / "demo.d" / "demo.py")], env=env, cwd=tmp_path,
+                          capture_output=True, text=True, timeout=300)
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert demo.stderr == ""
+    for row in ("modules mirrored", "warm-up", "edit: from the reply to visible", "import per module, from the mirror",
+                "import per module, plain redis-py hook", "imports after Redis was stopped"):
+        assert re.search(rf"^{row}.*\d", demo.stdout, re.MULTILINE), row
+    assert left_overs() <= before
+    agent = int(re.search(r"the agent \(pid (\d+)\)", demo.stdout)[1])
+    assert not pathlib.Path(f"/proc/{agent}").exists()
+
+
+def test_a_demo_that_fails_says_so_and_cleans_up(tmp_path):
+    before = left_overs()
+    env = {**os.environ, "PYTHONPATH": str(BUILD / "python"), "BIFROST_BUILD_DIR": str(tmp_path / "nothing")}
+    demo = subprocess.run(["/usr/bin/python3", "-B", str(TOOLS / "demo.d" / "demo.py")], env=env, capture_output=True,
+                          text=True, timeout=60)
+    assert demo.returncode == 1
+    assert "demo failed: " in demo.stderr
+    assert left_overs() <= before
