@@ -128,7 +128,17 @@ void ProcessState::move_to_newest() {
     const std::lock_guard lock(mutex_);
     pin = pin_;
   }
-  if (pin != nullptr) replace_pin(pin);
+  if (pin == nullptr) return;
+  // An execution that had to do with less is given the mirror, if that can be relied on by now.
+  auto next = std::make_shared<View>(*view_outside_executions(sources()));
+  if (pin->authority == Authority::kMirror || next->authority != Authority::kMirror) {
+    replace_pin(pin);
+    return;
+  }
+  next->scope = pin->scope;
+  next->pinned = true;
+  const std::lock_guard lock(mutex_);
+  if (pin_ == pin) pin_ = std::move(next);
 }
 
 Result<Generation> ProcessState::wait_fresh(const Deadline& deadline) {

@@ -44,7 +44,8 @@ class ProcessState {
 
   // Decides what this execution imports from. Asks agent and Redis, within about the request's time-out.
   ExecutionStart begin(const ExecutionRequest& request);
-  // Moves to the newest snapshot: the pinned view is replaced, an execution stays one.
+  // Moves to the newest snapshot: the pinned view is replaced, an execution stays one. One that imports from Redis or
+  // a stale mirror moves to the mirror when its lease holds again.
   void move_to_newest();
   Result<Generation> wait_fresh(const Deadline& deadline);
 

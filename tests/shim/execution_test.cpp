@@ -1,5 +1,9 @@
 #include "shim/execution.hpp"
 
+#include <atomic>
+#include <thread>
+#include <vector>
+
 #include "tests/shim/shim_fixture.hpp"
 
 namespace bifrost {
@@ -144,6 +148,22 @@ TEST_F(ExecutionTest, MovingToTheNewestSnapshotKeepsTheExecution) {
   EXPECT_EQ(worker().view()->scope, *Scope::of("7", true));
 }
 
+TEST_F(ExecutionTest, MovingGivesTheMirrorBackToAnExecutionThatHadToUseRedis) {
+  redis().put("x.py", "redis");
+  put("x.py", "mirror");
+  agent();
+  writer().revoke_lease();
+  ASSERT_EQ(worker().begin({{}, false}).view->authority, Authority::kRedis);
+  worker().move_to_newest();
+  EXPECT_EQ(import("x"), "redis");
+  give_lease();
+  EXPECT_EQ(import("x"), "redis");
+  give_lease();  // synchronised after that read
+  worker().move_to_newest();
+  EXPECT_EQ(import("x"), "mirror");
+  EXPECT_TRUE(worker().view()->pinned);
+}
+
 TEST_F(ExecutionTest, ALostSnapshotIsReplacedByTheNewestOnce) {
   make_writer(1 << 20, 1 << 20);
   put("x.py", "x = 1");
@@ -158,6 +178,39 @@ TEST_F(ExecutionTest, ALostSnapshotIsReplacedByTheNewestOnce) {
   EXPECT_EQ(count(ShimCounter::kSnapshotLost), 1u);
   EXPECT_EQ(import("x"), "x = 2");
   EXPECT_EQ(count(ShimCounter::kSnapshotLost), 1u);
+}
+
+TEST_F(ExecutionTest, ThreadsMayLookUpBeginAndMoveAtTheSameTime) {
+  make_writer(1 << 20, 8 << 20);
+  redis().put("big.py", "v");
+  redis().put("x.py", "v");  // asked whenever Redis was read after the last synchronisation
+  writer().put_not_mirrored("big.py", "too big");
+  put("x.py", "v0");
+  agent();
+  worker();
+  std::atomic<bool> done{false};
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; !done; ++i) {
+        if (import("x").front() != 'v' || import("big") != "v") ++wrong;
+        if (i % 8 == t) worker().begin({{}, false});
+        if (i % 8 == t + 4) worker().move_to_newest();
+      }
+    });
+  }
+  for (int n = 1; n <= 300; ++n) {
+    if (n % 100 == 0) EXPECT_TRUE(writer().republish());
+    publish("x.py", "v" + std::to_string(n));
+    give_lease();
+  }
+  done = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+  give_lease();
+  worker().move_to_newest();
+  EXPECT_EQ(import("x"), "v300");
 }
 
 TEST_F(ExecutionTest, WaitFreshNamesTheGenerationOrTheReason) {

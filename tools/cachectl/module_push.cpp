@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kMaxBatchChanges = 128;
 constexpr std::size_t kMaxBatchBytes = 4u << 20;
 constexpr std::chrono::seconds kBatchTime(30);
+constexpr std::chrono::seconds kIndexTime(60);  // for the whole index
 
 Error refused(const redisReply& reply) {
   return {ErrorCode::kRefused, "Redis refused the write: " + std::string(text_of(reply))};
@@ -61,10 +62,11 @@ Status ModulePush::flush() {
 }
 
 Result<std::set<std::string>> ModulePush::indexed_modules() {
+  const Deadline deadline(kIndexTime);
   std::set<std::string> modules;
   std::string cursor = "0";
   do {
-    const auto reply = redis_.command({"SSCAN", contract::kIndexKey, cursor, "COUNT", "1000"}, Deadline(kBatchTime));
+    const auto reply = redis_.command({"SSCAN", contract::kIndexKey, cursor, "COUNT", "1000"}, deadline);
     if (!reply) return reply.error();
     if (is_error(**reply)) {
       return Error{ErrorCode::kRefused, "the index cannot be read: " + std::string(text_of(**reply))};
