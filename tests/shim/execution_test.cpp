@@ -201,7 +201,9 @@ TEST_F(ExecutionTest, ThreadsMayLookUpBeginAndMoveAtTheSameTime) {
     });
   }
   for (int n = 1; n <= 300; ++n) {
-    if (n % 100 == 0) EXPECT_TRUE(writer().republish());
+    if (n % 100 == 0) {
+      EXPECT_TRUE(writer().republish());
+    }
     publish("x.py", "v" + std::to_string(n));
     give_lease();
   }
