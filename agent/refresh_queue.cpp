@@ -21,8 +21,16 @@ std::vector<PendingPath> RefreshQueue::take(std::size_t limit) {
     batch.push_back(std::move(queue_.front()));
     queue_.pop_front();
   }
-  if (!batch.empty()) batches_.push_back(batch.front().first_mark);
+  if (batch.empty()) return batch;
+  Batch& taken = batches_.emplace_back(Batch{batch.front().first_mark, {}});
+  for (const PendingPath& p : batch) taken.paths.push_back(p.path);
   return batch;
+}
+
+void RefreshQueue::mark_in_flight(StreamPosition at) {
+  for (const Batch& batch : batches_) {
+    for (const std::string& path : batch.paths) mark(path, at);
+  }
 }
 
 void RefreshQueue::finish_oldest_batch() {
@@ -31,7 +39,7 @@ void RefreshQueue::finish_oldest_batch() {
 
 StreamPosition RefreshQueue::oldest_pending() const {
   StreamPosition oldest = queue_.empty() ? kNothingPending : queue_.front().first_mark;
-  for (const StreamPosition p : batches_) oldest = std::min(oldest, p);
+  for (const Batch& b : batches_) oldest = std::min(oldest, b.first_mark);
   return oldest;
 }
 

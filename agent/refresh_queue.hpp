@@ -39,6 +39,9 @@ class RefreshQueue {
   };
   void mark(std::string_view path, StreamPosition at, Doubt doubt = Doubt::kUnspecific);
 
+  // Marks what is being read right now: those reads may have happened before whatever `at` speaks of.
+  void mark_in_flight(StreamPosition at);
+
   // Takes up to `limit` paths, oldest first; they count as pending until finish() of the same batch.
   std::vector<PendingPath> take(std::size_t limit);
   // The oldest batch that was taken has been applied: batches finish in the order in which they were taken.
@@ -52,7 +55,11 @@ class RefreshQueue {
  private:
   std::deque<PendingPath> queue_;                               // by first_mark
   std::unordered_map<std::string_view, PendingPath*> waiting_;  // into queue_: a deque does not move its elements
-  std::deque<StreamPosition> batches_;                          // first mark of each batch being read
+  struct Batch {
+    StreamPosition first_mark;
+    std::vector<std::string> paths;
+  };
+  std::deque<Batch> batches_;  // being read
 };
 
 }  // namespace bifrost::agent

@@ -139,6 +139,8 @@ void Session::open_stream(bool keyspace_enabled) {
     ++position_.value;
     writer_.count(Counter::kEvents);
     mirror_.for_each_retained([this](const std::string& path) { mark(path); });
+    // A path whose key is gone may still have been listed when it was read, and is not known as retained yet.
+    queue_.mark_in_flight(position_);
   };
   callbacks.on_everything = [this] {
     log::warn("redis_reset", {{"why", "Redis says that everything may have changed: reading it again"}});

@@ -150,7 +150,6 @@ Resolution ProcessState::with_whole_view(const Ask& ask) {
   const auto answered = [this](const View& by, Resolution resolution) {
     resolution.authority = by.authority;
     resolution.asked_at = by.generation();
-    count(resolution);
     return resolution;
   };
   for (int attempt = 0; attempt < kMaxViewsPerLookup; ++attempt) {
@@ -166,20 +165,21 @@ Resolution ProcessState::with_whole_view(const Ask& ask) {
   return answered(redis_only, ask(redis_only));
 }
 
-void ProcessState::count(const Resolution& r) {
+Resolution ProcessState::counted(Resolution r) {
   switch (r.kind) {
-    case Resolution::Kind::kNotFound: counters_.add(ShimCounter::kMisses); return;
-    case Resolution::Kind::kUnknown: counters_.add(ShimCounter::kUnknown); return;
-    case Resolution::Kind::kRefused: counters_.add(ShimCounter::kRefused); return;
+    case Resolution::Kind::kNotFound: counters_.add(ShimCounter::kMisses); break;
+    case Resolution::Kind::kUnknown: counters_.add(ShimCounter::kUnknown); break;
+    case Resolution::Kind::kRefused: counters_.add(ShimCounter::kRefused); break;
     default: counters_.add(ShimCounter::kHits);
   }
+  return r;
 }
 
-Resolution ProcessState::resolve(std::span<const std::string> directories, std::string_view name) {
+Resolution ProcessState::look_up(std::span<const std::string> directories, std::string_view name) {
   return with_whole_view([&](const View& view) { return resolver().resolve(view, directories, name); });
 }
 
-Resolution ProcessState::resolve_top_level(std::string_view name) {
+Resolution ProcessState::look_up_top_level(std::string_view name) {
   return with_whole_view([&](const View& view) { return resolver().resolve(view, view.scope.roots(), name); });
 }
 
@@ -206,11 +206,11 @@ bool ProcessState::loaded_is_current() {
     const auto dot = name.rfind('.');
     Resolution now;
     if (dot == std::string::npos) {
-      now = resolve_top_level(name);
+      now = look_up_top_level(name);
     } else {
       const auto parent = loaded.find(std::string_view(name).substr(0, dot));
       if (parent == loaded.end()) return false;
-      now = resolve(parent->second.portions, std::string_view(name).substr(dot + 1));
+      now = look_up(parent->second.portions, std::string_view(name).substr(dot + 1));
     }
     if (!module.same_as(now)) return false;
   }

@@ -58,8 +58,10 @@ class ProcessState {
   void forget_listings() { redis_.forget_index(); }
 
   // `name` below the first of `directories` that has it. Never kSnapshotLost.
-  Resolution resolve(std::span<const std::string> directories, std::string_view name);
-  Resolution resolve_top_level(std::string_view name);
+  Resolution resolve(std::span<const std::string> directories, std::string_view name) {
+    return counted(look_up(directories, name));
+  }
+  Resolution resolve_top_level(std::string_view name) { return counted(look_up_top_level(name)); }
   Resolution read_path(const std::string& path);
   std::vector<Child> list(const std::string& directory);
 
@@ -78,7 +80,9 @@ class ProcessState {
   // After `lost` turned out to be no longer whole.
   void replace_pin(const std::shared_ptr<const View>& lost);
   std::shared_ptr<const View> repinned(const View& pin);
-  void count(const Resolution& resolution);
+  Resolution look_up(std::span<const std::string> directories, std::string_view name);
+  Resolution look_up_top_level(std::string_view name);
+  Resolution counted(Resolution resolution);
   // Whether everything loaded is, in the present view, what it was when it was loaded.
   bool loaded_is_current();
   template <class Ask>

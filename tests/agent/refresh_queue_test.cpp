@@ -45,6 +45,18 @@ TEST(RefreshQueue, AMarkDuringTheReadQueuesThePathAgain) {
   EXPECT_THAT(paths(queue.take(10)), ::testing::ElementsAre("a"));
 }
 
+TEST(RefreshQueue, WhatIsBeingReadCanBeMarkedAsAWhole) {
+  RefreshQueue queue;
+  queue.mark("a", {1});
+  queue.mark("b", {2});
+  queue.take(10);
+  queue.mark("c", {3});
+  queue.mark_in_flight({4});
+  queue.finish_oldest_batch();
+  EXPECT_EQ(queue.oldest_pending(), StreamPosition{3});
+  EXPECT_THAT(paths(queue.take(10)), ::testing::ElementsAre("c", "a", "b"));
+}
+
 TEST(RefreshQueue, BatchesAreBoundedAndInOrder) {
   RefreshQueue queue;
   for (std::uint64_t i = 1; i <= 5; ++i) queue.mark(std::to_string(i), {i});

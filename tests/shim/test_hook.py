@@ -3,7 +3,7 @@
 import json
 import statistics
 
-from virtual_workspace import WORKSPACE
+from shim_node import WORKSPACE
 
 
 def test_install_is_idempotent_and_remove_leaves_nothing(node):
@@ -158,9 +158,22 @@ def test_a_foreign_import_costs_one_probe_and_no_input_or_output(node):
     assert out == {"asked": 100, "redis": 0}
 
 
-def test_stats_know_generation_and_source(node):
-    out = node.execute("s = b.stats(); out.update(same=s['generation'] == execution.generation, source=s['source'])")
-    assert out == {"same": True, "source": "shm"}
+def test_stats_count_what_imports_met_and_know_generation_and_source(node):
+    node.put("m.py")
+    out = node.execute(
+        """
+        import m
+        try:
+            import nope
+        except ImportError:
+            pass
+        b.begin_execution()
+        s = b.stats()
+        out.update(same=s["generation"] == execution.generation, source=s["source"], hits=s["hits"],
+                   executions=s["executions"], fences=s["fences"], missed=s["misses"] > 0)
+        """
+    )
+    assert out == {"same": True, "source": "shm", "hits": 1, "executions": 2, "fences": 2, "missed": True}
 
 
 def test_autoload_installs_the_hook_when_the_interpreter_starts(node):

@@ -1,6 +1,6 @@
 """What a module of the workspace looks like to the code that imports it."""
 
-from virtual_workspace import WORKSPACE
+from shim_node import WORKSPACE
 
 
 def test_module_attributes_name_storage_and_workspace(node):
@@ -201,6 +201,21 @@ def test_fallback_is_asked_last_and_only_for_what_nobody_has(node):
     assert out["x"] == ["pkg", "mé"]
     assert out["asked"] == ["extra/__init__.py", "extra/m/__init__.py", "extra/m.py"]
     assert out["sources"] == ["source", "fallback"]
+
+
+def test_fallback_is_asked_for_paths_of_the_scope_only(node):
+    out = node.worker(
+        """
+        asked = []
+        b.install_virtual_import_hook(fallback=lambda path: asked.append(path))
+        b.begin_execution(solution_id="s1")
+        try:
+            import nowhere
+        except ModuleNotFoundError:
+            out["asked"] = asked
+        """
+    )
+    assert out == {"asked": ["_solutions/s1/nowhere/__init__.py", "_solutions/s1/nowhere.py"]}
 
 
 def test_a_failing_fallback_breaks_no_import_and_is_named(node):

@@ -1,6 +1,6 @@
 """inspect, traceback, pkgutil, runpy, importlib.resources and pickle over modules that lie on no disk."""
 
-from virtual_workspace import WORKSPACE
+from shim_node import WORKSPACE
 
 MODULE = """
 def first():

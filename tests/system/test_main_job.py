@@ -85,6 +85,18 @@ def test_a_delete_ends_in_module_not_found_at_the_next_execution(live):
     assert raised.value.text.startswith("No module named 'shared.halopsa'")
 
 
+def test_no_delete_is_lost_between_del_and_srem(live):
+    worker = live.worker()
+    for i in range(300):
+        live.publish("fleeting.py", f"N = {i}\n")
+        got = worker.do("e = bifrost_cache.begin_execution(timeout=10); import fleeting; answer = [fleeting.N, e.source]")
+        assert got == [i, "shm"]
+        live.delete("fleeting.py")
+        assert worker.do("e = bifrost_cache.begin_execution(timeout=10)\n"
+                         "try:\n    import fleeting; answer = 'still there'\n"
+                         "except ModuleNotFoundError: answer = e.source") == "shm"
+
+
 def test_deleting_the_last_module_of_all_is_a_delete_too(live):
     client = live.redis.client()
     client.delete("bifrost:module:shared/halopsa.py")
