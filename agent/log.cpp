@@ -35,7 +35,7 @@ spdlog::level::level_enum level_of(Level level) {
 }
 
 // ASCII only: everything else, control characters above all, becomes \u00XX of its byte.
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
@@ -64,7 +64,7 @@ bool is_plain(std::string_view text) {
 std::string as_text(Level level, std::string_view name, Fields fields) {
   std::string line = fmt::format("level={} event={}", level_name(level), name);
   for (const auto& [key, value] : fields) {
-    line += fmt::format(" {}={}", key, is_plain(value.text()) ? value.text() : quoted(value.text()));
+    line += fmt::format(" {}={}", key, is_plain(value.text()) ? value.text() : in_quotes(value.text()));
   }
   return line;
 }
@@ -72,7 +72,7 @@ std::string as_text(Level level, std::string_view name, Fields fields) {
 std::string as_json(Level level, std::string_view name, Fields fields) {
   std::string line = fmt::format("\"level\":\"{}\",\"event\":\"{}\"", level_name(level), name);
   for (const auto& [key, value] : fields) {
-    line += fmt::format(",\"{}\":{}", key, value.is_number() ? value.text() : quoted(value.text()));
+    line += fmt::format(",\"{}\":{}", key, value.is_number() ? value.text() : in_quotes(value.text()));
   }
   return line;
 }
