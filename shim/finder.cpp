@@ -14,29 +14,6 @@ bool in_standard_library(const py::object& name) {
   return contained == 1;
 }
 
-// The directories in storage that a __path__ leads to. The workspace itself stands for the roots of the scope.
-std::vector<std::string> directories_of(ProcessState& state, const py::object& path) {
-  if (py::isinstance<NamespacePath>(path)) return path.cast<const NamespacePath&>().directories();
-  std::vector<std::string> directories;
-  const auto add = [&](py::handle entry) {
-    const auto text = utf8_of(entry);
-    const auto directory = text ? state.storage_of(*text) : std::nullopt;
-    if (!directory) return;
-    if (!directory->empty()) {
-      directories.emplace_back(*directory);
-      return;
-    }
-    const Scope scope = state.scope();
-    directories.insert(directories.end(), scope.roots().begin(), scope.roots().end());
-  };
-  if (PyList_Check(path.ptr())) {
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(path.ptr()); ++i) add(PyList_GET_ITEM(path.ptr(), i));
-  } else {
-    for (const py::handle entry : path) add(entry);
-  }
-  return directories;
-}
-
 // For callers that name a submodule without its parent's __path__: the directory its parents spell.
 std::vector<std::string> directories_below(const Scope& scope, std::string_view parents) {
   std::string directory(parents);

@@ -176,6 +176,14 @@ void bind_loader(py::module_& m) {
       .def("get_resource_reader", &VirtualModuleLoader::get_resource_reader, py::arg("fullname") = py::none())
       .def_property_readonly("name", &VirtualModuleLoader::name)
       .def_property_readonly("path", &VirtualModuleLoader::filename)
+      // As importlib's loader for files: specs compare their loaders.
+      .def(
+          "__eq__",
+          [](const VirtualModuleLoader& a, const VirtualModuleLoader& b) {
+            return a.name() == b.name() && a.filename() == b.filename();
+          },
+          py::is_operator())
+      .def("__hash__", [](const VirtualModuleLoader& l) { return std::hash<std::string>()(l.name() + l.filename()); })
       .def("__repr__",
            [](const VirtualModuleLoader& l) {
              return "<bifrost_cache.VirtualModuleLoader " + l.name() + " from " + l.filename() + ">";

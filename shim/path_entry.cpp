@@ -57,6 +57,10 @@ py::list WorkspacePathEntryFinder::iter_modules(const std::string& prefix) const
 WorkspacePathEntryFinder WorkspacePathHook::operator()(const std::string& entry) const {
   const auto directory = search_->state()->storage_of(entry);
   if (!directory) throw py::import_error("not in the workspace");
+  // runpy and others tell a script from a directory by whether anybody imports from it.
+  if (directory->ends_with(".py") && search_->state()->read_path(std::string(*directory)).found()) {
+    throw py::import_error("a module, not a directory");
+  }
   return WorkspacePathEntryFinder(search_, std::string(*directory));
 }
 

@@ -302,3 +302,38 @@ def test_invalid_arguments_are_refused_in_words(node):
     assert "precedence" in out["precedence"] and "first" in out["precedence"]
     assert "workspace" in out["workspace"] and "fallback" in out["fallback"]
     assert "solution_id" in out["solution"] and "timeout" in out["timeout"]
+
+
+def test_a_nested_namespace_grows_with_its_parents_path(node):
+    node.put("first/parent/child/one.py", "X = 1\n")
+    node.put("second/parent/child/two.py", "X = 2\n")
+    out = node.execute(
+        f"""
+        sys.path.append("{WORKSPACE}/first")
+        import parent.child.one
+        try:
+            import parent.child.two
+        except ModuleNotFoundError as error:
+            out["before"] = error.name
+        sys.path.append("{WORKSPACE}/second")
+        import parent.child.two
+        out.update(x=parent.child.two.X, path=list(parent.child.__path__))
+        """
+    )
+    assert out == {
+        "before": "parent.child.two",
+        "x": 2,
+        "path": [f"{WORKSPACE}/first/parent/child", f"{WORKSPACE}/second/parent/child"],
+    }
+
+
+def test_specs_of_the_same_module_are_equal(node):
+    node.put("m.py")
+    node.put("n.py")
+    out = node.execute(
+        """
+        find = b.get_virtual_finder().find_spec
+        out.update(same=find("m") == find("m"), other=find("m") == find("n"), one=len({find("m").loader, find("m").loader}))
+        """
+    )
+    assert out == {"same": True, "other": False, "one": 1}

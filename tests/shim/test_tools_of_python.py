@@ -131,6 +131,21 @@ def test_runpy_runs_modules_and_packages(node):
     assert node.python(code=code + "runpy.run_module('app', run_name='__main__')").stdout == "app app\n"
 
 
+def test_runpy_runs_a_directory_but_takes_a_modules_path_for_a_script(node):
+    node.put("app/__main__.py", "WHO = __name__\n")
+    out = node.execute(
+        f"""
+        import runpy
+        out["who"] = runpy.run_path("{WORKSPACE}/app")["WHO"]
+        try:
+            runpy.run_path("{WORKSPACE}/app/__main__.py")
+        except FileNotFoundError as error:
+            out["script"] = error.filename
+        """
+    )
+    assert out == {"who": "<run_path>", "script": f"{WORKSPACE}/app/__main__.py"}
+
+
 def test_loader_answers_as_the_abcs_say(node):
     node.put("pkg/__init__.py", "X = 1\r\n")
     out = node.execute(

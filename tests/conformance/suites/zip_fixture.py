@@ -1,0 +1,40 @@
+"""test_zipimport, publishing instead of writing archives: an entry of sys.path is a directory of the workspace."""
+
+from test import test_zipimport
+
+# What the archives hold compiled is published as source.
+test_zipimport.pyc_ext = ".py"
+test_zipimport.test_pyc = test_zipimport.test_src
+
+_ABOUT_PYC = "about .pyc members: compiled code is no file here"
+_ABOUT_ARCHIVES = "about the zipimporter object or the archive's bytes"
+NOT_OURS = {
+    "testUncheckedHashBasedPyc": _ABOUT_PYC,
+    "test_checked_hash_based_change_pyc": _ABOUT_PYC,
+    "testBadMagic": _ABOUT_PYC,
+    "testBadMagic2": _ABOUT_PYC,
+    "testBadMTime": _ABOUT_PYC,
+    "test2038MTime": _ABOUT_PYC,
+    "testGetCompiledSource": _ABOUT_PYC,
+    "testZipImporterMethods": _ABOUT_ARCHIVES,
+    "testZipImporterMethodsInSubDirectory": _ABOUT_ARCHIVES,
+    "testInvalidateCaches": _ABOUT_ARCHIVES,
+    "testGetData": _ABOUT_ARCHIVES,
+    "testUnencodable": _ABOUT_ARCHIVES,
+    "testBytesPath": _ABOUT_ARCHIVES,
+}
+_ONLY_SOURCE = "only .py files are stored, so get_data finds no others"
+DIFFERS = {
+    "testImporterAttr": _ONLY_SOURCE,
+    "testDoctestFile": _ONLY_SOURCE,
+    "testDoctestSuite": _ONLY_SOURCE,
+}
+
+
+class ZipFixture(test_zipimport.UncompressedZipImportTestCase):
+    def makeZip(self, files, zipName=None, **kw):
+        self.makeTree(files, zipName or test_zipimport.TEMP_ZIP)
+
+    def makeTree(self, files, dirName=test_zipimport.TEMP_DIR):
+        as_bytes = {name: (at, data.encode() if isinstance(data, str) else data) for name, (at, data) in files.items()}
+        super().makeTree(as_bytes, dirName)
