@@ -50,6 +50,7 @@ Result<AgentConfig> parse_agent_config(const Settings& s) {
       choice<OnExpiry>(s, Setting::kOnExpiry, {{"retain", OnExpiry::kRetain}, {"drop", OnExpiry::kDrop}});
   if (!expiry) return expiry.error();
   config.on_expiry = *expiry;
+  config.session.follow_expiry = *expiry == OnExpiry::kDrop;
   const auto lease = number(s, Setting::kLease, parse_duration_ms, 50, 3'600'000);
   if (!lease) return lease.error();
   config.session.lease = std::chrono::milliseconds(*lease);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "agent/log.hpp"
 #include "common/redis/contract.hpp"
 
 namespace bifrost::agent {
@@ -67,38 +68,57 @@ void ChangeStream::on_tracking(const redisReply& reply) {
   subscribe();
 }
 
+// Whether what is left of the signals is what was asked for; ends the stream otherwise.
+bool ChangeStream::sufficient() {
+  const bool enough = choice_ == SignalChoice::kBoth ? keyspace_ && tracking_ : keyspace_ || tracking_;
+  if (enough) return true;
+  callbacks_.on_broken(
+      std::string("Redis grants no way to hear of changes: ") +
+      (keyspace_ ? "" : "notify-keyspace-events lacks `KA` and may not be set, or PSUBSCRIBE was refused; ") +
+      (tracking_ ? "" : "CLIENT TRACKING was refused or not asked for; ") +
+      "set notify-keyspace-events to KA, or allow +client|tracking");
+  return false;
+}
+
 void ChangeStream::subscribe() {
-  const bool both = choice_ == SignalChoice::kBoth;
-  if ((!keyspace_ && !tracking_) || (both && !(keyspace_ && tracking_))) {
-    return callbacks_.on_broken(std::string("Redis grants no way to hear of changes: ") +
-                                (keyspace_ ? "" : "notify-keyspace-events lacks `KA` and may not be set; ") +
-                                (tracking_ ? "" : "CLIENT TRACKING was refused or not asked for; ") +
-                                "set notify-keyspace-events to KA, or allow +client|tracking");
-  }
+  if (!sufficient()) return;
   step_ = Step::kSubscribing;
   if (tracking_) {
     link_->send({"SUBSCRIBE", kInvalidateChannel});
-    ++confirmations_left_;
+    unconfirmed_.push_back(&tracking_);
   }
   if (keyspace_) {
     link_->send({"PSUBSCRIBE", keyspace_pattern_});
-    ++confirmations_left_;
+    unconfirmed_.push_back(&keyspace_);
   }
+}
+
+// A refusal (the ACL's channels) takes one signal away; the other may be enough.
+void ChangeStream::on_confirmation(const redisReply& reply) {
+  bool& signal = *unconfirmed_.front();
+  unconfirmed_.pop_front();
+  if (is_error(reply)) {
+    log::warn("subscription_refused",
+              {{"signal", &signal == &keyspace_ ? "keyspace" : "tracking"}, {"why", text_of(reply)}});
+    signal = false;
+    if (!sufficient()) return;
+  }
+  if (!unconfirmed_.empty()) return;
+  step_ = Step::kLive;
+  callbacks_.on_live();
 }
 
 // Messages are told apart by their first element and their length; a PONG is an array of two on this connection.
 void ChangeStream::on_message(const redisReply& reply) {
-  if (is_error(reply)) return callbacks_.on_broken("the subscription was refused: " + std::string(text_of(reply)));
   const auto parts = elements_of(reply);
-  if (parts.empty() || !is_string(*parts[0])) return;
-  const std::string_view what = text_of(*parts[0]);
+  const std::string_view what = parts.empty() || !is_string(*parts[0]) ? std::string_view{} : text_of(*parts[0]);
   if (what == "pmessage" && parts.size() == 4) return on_keyspace_event(text_of(*parts[2]), text_of(*parts[3]));
   if (what == "message" && parts.size() == 3) return on_invalidation(*parts[2]);
   if (what == "pong") return callbacks_.on_pong();
-  if ((what == "subscribe" || what == "psubscribe") && step_ == Step::kSubscribing && --confirmations_left_ == 0) {
-    step_ = Step::kLive;
-    callbacks_.on_live();
+  if (step_ == Step::kSubscribing && (is_error(reply) || what == "subscribe" || what == "psubscribe")) {
+    return on_confirmation(reply);
   }
+  if (is_error(reply)) callbacks_.on_broken("the subscription was refused: " + std::string(text_of(reply)));
 }
 
 void ChangeStream::on_keyspace_event(std::string_view channel, std::string_view event) {

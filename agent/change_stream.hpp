@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -52,6 +53,8 @@ class ChangeStream {
   void on_client_id(const redisReply& reply);
   void on_tracking(const redisReply& reply);
   void subscribe();
+  void on_confirmation(const redisReply& reply);
+  bool sufficient();
   void on_message(const redisReply& reply);
   void on_keyspace_event(std::string_view channel, std::string_view event);
   void on_invalidation(const redisReply& keys);
@@ -66,7 +69,7 @@ class ChangeStream {
   std::string keyspace_prefix_;  // of a channel name, before the key
   Callbacks callbacks_;
   Step step_ = Step::kClientId;
-  unsigned confirmations_left_ = 0;
+  std::deque<bool*> unconfirmed_;  // what was asked for, in order: tracking_ or keyspace_
   std::unique_ptr<LoopLink> link_;
 };
 

@@ -14,16 +14,23 @@ void RefreshQueue::mark(std::string_view path, StreamPosition at, Doubt doubt) {
   waiting_.emplace(pending.path, &pending);
 }
 
-std::vector<PendingPath> RefreshQueue::take(std::size_t limit) {
+std::vector<PendingPath> RefreshQueue::take(std::size_t max_paths, std::uint64_t max_bytes) {
   std::vector<PendingPath> batch;
-  while (batch.size() < limit && !queue_.empty()) {
-    waiting_.erase(queue_.front().path);
-    batch.push_back(std::move(queue_.front()));
-    queue_.pop_front();
+  std::uint64_t bytes = 0;
+  while (batch.size() < max_paths && waiting() != 0) {
+    std::deque<PendingPath>& from = again_.empty() ? queue_ : again_;
+    bytes += from.front().answer_bytes();
+    if (bytes > max_bytes && !batch.empty()) break;
+    if (again_.empty()) waiting_.erase(from.front().path);
+    batch.push_back(std::move(from.front()));
+    from.pop_front();
   }
   if (batch.empty()) return batch;
-  Batch& taken = batches_.emplace_back(Batch{batch.front().first_mark, {}});
-  for (const PendingPath& p : batch) taken.paths.push_back(p.path);
+  Batch& taken = batches_.emplace_back(Batch{kNothingPending, {}});
+  for (const PendingPath& p : batch) {
+    taken.first_mark = std::min(taken.first_mark, p.first_mark);
+    taken.paths.push_back(p.path);
+  }
   return batch;
 }
 
@@ -39,6 +46,7 @@ void RefreshQueue::finish_oldest_batch() {
 
 StreamPosition RefreshQueue::oldest_pending() const {
   StreamPosition oldest = queue_.empty() ? kNothingPending : queue_.front().first_mark;
+  for (const PendingPath& p : again_) oldest = std::min(oldest, p.first_mark);
   for (const Batch& b : batches_) oldest = std::min(oldest, b.first_mark);
   return oldest;
 }
@@ -46,6 +54,7 @@ StreamPosition RefreshQueue::oldest_pending() const {
 void RefreshQueue::clear() {
   waiting_.clear();
   queue_.clear();
+  again_.clear();
   batches_.clear();
 }
 

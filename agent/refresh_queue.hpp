@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace bifrost::agent {
@@ -23,9 +24,21 @@ struct StreamPosition {
 };
 
 struct PendingPath {
+  // Most values are small and take one question. A longer one is measured first and then read by its size, so that the
+  // bytes of a batch are known before it is asked for.
+  enum class Read { kSmall, kMeasure, kSized };
+  static constexpr std::uint64_t kSmallBytes = 32 * 1024;
+
   std::string path;
   StreamPosition first_mark;
   bool explicitly_deleted = false;  // the last message about it was a deletion on purpose
+  Read read = Read::kSmall;
+  std::uint64_t size_bytes = 0;  // kSized
+
+  // The most that its answer can hold.
+  std::uint64_t answer_bytes() const {
+    return read == Read::kSmall ? kSmallBytes : read == Read::kSized ? size_bytes : 0;
+  }
 };
 
 class RefreshQueue {
@@ -42,19 +55,23 @@ class RefreshQueue {
   // Marks what is being read right now: those reads may have happened before whatever `at` speaks of.
   void mark_in_flight(StreamPosition at);
 
-  // Takes up to `limit` paths, oldest first; they count as pending until finish() of the same batch.
-  std::vector<PendingPath> take(std::size_t limit);
+  // Takes up to `max_paths` whose answers hold up to `max_bytes` together, or one that is larger; oldest first. They
+  // count as pending until finish_oldest_batch() of the same batch.
+  std::vector<PendingPath> take(std::size_t max_paths, std::uint64_t max_bytes);
+  // One that was taken turned out to need another question. Call before its batch is finished: it stays pending.
+  void read_again(PendingPath pending) { again_.push_back(std::move(pending)); }
   // The oldest batch that was taken has been applied: batches finish in the order in which they were taken.
   void finish_oldest_batch();
 
-  std::size_t waiting() const { return queue_.size(); }
-  bool idle() const { return queue_.empty() && batches_.empty(); }
+  std::size_t waiting() const { return queue_.size() + again_.size(); }
+  bool idle() const { return waiting() == 0 && batches_.empty(); }
   StreamPosition oldest_pending() const;
   void clear();
 
  private:
   std::deque<PendingPath> queue_;                               // by first_mark
   std::unordered_map<std::string_view, PendingPath*> waiting_;  // into queue_: a deque does not move its elements
+  std::deque<PendingPath> again_;  // taken before and to be taken first: older than all of queue_
   struct Batch {
     StreamPosition first_mark;
     std::vector<std::string> paths;

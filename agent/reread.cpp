@@ -1,5 +1,6 @@
 #include "agent/reread.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/redis/contract.hpp"
@@ -21,19 +22,47 @@ Reread::Reread(std::vector<PendingPath> paths, std::uint64_t max_module_bytes)
     : paths_(std::move(paths)), max_module_bytes_(max_module_bytes) {}
 
 void Reread::send(const std::function<void(const Command&)>& send) const {
-  const std::string last_byte = std::to_string(max_module_bytes_);  // inclusive: one more than the limit
   send({"MULTI"});
   send({"TYPE", contract::kIndexKey});
   for (const PendingPath& p : paths_) {
     const std::string key = contract::key_of(p.path);
     send({"PTTL", key});
-    send({"GETRANGE", key, "0", last_byte});
+    if (p.read == PendingPath::Read::kMeasure) {
+      send({"STRLEN", key});
+    } else {
+      // The last byte is inclusive: one more than expected shows that there is more.
+      send({"GETRANGE", key, "0", std::to_string(std::min(p.answer_bytes(), max_module_bytes_))});
+    }
     send({"SISMEMBER", contract::kIndexKey, p.path});
   }
   send({"EXEC"});
 }
 
-Status Reread::read(const redisReply& exec, const std::function<void(const Observation&)>& report) const {
+Observation Reread::observe(const PendingPath& asked, const redisReply& ttl, const redisReply& value) const {
+  Observation o;
+  o.path = asked.path;
+  o.explicitly_deleted = asked.explicitly_deleted;
+  if (is_error(value)) {
+    o.kind = Observation::Kind::kWrongType;
+    return o;
+  }
+  if (ttl.type == REDIS_REPLY_INTEGER && ttl.integer == kNoSuchKey) return o;
+  if (ttl.type == REDIS_REPLY_INTEGER && ttl.integer >= 0) o.ttl = std::chrono::milliseconds(ttl.integer);
+  if (asked.read == PendingPath::Read::kMeasure) {
+    o.size_bytes = static_cast<std::uint64_t>(value.integer);
+    o.kind = o.size_bytes > max_module_bytes_ ? Observation::Kind::kTooBig : Observation::Kind::kMeasured;
+  } else if (value.len > max_module_bytes_) {
+    o.kind = Observation::Kind::kTooBig;
+  } else if (value.len > asked.answer_bytes()) {
+    o.kind = Observation::Kind::kLonger;
+  } else {
+    o.kind = Observation::Kind::kValue;
+    o.value = text_of(value);
+  }
+  return o;
+}
+
+Status Reread::read(const redisReply& exec, const Report& report) const {
   if (is_error(exec)) return Error{ErrorCode::kRefused, "a re-read was refused: " + std::string(text_of(exec))};
   const auto replies = elements_of(exec);
   if (replies.size() != 1 + 3 * paths_.size()) {
@@ -41,24 +70,9 @@ Status Reread::read(const redisReply& exec, const std::function<void(const Obser
   }
   const std::string_view index_type = text_of(*replies[0]);
   for (std::size_t i = 0; i < paths_.size(); ++i) {
-    const redisReply& ttl = *replies[1 + 3 * i];
-    const redisReply& value = *replies[2 + 3 * i];
-    const redisReply& is_member = *replies[3 + 3 * i];
-    Observation o;
-    o.path = paths_[i].path;
-    o.explicitly_deleted = paths_[i].explicitly_deleted;
-    o.index = index_entry(index_type, is_member);
-    if (is_error(value)) {
-      o.kind = Observation::Kind::kWrongType;
-    } else if (ttl.type == REDIS_REPLY_INTEGER && ttl.integer == kNoSuchKey) {
-      o.kind = Observation::Kind::kVanished;
-    } else if (value.len > max_module_bytes_) {
-      o.kind = Observation::Kind::kTooBig;
-    } else {
-      o.kind = Observation::Kind::kValue;
-      o.value = text_of(value);
-    }
-    report(o);
+    Observation o = observe(paths_[i], *replies[1 + 3 * i], *replies[2 + 3 * i]);
+    o.index = index_entry(index_type, *replies[3 + 3 * i]);
+    report(paths_[i], o);
   }
   return Done{};
 }

@@ -1,12 +1,14 @@
 // reread.hpp - one batch of re-reads: the commands of its MULTI, and what its EXEC says about each path.
 //
-// Per path PTTL (does the key exist?), GETRANGE up to one byte past the limit (its value, and never more memory than
-// the limit; GET would take whatever is there) and SISMEMBER of the index; TYPE of the index once. One MULTI, so that
-// value and index entry are of one instant, and so are all values of the batch. Pure: no connection.
+// Per path PTTL (does the key exist?), GETRANGE up to one byte past what is expected (its value, and never more memory
+// than planned; GET would take whatever is there) or STRLEN, and SISMEMBER of the index; TYPE of the index once. One
+// MULTI, so that value and index entry are of one instant, and so are all values of the batch. Pure: no connection.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,13 +22,22 @@ namespace bifrost::agent {
 
 // What Redis says about one path.
 struct Observation {
-  enum class Kind { kValue, kVanished, kWrongType, kTooBig };
+  enum class Kind {
+    kValue,
+    kVanished,
+    kWrongType,
+    kTooBig,
+    kLonger,    // than was asked for: measure it
+    kMeasured,  // size_bytes is known: read it
+  };
 
   Kind kind = Kind::kVanished;
   std::string_view path;
   std::string_view value;  // kValue: points into the reply
   IndexEntry index = IndexEntry::kUnknown;
   bool explicitly_deleted = false;
+  std::uint64_t size_bytes = 0;  // kMeasured
+  std::optional<std::chrono::milliseconds> ttl;
 };
 
 class Reread {
@@ -37,12 +48,15 @@ class Reread {
   void send(const std::function<void(const Command&)>& send) const;
   std::size_t commands_before_exec() const { return 2 + 3 * paths_.size(); }
 
-  // Reports every path of the batch. Errors: kRefused, when Redis did not execute the batch.
-  Status read(const redisReply& exec, const std::function<void(const Observation&)>& report) const;
+  // Reports every path of the batch, in order. Errors: kRefused, when Redis did not execute the batch.
+  using Report = std::function<void(const PendingPath& asked, const Observation& seen)>;
+  Status read(const redisReply& exec, const Report& report) const;
 
   const std::vector<PendingPath>& paths() const { return paths_; }
 
  private:
+  Observation observe(const PendingPath& asked, const redisReply& ttl, const redisReply& value) const;
+
   std::vector<PendingPath> paths_;
   std::uint64_t max_module_bytes_;
 };

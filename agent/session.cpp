@@ -1,11 +1,10 @@
 #include "agent/session.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <utility>
 
-#include "agent/keyspace_flags.hpp"
 #include "agent/log.hpp"
+#include "agent/notification_setup.hpp"
 #include "common/redis/contract.hpp"
 
 namespace bifrost::agent {
@@ -18,7 +17,7 @@ constexpr std::string_view kScanCount = "1000";
 constexpr std::size_t kScanBacklog = 20'000;  // waiting paths above which no further page is asked for
 constexpr std::size_t kMaxQueue = 2'000'000;  // distinct waiting paths; beyond it, start over
 constexpr std::size_t kMaxBatchPaths = 128;
-constexpr std::uint64_t kBatchBytes = 4u << 20;  // aimed at, by the running estimate
+constexpr std::uint64_t kBatchBytes = 4u << 20;
 constexpr std::size_t kMaxBatchesInFlight = 4;
 constexpr milliseconds kGroupPatience{50};  // how long a group may wait for a quiet moment
 constexpr milliseconds kPongPatience{5000};
@@ -35,41 +34,18 @@ std::uint64_t ms(nanoseconds d) {
   return static_cast<std::uint64_t>(d.count() / 1'000'000);
 }
 
-// `field:value` of an INFO reply.
-std::string info_field(std::string_view info, std::string_view field) {
-  const std::string needle = "\n" + std::string(field) + ":";
-  const auto at = info.find(needle);
-  if (at == std::string_view::npos) return {};
-  const std::string_view rest = info.substr(at + needle.size());
-  return std::string(rest.substr(0, rest.find_first_of("\r\n")));
-}
-
-bool version_at_least(std::string_view version, int major, int minor) {
-  int have_major = 0;
-  int have_minor = 0;
-  if (std::sscanf(std::string(version).c_str(), "%d.%d", &have_major, &have_minor) != 2) return true;
-  return have_major > major || (have_major == major && have_minor >= minor);
-}
-
 }  // namespace
 
 Session::Session(uv_loop_t* loop, const SessionOptions& options, SegmentWriter& writer, Mirror& mirror,
                  Callbacks callbacks)
-    : loop_(loop),
-      options_(options),
-      writer_(writer),
-      mirror_(mirror),
-      callbacks_(std::move(callbacks)),
-      started_(boot_now()) {
+    : loop_(loop), options_(options), writer_(writer), mirror_(mirror), callbacks_(std::move(callbacks)) {
   data_ = std::make_unique<DataConnection>(
       loop_, options_.url, [this] { check_server(); }, [this](const std::string& why) { end("data: " + why); });
   tick_ = std::make_unique<Timer>(loop_, [this] { on_tick(); });
 }
 
 Session::~Session() {
-  for (Waiter& w : std::exchange(waiters_, {})) {
-    w.on_fence(Error{ErrorCode::kUnreachable, "the agent lost its connection to Redis"});
-  }
+  waiters_.answer_up_to(boot_now(), Error{ErrorCode::kUnreachable, "the agent lost its connection to Redis"});
 }
 
 // From here on the session does nothing more, whatever still arrives before it is destroyed.
@@ -82,48 +58,30 @@ void Session::end(const std::string& why) {
 // --- Setting up ------------------------------------------------------------------------------------------------
 
 void Session::check_server() {
-  data_->ask({"INFO"}, [this](const redisReply& reply, const std::string&) {
-    const std::string_view info = text_of(reply);  // an error when INFO is not allowed: then nothing is known
-    if (!is_error(reply)) {
-      const std::string version = info_field(info, "redis_version");
-      if (!version_at_least(version, 6, 2)) {
-        return end("Redis " + version + " is too old: client tracking works from 6.2 on");
-      }
-      if (info_field(info, "cluster_enabled") == "1") {
-        return end("this is a Redis Cluster node, and clusters are not supported: point the agent at a single master");
-      }
+  ServerWatch::Callbacks callbacks;
+  callbacks.on_unusable = [this](const std::string& why) { end(why); };
+  callbacks.on_swept = [this](const std::string& why) {
+    log::warn("redis_swept", {{"why", why + " was executed: reading everything again"}});
+    if (!ended_) begin_sync();
+  };
+  callbacks.on_clean = [this] { give_lease(); };
+  watch_ = std::make_unique<ServerWatch>(*data_, std::move(callbacks));
+  watch_->begin([this](const ServerFacts& facts) {
+    if (!version_at_least(facts.version, 6, 2)) {
+      return end("Redis " + facts.version + " is too old: client tracking works from 6.2 on");
     }
-    enable_notifications();
+    if (facts.cluster) {
+      return end("this is a Redis Cluster node, and clusters are not supported: point the agent at a single master");
+    }
+    set_up_notifications(*data_, options_.signal,
+                         [this](Notifications n) { open_stream(n != Notifications::kOff, n == Notifications::kOn); });
   });
 }
 
-void Session::enable_notifications() {
-  if (options_.signal == SignalChoice::kTracking) return open_stream(false);
-  data_->ask({"CONFIG", "GET", "notify-keyspace-events"}, [this](const redisReply& reply, const std::string&) {
-    const auto pair = elements_of(reply);
-    if (pair.size() != 2) {
-      log::info("notifications", {{"enabled", "unknown"}, {"why", "CONFIG GET is not allowed"}});
-      // Whoever asks for them by name vouches for the server's configuration.
-      return open_stream(options_.signal == SignalChoice::kKeyspace || options_.signal == SignalChoice::kBoth);
-    }
-    const std::string before(text_of(*pair[1]));
-    const auto wanted = flags_to_set(before);
-    if (!wanted) return open_stream(true);
-    data_->ask({"CONFIG", "SET", "notify-keyspace-events", *wanted},
-               [this, before, wanted = *wanted](const redisReply& set, const std::string&) {
-                 if (is_error(set)) {
-                   log::warn("notifications", {{"enabled", "no"}, {"flags", before}, {"why", text_of(set)}});
-                 } else {
-                   log::info("notifications_enabled", {{"flags_before", before}, {"flags", wanted}});
-                 }
-                 open_stream(!is_error(set));
-               });
-  });
-}
-
-void Session::open_stream(bool keyspace_enabled) {
+void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
   ChangeStream::Callbacks callbacks;
-  callbacks.on_live = [this] {
+  callbacks.on_live = [this, flags_visible] {
+    if (flags_visible && stream_->keyspace()) watch_->watch_flags();
     log::info("subscribed", {{"keyspace", stream_->keyspace() ? "yes" : "no"},
                              {"tracking", stream_->tracking() ? "yes" : "no"},
                              {"redis", options_.url.display()}});
@@ -163,6 +121,8 @@ void Session::open_stream(bool keyspace_enabled) {
 
 void Session::begin_sync() {
   writer_.revoke_lease();
+  synced_through_ = {};
+  writer_.forget_shortage();
   writer_.count(Counter::kResyncs);
   phase_ = Phase::kScanning;
   show_state();
@@ -244,31 +204,45 @@ void Session::advance() {
 
 void Session::read_more() {
   while (batches_in_flight_ < kMaxBatchesInFlight && queue_.waiting() != 0) {
-    const std::size_t paths = std::clamp<std::size_t>(kBatchBytes / bytes_per_value_, 1, kMaxBatchPaths);
-    const auto batch = std::make_shared<Reread>(queue_.take(paths), options_.max_module_bytes);
+    const auto batch = std::make_shared<Reread>(queue_.take(kMaxBatchPaths, kBatchBytes), options_.max_module_bytes);
     batch->send([this](const Command& command) { data_->send(command); });
     data_->expect(batch->commands_before_exec(),
-                  [this, batch](const redisReply& exec, const std::string& error) { on_batch(*batch, exec, error); });
+                  [this, batch, sent = boot_now()](const redisReply& exec, const std::string& error) {
+                    on_batch(*batch, sent, exec, error);
+                  });
     ++batches_in_flight_;
   }
   if (scan_running_ && !scan_cursor_.empty() && queue_.waiting() < kScanBacklog) next_scan_page();
 }
 
-void Session::on_batch(const Reread& batch, const redisReply& exec, const std::string& queue_error) {
+void Session::on_batch(const Reread& batch, BootTime sent, const redisReply& exec, const std::string& queue_error) {
   if (ended_) return;
   --batches_in_flight_;
-  std::uint64_t bytes = 0;
-  const Status read = batch.read(exec, [&](const Observation& seen) {
-    bytes += seen.value.size();
-    mirror_.apply(seen);
-  });
+  const Status read =
+      batch.read(exec, [&](const PendingPath& asked, const Observation& seen) { on_observation(asked, seen, sent); });
   if (!read) return end(queue_error.empty() ? read.error().message : queue_error);
   queue_.finish_oldest_batch();
   last_applied_ = boot_now();
   if (writer_.has_staged() && staged_since_.ns == 0) staged_since_ = last_applied_;
-  // Half old, half new: one giant module must not shrink every batch for long, nor go unnoticed.
-  bytes_per_value_ = std::max<std::uint64_t>(256, (bytes_per_value_ + bytes / batch.paths().size()) / 2);
   advance();
+}
+
+void Session::on_observation(const PendingPath& asked, const Observation& seen, BootTime sent) {
+  PendingPath again = asked;
+  switch (seen.kind) {
+    case Observation::Kind::kLonger:
+      again.read = PendingPath::Read::kMeasure;
+      return queue_.read_again(std::move(again));
+    case Observation::Kind::kMeasured:
+      again.read = PendingPath::Read::kSized;
+      again.size_bytes = seen.size_bytes;
+      return queue_.read_again(std::move(again));
+    default: break;
+  }
+  if (options_.follow_expiry) {
+    seen.ttl ? expiries_.set(seen.path, sent + *seen.ttl) : expiries_.forget(seen.path);
+  }
+  mirror_.apply(seen);
 }
 
 void Session::move_phase() {
@@ -315,26 +289,25 @@ void Session::publish_freshness() {
   if (!fulfilled) return;
   if (writer_.starved()) return;  // an old version may still be visible: no promises
   show_state();                   // a cold or crowded mirror may have become so without a commit
-  writer_.publish_sync(*fulfilled, *fulfilled + options_.lease);
-  const FenceAnswer answer{writer_.generation(), *fulfilled};
-  std::vector<Waiter> waiting;
-  for (Waiter& w : std::exchange(waiters_, {})) {
-    if (w.since <= *fulfilled) {
-      w.on_fence(answer);
-    } else {
-      waiting.push_back(std::move(w));
-    }
-  }
-  for (Waiter& w : waiting) waiters_.push_back(std::move(w));
+  synced_through_ = *fulfilled;
+  give_lease();
+  waiters_.answer_up_to(*fulfilled, FenceAnswer{writer_.generation(), *fulfilled});
+}
+
+// What no message tells of is known up to the last look at the server (F3).
+void Session::give_lease() {
+  if (phase_ != Phase::kLive || synced_through_.ns == 0) return;
+  writer_.publish_sync(synced_through_, std::min(synced_through_, watch_->vouched_until()) + options_.lease);
 }
 
 void Session::fence_when_due() {
   if (phase_ == Phase::kConnecting || fences_.in_flight()) return;
   const BootTime last = fences_.last_sent();
   const bool group_waits = writer_.has_staged() && queue_.idle() && last < last_applied_;
-  const bool asked = std::any_of(waiters_.begin(), waiters_.end(), [&](const Waiter& w) { return last < w.since; });
+  const bool asked = waiters_.any_after(last);
   const bool due = lasted(last) >= options_.lease / 4;
   if (!group_waits && !asked && !due) return;
+  if (due || lasted(watch_->vouched_until()) >= options_.lease / 4) watch_->look(stream_->tracking());
   fences_.sent(boot_now());
   stream_->ping();
 }
@@ -344,7 +317,7 @@ void Session::fence(OnFence on_fence) {
   if (phase_ != Phase::kLive) {
     return on_fence(Error{ErrorCode::kBusy, "the agent is still synchronising with Redis"});
   }
-  waiters_.push_back({boot_now(), std::move(on_fence)});
+  waiters_.add(boot_now(), std::move(on_fence));
   fence_when_due();
 }
 
@@ -356,17 +329,12 @@ void Session::on_tick() {
   }
   if (data_->silent_for(now) > kDataPatience) return end("no answer on the data connection");
   if (data_->idle_for(now) > kDataKeepAlive) data_->ask({"PING"}, [](const redisReply&, const std::string&) {});
-  std::vector<Waiter> waiting;
-  for (Waiter& w : std::exchange(waiters_, {})) {
-    if (now.since(w.since) > kFencePatience) {
-      w.on_fence(Error{ErrorCode::kTimeout, "Redis did not answer a fence in time"});
-    } else {
-      waiting.push_back(std::move(w));
-    }
-  }
-  for (Waiter& w : waiting) waiters_.push_back(std::move(w));
-  if (phase_ == Phase::kLive && writer_.starved() && lasted(scan_started_) > kStarvedRetry) {
-    writer_.forget_starvation();
+  waiters_.answer_up_to({now.ns - static_cast<std::uint64_t>(nanoseconds(kFencePatience).count())},
+                        Error{ErrorCode::kTimeout, "Redis did not answer a fence in time"});
+  expiries_.take_due(now, [this](const std::string& path) { mark(path); });
+  const bool short_of_room = writer_.starved() || writer_.incomplete();
+  if (phase_ == Phase::kLive && short_of_room &&
+      lasted(scan_started_) > (writer_.starved() ? kStarvedRetry : options_.reconcile)) {
     begin_sync();
   } else if (phase_ == Phase::kLive && !scan_running_ && lasted(scan_started_) > options_.reconcile) {
     begin_scan(ScanKind::kNamesOnly);
@@ -375,15 +343,16 @@ void Session::on_tick() {
 }
 
 void Session::show_state() {
+  const bool short_of_room = writer_.starved() || writer_.incomplete();
   LinkState state;
   state.redis_connected = true;
-  state.complete = phase_ == Phase::kLive;
+  state.complete = phase_ == Phase::kLive && !writer_.incomplete();
   state.signals = (stream_->keyspace() ? static_cast<std::uint64_t>(layout::Signal::kKeyspace) : 0) |
                   (stream_->tracking() ? static_cast<std::uint64_t>(layout::Signal::kTracking) : 0);
-  state.state = phase_ != Phase::kLive                             ? layout::AgentState::kSyncing
-                : writer_.starved() || writer_.without_room() != 0 ? layout::AgentState::kDegraded
-                : mirror_.cold()                                   ? layout::AgentState::kCold
-                                                                   : layout::AgentState::kLive;
+  state.state = phase_ != Phase::kLive                         ? layout::AgentState::kSyncing
+                : short_of_room || writer_.without_room() != 0 ? layout::AgentState::kDegraded
+                : mirror_.cold()                               ? layout::AgentState::kCold
+                                                               : layout::AgentState::kLive;
   writer_.set_link_state(state);
 }
 

@@ -6,6 +6,7 @@
 // Any trouble ends the session: the agent revokes the lease and starts another. Belongs to the loop's thread.
 // (F1) synced_through = t only if every message before the PONG of a PING sent at t has been applied and committed.
 // (F2) No lease before a full synchronisation of this session has been committed.
+// (F3) No lease reaches further than the newest look at the server that found nothing unheard-of.
 // Reasons: docs/consistency.md section 3.
 #pragma once
 
@@ -13,16 +14,17 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "agent/change_stream.hpp"
 #include "agent/data_connection.hpp"
+#include "agent/expiry_clock.hpp"
 #include "agent/fence_book.hpp"
+#include "agent/fence_waiters.hpp"
 #include "agent/mirror.hpp"
 #include "agent/refresh_queue.hpp"
 #include "agent/reread.hpp"
+#include "agent/server_watch.hpp"
 #include "common/control/control_client.hpp"
 #include "common/writer/segment_writer.hpp"
 
@@ -34,6 +36,7 @@ struct SessionOptions {
   std::chrono::milliseconds lease{1000};
   std::chrono::milliseconds reconcile{60'000};
   std::uint64_t max_module_bytes = 32u << 20;
+  bool follow_expiry = false;  // read keys again when they are due to expire: for --on-expiry drop
 };
 
 class Session {
@@ -43,7 +46,7 @@ class Session {
     std::function<void(std::string why)> on_broken;  // the session is over: destroy it in a later turn of the loop
     std::function<void(std::string why)> on_fatal;   // the segment cannot be written: so is the agent
   };
-  using OnFence = std::function<void(Result<FenceAnswer>)>;
+  using OnFence = FenceWaiters::OnFence;
 
   Session(uv_loop_t* loop, const SessionOptions& options, SegmentWriter& writer, Mirror& mirror, Callbacks callbacks);
   ~Session();
@@ -64,14 +67,9 @@ class Session {
     kLive,
   };
   enum class ScanKind { kEverything, kNamesOnly };
-  struct Waiter {
-    BootTime since;
-    OnFence on_fence;
-  };
 
   void check_server();
-  void enable_notifications();
-  void open_stream(bool keyspace_enabled);
+  void open_stream(bool keyspace_enabled, bool flags_visible);
   void begin_sync();
   void begin_scan(ScanKind kind);
   void next_scan_page();
@@ -81,11 +79,13 @@ class Session {
   void mark(std::string_view path, RefreshQueue::Doubt doubt = RefreshQueue::Doubt::kUnspecific);
   void advance();
   void read_more();
-  void on_batch(const Reread& batch, const redisReply& exec, const std::string& queue_error);
+  void on_batch(const Reread& batch, BootTime sent, const redisReply& exec, const std::string& queue_error);
+  void on_observation(const PendingPath& asked, const Observation& seen, BootTime sent);
   void move_phase();
   void commit_when_whole();
   void commit();
   void publish_freshness();
+  void give_lease();
   void fence_when_due();
   void on_tick();
   void show_state();
@@ -98,13 +98,16 @@ class Session {
   Callbacks callbacks_;
 
   std::unique_ptr<DataConnection> data_;
+  std::unique_ptr<ServerWatch> watch_;
   std::unique_ptr<ChangeStream> stream_;
   std::unique_ptr<Timer> tick_;
 
   Phase phase_ = Phase::kConnecting;
   RefreshQueue queue_;
   FenceBook fences_;
-  std::vector<Waiter> waiters_;
+  FenceWaiters waiters_;
+  ExpiryClock expiries_;
+  BootTime synced_through_;  // as published in this session; 0: not since the last synchronisation
   StreamPosition position_;  // of the last message
   StreamPosition sync_end_;  // last mark made by the scan
   bool scan_running_ = false;
@@ -112,10 +115,8 @@ class Session {
   std::string scan_cursor_;  // of the page to ask for, when back-pressure held it up
   bool prune_after_sync_ = false;
   std::size_t batches_in_flight_ = 0;
-  std::uint64_t bytes_per_value_ = 8192;  // running estimate: bounds the bytes of a batch
-  BootTime last_applied_;                 // when the last re-read was staged
-  BootTime staged_since_;                 // when the oldest uncommitted change was staged; 0: none
-  BootTime started_;
+  BootTime last_applied_;  // when the last re-read was staged
+  BootTime staged_since_;  // when the oldest uncommitted change was staged; 0: none
   BootTime scan_started_;
   bool ended_ = false;
 };

@@ -45,14 +45,20 @@ Put SegmentWriter::put_source(std::string_view path, std::string_view content, s
 
 Put SegmentWriter::put_not_mirrored(std::string_view path, std::string_view reason) {
   const Put put = stage_file({KeySpace::kFile, RecordKind::kNotMirrored, path, {}, reason, {}});
-  if (put == Put::kNoRoom) starved_ = true;
+  if (put == Put::kNoRoom) note_no_room(KeySpace::kFile, path);
   return put;
 }
 
 bool SegmentWriter::remove(std::string_view path) {
   const Put put = stage_file({KeySpace::kFile, RecordKind::kAbsent, path, {}, {}, {}});
-  if (put == Put::kNoRoom) starved_ = true;
+  if (put == Put::kNoRoom) note_no_room(KeySpace::kFile, path);
   return put != Put::kUnchanged;
+}
+
+// A key that has a slot still shows its old version; one without a slot looks as if it did not exist.
+void SegmentWriter::note_no_room(KeySpace space, std::string_view key) {
+  const auto place = table_->place_of(space, key);
+  (place && place->head.value != 0 ? starved_ : incomplete_) = true;
 }
 
 Put SegmentWriter::stage_file(const Change& change) {
@@ -226,7 +232,7 @@ void SegmentWriter::stage_node(const std::string& node) {
     if (put == Put::kNoRoom) break;
     if (table_.get() == table || value.file.empty()) return;
   }
-  starved_ = true;  // until then the name would get a wrong answer
+  note_no_room(KeySpace::kNode, node);
   nodes_.touch_again(node);
 }
 

@@ -87,7 +87,10 @@ class SegmentWriter {
   // Nothing more fits at all: an old version may still be visible, so no lease may be given until this ends.
   // After it, read everything again.
   bool starved() const { return starved_; }
-  void forget_starvation() { starved_ = false; }
+  // Some key found no slot: a miss does not mean that Redis has no such module.
+  bool incomplete() const { return incomplete_; }
+  // Before everything is read again.
+  void forget_shortage() { starved_ = incomplete_ = false; }
   std::uint64_t modules() const { return modules_; }
   std::uint64_t not_mirrored() const { return not_mirrored_; }
   // Of those not mirrored, the ones that would be if there were room.
@@ -107,6 +110,7 @@ class SegmentWriter {
   Put stage(const Change& change);
   Put stage_file(const Change& change);
   void stage_node(const std::string& node);
+  void note_no_room(layout::KeySpace space, std::string_view key);
   std::optional<SegmentTable::Place> place_with_room(const Change& change);
   std::optional<RecordOffset> allocate(const Change& change, std::uint64_t extent_bytes);
   Status grow(std::uint64_t needed_bytes, SegmentTable::Use use);
@@ -130,6 +134,7 @@ class SegmentWriter {
   BootTime synced_through_;
   bool staged_ = false;
   bool starved_ = false;
+  bool incomplete_ = false;
   std::uint64_t modules_ = 0;
   std::uint64_t not_mirrored_ = 0;
   std::uint64_t without_room_ = 0;

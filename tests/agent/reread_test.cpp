@@ -45,7 +45,7 @@ TEST(Reread, TellsValueAbsenceWrongTypeAndTooBigApart) {
       ":-1\r\n$11\r\n01234567890\r\n:1\r\n"
       ":-1\r\n$0\r\n\r\n:1\r\n");
   std::vector<Observation> seen;
-  ASSERT_TRUE(batch.read(*exec, [&](const Observation& o) { seen.push_back(o); }));
+  ASSERT_TRUE(batch.read(*exec, [&](const PendingPath&, const Observation& o) { seen.push_back(o); }));
   ASSERT_EQ(seen.size(), 5u);
   EXPECT_EQ(seen[0].kind, Observation::Kind::kValue);
   EXPECT_EQ(seen[0].value, "abcd");
@@ -61,7 +61,7 @@ TEST(Reread, KnowsAMissingIndexFromAnUnusableOne) {
   const auto index_after = [](const std::string& type, const std::string& member) {
     IndexEntry entry = IndexEntry::kListed;
     const Reply exec = parsed("*4\r\n+" + type + "\r\n:-2\r\n$0\r\n\r\n" + member);
-    EXPECT_TRUE(batch_of({"a.py"}).read(*exec, [&](const Observation& o) { entry = o.index; }));
+    EXPECT_TRUE(batch_of({"a.py"}).read(*exec, [&](const PendingPath&, const Observation& o) { entry = o.index; }));
     return entry;
   };
   EXPECT_EQ(index_after("none", ":0\r\n"), IndexEntry::kNoIndex);
@@ -69,8 +69,40 @@ TEST(Reread, KnowsAMissingIndexFromAnUnusableOne) {
   EXPECT_EQ(index_after("string", "-WRONGTYPE x\r\n"), IndexEntry::kUnknown);
 }
 
+TEST(Reread, MeasuresAndThenReadsByItsSizeWhatIsLong) {
+  PendingPath path{"sdk.py", {1}, false};
+  const std::string small(PendingPath::kSmallBytes + 1, 'x');
+  const auto kind_of = [&](const PendingPath& asked, const std::string& value) {
+    Observation::Kind kind = Observation::Kind::kVanished;
+    const Reply exec = parsed("*4\r\n+set\r\n:-1\r\n" + value + ":1\r\n");
+    EXPECT_TRUE(Reread({asked}, 1 << 20).read(*exec, [&](const PendingPath&, const Observation& o) { kind = o.kind; }));
+    return kind;
+  };
+  const auto text = [](const std::string& s) { return "$" + std::to_string(s.size()) + "\r\n" + s + "\r\n"; };
+  EXPECT_EQ(kind_of(path, text(small)), Observation::Kind::kLonger);
+  path.read = PendingPath::Read::kMeasure;
+  EXPECT_EQ(kind_of(path, ":40000\r\n"), Observation::Kind::kMeasured);
+  EXPECT_EQ(kind_of(path, ":1048577\r\n"), Observation::Kind::kTooBig) << "not a byte of it is asked for";
+  path.read = PendingPath::Read::kSized;
+  path.size_bytes = 40000;
+  EXPECT_EQ(kind_of(path, text(std::string(40000, 'x'))), Observation::Kind::kValue);
+  EXPECT_EQ(kind_of(path, text(std::string(40001, 'x'))), Observation::Kind::kLonger) << "it grew meanwhile";
+  std::string asked;
+  Reread({path}, 1 << 20).send([&](const Command& c) { asked += c[0] == "GETRANGE" ? std::string(c[3]) : ""; });
+  EXPECT_EQ(asked, "40000");
+}
+
+TEST(Reread, TellsTheTimeToLive) {
+  std::optional<std::chrono::milliseconds> ttl;
+  const auto keep = [&](const PendingPath&, const Observation& o) { ttl = o.ttl; };
+  ASSERT_TRUE(batch_of({"a.py"}).read(*parsed("*4\r\n+set\r\n:500\r\n$1\r\nx\r\n:1\r\n"), keep));
+  EXPECT_EQ(ttl, std::chrono::milliseconds(500));
+  ASSERT_TRUE(batch_of({"a.py"}).read(*parsed("*4\r\n+set\r\n:-1\r\n$1\r\nx\r\n:1\r\n"), keep));
+  EXPECT_EQ(ttl, std::nullopt);
+}
+
 TEST(Reread, RefusesAnAbortedOrForeignReply) {
-  const auto nothing = [](const Observation&) { FAIL() << "nothing may be concluded"; };
+  const auto nothing = [](const PendingPath&, const Observation&) { FAIL() << "nothing may be concluded"; };
   EXPECT_FALSE(batch_of({"a.py"}).read(*parsed("-EXECABORT Transaction discarded\r\n"), nothing));
   EXPECT_FALSE(batch_of({"a.py"}).read(*parsed("*1\r\n+set\r\n"), nothing));
   EXPECT_FALSE(batch_of({"a.py"}).read(*parsed("$-1\r\n"), nothing));

@@ -113,6 +113,18 @@ TEST_F(SegmentWriterTest, AFullSegmentStillRecordsDeletions) {
   EXPECT_EQ(source(attach()->snapshot(), "m0.py"), "<miss>");
 }
 
+TEST_F(SegmentWriterTest, WithoutASlotForANewModuleTheMirrorIsIncompleteButNotStarved) {
+  for (int i = 0; !writer().incomplete(); ++i) {
+    writer().put_source("m" + std::to_string(i) + ".py", "", "");
+    ASSERT_LT(i, 1'000'000);
+    ASSERT_FALSE(writer().starved()) << i;
+  }
+  commit();
+  EXPECT_FALSE(writer().starved());
+  writer().forget_shortage();
+  EXPECT_FALSE(writer().incomplete());
+}
+
 TEST_F(SegmentWriterTest, ReusesMemoryInsteadOfFillingUp) {
   for (int i = 0; i < 20'000; ++i) publish("a.py", std::string(1000 + i % 700, 'x'));
   const SegmentInfo info = attach()->info();

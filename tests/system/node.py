@@ -78,7 +78,7 @@ class Agent:
         self.log_path = node.directory / f"agent-{time.monotonic_ns()}.log"
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [BUILD / "bin" / "bifrost-agent", "--redis-url", node.redis.url, "--segment-dir", node.segment_dir,
+                [BUILD / "bin" / "bifrost-agent", "--redis-url", node.agent_url or node.redis.url, "--segment-dir", node.segment_dir,
                  "--size", "8M", *arguments],
                 stdout=subprocess.DEVNULL, stderr=log, env=node.environment())
 
@@ -150,6 +150,7 @@ class Node:
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="bifrost-system-", dir="/dev/shm"))
         self.segment_dir = self.directory / "segment"
         self.redis = RedisServer(self.directory, *redis_arguments)
+        self.agent_url = None  # where the agent goes through something, or as somebody
         self.agent = None
         self.workers = []
 

@@ -1,0 +1,41 @@
+// server_facts.hpp - what INFO and ROLE tell about the server, and what two looks at it mean together. Pure.
+//
+// Some commands change everything without a message: SWAPDB never announces itself, FLUSHALL, FLUSHDB and DEBUG RELOAD
+// not as keyspace notifications. Redis counts every command that it executes, though, those of scripts and transactions
+// included: a count that differs is the sign. See docs/design/0030-command-counts-as-canary.md.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace bifrost::agent {
+
+struct ServerFacts {
+  std::string version;
+  bool cluster = false;
+  std::string run_id;       // of the process
+  std::string role;         // "master" or "slave"; "" when unknown
+  std::string replication;  // id of the history that it has
+  bool master_link_up = true;
+  // Executed so far; nothing when the server does not say.
+  std::optional<std::uint64_t> swaps;   // SWAPDB
+  std::optional<std::uint64_t> resets;  // FLUSHALL, FLUSHDB, DEBUG
+
+  bool is_replica() const { return role == "slave"; }
+};
+
+// From the text of INFO: any sections, commandstats included.
+ServerFacts facts_from_info(std::string_view info);
+
+// Why `now` is not the server that `before` was, as a clause; nothing when it is.
+std::optional<std::string> another_server(const ServerFacts& before, const ServerFacts& now);
+
+// What happened between the two looks that changes everything; nothing when there was no such thing.
+// With tracking, `resets` announce themselves.
+std::optional<std::string> swept(const ServerFacts& before, const ServerFacts& now, bool tracking);
+
+bool version_at_least(std::string_view version, int major, int minor);
+
+}  // namespace bifrost::agent

@@ -1,0 +1,132 @@
+"""How the agent hears of changes, and what it does when a signal is refused, taken away, or never given."""
+
+import json
+import socket
+
+import pytest
+from node import eventually, running_node
+
+IMPORT = "from shared import halopsa; answer = halopsa.VERSION"
+AGENT_ACL = ("reset on >secret resetchannels %R~bifrost:module:* &__redis__:invalidate -@all +ping +info +role "
+             "+config|get +config|set +client|id +client|tracking +subscribe +psubscribe +scan +multi +exec +type +pttl "
+             "+getrange +strlen +sismember")
+KEYSPACE_CHANNEL = "&__keyspace@0__:bifrost:module:*"
+
+
+def by_lease(node, expected, what):
+    """Waits until executions that rely on the lease alone (no fence) see `expected` from the mirror."""
+    worker = node.worker()
+    eventually(lambda: worker.do("e = bifrost_cache.begin_execution(fresh=False); " + IMPORT +
+                                 "; answer = [answer, e.source]") == [expected, "shm"], what)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def status_of(node):
+    return json.loads(node.cachectl("status", "-o", "json").stdout)
+
+
+@pytest.mark.parametrize("signal", ["both", "keyspace", "tracking"])
+def test_databases_that_were_swapped_are_noticed_by_every_signal(node, signal):
+    client = node.redis.client()
+    node.publish("shared/halopsa.py", "VERSION = 'of database 0'\n")
+    other = node.redis.client(db=1)
+    other.set("bifrost:module:shared/halopsa.py", node.value("p", "VERSION = 'of database 1'\n"))
+    other.sadd("bifrost:module:index", "shared/halopsa.py")
+    node.start_agent("--signal", signal, "--reconcile", "1h")
+    by_lease(node, "of database 0", "the mirror is live")
+    client.swapdb(0, 1)
+    by_lease(node, "of database 1", "the swap is noticed")
+    assert "event=redis_swept" in node.agent.log
+    assert status_of(node)["redis"]["connected"]
+
+
+def test_with_notifications_alone_a_flush_is_noticed_too(node):
+    node.publish("shared/halopsa.py", "VERSION = 1\n")
+    node.start_agent("--signal", "keyspace", "--reconcile", "1h")
+    node.redis.client().flushall()
+    eventually(lambda: status_of(node)["state"] == "cold", "the flush is noticed")
+    node.redis.client().flushall()
+    node.publish("shared/halopsa.py", "VERSION = 2\n")
+    by_lease(node, 2, "writers return")
+
+
+def test_notifications_that_somebody_switches_off_are_switched_on_again(live):
+    live.redis.client().config_set("notify-keyspace-events", "")
+    eventually(lambda: "A" in live.redis.client().config_get("notify-keyspace-events")["notify-keyspace-events"],
+               "the agent notices")
+    live.wait("--ready")
+    live.delete("shared/halopsa.py")
+    live.publish("shared/halopsa.py", "VERSION = 2\n")
+    by_lease(live, 2, "the stream is whole again")
+    assert "notify-keyspace-events" in live.agent.log
+
+
+def with_acl(node, *rules):
+    node.redis.client().execute_command("ACL", "SETUSER", "agent", *AGENT_ACL.split(), *rules)
+
+
+def start_as(node, user, ready=True):
+    node.agent_url = f"unix://{user}:secret@{node.redis.socket}"
+    node.start_agent(ready=ready)
+
+
+def test_the_documented_rights_are_enough_and_none_is_refused(node):
+    with_acl(node, KEYSPACE_CHANNEL)
+    node.publish("shared/halopsa.py", "VERSION = 1\n")
+    node.publish("large.py", "# " + "x" * 100_000 + "\n")
+    start_as(node, "agent")
+    assert status_of(node)["redis"]["signal"] == "both"
+    node.publish("shared/halopsa.py", "VERSION = 2\n")
+    by_lease(node, 2, "a write is seen")
+    node.delete("large.py")
+    node.redis.client().swapdb(0, 1)
+    eventually(lambda: status_of(node)["state"] == "cold", "the swap is seen")
+    assert node.redis.client().execute_command("ACL", "LOG") == []
+
+
+def test_without_the_keyspace_channel_auto_goes_on_by_tracking(node):
+    with_acl(node)
+    node.publish("shared/halopsa.py", "VERSION = 1\n")
+    start_as(node, "agent")
+    assert status_of(node)["redis"]["signal"] == "tracking"
+    assert "event=subscription_refused signal=keyspace" in node.agent.log
+    node.publish("shared/halopsa.py", "VERSION = 2\n")
+    by_lease(node, 2, "a write is seen")
+
+
+def test_without_tracking_auto_goes_on_by_notifications(node):
+    with_acl(node, KEYSPACE_CHANNEL, "-client|tracking")
+    node.publish("shared/halopsa.py", "VERSION = 1\n")
+    start_as(node, "agent")
+    assert status_of(node)["redis"]["signal"] == "keyspace"
+    node.publish("shared/halopsa.py", "VERSION = 2\n")
+    by_lease(node, 2, "a write is seen")
+
+
+def test_with_neither_signal_the_agent_says_what_to_allow_and_gives_no_lease(node):
+    with_acl(node, "-client|tracking")
+    node.publish("shared/halopsa.py", "VERSION = 1\n")
+    start_as(node, "agent", ready=False)
+    eventually(lambda: "Redis grants no way to hear of changes" in node.agent.log, "the agent says so")
+    assert node.run(IMPORT + "; answer = [answer, execution.source]") == [1, "redis"]
+
+
+def test_a_server_that_becomes_a_replica_loses_its_lease_until_it_has_synchronised(live):
+    with running_node() as other:
+        other.publish("shared/halopsa.py", "VERSION = 'of the other master'\n")
+        # A replica finds its master by TCP only.
+        port = free_port()
+        other.redis.client().config_set("bind", "127.0.0.1")
+        other.redis.client().config_set("port", str(port))
+        live.redis.client().replicaof("127.0.0.1", port)
+        by_lease(live, "of the other master", "the mirror follows")
+        assert "role changed from master to slave" in live.agent.log
+        live.redis.client().replicaof("NO", "ONE")
+        live.wait("--ready")
+        live.publish("shared/halopsa.py", "VERSION = 'promoted'\n")
+        by_lease(live, "promoted", "the promoted server is followed")
