@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "common/layout/segment_layout.hpp"
+#include "common/layout/store_hook.hpp"
 
 #if defined(__SANITIZE_THREAD__)
 #define BIFROST_TSAN 1
@@ -97,18 +98,23 @@ class WriteWords {
 
   const char* own_bytes(std::uint64_t offset) const { return reinterpret_cast<const char*>(base_ + offset); }
 
-  void release(std::uint64_t offset, Word value) { __atomic_store_n(at(offset), value, __ATOMIC_RELEASE); }
+  void release(std::uint64_t offset, Word value) {
+    on_store(base_, offset, value, StoreOrder::kRelease);
+    __atomic_store_n(at(offset), value, __ATOMIC_RELEASE);
+  }
 
   // Relaxed is enough for words that a later release store publishes.
   void relaxed(std::uint64_t offset, Word value) {
 #if defined(BIFROST_TSAN)
     release(offset, value);
 #else
+    on_store(base_, offset, value, StoreOrder::kRelaxed);
     __atomic_store_n(at(offset), value, __ATOMIC_RELAXED);
 #endif
   }
 
   void fence_release() {
+    on_store(base_, 0, 0, StoreOrder::kReleaseFence);
 #if !defined(BIFROST_TSAN)
     __atomic_thread_fence(__ATOMIC_RELEASE);
 #endif

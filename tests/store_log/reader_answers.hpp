@@ -1,0 +1,65 @@
+// reader_answers.hpp - what a reader is told, as text, so that it can be compared with the truth of its generation.
+//
+// Templates over the snapshot, so that mutants of the protocol and other ways to load words can take its place.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "common/layout/segment_layout.hpp"
+#include "recorded_writer.hpp"
+
+namespace bifrost::store_log {
+
+template <class Lookup>
+std::string name_of(Lookup status) {
+  switch (status) {
+    case Lookup::kHit: return "<hit>";
+    case Lookup::kMiss: return kMissAnswer;
+    case Lookup::kNotMirrored: return kNotMirroredAnswer;
+    case Lookup::kSnapshotLost: return kLostAnswer;
+    case Lookup::kDamaged: return kDamagedAnswer;
+  }
+  return "<?>";
+}
+
+// The content as a worker would execute it: copied, then confirmed.
+template <class Snapshot, class Record>
+std::string content_of(const Snapshot& snapshot, const Record& record) {
+  std::string text;
+  const auto copied = snapshot.copy_content(record, text);
+  return copied == std::decay_t<decltype(copied)>::kHit ? text : name_of(copied);
+}
+
+template <class Snapshot>
+std::string file_answer(const Snapshot& snapshot, std::string_view path) {
+  const auto found = snapshot.find_file(path);
+  using Lookup = std::decay_t<decltype(found.status)>;
+  return found.status == Lookup::kHit ? content_of(snapshot, found.record) : name_of(found.status);
+}
+
+// With the checksum compared: a record that a sound reader found must be whole.
+template <class Snapshot>
+std::string verified_answer(const Snapshot& snapshot, std::string_view path) {
+  const auto found = snapshot.find_file(path);
+  using Lookup = std::decay_t<decltype(found.status)>;
+  if (found.status != Lookup::kHit) return name_of(found.status);
+  std::string body;
+  const Lookup verified = snapshot.verify(found.record, body);
+  return verified == Lookup::kHit ? std::string(Snapshot::content_in(found.record, body)) : name_of(verified);
+}
+
+template <class Snapshot>
+std::string node_answer(const Snapshot& snapshot, std::string_view name) {
+  const auto found = snapshot.find_node(name);
+  using Lookup = std::decay_t<decltype(found.status)>;
+  if (found.status != Lookup::kHit) return name_of(found.status);
+  if (found.node.shape.kind == layout::RecordKind::kNamespace) return "namespace";
+  const std::string content =
+      found.file.shape.kind == layout::RecordKind::kNotMirrored ? kNotMirroredAnswer : content_of(snapshot, found.file);
+  if (content == kLostAnswer || content == kDamagedAnswer) return content;
+  return (found.node.shape.kind == layout::RecordKind::kPackage ? "package:" : "module:") + content;
+}
+
+}  // namespace bifrost::store_log
