@@ -76,7 +76,7 @@ Status Agent::publish_first_segment(const std::string& version) {
     log::warn("not_mirrored", {{"path", path}, {"why", reason}});
   });
   Seeded seeded;
-  if (old) seeded = seed_from(**old, *mirror_);
+  if (old) seeded = seed_from(**old, *mirror_, *writer_);
   writer_->heartbeat(boot_now());
   writer_->set_link_state(LinkState{});
   const auto committed = writer_->commit();
@@ -84,6 +84,7 @@ Status Agent::publish_first_segment(const std::string& version) {
   log::info("published", {{"dir", config_.segment_dir},
                           {"generation", committed->value},
                           {"seeded", seeded.modules},
+                          {"seeded_code", seeded.code},
                           {"damaged", seeded.damaged}});
   return Done{};
 }

@@ -16,9 +16,10 @@ namespace bifrost::agent {
 struct Seeded {
   std::uint64_t modules = 0;
   std::uint64_t damaged = 0;
+  std::uint64_t code = 0;  // compiled variants
 };
 
-// Stages into the mirror's writer; commits nothing.
-Seeded seed_from(const Segment& old, Mirror& mirror);
+// `writer` is the mirror's. Stages into it; commits nothing.
+Seeded seed_from(const Segment& old, Mirror& mirror, SegmentWriter& writer);
 
 }  // namespace bifrost::agent

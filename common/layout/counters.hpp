@@ -33,7 +33,12 @@ namespace bifrost {
   X(kReuses, "segment_reuses_total", "times", "times the oldest snapshots were given up for memory")                  \
   X(kNoSpace, "no_space_total", "modules", "modules that did not fit at the maximum size")                            \
   X(kControlRefused, "control_refused_total", "clients", "control clients turned away")                               \
-  X(kBadPaths, "bad_paths_total", "keys", "module keys whose path is longer than the limit")
+  X(kBadPaths, "bad_paths_total", "keys", "module keys whose path is longer than the limit")                          \
+  X(kCodeCompiled, "code_compiled_total", "modules", "modules compiled, once per interpreter")                        \
+  X(kCodeFailed, "code_failed_total", "modules", "modules that workers have to compile, because it failed here")      \
+  X(kCodeDropped, "code_dropped_total", "modules", "compiled code given up for lack of room")                         \
+  X(kCodeOutdated, "code_outdated_total", "modules", "compiled code whose source had changed meanwhile")              \
+  X(kHelperRestarts, "code_helper_restarts_total", "processes", "compile helpers that ended and were started again")
 
 enum class Counter : std::uint64_t {
 #define X(id, name, unit, help) id,

@@ -1,8 +1,9 @@
-// key_hash.hpp - where a key's probe starts and which fingerprint its slot carries.
+// key_hash.hpp - where a key's probe starts, which fingerprint its slot carries, and what vouches for bytes.
 #pragma once
 
 #include <xxhash.h>
 
+#include <array>
 #include <cstdint>
 #include <string_view>
 
@@ -22,18 +23,37 @@ inline KeyHash hash_key(KeySpace space, std::string_view key) {
   return {XXH3_64bits_withSeed(key.data(), key.size(), static_cast<std::uint64_t>(space))};
 }
 
+// XXH3-128: finds damage, and tells one content from another. It does not authenticate.
 struct Checksum {
   std::uint64_t low = 0;
   std::uint64_t high = 0;
   auto operator<=>(const Checksum&) const = default;
 };
 
-// Checksum of a record: its first six words seed the XXH3-128 of its body (key, token and content with their padding).
-// Thus each byte counts, but for kVariants and kMarks, which change after publication.
-inline Checksum record_checksum(const Word (&head)[6], const void* body, std::uint64_t body_bytes) {
-  const std::uint64_t seed = XXH3_64bits(head, sizeof head);
-  const XXH128_hash_t h = XXH3_128bits_withSeed(body, body_bytes, seed);
+// What a record says of its content, without padding. The writers' `hash` is only a token and may repeat.
+inline Checksum content_digest(std::string_view content) {
+  const XXH128_hash_t h = XXH3_128bits(content.data(), content.size());
   return {h.low64, h.high64};
+}
+
+// Checksum of a record: its first eight words (the digest of its content among them), key and token with their padding.
+// A record can be trusted without reading its content, and the content by its digest. kVariants and kMarks change after
+// publication and do not count.
+using RecordHeadWords = std::array<Word, record::kChecksumLow / kWordBytes>;
+// Checksum of a variant: all its words but kNext, and the code without padding.
+using VariantHeadWords = std::array<Word, (variant::kChecksumLow - variant::kExtentBytes) / kWordBytes>;
+
+// XXH3-128 of `text`, seeded with the XXH3-64 of the words.
+template <std::size_t N>
+Checksum seeded_checksum(const std::array<Word, N>& words, std::string_view text) {
+  const XXH128_hash_t h = XXH3_128bits_withSeed(text.data(), text.size(), XXH3_64bits(words.data(), sizeof words));
+  return {h.low64, h.high64};
+}
+inline Checksum record_checksum(const RecordHeadWords& head, std::string_view key_and_token) {
+  return seeded_checksum(head, key_and_token);
+}
+inline Checksum variant_checksum(const VariantHeadWords& head, std::string_view code) {
+  return seeded_checksum(head, code);
 }
 
 }  // namespace bifrost::layout

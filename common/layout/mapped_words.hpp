@@ -120,15 +120,20 @@ class WriteWords {
 #endif
   }
 
-  // Stores whole words: `bytes` is a multiple of 8. Word by word and atomic, since a reader that lost its snapshot
-  // may be looking at this memory.
+  // Stores whole words; the last one is filled up with zeros. Word by word and atomic, since a reader that lost its
+  // snapshot may be looking at this memory.
   void copy_in(std::uint64_t offset, const void* from, std::uint64_t bytes) {
     const auto* in = static_cast<const std::byte*>(from);
-    for (std::uint64_t done = 0; done < bytes; done += layout::kWordBytes) {
+    std::uint64_t done = 0;
+    for (; bytes - done >= layout::kWordBytes; done += layout::kWordBytes) {
       Word w;
       std::memcpy(&w, in + done, sizeof w);
       relaxed(offset + done, w);
     }
+    if (done == bytes) return;
+    Word last = 0;
+    std::memcpy(&last, in + done, bytes - done);
+    relaxed(offset + done, last);
   }
 
   ReadWords reader() const {

@@ -35,7 +35,7 @@ static_assert(std::endian::native == std::endian::little, "the segment is little
 
 inline constexpr std::uint64_t kWordBytes = 8;
 inline constexpr std::uint64_t kMagic = 0x4745'5354'5352'4642;  // "BFRSTSEG" in memory order
-inline constexpr std::uint64_t kLayoutVersion = 1;
+inline constexpr std::uint64_t kLayoutVersion = 2;
 
 // Header, frozen prefix: where it stands and what it means never changes, in any version.
 namespace header {
@@ -79,9 +79,22 @@ inline constexpr std::uint64_t kNodes = 1336;
 inline constexpr std::uint64_t kSlotsUsed = 1344;
 inline constexpr std::uint64_t kHeapUsedBytes = 1352;
 inline constexpr std::uint64_t kHeapReclaimableBytes = 1360;
+inline constexpr std::uint64_t kCodeBytes = 1368;
+inline constexpr std::uint64_t kCodeTags = 1536;  // kCodeTagCapacity entries of code_tag::kBytes, filled from the front
+inline constexpr std::uint64_t kCodeTagCapacity = 8;
 inline constexpr std::uint64_t kCounters = 2048;
 inline constexpr std::uint64_t kCounterCapacity = 128;
 }  // namespace control
+
+// What a code tag's entry in the control block says: for whom, and how much there is.
+namespace code_tag {
+inline constexpr std::uint64_t kCacheTag = 0;  // NUL-padded text; an entry that begins with 0 ends the list
+inline constexpr std::uint64_t kCacheTagBytes = 32;
+inline constexpr std::uint64_t kMagic = 32;     // see pack_code_key
+inline constexpr std::uint64_t kModules = 40;   // newest versions that have such a variant
+inline constexpr std::uint64_t kMadeHere = 48;  // 1: an interpreter of this agent makes them; 0: only taken over
+inline constexpr std::uint64_t kBytes = 64;
+}  // namespace code_tag
 
 inline constexpr std::uint64_t kHeaderBytes = 4096;
 
@@ -119,13 +132,30 @@ inline constexpr std::uint64_t kPrevious = 8;      // offset of the version befo
 inline constexpr std::uint64_t kExtentBytes = 16;  // of the whole record
 inline constexpr std::uint64_t kShape = 24;        // kind, key space, key bytes, token bytes: see pack_shape
 inline constexpr std::uint64_t kContentBytes = 32;
-inline constexpr std::uint64_t kLink = 40;  // nodes: slot number of the file record that they stand for
-inline constexpr std::uint64_t kChecksumLow = 48;
-inline constexpr std::uint64_t kChecksumHigh = 56;
-inline constexpr std::uint64_t kVariants = 64;  // set once: first compiled variant, 0: none (not checksummed)
-inline constexpr std::uint64_t kMarks = 72;     // bits of Mark, rewritten in place (not checksummed)
-inline constexpr std::uint64_t kHeaderBytes = 80;
+inline constexpr std::uint64_t kLink = 40;       // nodes: slot number of the file record that they stand for
+inline constexpr std::uint64_t kDigestLow = 48;  // XXH3-128 of the content
+inline constexpr std::uint64_t kDigestHigh = 56;
+inline constexpr std::uint64_t kChecksumLow = 64;  // of the words above, key and token
+inline constexpr std::uint64_t kChecksumHigh = 72;
+inline constexpr std::uint64_t kVariants = 80;  // set once: first compiled variant, 0: none (not checksummed)
+inline constexpr std::uint64_t kMarks = 88;     // bits of Mark, rewritten in place (not checksummed)
+inline constexpr std::uint64_t kHeaderBytes = 96;
 }  // namespace record
+
+// Variant: these words, then the code, padded with zeros to a whole word. What one interpreter made of one source.
+namespace variant {
+inline constexpr std::uint64_t kNext = 0;         // set once: the next variant of the same source, 0: none
+inline constexpr std::uint64_t kExtentBytes = 8;  // of the whole variant
+inline constexpr std::uint64_t kCodeBytes = 16;
+inline constexpr std::uint64_t kMagic = 24;      // see pack_code_key
+inline constexpr std::uint64_t kCacheTag = 32;   // code_tag::kCacheTagBytes of NUL-padded text
+inline constexpr std::uint64_t kDigestLow = 64;  // of the content that was compiled
+inline constexpr std::uint64_t kDigestHigh = 72;
+inline constexpr std::uint64_t kKeyHash = 80;      // of the storage path that it was compiled for
+inline constexpr std::uint64_t kChecksumLow = 88;  // of the words from kExtentBytes to here, and the code
+inline constexpr std::uint64_t kChecksumHigh = 96;
+inline constexpr std::uint64_t kHeaderBytes = 104;
+}  // namespace variant
 
 enum class RecordKind : std::uint8_t {
   kAbsent = 1,       // the key was deleted
@@ -160,11 +190,18 @@ constexpr Shape unpack_shape(Word word) {
           static_cast<std::uint16_t>(word >> 16), static_cast<std::uint16_t>(word >> 32)};
 }
 
+// What makes compiled code an interpreter's own, beside its cache tag: the magic number of its byte code, and the
+// optimisation level (0, 1 or 2).
+constexpr Word pack_code_key(std::uint32_t magic, std::uint8_t optimization) {
+  return static_cast<Word>(magic) | static_cast<Word>(optimization) << 32;
+}
+
 // Limits that writer and reader both rely on.
 inline constexpr std::uint64_t kMaxKeyBytes = 1024;
 inline constexpr std::uint64_t kMaxTokenBytes = 1024;
-inline constexpr std::uint64_t kMaxProbes = 1024;       // slots looked at for one key
-inline constexpr std::uint64_t kMaxChainSteps = 65536;  // versions walked for one key
+inline constexpr std::uint64_t kMaxProbes = 1024;                         // slots looked at for one key
+inline constexpr std::uint64_t kMaxChainSteps = 65536;                    // versions walked for one key
+inline constexpr std::uint64_t kMaxVariants = control::kCodeTagCapacity;  // of one record
 inline constexpr std::uint64_t kMinSegmentBytes = 1u << 20;
 inline constexpr std::uint64_t kMaxSegmentBytes = std::uint64_t{1} << 40;
 
@@ -173,6 +210,9 @@ constexpr std::uint64_t padded(std::uint64_t bytes) {
 }
 constexpr std::uint64_t extent_bytes(std::uint64_t key, std::uint64_t token, std::uint64_t content) {
   return record::kHeaderBytes + padded(key) + padded(token) + padded(content);
+}
+constexpr std::uint64_t variant_bytes(std::uint64_t code) {
+  return variant::kHeaderBytes + padded(code);
 }
 
 // Where the parts of a segment of `total_bytes` lie. The only place that decides it.
@@ -201,7 +241,7 @@ constexpr Regions compute_regions(std::uint64_t total_bytes) {
 
 // Changes whenever a size or an offset above does, whether or not somebody remembered the version number.
 constexpr std::uint64_t fingerprint() {
-  constexpr std::array<std::uint64_t, 34> kFacts = {kLayoutVersion,
+  constexpr std::array<std::uint64_t, 45> kFacts = {kLayoutVersion,
                                                     kHeaderBytes,
                                                     header::kSlotsOffset,
                                                     header::kSlotCount,
@@ -224,11 +264,22 @@ constexpr std::uint64_t fingerprint() {
                                                     record::kShape,
                                                     record::kContentBytes,
                                                     record::kLink,
+                                                    record::kDigestLow,
+                                                    record::kDigestHigh,
                                                     record::kChecksumLow,
                                                     record::kChecksumHigh,
                                                     record::kVariants,
                                                     record::kMarks,
                                                     record::kHeaderBytes,
+                                                    control::kCodeTags,
+                                                    control::kCodeTagCapacity,
+                                                    code_tag::kBytes,
+                                                    variant::kMagic,
+                                                    variant::kCacheTag,
+                                                    variant::kDigestLow,
+                                                    variant::kKeyHash,
+                                                    variant::kChecksumLow,
+                                                    variant::kHeaderBytes,
                                                     kMaxKeyBytes,
                                                     kMaxTokenBytes,
                                                     kMaxProbes,

@@ -81,6 +81,22 @@ std::string text_at(ReadWords words, std::uint64_t offset, std::uint64_t bytes) 
   return text;
 }
 
+std::vector<SegmentInfo::Code> code_of(ReadWords words) {
+  namespace code_tag = layout::code_tag;
+  std::vector<SegmentInfo::Code> shares;
+  for (std::uint64_t i = 0; i < layout::control::kCodeTagCapacity; ++i) {
+    const std::uint64_t entry = layout::control::kCodeTags + i * code_tag::kBytes;
+    std::array<layout::Word, CodeTag::kWords> text;
+    for (std::uint64_t w = 0; w < text.size(); ++w) {
+      text[w] = words.relaxed(entry + code_tag::kCacheTag + w * layout::kWordBytes);
+    }
+    const CodeTag tag(text, words.relaxed(entry + code_tag::kMagic));
+    if (tag.empty()) break;
+    shares.push_back({tag, words.relaxed(entry + code_tag::kModules), words.relaxed(entry + code_tag::kMadeHere) != 0});
+  }
+  return shares;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const Segment>> Segment::attach(const std::string& dir, const Trust& trust) {
@@ -147,6 +163,8 @@ SegmentInfo Segment::info() const {
   i.heap_bytes = regions_.heap_bytes;
   i.heap_used_bytes = words_.relaxed(control::kHeapUsedBytes);
   i.heap_reclaimable_bytes = words_.relaxed(control::kHeapReclaimableBytes);
+  i.code_bytes = words_.relaxed(control::kCodeBytes);
+  i.code = code_of(words_);
   for (std::size_t c = 0; c < i.counters.size(); ++c) {
     i.counters[c] = words_.relaxed(counter_offset(static_cast<Counter>(c)));
   }

@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "common/base/clock.hpp"
 #include "common/base/file_mapping.hpp"
@@ -68,6 +69,14 @@ struct SegmentInfo {
   std::uint64_t heap_bytes = 0;
   std::uint64_t heap_used_bytes = 0;
   std::uint64_t heap_reclaimable_bytes = 0;
+  std::uint64_t code_bytes = 0;  // part of heap_used_bytes
+  // How many of the modules have compiled code, by interpreter.
+  struct Code {
+    CodeTag tag;
+    std::uint64_t modules = 0;
+    bool made_here = false;  // by an interpreter of this agent, not only taken over from the one before
+  };
+  std::vector<Code> code;
   std::array<std::uint64_t, static_cast<std::size_t>(Counter::kCount)> counters{};
 
   bool lease_valid(BootTime now) const { return now < lease_until; }

@@ -2,9 +2,9 @@
 //
 // Concurrency: any number of reader processes; readers take no locks, make no system calls and write nothing.
 // (I1) A record with created <= generation is never modified (but for its variants and marks words).
-// (I2) Memory of a version superseded at s is reused only after oldest_generation >= s was stored.
-// (I3) `created` falls strictly along a chain of versions, so that a forged or torn chain cannot loop.
-// (I4) Every offset and length is checked against the heap before it is used: arbitrary bytes cost an answer, never a
+// (I2) Memory of a version superseded at s, and of its variants, is reused only after oldest_generation >= s was
+// stored. (I3) `created` falls strictly along a chain of versions, so that a forged or torn chain cannot loop. (I4)
+// Every offset and length is checked against the heap before it is used: arbitrary bytes cost an answer, never a
 //      crash, and never more than kMaxProbes * kMaxChainSteps loads.
 // Format: docs/shm-layout.md. Proof of (I1)+(I2) => no torn read: docs/consistency.md section 2.
 #pragma once
@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/layout/code_tag.hpp"
 #include "common/layout/key_hash.hpp"
 #include "common/layout/mapped_words.hpp"
 #include "common/layout/segment_layout.hpp"
@@ -33,10 +34,12 @@ enum class Lookup {
 struct RecordRef {
   RecordOffset offset;
   Generation created;
+  RecordOffset previous;
   layout::Shape shape;
   std::uint64_t extent_bytes = 0;
   std::uint64_t content_bytes = 0;
   SlotNumber link;
+  layout::Checksum digest;  // of the content
   layout::Checksum checksum;
   std::uint64_t marks = 0;
 
@@ -44,12 +47,34 @@ struct RecordRef {
   std::uint64_t token_offset() const { return key_offset() + layout::padded(shape.key_bytes); }
   std::uint64_t content_offset() const { return token_offset() + layout::padded(shape.token_bytes); }
   std::uint64_t body_bytes() const { return extent_bytes - layout::record::kHeaderBytes; }
+  // The words that the checksum covers, as they stand in the segment.
+  layout::RecordHeadWords head_words() const {
+    return {created.value, previous.value, extent_bytes, layout::pack_shape(shape),
+            content_bytes, link.value,     digest.low,   digest.high};
+  }
   bool has(layout::Mark mark) const { return (marks & static_cast<std::uint64_t>(mark)) != 0; }
 };
 
 struct Found {
   Lookup status = Lookup::kMiss;
   RecordRef record;  // when kHit or kNotMirrored
+};
+
+// Compiled code that is attached to a record: a checked copy of its header.
+struct VariantRef {
+  RecordOffset offset;  // 0: before the first
+  std::uint64_t extent_bytes = 0;
+  std::uint64_t code_bytes = 0;
+  CodeTag tag;
+  layout::Checksum digest;  // of the source that was compiled
+  layout::Word key_hash = 0;
+  layout::Checksum checksum;
+
+  std::uint64_t code_offset() const { return offset.value + layout::variant::kHeaderBytes; }
+  layout::VariantHeadWords head_words() const {
+    return {extent_bytes,  code_bytes,    tag.key(),  tag.text()[0], tag.text()[1],
+            tag.text()[2], tag.text()[3], digest.low, digest.high,   key_hash};
+  }
 };
 
 // The answer to an import name: what it is, and the record that holds its source.
@@ -106,9 +131,26 @@ class BasicSnapshot {
     return confirm();
   }
 
-  // Copies the whole body into `scratch` and compares the record's checksum: kHit, kDamaged or kSnapshotLost.
-  // After kHit, content_in(scratch) is the verified content. Cost: copy plus XXH3, about 10 GB/s each.
+  // Copies key and token into `scratch` and compares the record's checksum: kHit, kDamaged or kSnapshotLost. After kHit
+  // all of `ref` can be relied on, the digest of its content among it. Costs nothing per byte of content.
+  Lookup verify_head(const RecordRef& ref, std::string& scratch) const;
+
+  // The same, with the content behind key and token, compared with its digest. After kHit, content_in(scratch) is the
+  // verified content. Cost: copy plus XXH3, about 10 GB/s each.
   Lookup verify(const RecordRef& ref, std::string& scratch) const;
+
+  // Only the content, compared with `ref.digest`. `to` has room for ref.content_bytes.
+  Lookup read_content(const RecordRef& ref, char* to) const;
+
+  // The variant after `variant` (the first, when its offset is 0): kHit, kMiss at the end of the list. A list has at
+  // most layout::kMaxVariants; the caller counts.
+  Lookup next_variant(const RecordRef& ref, VariantRef& variant) const;
+
+  // The code that an interpreter with this tag made of `ref`, whose key is `path`; kMiss when there is none (yet).
+  Lookup find_variant(const RecordRef& ref, std::string_view path, const CodeTag& tag, VariantRef& variant) const;
+
+  // Copies variant.code_bytes bytes to `to` and compares the variant's checksum: kHit, kDamaged or kSnapshotLost.
+  Lookup read_code(const VariantRef& variant, char* to) const;
   static std::string_view content_in(const RecordRef& ref, const std::string& body) {
     return std::string_view(body).substr(ref.content_offset() - ref.key_offset(), ref.content_bytes);
   }
@@ -129,6 +171,7 @@ class BasicSnapshot {
   // `ref` is the oldest one (its key tells whose chain this was).
   Visit walk(RecordOffset head, RecordRef& ref) const;
   bool read_header(RecordOffset at, RecordRef& ref) const;
+  bool read_variant(RecordOffset at, VariantRef& variant) const;
   bool key_equals(const RecordRef& ref, std::string_view key) const;
 
   // Whether what was read since the snapshot was taken is what was published.
@@ -225,7 +268,7 @@ typename BasicSnapshot<Words>::Visit BasicSnapshot<Words>::walk(RecordOffset hea
     }
     if (ref.created <= generation_) return Visit::kVersion;
     newer = ref.created.value;
-    at = RecordOffset{words_.relaxed(at.value + layout::record::kPrevious)};
+    at = ref.previous;
     if (at.value == 0) return Visit::kTooNew;
   }
   return Visit::kLost;  // too far behind: an honest "take a new snapshot"
@@ -240,10 +283,14 @@ bool BasicSnapshot<Words>::read_header(RecordOffset at, RecordRef& ref) const {
   }
   ref.offset = at;
   ref.created = {words_.relaxed(o + layout::record::kCreated)};
+  ref.previous = {words_.relaxed(o + layout::record::kPrevious)};
   ref.extent_bytes = words_.relaxed(o + layout::record::kExtentBytes);
-  ref.shape = layout::unpack_shape(words_.relaxed(o + layout::record::kShape));
+  const layout::Word shape = words_.relaxed(o + layout::record::kShape);
+  ref.shape = layout::unpack_shape(shape);
+  if (layout::pack_shape(ref.shape) != shape) return false;
   ref.content_bytes = words_.relaxed(o + layout::record::kContentBytes);
   ref.link = {words_.relaxed(o + layout::record::kLink)};
+  ref.digest = {words_.relaxed(o + layout::record::kDigestLow), words_.relaxed(o + layout::record::kDigestHigh)};
   ref.checksum = {words_.relaxed(o + layout::record::kChecksumLow), words_.relaxed(o + layout::record::kChecksumHigh)};
   ref.marks = words_.relaxed(o + layout::record::kMarks);
   if (ref.content_bytes > regions_.heap_bytes || ref.shape.key_bytes > layout::kMaxKeyBytes ||
@@ -269,16 +316,91 @@ bool BasicSnapshot<Words>::key_equals(const RecordRef& ref, std::string_view key
 }
 
 template <class Words>
+Lookup BasicSnapshot<Words>::verify_head(const RecordRef& ref, std::string& scratch) const {
+  scratch.resize(ref.content_offset() - ref.key_offset());
+  words_.copy_out(ref.key_offset(), scratch.data(), scratch.size());
+  if (lost()) return Lookup::kSnapshotLost;
+  return layout::record_checksum(ref.head_words(), scratch) == ref.checksum ? Lookup::kHit : Lookup::kDamaged;
+}
+
+template <class Words>
 Lookup BasicSnapshot<Words>::verify(const RecordRef& ref, std::string& scratch) const {
-  layout::Word head[6];
-  for (std::uint64_t i = 0; i < 6; ++i) {
-    head[i] = words_.relaxed(ref.offset.value + i * layout::kWordBytes);
-  }
   scratch.resize(ref.body_bytes());
   words_.copy_out(ref.key_offset(), scratch.data(), scratch.size());
   if (lost()) return Lookup::kSnapshotLost;
-  return layout::record_checksum(head, scratch.data(), scratch.size()) == ref.checksum ? Lookup::kHit
-                                                                                       : Lookup::kDamaged;
+  const std::string_view body(scratch);
+  const std::size_t content = ref.content_offset() - ref.key_offset();
+  const std::size_t end = content + ref.content_bytes;
+  const bool whole = layout::record_checksum(ref.head_words(), body.substr(0, content)) == ref.checksum &&
+                     layout::content_digest(body.substr(content, ref.content_bytes)) == ref.digest &&
+                     body.substr(end).find_first_not_of('\0') == std::string_view::npos;
+  return whole ? Lookup::kHit : Lookup::kDamaged;
+}
+
+template <class Words>
+Lookup BasicSnapshot<Words>::read_content(const RecordRef& ref, char* to) const {
+  words_.copy_out(ref.content_offset(), to, ref.content_bytes);
+  if (lost()) return Lookup::kSnapshotLost;
+  return layout::content_digest({to, ref.content_bytes}) == ref.digest ? Lookup::kHit : Lookup::kDamaged;
+}
+
+template <class Words>
+Lookup BasicSnapshot<Words>::next_variant(const RecordRef& ref, VariantRef& variant) const {
+  // SYNC variant-attach (acquire): pairs with BasicPublication::attach_variant (release).
+  // Whoever reads this offset sees the variant that it names.
+  const RecordOffset at{variant.offset.value == 0 ? words_.acquire(ref.offset.value + layout::record::kVariants)
+                                                  : words_.acquire(variant.offset.value + layout::variant::kNext)};
+  if (at.value == 0) return lost() ? Lookup::kSnapshotLost : Lookup::kMiss;
+  if (!read_variant(at, variant)) return contradiction();
+  return confirm();
+}
+
+template <class Words>
+bool BasicSnapshot<Words>::read_variant(RecordOffset at, VariantRef& variant) const {
+  const std::uint64_t o = at.value;
+  if (o % layout::kWordBytes != 0 || o < regions_.heap_offset ||
+      o > regions_.heap_end() - layout::variant::kHeaderBytes) {
+    return false;
+  }
+  variant.offset = at;
+  variant.extent_bytes = words_.relaxed(o + layout::variant::kExtentBytes);
+  variant.code_bytes = words_.relaxed(o + layout::variant::kCodeBytes);
+  std::array<layout::Word, CodeTag::kWords> text;
+  for (std::uint64_t i = 0; i < text.size(); ++i) {
+    text[i] = words_.relaxed(o + layout::variant::kCacheTag + i * layout::kWordBytes);
+  }
+  variant.tag = CodeTag(text, words_.relaxed(o + layout::variant::kMagic));
+  variant.digest = {words_.relaxed(o + layout::variant::kDigestLow), words_.relaxed(o + layout::variant::kDigestHigh)};
+  variant.key_hash = words_.relaxed(o + layout::variant::kKeyHash);
+  variant.checksum = {words_.relaxed(o + layout::variant::kChecksumLow),
+                      words_.relaxed(o + layout::variant::kChecksumHigh)};
+  return variant.code_bytes <= regions_.heap_bytes &&
+         variant.extent_bytes == layout::variant_bytes(variant.code_bytes) &&
+         variant.extent_bytes <= regions_.heap_end() - o;
+}
+
+template <class Words>
+Lookup BasicSnapshot<Words>::find_variant(const RecordRef& ref, std::string_view path, const CodeTag& tag,
+                                          VariantRef& variant) const {
+  variant = {};
+  for (std::uint64_t step = 0; step < layout::kMaxVariants; ++step) {
+    if (const Lookup found = next_variant(ref, variant); found != Lookup::kHit) return found;
+    if (!(variant.tag == tag)) continue;
+    // The list hangs on a word without checksum: what it leads to must say for itself that it belongs here.
+    const bool ours =
+        variant.digest == ref.digest && variant.key_hash == layout::hash_key(layout::KeySpace::kFile, path).value;
+    return ours ? Lookup::kHit : contradiction();
+  }
+  return lost() ? Lookup::kSnapshotLost : Lookup::kMiss;
+}
+
+template <class Words>
+Lookup BasicSnapshot<Words>::read_code(const VariantRef& variant, char* to) const {
+  words_.copy_out(variant.code_offset(), to, variant.code_bytes);
+  if (lost()) return Lookup::kSnapshotLost;
+  return layout::variant_checksum(variant.head_words(), {to, variant.code_bytes}) == variant.checksum
+             ? Lookup::kHit
+             : Lookup::kDamaged;
 }
 
 using Snapshot = BasicSnapshot<ReadWords>;

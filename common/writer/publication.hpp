@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "common/layout/code_tag.hpp"
 #include "common/layout/key_hash.hpp"
 #include "common/layout/mapped_words.hpp"
 #include "common/layout/segment_layout.hpp"
@@ -22,6 +23,15 @@ struct RecordHead {
   layout::Shape shape;
   std::uint64_t content_bytes = 0;
   SlotNumber link;
+  layout::Checksum digest;  // of the content
+  RecordOffset variants;    // first of a list that the version before made of the same content, or 0
+};
+
+// The fixed part of a variant about to be written.
+struct VariantHead {
+  CodeTag tag;
+  layout::Checksum digest;  // of the source that was compiled
+  layout::Word key_hash = 0;
 };
 
 template <class Words>
@@ -33,18 +43,42 @@ class BasicPublication {
   // Fills the memory at `at` with a record that no slot refers to yet. `body` is key, token and content, each padded
   // with zeros to whole words.
   void write_record(RecordOffset at, const RecordHead& head, std::string_view body) {
-    const layout::Word words[6] = {head.created.value, head.previous.value,
-                                   head.extent_bytes,  layout::pack_shape(head.shape),
-                                   head.content_bytes, head.link.value};
-    const layout::Checksum sum = layout::record_checksum(words, body.data(), body.size());
+    const layout::RecordHeadWords words = {
+        head.created.value, head.previous.value, head.extent_bytes, layout::pack_shape(head.shape),
+        head.content_bytes, head.link.value,     head.digest.low,   head.digest.high};
+    const std::uint64_t vouched = layout::padded(head.shape.key_bytes) + layout::padded(head.shape.token_bytes);
+    const layout::Checksum sum = layout::record_checksum(words, body.substr(0, vouched));
     // Relaxed stores: publish_slot() releases them. They are atomic all the same, because a reader whose snapshot is
     // lost may still be looking at this memory.
-    for (std::uint64_t i = 0; i < 6; ++i) words_.relaxed(at.value + i * layout::kWordBytes, words[i]);
+    for (std::uint64_t i = 0; i < words.size(); ++i) words_.relaxed(at.value + i * layout::kWordBytes, words[i]);
     words_.relaxed(at.value + layout::record::kChecksumLow, sum.low);
     words_.relaxed(at.value + layout::record::kChecksumHigh, sum.high);
-    words_.relaxed(at.value + layout::record::kVariants, 0);
+    words_.relaxed(at.value + layout::record::kVariants, head.variants.value);
     words_.relaxed(at.value + layout::record::kMarks, 0);
     words_.copy_in(at.value + layout::record::kHeaderBytes, body.data(), body.size());
+  }
+
+  // Fills the memory at `at` with a variant that nothing leads to yet.
+  void write_variant(RecordOffset at, const VariantHead& head, std::string_view code) {
+    const std::uint64_t extent = layout::variant_bytes(code.size());
+    const auto& text = head.tag.text();
+    const layout::VariantHeadWords words = {extent,  code.size(), head.tag.key(),  text[0],          text[1],
+                                            text[2], text[3],     head.digest.low, head.digest.high, head.key_hash};
+    const layout::Checksum sum = layout::variant_checksum(words, code);
+    words_.relaxed(at.value + layout::variant::kNext, 0);
+    for (std::uint64_t i = 0; i < words.size(); ++i) {
+      words_.relaxed(at.value + layout::variant::kExtentBytes + i * layout::kWordBytes, words[i]);
+    }
+    words_.relaxed(at.value + layout::variant::kChecksumLow, sum.low);
+    words_.relaxed(at.value + layout::variant::kChecksumHigh, sum.high);
+    words_.copy_in(at.value + layout::variant::kHeaderBytes, code.data(), code.size());
+  }
+
+  // Hangs a variant on the word that ends a list: kVariants of a record or kNext of a variant, 0 until now.
+  void attach_variant(std::uint64_t word_offset, RecordOffset variant) {
+    // SYNC variant-attach (release): pairs with BasicSnapshot::next_variant (acquire).
+    // Whoever reads this offset sees the variant that it names.
+    words_.release(word_offset, variant.value);
   }
 
   // Makes the record the head of its key's chain. Readers at today's generation step over it.

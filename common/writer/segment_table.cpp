@@ -92,6 +92,8 @@ RecordView SegmentTable::view(RecordOffset at) const {
   v.head.shape = layout::unpack_shape(own(at.value + layout::record::kShape));
   v.head.content_bytes = own(at.value + layout::record::kContentBytes);
   v.head.link = {own(at.value + layout::record::kLink)};
+  v.head.digest = {own(at.value + layout::record::kDigestLow), own(at.value + layout::record::kDigestHigh)};
+  v.head.variants = {own(at.value + layout::record::kVariants)};
   const char* body = file_.words().own_bytes(at.value + layout::record::kHeaderBytes);
   v.key = {body, v.head.shape.key_bytes};
   body += layout::padded(v.head.shape.key_bytes);
@@ -105,9 +107,9 @@ std::uint64_t SegmentTable::headroom_bytes() const {
   return std::max<std::uint64_t>(64 * 1024, regions().heap_bytes / 16);
 }
 
-std::optional<RecordOffset> SegmentTable::allocate(std::uint64_t extent_bytes, Use use) {
-  const std::uint64_t keep = use == Use::kSource ? headroom_bytes() : 0;
-  if (heap_.free_bytes() < ExtentAllocator::rounded(extent_bytes) + keep) return std::nullopt;
+std::optional<RecordOffset> SegmentTable::allocate(std::uint64_t extent_bytes, Use use, std::uint64_t also_free) {
+  const std::uint64_t keep = use == Use::kHeadroom ? 0 : use == Use::kSource ? headroom_bytes() : 2 * headroom_bytes();
+  if (heap_.free_bytes() < ExtentAllocator::rounded(extent_bytes) + keep + also_free) return std::nullopt;
   const auto offset = heap_.allocate(extent_bytes);
   if (!offset) return std::nullopt;
   return RecordOffset{*offset};
@@ -120,11 +122,54 @@ void SegmentTable::install(const Place& place, RecordOffset at, const RecordHead
   live_bytes_ += ExtentAllocator::rounded(head.extent_bytes);
 }
 
-void SegmentTable::supersede(RecordOffset offset, std::uint64_t extent_bytes, Generation at) {
-  const std::uint64_t bytes = ExtentAllocator::rounded(extent_bytes);
-  superseded_.push_back({at, offset, bytes});
+void SegmentTable::supersede(const RecordView& version, Generation at, Variants variants) {
+  const std::uint64_t bytes = ExtentAllocator::rounded(version.head.extent_bytes);
+  discard(version.offset, bytes, at);
   live_bytes_ -= bytes;
+  if (variants == Variants::kTakenOver) return;
+  for_each_variant(version, [&](const VariantView& variant) {
+    const std::uint64_t code = ExtentAllocator::rounded(variant.extent_bytes);
+    discard(variant.offset, code, at);
+    code_bytes_ -= code;
+  });
+}
+
+void SegmentTable::discard(RecordOffset offset, std::uint64_t bytes, Generation at) {
+  superseded_.push_back({at, offset, bytes});
   reclaimable_bytes_ += bytes;
+}
+
+void SegmentTable::attach(const RecordView& record, RecordOffset at, const CodeTag& tag, std::string_view code) {
+  std::uint64_t end = record.offset.value + layout::record::kVariants;
+  for_each_variant(record, [&](const VariantView& v) { end = v.offset.value + layout::variant::kNext; });
+  publication_.write_variant(at, {tag, record.head.digest, layout::hash_key(record.head.shape.space, record.key).value},
+                             code);
+  publication_.attach_variant(end, at);
+  code_bytes_ += ExtentAllocator::rounded(layout::variant_bytes(code.size()));
+}
+
+VariantView SegmentTable::variant_at(RecordOffset at) const {
+  VariantView v;
+  v.offset = at;
+  v.extent_bytes = own(at.value + layout::variant::kExtentBytes);
+  std::array<layout::Word, CodeTag::kWords> text;
+  for (std::uint64_t i = 0; i < text.size(); ++i) {
+    text[i] = own(at.value + layout::variant::kCacheTag + i * layout::kWordBytes);
+  }
+  v.tag = CodeTag(text, own(at.value + layout::variant::kMagic));
+  v.code = {file_.words().own_bytes(at.value + layout::variant::kHeaderBytes),
+            own(at.value + layout::variant::kCodeBytes)};
+  return v;
+}
+
+void SegmentTable::for_each_variant(const RecordView& record,
+                                    const std::function<void(const VariantView&)>& visit) const {
+  RecordOffset at{own(record.offset.value + layout::record::kVariants)};
+  while (at.value != 0) {
+    const VariantView variant = variant_at(at);
+    at = {own(at.value + layout::variant::kNext)};
+    visit(variant);
+  }
 }
 
 std::uint64_t SegmentTable::reclaim(Generation oldest) {

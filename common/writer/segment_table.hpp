@@ -42,6 +42,14 @@ struct RecordView {
   std::string_view content;
 };
 
+// Compiled code as the writer sees it. The text points into the segment.
+struct VariantView {
+  RecordOffset offset;
+  std::uint64_t extent_bytes = 0;
+  CodeTag tag;
+  std::string_view code;
+};
+
 class SegmentTable {
  public:
   static Result<std::unique_ptr<SegmentTable>> create(const std::string& dir, std::uint64_t bytes,
@@ -57,15 +65,21 @@ class SegmentTable {
 
   RecordView view(RecordOffset at) const;
 
-  // Memory for a record, or nothing. Sources leave some headroom, so that deletions, "not mirrored" and the nodes that
-  // go with them still fit when nothing else does: those are what keeps an old version from being served.
-  enum class Use { kSource, kHeadroom };
-  std::optional<RecordOffset> allocate(std::uint64_t extent_bytes, Use use);
+  // Memory for a record or a variant, or nothing. Sources leave some headroom, so that deletions, "not mirrored" and
+  // the nodes that go with them still fit when nothing else does: those are what keeps an old version from being
+  // served. Code leaves twice that, and `also_free` bytes: workers can do without.
+  enum class Use { kCode, kSource, kHeadroom };
+  std::optional<RecordOffset> allocate(std::uint64_t extent_bytes, Use use, std::uint64_t also_free = 0);
   std::uint64_t headroom_bytes() const;
   // Writes the record and makes it the newest version of its key.
   void install(const Place& place, RecordOffset at, const RecordHead& head, std::string_view body);
-  // The version at `offset` is out of date from generation `at` on.
-  void supersede(RecordOffset offset, std::uint64_t extent_bytes, Generation at);
+  // The version is out of date from generation `at` on, and so are its variants, unless its successor has taken them
+  // over (RecordHead::variants).
+  enum class Variants { kOutOfDate, kTakenOver };
+  void supersede(const RecordView& version, Generation at, Variants variants);
+  // Writes code into the memory at `at` and hangs it on the newest version of `record`'s key.
+  void attach(const RecordView& record, RecordOffset at, const CodeTag& tag, std::string_view code);
+  void for_each_variant(const RecordView& record, const std::function<void(const VariantView&)>& visit) const;
   // Gives up snapshots before `oldest` and frees what only they could reach. Returns the bytes freed.
   std::uint64_t reclaim(Generation oldest);
 
@@ -76,7 +90,8 @@ class SegmentTable {
   const SegmentFile& file() const { return file_; }
   const layout::Regions& regions() const { return publication_.regions(); }
   std::uint64_t slots_used() const { return slots_used_; }
-  std::uint64_t live_bytes() const { return live_bytes_; }
+  std::uint64_t live_bytes() const { return live_bytes_; }  // newest versions, without code
+  std::uint64_t code_bytes() const { return code_bytes_; }  // their variants
   std::uint64_t reclaimable_bytes() const { return reclaimable_bytes_; }
 
  private:
@@ -88,6 +103,8 @@ class SegmentTable {
 
   SegmentTable(SegmentFile file, const layout::Regions& regions);
   layout::Word own(std::uint64_t offset) const { return file_.words().own(offset); }
+  VariantView variant_at(RecordOffset at) const;
+  void discard(RecordOffset offset, std::uint64_t bytes, Generation at);
 
   SegmentFile file_;
   Publication publication_;
@@ -95,6 +112,7 @@ class SegmentTable {
   std::deque<Superseded> superseded_;  // oldest first
   std::uint64_t slots_used_ = 0;
   std::uint64_t live_bytes_ = 0;
+  std::uint64_t code_bytes_ = 0;
   std::uint64_t reclaimable_bytes_ = 0;
 };
 

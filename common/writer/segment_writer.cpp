@@ -96,7 +96,7 @@ Put SegmentWriter::stage(const Change& change) {
     }
   }
   const SegmentTable* before_allocation = table_.get();
-  const auto at = allocate(change, extent);
+  const auto at = allocate(extent, use_of(change.kind));
   if (!at) return Put::kNoRoom;
   if (table_.get() != before_allocation) place = table_->place_of(change.space, change.key);  // it grew
   if (!place) return Put::kNoRoom;
@@ -107,16 +107,26 @@ Put SegmentWriter::stage(const Change& change) {
                   layout::Shape{change.kind, change.space, static_cast<std::uint16_t>(change.key.size()),
                                 static_cast<std::uint16_t>(change.token.size())},
                   change.content.size(),
-                  change.link};
+                  change.link,
+                  layout::content_digest(change.content),
+                  RecordOffset{}};
   std::optional<RecordView> before;
+  auto variants = SegmentTable::Variants::kOutOfDate;
   if (place->head.value != 0) {
     before = table_->view(place->head);
     // A version staged in this same generation was never visible: the chain steps over it.
     head.previous = before->head.created == next() ? before->head.previous : before->offset;
+    // The same source under another token: what was made of it stays.
+    if (change.kind == RecordKind::kSource && before->head.shape.kind == change.kind &&
+        before->content == change.content) {
+      head.variants = before->head.variants;
+      variants = SegmentTable::Variants::kTakenOver;
+    }
   }
   account(before ? &*before : nullptr, change);
+  if (before && variants == SegmentTable::Variants::kOutOfDate) count_code(*table_, *before, std::uint64_t(-1));
   table_->install(*place, *at, head, record_body(change.key, change.token, change.content));
-  if (before) table_->supersede(before->offset, before->head.extent_bytes, next());
+  if (before) table_->supersede(*before, next(), variants);
   staged_ = true;
   return Put::kStaged;
 }
@@ -132,8 +142,7 @@ std::optional<SegmentTable::Place> SegmentWriter::place_with_room(const Change& 
   return table_->place_of(change.space, change.key);
 }
 
-std::optional<RecordOffset> SegmentWriter::allocate(const Change& change, std::uint64_t extent_bytes) {
-  const SegmentTable::Use use = use_of(change.kind);
+std::optional<RecordOffset> SegmentWriter::allocate(std::uint64_t extent_bytes, SegmentTable::Use use) {
   if (const auto at = table_->allocate(extent_bytes, use)) return at;
   // Only snapshots older than what is published may be given up: (I2) of snapshot.hpp.
   if (table_->reclaim(generation_) != 0) {
@@ -152,6 +161,8 @@ Status SegmentWriter::grow(std::uint64_t needed_bytes, SegmentTable::Use use) {
     // It cannot grow, but moving the newest versions together gathers all that is free. Only while that pays: the
     // copying is bounded by a share of the heap that must have come free since.
     const std::uint64_t headroom = table_->headroom_bytes();
+    // Code stays behind where there is no room, but it must not be what is gathered for.
+    if (use == SegmentTable::Use::kCode) return Error{ErrorCode::kNoSpace, "code is not worth moving everything"};
     const std::uint64_t keep = use == SegmentTable::Use::kSource ? headroom : headroom / 2;
     if (live + needed_bytes + keep > now.heap_bytes) {
       return Error{ErrorCode::kNoSpace, "the segment is at its maximum size"};
@@ -160,18 +171,18 @@ Status SegmentWriter::grow(std::uint64_t needed_bytes, SegmentTable::Use use) {
     do {
       bytes = std::min(bytes * 2, options_.max_size_bytes);
     } while (bytes < options_.max_size_bytes &&
-             layout::compute_regions(bytes).heap_bytes < live + needed_bytes + needed_bytes / 8);
+             layout::compute_regions(bytes).heap_bytes < live + table_->code_bytes() + needed_bytes + needed_bytes / 8);
   }
-  Status moved = move_to_successor(valid_size(bytes));
+  Status moved = move_to_successor(valid_size(bytes), needed_bytes);
   if (moved) count(Counter::kGrowths);
   return moved;
 }
 
 Status SegmentWriter::republish() {
-  return move_to_successor(table_->regions().total_bytes);
+  return move_to_successor(table_->regions().total_bytes, 0);
 }
 
-Status SegmentWriter::move_to_successor(std::uint64_t bytes) {
+Status SegmentWriter::move_to_successor(std::uint64_t bytes, std::uint64_t needed_bytes) {
   auto created = SegmentTable::create(options_.dir, bytes, options_.identity);
   if (!created) return created.error();
   SegmentTable& to = **created;
@@ -186,6 +197,7 @@ Status SegmentWriter::move_to_successor(std::uint64_t bytes) {
     RecordHead head = record.head;
     head.previous = RecordOffset{};  // readers of the successor start at its first generation
     head.link = link;
+    head.variants = RecordOffset{};
     to.install(*place, *at, head, record_body(record.key, record.token, record.content));
     const std::uint64_t marks = table_->file().words().own(record.offset.value + layout::record::kMarks);
     if (marks != 0) to.publication().mark(*at, marks);
@@ -206,6 +218,7 @@ Status SegmentWriter::move_to_successor(std::uint64_t bytes) {
     // A node whose file was deleted in this same batch: commit() rewrites it.
     if (place && place->head.value != 0) copy(record, place->slot);
   });
+  if (fits) move_code(to, needed_bytes);
   if (!fits) return Error{ErrorCode::kNoSpace, "the live modules do not fit a segment of the maximum size"};
   to.publication().give_up_before(next());
   if (named_) {
@@ -215,6 +228,78 @@ Status SegmentWriter::move_to_successor(std::uint64_t bytes) {
   table_ = std::move(*created);
   staged_ = true;
   return Done{};
+}
+
+// As much of the code as there is room for: sources come first, and workers can do without.
+void SegmentWriter::move_code(SegmentTable& to, std::uint64_t needed_bytes) {
+  for (CodeShare& share : code_) share.modules = 0;
+  table_->for_each_newest([&](SlotNumber, const RecordView& record) {
+    if (record.head.shape.kind != RecordKind::kSource) return;
+    const auto place = to.place_of(KeySpace::kFile, record.key);
+    table_->for_each_variant(record, [&](const VariantView& variant) {
+      CodeShare* share = share_of(variant.tag);
+      const auto at = to.allocate(variant.extent_bytes, SegmentTable::Use::kCode, needed_bytes);
+      if (share == nullptr || !at) return count(Counter::kCodeDropped);
+      to.attach(to.view(place->head), *at, variant.tag, variant.code);
+      ++share->modules;
+    });
+  });
+}
+
+CodeShare* SegmentWriter::share_of(const CodeTag& tag) {
+  for (CodeShare& share : code_) {
+    if (share.tag == tag) return &share;
+  }
+  if (code_.size() == layout::control::kCodeTagCapacity) return nullptr;
+  code_.push_back({tag, 0, false});
+  return &code_.back();
+}
+
+void SegmentWriter::count_code(const SegmentTable& table, const RecordView& record, std::uint64_t by) {
+  table.for_each_variant(record, [&](const VariantView& variant) {
+    if (CodeShare* share = share_of(variant.tag)) share->modules += by;
+  });
+}
+
+bool SegmentWriter::announce_tag(const CodeTag& tag) {
+  CodeShare* share = share_of(tag);
+  if (share == nullptr) return false;
+  share->made_here = true;
+  show_numbers();
+  return true;
+}
+
+std::optional<RecordView> SegmentWriter::source_of(std::string_view path) const {
+  const auto place = table_->place_of(KeySpace::kFile, path);
+  if (!place || place->head.value == 0) return std::nullopt;
+  const RecordView newest = table_->view(place->head);
+  if (newest.head.shape.kind != RecordKind::kSource) return std::nullopt;
+  return newest;
+}
+
+bool SegmentWriter::has_code(std::string_view path, const CodeTag& tag) const {
+  const auto newest = source_of(path);
+  bool found = false;
+  if (newest) table_->for_each_variant(*newest, [&](const VariantView& v) { found |= v.tag == tag; });
+  return found;
+}
+
+Attach SegmentWriter::attach_code(std::string_view path, const layout::Checksum& digest, const CodeTag& tag,
+                                  std::string_view code) {
+  const auto compiled = source_of(path);
+  if (!compiled || compiled->head.digest != digest) return Attach::kOutdated;
+  if (has_code(path, tag)) return Attach::kPresent;
+  CodeShare* share = share_of(tag);
+  if (share == nullptr) return Attach::kNoRoom;
+  const auto at = allocate(layout::variant_bytes(code.size()), SegmentTable::Use::kCode);
+  if (!at) {
+    count(Counter::kCodeDropped);
+    return Attach::kNoRoom;
+  }
+  table_->attach(*source_of(path), *at, tag, code);  // looked up again: it may have grown
+  ++share->modules;
+  show_numbers();
+  return Attach::kAttached;
 }
 
 void SegmentWriter::stage_node(const std::string& node) {
@@ -311,7 +396,7 @@ void SegmentWriter::copy_control_block(SegmentTable& from, SegmentTable& to) {
       to.publication().show(offset, from.file().words().own(offset));
     }
   };
-  copy(layout::control::kSyncedThroughNs, layout::control::kHeapReclaimableBytes + layout::kWordBytes);
+  copy(layout::control::kSyncedThroughNs, layout::control::kCodeBytes + layout::kWordBytes);
   copy(layout::control::kCounters, layout::control::kCounters + layout::control::kCounterCapacity * layout::kWordBytes);
 }
 
@@ -322,8 +407,19 @@ void SegmentWriter::show_numbers() {
   p.show(layout::control::kRetained, retained_);
   p.show(layout::control::kNodes, node_count_);
   p.show(layout::control::kSlotsUsed, shown().slots_used());
-  p.show(layout::control::kHeapUsedBytes, shown().live_bytes());
+  p.show(layout::control::kHeapUsedBytes, shown().live_bytes() + shown().code_bytes());
+  p.show(layout::control::kCodeBytes, shown().code_bytes());
   p.show(layout::control::kHeapReclaimableBytes, shown().reclaimable_bytes());
+  for (std::size_t i = 0; i < code_.size(); ++i) {
+    const std::uint64_t entry = layout::control::kCodeTags + i * layout::code_tag::kBytes;
+    const CodeTag& tag = code_[i].tag;
+    for (std::uint64_t w = 0; w < tag.text().size(); ++w) {
+      p.show(entry + layout::code_tag::kCacheTag + w * layout::kWordBytes, tag.text()[w]);
+    }
+    p.show(entry + layout::code_tag::kMagic, tag.key());
+    p.show(entry + layout::code_tag::kModules, code_[i].modules);
+    p.show(entry + layout::code_tag::kMadeHere, code_[i].made_here ? 1 : 0);
+  }
 }
 
 }  // namespace bifrost

@@ -16,6 +16,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/base/clock.hpp"
 #include "common/base/result.hpp"
@@ -40,6 +41,20 @@ enum class Put {
   kNoRoom,     // staged as not mirrored, because it fits nowhere
 };
 
+enum class Attach {
+  kAttached,  // visible at once
+  kPresent,   // it was there already
+  kOutdated,  // the newest version is not the one that was compiled
+  kNoRoom,    // workers compile the source themselves
+};
+
+// How much compiled code there is for one interpreter.
+struct CodeShare {
+  CodeTag tag;
+  std::uint64_t modules = 0;
+  bool made_here = false;  // by an interpreter of this agent, not only taken over from the one before
+};
+
 // The words of the control block that the agent sets as its situation changes.
 struct LinkState {
   layout::AgentState state = layout::AgentState::kStarting;
@@ -61,6 +76,16 @@ class SegmentWriter {
   bool remove(std::string_view path);
   // Shows or hides "vanished from Redis, kept". Takes effect at once: readers decide nothing on it.
   void mark_retained(std::string_view path, bool retained);
+
+  // The newest version of a path with source, staged or published; nothing when there is none. Valid until the next
+  // change.
+  std::optional<RecordView> source_of(std::string_view path) const;
+  bool has_code(std::string_view path, const CodeTag& tag) const;
+  // Hangs code on the newest version of `path`, if that is what `digest` says was compiled. Needs no commit.
+  Attach attach_code(std::string_view path, const layout::Checksum& digest, const CodeTag& tag, std::string_view code);
+  // An interpreter of this agent makes code with this tag. False when there are too many tags.
+  bool announce_tag(const CodeTag& tag);
+  const std::vector<CodeShare>& code() const { return code_; }
 
   bool has_staged() const { return staged_; }
   Generation generation() const { return generation_; }
@@ -112,9 +137,12 @@ class SegmentWriter {
   void stage_node(const std::string& node);
   void note_no_room(layout::KeySpace space, std::string_view key);
   std::optional<SegmentTable::Place> place_with_room(const Change& change);
-  std::optional<RecordOffset> allocate(const Change& change, std::uint64_t extent_bytes);
+  std::optional<RecordOffset> allocate(std::uint64_t extent_bytes, SegmentTable::Use use);
   Status grow(std::uint64_t needed_bytes, SegmentTable::Use use);
-  Status move_to_successor(std::uint64_t bytes);
+  Status move_to_successor(std::uint64_t bytes, std::uint64_t needed_bytes);
+  void move_code(SegmentTable& to, std::uint64_t needed_bytes);
+  void count_code(const SegmentTable& table, const RecordView& record, std::uint64_t by);
+  CodeShare* share_of(const CodeTag& tag);
   void account(const RecordView* before, const Change& change);
   void copy_control_block(SegmentTable& from, SegmentTable& to);
   void show_numbers();
@@ -140,6 +168,7 @@ class SegmentWriter {
   std::uint64_t without_room_ = 0;
   std::uint64_t retained_ = 0;
   std::uint64_t node_count_ = 0;
+  std::vector<CodeShare> code_;  // at most layout::control::kCodeTagCapacity
 };
 
 }  // namespace bifrost

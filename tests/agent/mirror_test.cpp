@@ -146,6 +146,24 @@ TEST_F(MirrorTest, AScanFindsWhatIsMissingAndWhatIsNew) {
   EXPECT_THAT(unseen, ::testing::ElementsAre("gone.py"));
 }
 
+TEST_F(MirrorTest, ANewAgentTakesOverCodeThatTheOldOneMade) {
+  const CodeTag made("cpython-311", 3495, 0);
+  const CodeTag inherited("cpython-39", 3425, 0);
+  see_source("a.py", "x = 1");
+  commit();
+  ASSERT_TRUE(writer().announce_tag(made));
+  for (const CodeTag& tag : {made, inherited}) {
+    ASSERT_EQ(writer().attach_code("a.py", layout::content_digest("x = 1"), tag, "code"), Attach::kAttached);
+  }
+  const auto old = attach();
+  make_writer(1 << 20, 1 << 20, old->snapshot().generation());
+  start(OnExpiry::kRetain);
+  EXPECT_EQ(seed_from(*old, *mirror_, writer()).code, 1u);
+  commit();
+  EXPECT_TRUE(writer().has_code("a.py", made));
+  EXPECT_FALSE(writer().has_code("a.py", inherited)) << "handed down once, not for ever";
+}
+
 TEST_F(MirrorTest, ANewAgentTakesOverWhatTheOldOneServed) {
   see_source("a.py", "x = 1");
   see_source("expired.py", "kept");
@@ -155,7 +173,7 @@ TEST_F(MirrorTest, ANewAgentTakesOverWhatTheOldOneServed) {
   const auto old = attach();
   make_writer(1 << 20, 1 << 20, old->snapshot().generation());
   start(OnExpiry::kRetain);
-  const Seeded seeded = seed_from(*old, *mirror_);
+  const Seeded seeded = seed_from(*old, *mirror_, writer());
   EXPECT_EQ(seeded.modules, 3u);
   EXPECT_EQ(seeded.damaged, 0u);
   EXPECT_EQ(served("a.py"), "x = 1");

@@ -67,7 +67,7 @@ TEST_F(SegmentAttachTest, RefusesTruncatedAndEmptyFiles) {
 
 TEST_F(SegmentAttachTest, RefusesOtherLayoutsPolitely) {
   publish("a.py", "x");
-  poke(layout::header::kLayoutVersion, 2);
+  poke(layout::header::kLayoutVersion, layout::kLayoutVersion + 1);
   EXPECT_EQ(refusal(), ErrorCode::kIncompatible);
   poke(layout::header::kLayoutVersion, layout::kLayoutVersion);
   poke(layout::header::kFingerprint, 0);

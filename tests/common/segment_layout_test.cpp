@@ -11,8 +11,8 @@
 namespace bifrost {
 namespace {
 
-TEST(SegmentLayout, VersionOneHasTheseOffsets) {
-  ASSERT_EQ(layout::kLayoutVersion, 1u) << "a new version needs new numbers here and in docs/shm-layout.md";
+TEST(SegmentLayout, VersionTwoHasTheseOffsets) {
+  ASSERT_EQ(layout::kLayoutVersion, 2u) << "a new version needs new numbers here and in docs/shm-layout.md";
   EXPECT_EQ(layout::header::kMagic, 0u);
   EXPECT_EQ(layout::header::kLayoutVersion, 8u);
   EXPECT_EQ(layout::header::kFingerprint, 16u);
@@ -31,11 +31,14 @@ TEST(SegmentLayout, VersionOneHasTheseOffsets) {
   EXPECT_EQ(layout::control::kComplete, 1288u);
   EXPECT_EQ(layout::control::kCounters, 2048u);
   EXPECT_EQ(layout::kHeaderBytes, 4096u);
-  EXPECT_EQ(layout::record::kHeaderBytes, 80u);
+  EXPECT_EQ(layout::control::kCodeTags, 1536u);
+  EXPECT_EQ(layout::control::kCodeTags + layout::control::kCodeTagCapacity * layout::code_tag::kBytes, 2048u);
+  EXPECT_EQ(layout::record::kHeaderBytes, 96u);
+  EXPECT_EQ(layout::variant::kHeaderBytes, 104u);
 }
 
-TEST(SegmentLayout, FingerprintOfVersionOneIsFixed) {
-  EXPECT_EQ(layout::fingerprint(), 0x3859'a258'f5eb'9b2du) << std::hex << layout::fingerprint();
+TEST(SegmentLayout, FingerprintOfVersionTwoIsFixed) {
+  EXPECT_EQ(layout::fingerprint(), 0xaf9f'3792'e8a3'aef0u) << std::hex << layout::fingerprint();
 }
 
 TEST(SegmentLayout, RegionsFollowFromTheSize) {
@@ -76,22 +79,22 @@ TEST_F(GoldenSegment, FirstRecordHasTheseBytes) {
     return w;
   };
   EXPECT_EQ(std::string(bytes.data(), 8), "BFRSTSEG");
-  EXPECT_EQ(word(8), 1u);
+  EXPECT_EQ(word(8), 2u);
   EXPECT_EQ(word(24), 1u << 20);
   EXPECT_EQ(word(1024), 1u);  // generation
   // 4096 slots of 8 bytes begin at 4096; the heap begins at 36864 with the first record.
   const std::size_t record = 36864;
   EXPECT_EQ(word(record + 0), 1u);  // created
   EXPECT_EQ(word(record + 8), 0u);  // previous
-  EXPECT_EQ(word(record + 16), 80u + 8 + 8 + 8);
+  EXPECT_EQ(word(record + 16), 96u + 8 + 8 + 8);
   EXPECT_EQ(word(record + 24), 0x0000'0002'0004'0002u);  // source, file space, 4 bytes of key, 2 of token
   EXPECT_EQ(word(record + 32), 6u);                      // content bytes
   EXPECT_EQ(word(record + 40), 0u);                      // link
-  EXPECT_EQ(word(record + 64), 0u);                      // variants
-  EXPECT_EQ(word(record + 72), 0u);                      // marks
-  EXPECT_EQ(std::string(bytes.data() + record + 80, 8), std::string("a.py\0\0\0\0", 8));
-  EXPECT_EQ(std::string(bytes.data() + record + 88, 8), std::string("h1\0\0\0\0\0\0", 8));
-  EXPECT_EQ(std::string(bytes.data() + record + 96, 8), std::string("x = 1\n\0\0", 8));
+  EXPECT_EQ(word(record + 80), 0u);                      // variants
+  EXPECT_EQ(word(record + 88), 0u);                      // marks
+  EXPECT_EQ(std::string(bytes.data() + record + 96, 8), std::string("a.py\0\0\0\0", 8));
+  EXPECT_EQ(std::string(bytes.data() + record + 104, 8), std::string("h1\0\0\0\0\0\0", 8));
+  EXPECT_EQ(std::string(bytes.data() + record + 112, 8), std::string("x = 1\n\0\0", 8));
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ def test_list_json_has_every_promised_key_and_the_truth(cachectl, stage):
     assert list(entries) == ["_solutions/7c/pkg/mod.py", "pkg/__init__.py", "shared/halopsa.py"]
     halopsa = entries["shared/halopsa.py"]
     assert (halopsa["name"], halopsa["kind"], halopsa["bytes"]) == ("shared.halopsa", "module", 6)
-    assert (halopsa["hash"], halopsa["generation"], halopsa["code"]) == ("hash of shared/halopsa.py", 1, 0)
+    assert (halopsa["hash"], halopsa["generation"], halopsa["code"]) == ("hash of shared/halopsa.py", 1, [])
     assert (entries["pkg/__init__.py"]["name"], entries["pkg/__init__.py"]["kind"]) == ("pkg", "package")
     assert entries["pkg/__init__.py"]["bytes"] == 0
     assert (entries["_solutions/7c/pkg/mod.py"]["name"], entries["_solutions/7c/pkg/mod.py"]["bytes"]) == ("pkg.mod", 2)

@@ -32,7 +32,7 @@ std::string note_of(const ModuleEntry& entry) {
 void write_table(Output& out, const ModuleList& list, bool wide) {
   using Align = Table::Align;
   std::vector<Table::Column> columns = {{"KIND"}, {"BYTES", Align::kRight}, {"GENERATION", Align::kRight}};
-  if (wide) columns.insert(columns.end(), {{"HASH"}, {"NOTE"}});
+  if (wide) columns.insert(columns.end(), {{"HASH"}, {"CODE"}, {"NOTE"}});
   columns.push_back({"PATH"});
   Table table(columns);
   for (const ModuleEntry& entry : list.entries) {
@@ -41,6 +41,7 @@ void write_table(Output& out, const ModuleList& list, bool wide) {
     constexpr std::size_t kShownHashBytes = 12;
     if (wide) {
       cells.push_back(entry.hash.empty() ? "-" : printable(entry.hash.substr(0, kShownHashBytes)));
+      cells.push_back(entry.code.empty() ? "-" : printable(fmt::format("{}", fmt::join(entry.code, ","))));
       cells.push_back(note_of(entry));
     }
     cells.push_back(printable(entry.path));

@@ -20,12 +20,26 @@ std::string_view ModuleEntry::kind() const {
 
 nlohmann::ordered_json ModuleEntry::json() const {
   nlohmann::ordered_json object = {
-      {"path", path},        {"name", import_name(path)}, {"kind", kind()}, {"bytes", bytes},
-      {"hash", hash},        {"generation", created},     {"code", 0},  // number of compiled variants
-      {"retained", retained}};
+      {"path", path}, {"name", import_name(path)}, {"kind", kind()}, {"bytes", bytes},
+      {"hash", hash}, {"generation", created},     {"code", code},   {"retained", retained}};
   if (!mirrored) object["reason"] = reason;
   return object;
 }
+
+namespace {
+
+Lookup read_code_tags(const Snapshot& snapshot, const RecordRef& record, std::vector<std::string>& tags) {
+  tags.clear();
+  VariantRef variant;
+  for (std::uint64_t step = 0; step < layout::kMaxVariants; ++step) {
+    const Lookup status = snapshot.next_variant(record, variant);
+    if (status != Lookup::kHit) return status == Lookup::kMiss ? Lookup::kHit : status;
+    tags.push_back(variant.tag.name());
+  }
+  return Lookup::kHit;
+}
+
+}  // namespace
 
 Lookup read_entry(const Snapshot& snapshot, const RecordRef& record, ModuleEntry& entry) {
   entry.mirrored = record.shape.kind == RecordKind::kSource;
@@ -35,7 +49,7 @@ Lookup read_entry(const Snapshot& snapshot, const RecordRef& record, ModuleEntry
   if (const Lookup copied = snapshot.copy_key(record, entry.path); copied != Lookup::kHit) return copied;
   if (const Lookup copied = snapshot.copy_token(record, entry.hash); copied != Lookup::kHit) return copied;
   entry.reason.clear();
-  if (entry.mirrored) return Lookup::kHit;
+  if (entry.mirrored) return read_code_tags(snapshot, record, entry.code);
   constexpr std::uint64_t kMaxReasonBytes = 4096;
   if (record.content_bytes > kMaxReasonBytes) return Lookup::kDamaged;
   return snapshot.copy_content(record, entry.reason);

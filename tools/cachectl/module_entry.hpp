@@ -15,11 +15,12 @@ namespace bifrost::cachectl {
 struct ModuleEntry {
   std::string path;
   bool mirrored = true;
-  bool retained = false;      // vanished from Redis, kept here
-  std::uint64_t bytes = 0;    // of the source; 0 when not mirrored
-  std::uint64_t created = 0;  // generation of this version
-  std::string hash;           // the writer's token, verbatim
-  std::string reason;         // why it is not mirrored
+  bool retained = false;          // vanished from Redis, kept here
+  std::uint64_t bytes = 0;        // of the source; 0 when not mirrored
+  std::uint64_t created = 0;      // generation of this version
+  std::string hash;               // the writer's token, verbatim
+  std::string reason;             // why it is not mirrored
+  std::vector<std::string> code;  // names of the tags that it is compiled for
 
   // "module", "package" or "not_mirrored".
   std::string_view kind() const;

@@ -90,6 +90,7 @@ Lookup SegmentCheck::check_file(SlotNumber slot, const RecordRef& record, const 
     find_fault(path, "a storage path that does not end in .py");
     return Lookup::kHit;
   }
+  if (check_code(record, path) == Lookup::kSnapshotLost) return Lookup::kSnapshotLost;
   const bool package = ends_with(path, kInit);
   const std::string name = path.substr(0, path.size() - (package ? kInit.size() : kSuffix.size()));
   const Found node = snapshot_.find(KeySpace::kNode, name);
@@ -103,6 +104,36 @@ Lookup SegmentCheck::check_file(SlotNumber slot, const RecordRef& record, const 
   const bool fits = kind == (package ? RecordKind::kPackage : RecordKind::kModule) && node.record.link == slot;
   if (!shadowed && !fits) find_fault(path, "its import name leads elsewhere");
   return Lookup::kHit;
+}
+
+Lookup SegmentCheck::check_code(const RecordRef& record, const std::string& path) {
+  VariantRef variant;
+  std::string code;
+  std::uint64_t count = 0;
+  Lookup status = snapshot_.next_variant(record, variant);
+  for (; status == Lookup::kHit; status = snapshot_.next_variant(record, variant)) {
+    if (++count > layout::kMaxVariants) {
+      find_fault(path, "its list of compiled code does not end");
+      return Lookup::kHit;
+    }
+    ++report_.variants;
+    report_.bytes += variant.extent_bytes;
+    VariantRef found;
+    const Lookup by_tag = snapshot_.find_variant(record, path, variant.tag, found);
+    if (by_tag == Lookup::kSnapshotLost) return by_tag;
+    if (by_tag != Lookup::kHit || found.offset != variant.offset) {
+      find_fault(path, fmt::format("its code for {} belongs to something else", variant.tag.name()));
+      continue;
+    }
+    code.resize(variant.code_bytes);
+    const Lookup read = snapshot_.read_code(variant, code.data());
+    if (read == Lookup::kSnapshotLost) return read;
+    if (read != Lookup::kHit) {
+      find_fault(path, fmt::format("checksum mismatch in its code for {}", variant.tag.name()));
+    }
+  }
+  if (status == Lookup::kDamaged) find_fault(path, "its list of compiled code leads nowhere");
+  return status == Lookup::kSnapshotLost ? status : Lookup::kHit;
 }
 
 Lookup SegmentCheck::check_node(const RecordRef& record, const std::string& name, std::string_view content) {

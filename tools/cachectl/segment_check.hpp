@@ -22,10 +22,11 @@ struct Finding {
 
 struct CheckReport {
   Generation generation;
-  std::uint64_t records = 0;  // of any kind, deletions included
-  std::uint64_t modules = 0;  // files that exist, mirrored or not
-  std::uint64_t names = 0;    // import names: modules, packages, namespaces
-  std::uint64_t bytes = 0;    // checked
+  std::uint64_t records = 0;   // of any kind, deletions included
+  std::uint64_t modules = 0;   // files that exist, mirrored or not
+  std::uint64_t variants = 0;  // compiled code
+  std::uint64_t names = 0;     // import names: modules, packages, namespaces
+  std::uint64_t bytes = 0;     // checked
   std::uint64_t contradictions = 0;
   std::vector<Finding> findings;  // the first kMaxFindings of them
 
@@ -44,6 +45,7 @@ class SegmentCheck {
   Lookup check_slot(SlotNumber slot);
   Lookup check_record(SlotNumber slot, const RecordRef& record);
   Lookup check_file(SlotNumber slot, const RecordRef& record, const std::string& path);
+  Lookup check_code(const RecordRef& record, const std::string& path);
   Lookup check_node(const RecordRef& record, const std::string& name, std::string_view content);
   Lookup check_listing(const std::string& name, std::string_view content);
   Lookup check_everything_is_listed();

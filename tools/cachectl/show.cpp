@@ -19,6 +19,7 @@ void write_fields(Output& out, const ModuleEntry& entry) {
   if (entry.mirrored) field("bytes", fmt::format("{} ({})", entry.bytes, human_bytes(entry.bytes)));
   field("hash", entry.hash.empty() ? "none" : printable(entry.hash));
   field("generation", std::to_string(entry.created));
+  if (!entry.code.empty()) field("code", printable(fmt::format("{}", fmt::join(entry.code, ", "))));
   if (entry.retained) field("retained", "yes: gone from Redis without a delete, kept here");
 }
 

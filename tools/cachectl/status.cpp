@@ -30,6 +30,17 @@ std::string age_text(BootTime then, BootTime now) {
   return then.ns == 0 ? "never" : human_duration(now.since(then)) + " ago";
 }
 
+std::string code_text(const SegmentInfo& info) {
+  if (info.code.empty()) return "none shared: workers compile (start the agent with --python)";
+  std::string text;
+  for (const SegmentInfo::Code& c : info.code) {
+    text += fmt::format("{}{} of {} modules for {}", text.empty() ? "" : ", ", c.modules, info.modules,
+                        printable(c.tag.name()));
+    if (!c.made_here) text += " (taken over; no interpreter here makes more)";
+  }
+  return text + ", " + human_bytes(info.code_bytes);
+}
+
 class StatusCommand final : public Command {
  public:
   ExitCode run(Context& context) override {
@@ -52,6 +63,8 @@ class StatusCommand final : public Command {
     for (const Problem& p : health.problems) problems.push_back({{"what", p.what}, {"advice", p.advice}});
     ordered_json synced_age;  // null: never in sync
     if (info.synced_through.ns != 0) synced_age = milliseconds_of(now.since(info.synced_through));
+    ordered_json code = ordered_json::object();
+    for (const SegmentInfo::Code& c : info.code) code[c.tag.name()] = c.modules;
     context.out.json({
         {"schema", 1},
         {"state", health.state},
@@ -66,9 +79,12 @@ class StatusCommand final : public Command {
         {"redis",
          {{"connected", info.redis_connected}, {"url", info.redis_url}, {"signal", signal_name(info.signals)}}},
         {"memory",
-         {{"size", info.total_bytes}, {"used", info.heap_used_bytes}, {"reclaimable", info.heap_reclaimable_bytes}}},
+         {{"size", info.total_bytes},
+          {"used", info.heap_used_bytes},
+          {"reclaimable", info.heap_reclaimable_bytes},
+          {"code", info.code_bytes}}},
         {"slots", {{"size", info.slot_count}, {"used", info.slots_used}}},
-        {"code", ordered_json::object()},
+        {"code", code},
         {"agent",
          {{"pid", info.agent_pid},
           {"version", info.agent_version},
@@ -104,7 +120,7 @@ class StatusCommand final : public Command {
     field(out, "memory",
           fmt::format("{} of {} used, {} reclaimable", human_bytes(info.heap_used_bytes), human_bytes(info.total_bytes),
                       human_bytes(info.heap_reclaimable_bytes)));
-    field(out, "code", "none shared: workers compile");
+    field(out, "code", code_text(info));
     field(out, "agent",
           fmt::format("pid {}, version {}, started {}, sign of life {}", info.agent_pid, printable(info.agent_version),
                       utc_time(info.agent_started_unix_ms), age_text(info.heartbeat, now)));

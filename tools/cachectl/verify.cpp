@@ -18,6 +18,7 @@ void write_json(Output& out, const CheckReport& report) {
             {"records", report.records},
             {"modules", report.modules},
             {"names", report.names},
+            {"variants", report.variants},
             {"bytes", report.bytes},
             {"contradictions", report.contradictions},
             {"findings", findings}});
@@ -25,9 +26,9 @@ void write_json(Output& out, const CheckReport& report) {
 
 void write_text(Output& out, const CheckReport& report) {
   for (const Finding& f : report.findings) out.print("{}: {}\n", printable(f.key), f.what);
-  out.print("{}: generation {}, {} modules, {} import names, {} records, {} checked, {} contradictions\n",
+  out.print("{}: generation {}, {} modules, {} import names, {} records, {} compiled, {} checked, {} contradictions\n",
             report.contradictions == 0 ? "sound" : "DAMAGED", report.generation.value, report.modules, report.names,
-            report.records, human_bytes(report.bytes), report.contradictions);
+            report.records, report.variants, human_bytes(report.bytes), report.contradictions);
 }
 
 class VerifyCommand final : public Command {
