@@ -72,9 +72,16 @@ Status Agent::publish_first_segment(const std::string& version) {
   auto writer = SegmentWriter::create(options);
   if (!writer) return writer.error();
   writer_ = std::move(*writer);
-  mirror_ = std::make_unique<Mirror>(*writer_, config_.on_expiry, [](std::string_view path, std::string_view reason) {
-    log::warn("not_mirrored", {{"path", path}, {"why", reason}});
-  });
+  compile_ = std::make_unique<CompileService>(loop_, config_.compile, *writer_);
+  mirror_ = std::make_unique<Mirror>(
+      *writer_, config_.on_expiry,
+      [](std::string_view path, std::string_view reason) {
+        log::warn("not_mirrored", {{"path", path}, {"why", reason}});
+      },
+      [this](std::string_view path, std::uint64_t bytes) {
+        const bool live = session_ != nullptr && session_->live();
+        compile_->want(path, bytes, live ? CompileQueue::Urgency::kFresh : CompileQueue::Urgency::kBacklog);
+      });
   Seeded seeded;
   if (old) seeded = seed_from(**old, *mirror_, *writer_);
   writer_->heartbeat(boot_now());

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "agent/agent_config.hpp"
+#include "agent/compile_service.hpp"
 #include "agent/control_server.hpp"
 #include "agent/event_loop.hpp"
 #include "agent/mirror.hpp"
@@ -43,6 +44,7 @@ class Agent {
   AgentConfig config_;
   UniqueFd lock_;
   std::unique_ptr<SegmentWriter> writer_;
+  std::unique_ptr<CompileService> compile_;
   std::unique_ptr<Mirror> mirror_;
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<Session> session_;

@@ -1,6 +1,8 @@
 #include "agent/agent_config.hpp"
 
+#include <algorithm>
 #include <map>
+#include <sstream>
 #include <utility>
 
 namespace bifrost::agent {
@@ -28,6 +30,37 @@ Result<std::uint64_t> number(const Settings& settings, Setting id, T parse, std:
     return at_setting(settings, id, "`" + settings.get(id) + "` is outside the allowed range");
   }
   return *value;
+}
+
+std::vector<std::string> list_of(const std::string& text, char separator) {
+  std::vector<std::string> items;
+  std::istringstream in(text);
+  for (std::string item; std::getline(in, item, separator);) {
+    if (!item.empty()) items.push_back(item);
+  }
+  return items;
+}
+
+Result<CompileOptions> compile_options(const Settings& s) {
+  CompileOptions options;
+  options.workspace = s.get(Setting::kWorkspace);
+  options.interpreters = list_of(s.get(Setting::kPython), ':');
+  for (const std::string& interpreter : options.interpreters) {
+    if (interpreter.front() != '/') {
+      return at_setting(s, Setting::kPython, "`" + interpreter + "` must be an absolute path");
+    }
+  }
+  options.optimizations.clear();
+  for (const std::string& level : list_of(s.get(Setting::kOptimize), ',')) {
+    if (level != "0" && level != "1" && level != "2") {
+      return at_setting(s, Setting::kOptimize, "`" + level + "` is none of 0, 1, 2");
+    }
+    const auto number = static_cast<unsigned>(level.front() - '0');
+    const auto& known = options.optimizations;
+    if (std::find(known.begin(), known.end(), number) == known.end()) options.optimizations.push_back(number);
+  }
+  if (options.optimizations.empty()) return at_setting(s, Setting::kOptimize, "names no level");
+  return options;
 }
 
 constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
@@ -72,6 +105,9 @@ Result<AgentConfig> parse_agent_config(const Settings& s) {
   if (config.workspace.empty() || config.workspace.front() != '/') {
     return at_setting(s, Setting::kWorkspace, "must be an absolute path");
   }
+  auto compile = compile_options(s);
+  if (!compile) return compile.error();
+  config.compile = std::move(*compile);
   config.log_level = s.get(Setting::kLogLevel);
   config.log_format = s.get(Setting::kLogFormat);
   return config;

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "agent/compile_lane.hpp"
 #include "agent/retention.hpp"
 #include "agent/session.hpp"
 #include "common/base/result.hpp"
@@ -15,6 +16,7 @@ struct AgentConfig {
   OnExpiry on_expiry = OnExpiry::kRetain;
   std::string segment_dir;
   std::string workspace;
+  CompileOptions compile;
   std::uint64_t size_bytes = 0;
   std::uint64_t max_size_bytes = 0;
   std::string log_level;

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "agent/agent.hpp"
 #include "agent/agent_config.hpp"
@@ -23,7 +24,8 @@ constexpr bifrost::Setting kAgentSettings[] = {
     bifrost::Setting::kRedisUrl,       bifrost::Setting::kSegmentDir, bifrost::Setting::kWorkspace,
     bifrost::Setting::kSize,           bifrost::Setting::kMaxSize,    bifrost::Setting::kSignal,
     bifrost::Setting::kOnExpiry,       bifrost::Setting::kLease,      bifrost::Setting::kReconcile,
-    bifrost::Setting::kMaxModuleBytes, bifrost::Setting::kLogLevel,   bifrost::Setting::kLogFormat,
+    bifrost::Setting::kMaxModuleBytes, bifrost::Setting::kPython,     bifrost::Setting::kOptimize,
+    bifrost::Setting::kLogLevel,       bifrost::Setting::kLogFormat,
 };
 
 std::string flag_of(const bifrost::SettingInfo& info) {
@@ -73,9 +75,20 @@ int main(int argc, char** argv) {
     const bifrost::SettingInfo& info = bifrost::setting_info(id);
     std::string help(info.help);
     if (!info.fallback.empty()) help += " [" + std::string(info.fallback) + "]";
-    app.add_option_function<std::string>(
-           flag_of(info), [&given, id](const std::string& v) { given[id] = v; }, help)
-        ->type_name("");
+    const auto set = [&given, id](const std::vector<std::string>& values) {
+      for (const std::string& v : values) {
+        // The one setting that can be given several times.
+        if (id == bifrost::Setting::kPython && given.count(id) != 0) {
+          given[id] += ":" + v;
+        } else {
+          given[id] = v;
+        }
+      }
+    };
+    app.add_option_function<std::vector<std::string>>(flag_of(info), set, help)
+        ->type_name("")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   }
   std::string config_file;
   bool print_config = false;

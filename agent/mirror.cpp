@@ -5,11 +5,17 @@
 
 namespace bifrost::agent {
 
-Mirror::Mirror(SegmentWriter& writer, OnExpiry policy, OnRejected on_rejected)
-    : writer_(writer), policy_(policy), on_rejected_(std::move(on_rejected)) {}
+Mirror::Mirror(SegmentWriter& writer, OnExpiry policy, OnRejected on_rejected, OnSource on_source)
+    : writer_(writer), policy_(policy), on_rejected_(std::move(on_rejected)), on_source_(std::move(on_source)) {}
+
+Put Mirror::put_source(std::string_view path, std::string_view content, std::string_view hash) {
+  const Put put = writer_.put_source(path, content, hash);
+  if (put == Put::kStaged && on_source_) on_source_(path, content.size());
+  return put;
+}
 
 void Mirror::seed(std::string_view path, std::string_view content, std::string_view hash, bool retained) {
-  writer_.put_source(path, content, hash);
+  put_source(path, content, hash);
   hold(path, Held::kSource);
   const std::string key(path);
   set_retained(key, paths_[key], retained);
@@ -37,7 +43,7 @@ void Mirror::apply_value(const Observation& seen) {
   cold_ = false;  // a writer is back
   auto value = parser_.parse(seen.value);
   if (!value) return reject(seen.path, value.error().message);
-  const Put put = writer_.put_source(seen.path, value->content, value->hash);
+  const Put put = put_source(seen.path, value->content, value->hash);
   if (put == Put::kUnchanged) writer_.count(Counter::kUnchanged);
   hold(seen.path, Held::kSource);
 }

@@ -22,7 +22,10 @@ class Mirror {
   // `on_rejected` hears once per version of a value that cannot be mirrored.
   using OnRejected = std::function<void(std::string_view path, std::string_view reason)>;
 
-  Mirror(SegmentWriter& writer, OnExpiry policy, OnRejected on_rejected);
+  // Hears of each source that has become the newest version of its path, published or about to be.
+  using OnSource = std::function<void(std::string_view path, std::uint64_t bytes)>;
+
+  Mirror(SegmentWriter& writer, OnExpiry policy, OnRejected on_rejected, OnSource on_source = {});
 
   // A module taken over from the segment of the agent before.
   void seed(std::string_view path, std::string_view content, std::string_view hash, bool retained);
@@ -58,6 +61,7 @@ class Mirror {
   void apply_value(const Observation& seen);
   void apply_vanished(const Observation& seen);
   void reject(std::string_view path, std::string_view reason);
+  Put put_source(std::string_view path, std::string_view content, std::string_view hash);
   void hold(std::string_view path, Held held);
   void set_retained(const std::string& path, Entry& entry, bool retained);
   void forget(const std::string& path);
@@ -65,6 +69,7 @@ class Mirror {
   SegmentWriter& writer_;
   OnExpiry policy_;
   OnRejected on_rejected_;
+  OnSource on_source_;
   ModuleValueParser parser_;
   std::unordered_map<std::string, Entry> paths_;
   std::size_t retained_count_ = 0;

@@ -19,7 +19,6 @@ ImportlibObjects look_up() {
   o.path_finder = external.attr("PathFinder");
   o.call_with_frames_removed = bootstrap.attr("_call_with_frames_removed");
   o.compile = builtins.attr("compile");
-  o.exec = builtins.attr("exec");
   o.stdlib_names = loaded_module("sys").attr("stdlib_module_names");
   return o;
 }

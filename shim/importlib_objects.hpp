@@ -20,7 +20,6 @@ struct ImportlibObjects {
   // Python removes the frames of importlib from a traceback up to a call of this function.
   py::object call_with_frames_removed;
   py::object compile;
-  py::object exec;
   py::object stdlib_names;
   // Interned attribute and key names.
   py::str dunder_path{"__path__"};

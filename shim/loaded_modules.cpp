@@ -11,7 +11,7 @@ LoadedModule LoadedModule::from(const Resolution& r) {
     m.hash = r.source.hash;
     m.generation = r.source.generation;
     m.origin = r.source.origin;
-    m.digest = digest_of(r.source.content());
+    m.digest = r.source.digest;
   }
   return m;
 }
@@ -19,7 +19,7 @@ LoadedModule LoadedModule::from(const Resolution& r) {
 bool LoadedModule::same_as(const Resolution& now) const {
   if (kind != now.kind || path != now.path || portions != now.portions) return false;
   if (kind == Resolution::Kind::kNamespace) return true;
-  return hash == now.source.hash && digest == digest_of(now.source.content());
+  return hash == now.source.hash && digest == now.source.digest;
 }
 
 void LoadedModules::add(std::string_view name, LoadedModule module) {

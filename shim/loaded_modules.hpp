@@ -18,7 +18,7 @@ struct LoadedModule {
   std::string hash;
   Generation generation;
   SourceOrigin origin = SourceOrigin::kSegment;
-  ContentDigest digest;
+  layout::Checksum digest;
 
   static LoadedModule from(const Resolution& resolution);
   // Whether `now` would load the same thing. Only the fallback callable's modules cannot be shown to be the same.

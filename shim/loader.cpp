@@ -1,6 +1,10 @@
 #include "shim/loader.hpp"
 
+#include <marshal.h>
+
+#include "shim/execute.hpp"
 #include "shim/importlib_objects.hpp"
+#include "shim/interpreter_tag.hpp"
 
 namespace bifrost {
 namespace {
@@ -31,6 +35,16 @@ std::string with_universal_newlines(std::string_view text) {
     if (i + 1 < text.size() && text[i + 1] == '\n') ++i;
   }
   return out;
+}
+
+// The code object, or null when the bytes hold something else: their checksum holds, so that would be the helper's
+// doing.
+py::object unmarshalled(std::string_view bytes) {
+  auto code = py::reinterpret_steal<py::object>(
+      PyMarshal_ReadObjectFromString(bytes.data(), static_cast<Py_ssize_t>(bytes.size())));
+  if (code && PyCode_Check(code.ptr())) return code;
+  PyErr_Clear();
+  return {};
 }
 
 py::dict namespace_of(const py::object& module) {
@@ -77,23 +91,66 @@ py::object VirtualModuleLoader::create_module(const py::object&) const {
   return py::none();
 }
 
-void VirtualModuleLoader::exec_module(const py::object& module) const {
+void VirtualModuleLoader::exec_module(const py::object& module) {
   const ImportlibObjects& python = ImportlibObjects::get();
-  const py::object code = compiled();
-  py::dict globals = namespace_of(module);
-  // By item, never by attribute: generated modules define a __getattr__ that answers every name.
+  const Executable executable = get_ready();
+  // Through the dict: the module may define a __getattr__ that answers everything, or a __setattr__ of its own.
+  const py::dict globals = namespace_of(module);
   globals[python.content_hash] = as_str(module_.source.hash);
   globals[python.storage_path] = as_str(module_.path);
   seed_linecache(file_, globals);
-  python.call_with_frames_removed(python.exec, code, globals);
-  state_->loaded().add(name_, LoadedModule::from(module_));
+  execute_module_code(executable.code, globals);
+  LoadedModule loaded = LoadedModule::from(module_);
+  loaded.origin = executable.origin;
+  state_->loaded().add(name_, std::move(loaded));
 }
 
-py::object VirtualModuleLoader::compiled() const {
+VirtualModuleLoader::Executable VirtualModuleLoader::get_ready() {
+  if (py::object code = shared_code()) return {std::move(code), SourceOrigin::kCode};
+  auto content = state_->content_of(module_);
+  if (!content) {
+    // The version that was found is gone. What the path holds by now is what an import that starts now would run.
+    Resolution now = state_->read_again(module_.path);
+    if (now.found()) content = state_->content_of(now);
+    if (!content) throw_gone(now.reason);
+    module_.source = std::move(now.source);
+  }
+  return {compiled(*content), module_.source.origin};
+}
+
+py::object VirtualModuleLoader::shared_code() const {
+  thread_local CodeBuffer reused;
+  // Unmarshalling may run finalizers, and those may import: whoever uses the buffer holds it.
+  CodeBuffer buffer = std::move(reused);
+  py::object code;
+  switch (module_.source.read_code(module_.path, interpreter_tag(), buffer)) {
+    case Lookup::kHit: code = unmarshalled(buffer.view()); break;
+    case Lookup::kDamaged: state_->counters().add(ShimCounter::kDamaged); break;
+    default: break;
+  }
+  state_->counters().add(code ? ShimCounter::kCodeHits : ShimCounter::kCodeMisses);
+  buffer.forget_if_large();
+  reused = std::move(buffer);
+  return code;
+}
+
+py::object VirtualModuleLoader::compiled(std::string_view content) const {
   const ImportlibObjects& python = ImportlibObjects::get();
   // As str: coding cookies are ignored, the text is what it is.
-  return python.call_with_frames_removed(python.compile, as_str(executed_text(module_.source.content())), file_, "exec",
+  return python.call_with_frames_removed(python.compile, as_str(executed_text(content)), file_, "exec",
                                          py::arg("dont_inherit") = true);
+}
+
+std::string VirtualModuleLoader::content() const {
+  auto content = state_->content_of(module_);
+  if (!content) throw_gone("its version was replaced, and the mirror has reused the memory");
+  return std::move(*content);
+}
+
+void VirtualModuleLoader::throw_gone(const std::string& why) const {
+  const std::string message = "the source of module '" + name_ + "' (" + module_.path + ") is no longer there: " + why;
+  PyErr_SetImportError(py::str(message).ptr(), py::str(name_).ptr(), py::str(file_).ptr());
+  throw py::error_already_set();
 }
 
 void VirtualModuleLoader::check_name(const py::object& fullname) const {
@@ -103,14 +160,15 @@ void VirtualModuleLoader::check_name(const py::object& fullname) const {
   throw py::error_already_set();
 }
 
-py::object VirtualModuleLoader::get_code(const py::object& fullname) const {
+py::object VirtualModuleLoader::get_code(const py::object& fullname) {
   check_name(fullname);
-  return compiled();
+  return get_ready().code;
 }
 
 py::str VirtualModuleLoader::get_source(const py::object& fullname) const {
   check_name(fullname);
-  const std::string_view text = executed_text(module_.source.content());
+  const std::string source = content();
+  const std::string_view text = executed_text(source);
   return text.find('\r') == std::string_view::npos ? as_str(text) : as_str(with_universal_newlines(text));
 }
 
@@ -126,11 +184,13 @@ bool VirtualModuleLoader::is_package(const py::object& fullname) const {
 
 py::bytes VirtualModuleLoader::get_data(const std::string& path) const {
   const auto as_bytes = [](std::string_view content) { return py::bytes(content.data(), content.size()); };
-  if (path == file_) return as_bytes(module_.source.content());
+  if (path == file_) return as_bytes(content());
   const auto stored = state_->storage_of(path);
   if (!stored || stored->empty()) throw_file_not_found(path);
   const Resolution found = state_->read_path(std::string(*stored));
-  if (found.found()) return as_bytes(found.source.content());
+  if (found.found()) {
+    if (const auto bytes = state_->content_of(found)) return as_bytes(*bytes);
+  }
   if (found.kind == Resolution::Kind::kNotFound) throw_file_not_found(path);
   PyErr_SetString(PyExc_OSError, (path + " cannot be read: " + found.reason).c_str());
   throw py::error_already_set();

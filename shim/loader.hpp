@@ -1,7 +1,9 @@
-// loader.hpp - runs one module from the source that was found for it.
+// loader.hpp - runs one module from what was found for it.
 //
-// A loader keeps its source: tracebacks and inspect show the lines that this process executed, whatever Redis holds by
-// then. It never asks anybody again, but for get_data() of other paths. Call with the GIL held.
+// A loader keeps to the version that it found: it runs the code that the node has made of it, or compiles its source,
+// and tracebacks and inspect show the lines that this process executed, whatever Redis holds by then. The source stays
+// in shared memory until somebody asks for it. Only when the mirror has reused that memory, which takes an update of
+// the module and a full segment, does it look for the same content elsewhere. Call with the GIL held.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -21,10 +23,10 @@ class VirtualModuleLoader {
 
   py::object create_module(const py::object& spec) const;
   // Exceptions of the module's own code pass unchanged.
-  void exec_module(const py::object& module) const;
+  void exec_module(const py::object& module);
 
   // ImportError when `fullname` is another module's.
-  py::object get_code(const py::object& fullname) const;
+  py::object get_code(const py::object& fullname);
   py::str get_source(const py::object& fullname) const;
   std::string get_filename(const py::object& fullname) const;
   bool is_package(const py::object& fullname) const;
@@ -38,12 +40,22 @@ class VirtualModuleLoader {
 
  private:
   void check_name(const py::object& fullname) const;
-  py::object compiled() const;
+  struct Executable {
+    py::object code;
+    SourceOrigin origin;
+  };
+  Executable get_ready();
+  // Null when the node has none for this interpreter.
+  py::object shared_code() const;
+  py::object compiled(std::string_view content) const;
+  // ImportError when nobody has it any more.
+  std::string content() const;
+  [[noreturn]] void throw_gone(const std::string& why) const;
 
   const std::shared_ptr<ProcessState> state_;
   const std::string name_;
   const std::string file_;
-  const Resolution module_;
+  Resolution module_;  // replaced once, when the version found was gone before it could be run
 };
 
 // linecache's lines for a file name belong to another version now, if it has been used at all.

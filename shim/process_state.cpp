@@ -187,6 +187,23 @@ Resolution ProcessState::read_path(const std::string& path) {
   return with_whole_view([&](const View& view) { return resolver().read_path(view, path); });
 }
 
+std::optional<std::string> ProcessState::content_of(const Resolution& module) {
+  std::string content;
+  switch (module.source.read(content)) {
+    case Lookup::kHit: return content;
+    case Lookup::kDamaged: counters_.add(ShimCounter::kDamaged); break;
+    default: counters_.add(ShimCounter::kSnapshotLost);
+  }
+  const Resolution again = read_again(module.path);
+  if (!again.found() || again.source.digest != module.source.digest) return std::nullopt;
+  if (again.source.read(content) != Lookup::kHit) return std::nullopt;
+  return content;
+}
+
+Resolution ProcessState::read_again(const std::string& path) {
+  return resolver().read_again(mirror_.newest_segment().get(), path);
+}
+
 std::vector<Child> ProcessState::list(const std::string& directory) {
   for (int attempt = 0; attempt < kMaxViewsPerLookup; ++attempt) {
     const std::shared_ptr<const View> now = view();

@@ -108,13 +108,15 @@ Resolver::MirrorAnswer Resolver::look_in_mirror(const View& view, const std::str
 }
 
 Resolver::MirrorAnswer Resolver::read_record(const View& view, const RecordRef& file, std::string path) const {
+  const bool mirrored = file.shape.kind != layout::RecordKind::kNotMirrored;
   std::string body;
-  switch (view.snapshot.verify(file, body)) {
+  // The content of a source is verified when somebody reads it.
+  switch (mirrored ? view.snapshot.verify_head(file, body) : view.snapshot.verify(file, body)) {
     case Lookup::kHit: break;
     case Lookup::kSnapshotLost: return {answer(Kind::kSnapshotLost), Gap::kNone, {}};
     default: counters_.add(ShimCounter::kDamaged); return {{}, Gap::kDamaged, "its record in the mirror is damaged"};
   }
-  if (file.shape.kind == layout::RecordKind::kNotMirrored) {
+  if (!mirrored) {
     counters_.add(ShimCounter::kNotMirrored);
     return {{}, Gap::kNotMirrored, "it is not mirrored: " + std::string(Snapshot::content_in(file, body))};
   }
@@ -122,9 +124,7 @@ Resolver::MirrorAnswer Resolver::read_record(const View& view, const RecordRef& 
   read.resolution.kind = Kind::kModule;
   read.resolution.path = std::move(path);
   std::string hash(Snapshot::token_in(file, body));
-  const auto begin = static_cast<std::size_t>(file.content_offset() - file.key_offset());
-  read.resolution.source =
-      ModuleSource(std::move(body), begin, file.content_bytes, std::move(hash), view.snapshot.generation());
+  read.resolution.source = ModuleSource(view.segment, view.snapshot, file, std::move(hash));
   return read;
 }
 
@@ -216,6 +216,26 @@ Resolution Resolver::read_path(const View& view, const std::string& path) const 
   }
   if (mirror.gap == Gap::kNone && mirror.resolution.found() && serve_stale_) return std::move(mirror.resolution);
   return answer(Kind::kUnknown, "Redis unreachable: " + file.error().message);
+}
+
+Resolution Resolver::read_again(const Segment* newest, const std::string& path) const {
+  if (newest != nullptr) {
+    const Snapshot snapshot = newest->snapshot();
+    const Found found = snapshot.find_file(path);
+    std::string body;
+    if (found.status == Lookup::kHit && snapshot.verify(found.record, body) == Lookup::kHit) {
+      Resolution r;
+      r.kind = Kind::kModule;
+      r.path = path;
+      r.source = ModuleSource(std::string(Snapshot::content_in(found.record, body)),
+                              std::string(Snapshot::token_in(found.record, body)), SourceOrigin::kSegment);
+      return r;
+    }
+  }
+  auto file = redis_.first_of({path});
+  if (!file) return answer(Kind::kUnknown, "Redis unreachable: " + file.error().message);
+  if (file->kind == FileInRedis::Kind::kAbsent) return answer(Kind::kNotFound, "Redis does not have it");
+  return from_file(std::move(*file), {});
 }
 
 Resolver::Listing Resolver::list(const View& view, const std::string& directory) const {

@@ -9,6 +9,7 @@
 // RedisFallback.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,6 +34,10 @@ class Resolver {
 
   // The source stored under a path, whatever its name means as an import: kModule, or as resolve().
   Resolution read_path(const View& view, const std::string& path) const;
+
+  // What is stored under a path by now, copied into this process: in `newest` (may be null) where it is intact, else in
+  // Redis. For what cannot be read any more where it was found.
+  Resolution read_again(const Segment* newest, const std::string& path) const;
 
   // What lies in `directory`. kSnapshotLost is reported; whatever cannot be known is left out.
   struct Listing {

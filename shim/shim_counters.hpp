@@ -16,6 +16,8 @@ namespace bifrost {
   X(kUnknown, "unknown", "names about which neither the mirror nor Redis could be asked")                \
   X(kRefused, "refused", "modules that exist and could not be had")                                      \
   X(kMirrorAnswers, "mirror_answers", "answers taken from the segment")                                  \
+  X(kCodeHits, "code_hits", "modules run from shared code")                                              \
+  X(kCodeMisses, "code_misses", "modules for which there was no shared code for this interpreter")       \
   X(kFallbacks, "fallbacks", "questions put to Redis, because the mirror could not answer")              \
   X(kRedisErrors, "redis_errors", "questions to Redis that failed")                                      \
   X(kBreakerRefusals, "breaker_refusals", "questions to Redis not asked, because it failed just before") \

@@ -36,6 +36,10 @@ const std::array<SettingInfo, static_cast<std::size_t>(Setting::kCount)>& settin
       {Setting::kReconcile, "reconcile", "BIFROST_RECONCILE", "60s", "time between full comparisons of key names"},
       {Setting::kMaxModuleBytes, "max_module_bytes", "BIFROST_MAX_MODULE_BYTES", "32M",
        "values above this size are not mirrored"},
+      {Setting::kPython, "python", "BIFROST_PYTHON", "",
+       "interpreters to compile for, separated by `:`; none: workers compile the source themselves"},
+      {Setting::kOptimize, "optimize", "BIFROST_OPTIMIZE", "0",
+       "optimisation levels to compile for, separated by `,`: 0, 1 for workers with -O, 2 for -OO"},
       {Setting::kLogLevel, "log_level", "BIFROST_LOG_LEVEL", "info", "debug, info, warn or error"},
       {Setting::kLogFormat, "log_format", "BIFROST_LOG_FORMAT", "text", "text or json"},
   }};

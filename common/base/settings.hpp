@@ -32,6 +32,8 @@ enum class Setting {
   kLease,
   kReconcile,
   kMaxModuleBytes,
+  kPython,
+  kOptimize,
   kLogLevel,
   kLogFormat,
   kCount

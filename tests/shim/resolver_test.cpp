@@ -44,7 +44,7 @@ TEST_F(ResolverTest, AsksRedisForWhatIsNotMirrored) {
   agent();
   begin();
   const Resolution big = worker().resolve_top_level("big");
-  EXPECT_EQ(big.source.content(), "big = 1");
+  EXPECT_EQ(text(big), "big = 1");
   EXPECT_EQ(big.source.origin, SourceOrigin::kRedis);
   EXPECT_EQ(count(ShimCounter::kNotMirrored), 1u);
 }
@@ -88,7 +88,7 @@ TEST_F(ResolverTest, NamesLongerThanTheMirrorTakesAreAskedInRedis) {
   EXPECT_EQ(import(name), "long = 1");
 }
 
-TEST_F(ResolverTest, ADamagedRecordIsAQuestionForRedis) {
+TEST_F(ResolverTest, DamagedContentIsAQuestionForRedis) {
   redis().put("x.py", "x = 1");
   put("x.py", "x = 1 # mirrored");
   agent();
@@ -98,6 +98,25 @@ TEST_F(ResolverTest, ADamagedRecordIsAQuestionForRedis) {
   {
     const int fd = ::open(segment_path().c_str(), O_WRONLY);
     ASSERT_EQ(::pwrite(fd, "y", 1, static_cast<off_t>(node.file.content_offset())), 1);
+    ::close(fd);
+  }
+  // The head of the record is sound, so the name is found; the content is noticed when it is read.
+  const Resolution found = worker().resolve_top_level("x");
+  EXPECT_EQ(text(found), "<gone>");
+  EXPECT_EQ(count(ShimCounter::kDamaged), 1u);
+  EXPECT_EQ(text(worker().read_again("x.py")), "x = 1");
+}
+
+TEST_F(ResolverTest, ADamagedHeadOfARecordIsAQuestionForRedis) {
+  redis().put("x.py", "x = 1");
+  put("x.py", "x = 1 # mirrored");
+  agent();
+  begin();
+  const FoundNode node = worker().view()->snapshot.find_node("x");
+  ASSERT_EQ(node.status, Lookup::kHit);
+  {
+    const int fd = ::open(segment_path().c_str(), O_WRONLY);
+    ASSERT_EQ(::pwrite(fd, "y", 1, static_cast<off_t>(node.file.token_offset())), 1);
     ::close(fd);
   }
   EXPECT_EQ(import("x"), "x = 1");
@@ -257,7 +276,7 @@ TEST_F(ResolverTest, ReadsAStoredFileByItsPath) {
   put("pkg/__init__.py", "p = 1");
   agent();
   begin();
-  EXPECT_EQ(worker().read_path("pkg/__init__.py").source.content(), "p = 1");
+  EXPECT_EQ(text(worker().read_path("pkg/__init__.py")), "p = 1");
   EXPECT_EQ(worker().read_path("pkg").kind, Resolution::Kind::kNotFound);
 }
 

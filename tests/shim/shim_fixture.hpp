@@ -92,10 +92,13 @@ class ShimFixture : public SegmentFixture {
     return shown(worker().resolve(std::span(&directory, 1), name.substr(slash + 1)));
   }
 
-  static std::string shown(const Resolution& r) {
+  // A module's source, as this worker would compile it.
+  std::string text(const Resolution& r) { return worker().content_of(r).value_or("<gone>"); }
+
+  std::string shown(const Resolution& r) {
     switch (r.kind) {
       case Resolution::Kind::kModule:
-      case Resolution::Kind::kPackage: return std::string(r.source.content());
+      case Resolution::Kind::kPackage: return text(r);
       case Resolution::Kind::kNamespace: return "<namespace>";
       case Resolution::Kind::kNotFound: return "<not found>";
       case Resolution::Kind::kUnknown: return "<unknown>";

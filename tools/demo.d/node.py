@@ -4,15 +4,18 @@ Whatever happens, close() ends what was started, by its own process handle, and 
 """
 
 import ctypes
+import json
 import os
 import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
 END_S = 10
+COMPILE_S = 60
 PR_SET_PDEATHSIG = 1
 
 
@@ -75,7 +78,14 @@ class Node:
 
     def start_agent(self):
         self.agent = self._start([self.programs / "bifrost-agent", "--redis-url", self.redis_url, "--segment-dir",
-                                  self.segment_dir], "agent.log")
+                                  self.segment_dir, "--python", sys.executable], "agent.log")
+
+    def wait_until_compiled(self):
+        def compiled():
+            status = json.loads(self.cachectl("status", "-o", "json"))
+            return status["code"] and all(count == status["modules"] for count in status["code"].values())
+
+        wait_until(compiled, COMPILE_S, "not every module has compiled code")
 
     def stop_redis(self):
         self._end(self.redis)

@@ -80,6 +80,7 @@ class Story:
         expected = len(files) + len(pushed["written"])
         status = json.loads(self.node.cachectl("status", "-o", "json"))
         expect(status["modules"] == expected, f"{status['modules']} modules are mirrored, not {expected}")
+        self.node.wait_until_compiled()
         self.say("$ bifrost-cachectl status")
         self.say(textwrap.indent(self.node.cachectl("status"), "  ").rstrip())
 
@@ -132,6 +133,7 @@ class Story:
         self.warm_up = measure.warm_up(self.node)
         status = json.loads(self.node.cachectl("status", "-o", "json"))
         self.modules, self.memory = status["modules"], status["memory"]["used"]
+        self.node.wait_until_compiled()
         self.say(f"The agent was restarted without its segment: {self.modules} modules in {ms(self.warm_up)}.")
         self.to_reply, self.to_visible = measure.write_to_visible(self.node, self.client, "shared/edited.py")
         last = self.node.cachectl("get", "shared/edited.py")
@@ -192,7 +194,6 @@ class Story:
         for what, value in rows:
             print(f"{what:<{width}}   {value}")
         print("-" * (width + 40))
-        print("Workers compile what they import; code objects are not shared yet.")
 
 
 def ms(seconds):

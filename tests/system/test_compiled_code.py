@@ -1,0 +1,203 @@
+"""Compiled code, end to end: real helpers compile, real workers run what they made, and nobody runs anything else."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from node import BUILD, eventually
+
+PYTHON = "/usr/bin/python3"
+TAG = subprocess.run([PYTHON, "-c", "import sys; print(sys.implementation.cache_tag)"], capture_output=True, text=True,
+                     check=True).stdout.strip()
+pytestmark = pytest.mark.skipif(sys.implementation.cache_tag != TAG,
+                                reason=f"the tests' interpreter is not {PYTHON}, for which the package is built")
+
+ORIGIN_OF = "import importlib, bifrost_cache\n{imports}\nanswer = {{n: m.source for n, m in bifrost_cache.loaded().items()}}"
+
+
+def origins(node, *names, **environment):
+    imports = "\n".join(f"importlib.import_module('{name}')" for name in names)
+    return node.run(ORIGIN_OF.format(imports=imports), **environment)
+
+
+def listed(node, path):
+    out = node.cachectl("show", path, "-o", "json").stdout
+    return json.loads(out) if out else {}
+
+
+def wait_for_code(node, path, tag=TAG):
+    eventually(lambda: tag in listed(node, path).get("code", []), f"{path} has code for {tag}; {node.agent.log[-2000:]}")
+
+
+def counter(node, name):
+    return json.loads(node.cachectl("stats", "-o", "json").stdout)["counters"][name]
+
+
+@pytest.fixture
+def compiling(node):
+    """A node whose agent compiles for the tests' interpreter, with one module `shared/halopsa.py`."""
+    node.publish("shared/halopsa.py", "VERSION = 1\n\n\ndef fail():\n    raise KeyError(VERSION)\n")
+    node.start_agent("--python", PYTHON)
+    wait_for_code(node, "shared/halopsa.py")
+    return node
+
+
+def test_workers_run_the_code_that_the_node_compiled(compiling):
+    assert origins(compiling, "shared.halopsa")["shared.halopsa"] == "code"
+    assert compiling.status()["code"] == {TAG: 1}
+
+
+def test_an_edit_is_visible_at_once_and_its_code_follows(compiling):
+    compiling.publish("shared/halopsa.py", "VERSION = 2\n")
+    assert compiling.run("from shared import halopsa\nanswer = halopsa.VERSION") == 2
+    wait_for_code(compiling, "shared/halopsa.py")
+    assert origins(compiling, "shared.halopsa")["shared.halopsa"] == "code"
+    assert compiling.run("from shared import halopsa\nanswer = halopsa.VERSION") == 2
+
+
+def test_tracebacks_and_inspect_show_the_source_behind_the_code(compiling):
+    traceback = compiling.run(
+        "import inspect, traceback\nfrom shared import halopsa\n"
+        "try:\n    halopsa.fail()\nexcept KeyError:\n    answer = [traceback.format_exc(), inspect.getsource(halopsa.fail),"
+        " halopsa.fail.__code__.co_filename]")
+    assert "raise KeyError(VERSION)" in traceback[0]
+    assert traceback[1] == "def fail():\n    raise KeyError(VERSION)\n"
+    assert traceback[2] == "/tmp/bifrost/workspace/shared/halopsa.py"
+
+
+def test_another_optimisation_level_compiles_its_own_source(compiling):
+    assert origins(compiling, "shared.halopsa", PYTHONOPTIMIZE="1")["shared.halopsa"] == "source"
+
+
+def test_levels_can_be_configured(node):
+    node.publish("a.py", "def f():\n    'doc'\n    assert False\n")
+    node.start_agent("--python", PYTHON, "--optimize", "0,1")
+    for tag in (TAG, f"{TAG}.opt-1"):
+        wait_for_code(node, "a.py", tag)
+    assert origins(node, "a", PYTHONOPTIMIZE="1")["a"] == "code"
+    assert node.run("import a\nanswer = a.f()", PYTHONOPTIMIZE="1") is None
+
+
+def test_two_names_of_one_interpreter_make_its_code_once(node, tmp_path):
+    other = tmp_path / "python"
+    other.symlink_to(PYTHON)
+    node.publish("a.py", "x = 1\n")
+    node.start_agent("--python", PYTHON, "--python", str(other))
+    wait_for_code(node, "a.py")
+    eventually(lambda: "interpreter_superfluous" in node.agent.log, "the second name is noticed")
+    assert listed(node, "a.py")["code"] == [TAG]
+
+
+def test_a_module_that_does_not_compile_raises_its_own_syntax_error(compiling):
+    compiling.publish("broken.py", "def (:\n")
+    eventually(lambda: counter(compiling, "code_failed_total") == 1, "the failure is counted")
+    error = compiling.run("try:\n    import broken\nexcept SyntaxError as e:\n    answer = [e.filename, e.lineno, e.text]")
+    assert error == ["/tmp/bifrost/workspace/broken.py", 1, "def (:\n"]
+    assert listed(compiling, "broken.py")["code"] == []
+
+
+# Inputs that are made to hurt a compiler: nested beyond its stack, beyond its memory, and text with a NUL.
+POISON = {
+    "deep": "x = " + "(" * 5000 + ")" * 5000 + "\n",
+    "deep_unary": "x = " + "-" * 300_000 + "1\n",
+    "long_chain": "x = " + "+".join(["1"] * 200_000) + "\n",
+    "giant_tuple": "x = (" + "1," * 400_000 + ")\n",
+    "nul": "x = 1\0\n",
+}
+
+
+def test_good_modules_get_their_code_among_poisonous_ones(compiling):
+    for name, source in POISON.items():
+        compiling.publish(f"poison_{name}.py", source)
+    compiling.publish("good.py", "x = 1\n")
+    wait_for_code(compiling, "good.py")
+    assert origins(compiling, "good", "shared.halopsa")["good"] == "code"
+    compiling.wait("--fresh")
+
+
+def helper_of(node):
+    children = subprocess.run(["ps", "--ppid", str(node.agent.process.pid), "-o", "pid="], capture_output=True, text=True)
+    return [int(pid) for pid in children.stdout.split()]
+
+
+def test_a_helper_that_is_killed_comes_back_and_goes_on(compiling):
+    for round_ in range(3):
+        (pid,) = eventually(lambda: helper_of(compiling), "a helper runs")
+        os.kill(pid, signal.SIGKILL)
+        compiling.publish(f"after{round_}.py", f"x = {round_}\n")
+        wait_for_code(compiling, f"after{round_}.py")
+    assert counter(compiling, "code_helper_restarts_total") >= 3
+
+
+def test_without_a_usable_interpreter_the_agent_serves_source_and_says_why(node):
+    node.publish("a.py", "x = 1\n")
+    node.start_agent("--python", "/nonexistent/python3")
+    assert origins(node, "a")["a"] == "source"
+    assert "/nonexistent/python3" in node.agent.log and "no such file" in node.agent.log
+
+
+def test_a_relative_interpreter_is_refused_with_one_sentence(node):
+    agent = subprocess.run([BUILD / "bin" / "bifrost-agent", "--python", "python3", "--segment-dir", node.segment_dir],
+                           capture_output=True, text=True, env=node.environment(), timeout=30)
+    assert agent.returncode == 2
+    assert "python" in agent.stderr and "absolute path" in agent.stderr
+
+
+def test_the_next_agent_takes_the_code_over_even_when_redis_is_away(compiling):
+    compiling.redis.stop()
+    compiling.agent.kill()
+    compiling.start_agent("--python", PYTHON, ready=False)
+    eventually(lambda: (compiling.status() or {}).get("agent", {}).get("pid") == compiling.agent.process.pid, "a new agent")
+    assert counter(compiling, "code_compiled_total") == 0
+    assert listed(compiling, "shared/halopsa.py")["code"] == [TAG]
+    answer = compiling.run(ORIGIN_OF.format(imports="import shared.halopsa"))
+    assert answer["shared.halopsa"] == "code"
+
+
+def test_damaged_code_is_never_run_and_the_source_is(compiling):
+    segment = compiling.segment_dir / "segment"
+    data = bytearray(segment.read_bytes())
+    # A constant of the code object: flipping it would show in what the module says.
+    compiling.publish("marked.py", "TEXT = 'unmistakable marker of this test'\n")
+    wait_for_code(compiling, "marked.py")
+    data = segment.read_bytes()
+    record = data.index(b"TEXT = 'unmistakable marker of this test'\n")
+    code = data.index(b"unmistakable marker of this test", record + 60)
+    with open(segment, "r+b") as file:
+        file.seek(code)
+        file.write(b"U")
+    answer = compiling.run("import marked\nanswer = [marked.TEXT, bifrost_cache.loaded()['marked'].source,"
+                           " bifrost_cache.stats()['damaged']]")
+    assert answer == ["unmistakable marker of this test", "source", 1]
+    assert compiling.cachectl("verify").returncode == 6
+
+
+def test_workers_cannot_write_where_code_comes_from(compiling):
+    answer = compiling.run(
+        "import mmap, os\n"
+        f"fd = os.open({str(compiling.segment_dir / 'segment')!r}, os.O_RDONLY)\n"
+        "try:\n    mmap.mmap(fd, 4096, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)\n    answer = 'mapped'\n"
+        "except PermissionError:\n    answer = 'refused'")
+    assert answer == "refused"
+    maps = compiling.run("import shared.halopsa\nanswer = [l.split()[1] for l in open('/proc/self/maps') if 'segment' in l]")
+    assert maps and all("w" not in mode for mode in maps)
+    assert oct((compiling.segment_dir / "segment").stat().st_mode & 0o777) == "0o640"
+
+
+def test_an_exception_in_shared_code_has_the_traceback_that_a_file_would_give(compiling):
+    compiling.publish("raises.py", "def f():\n    return 1 / 0\n\n\nf()\n")
+    wait_for_code(compiling, "raises.py")
+    names = compiling.run("import sys\ntry:\n    import raises\nexcept ZeroDivisionError as e:\n    t = e.__traceback__\n"
+                          "    answer = []\n    while t:\n        answer.append(t.tb_frame.f_code.co_name)\n        t = t.tb_next")
+    assert names == ["<module>", "<module>", "f"]
+
+
+def test_code_is_made_of_the_source_as_workers_would_compile_it(compiling):
+    compiling.publish("bom.py", "\ufeffx = 'é'\n")
+    compiling.publish("cookie.py", "# -*- coding: latin-1 -*-\nx = 'é'\n")
+    for path in ("bom.py", "cookie.py"):
+        wait_for_code(compiling, path)
+    assert compiling.run("import bom, cookie\nanswer = [bom.x, cookie.x]") == ["é", "é"]
