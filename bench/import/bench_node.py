@@ -3,7 +3,6 @@
 import json
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
 
@@ -59,9 +58,3 @@ class BenchNode(Node):
     def close(self):
         super().close()
         shutil.rmtree(self.segment_dir, ignore_errors=True)
-
-
-def compiles(build):
-    """Whether this build's agent can share code objects at all."""
-    text = subprocess.run([build / "bin/bifrost-agent", "--help"], capture_output=True, text=True, check=True).stdout
-    return "--python" in text

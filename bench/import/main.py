@@ -15,7 +15,7 @@ import finding
 import report
 import sampling
 import workloads
-from bench_node import Failed, compiles
+from bench_node import Failed
 from measure import machine
 from stage import PYTHON, Stage
 from summary import budgets, summarise
@@ -121,11 +121,8 @@ def main():
     build = pathlib.Path(os.environ["BIFROST_BUILD_DIR"])
     start = time.monotonic()
     result = {"schema": 1, "command": ["bench/import/run", *sys.argv[1:]], "machine": machine(), "setup": setup(),
-              "unavailable": {}, "workloads": [], "finding": None}
+              "workloads": [], "finding": None}
     variants = [variant for variant in VARIANTS if variant.key in (*chosen.variants, PEER)]
-    if not compiles(build):
-        result["unavailable"]["agent-code"] = "this agent has no option --python"
-        variants = [variant for variant in variants if variant.key != "agent-code"]
     try:
         if "imports" in chosen.parts:
             for name in chosen.workloads:

@@ -12,8 +12,6 @@ WIDTH = 118
 def text(result):
     """The whole report."""
     lines = [f"Import beside its peers; {result['machine']}", f"{result['setup']}", ""]
-    for key, why in result["unavailable"].items():
-        lines += [f"{BY_KEY[key].title}: not available: {why}", ""]
     for entry in result["workloads"]:
         lines += _workload(entry)
     lines += _preparation(result)

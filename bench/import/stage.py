@@ -11,7 +11,7 @@ import tempfile
 import zipfile
 
 import redis
-from bench_node import BenchNode, compiles
+from bench_node import BenchNode
 from generated import module_name
 from peers import MarshalHook
 from workloads import DIST_PACKAGES
@@ -39,7 +39,7 @@ class Stage:
             for key in keys:
                 if key == "agent-source":
                     self._start_agent(key)
-                elif key == "agent-code" and compiles(build):
+                elif key == "agent-code":
                     self._start_agent(key, PYTHON)
         except BaseException:
             self.close()

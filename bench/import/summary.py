@@ -100,20 +100,18 @@ def _applications(result, peer_title, peer, reach, limit):
         else:
             missing.append(name)
     value = math.exp(statistics.fmean(map(math.log, ratios))) if not missing else None
-    return Budget("applications, geometric mean", peer_title, reach, limit, value, _why(result, missing))
+    return Budget("applications, geometric mean", peer_title, reach, limit, value, _why(missing, peer))
 
 
 def _single(result, name, title, what, reach, limit):
     samples = samples_of(result, name, 1)
     if OURS in samples and PEER in samples:
         return Budget(title, "warm .pyc files", reach, limit, ratio(samples[OURS], samples[PEER], what))
-    return Budget(title, "warm .pyc files", reach, limit, None, _why(result, [name]))
+    return Budget(title, "warm .pyc files", reach, limit, None, _why([name], PEER))
 
 
-def _why(result, names):
-    if OURS in result["unavailable"]:
-        return result["unavailable"][OURS]
-    return f"needs {', '.join(names)} with 1 worker"
+def _why(names, peer):
+    return f"needs {', '.join(names)} with 1 worker, {OURS} and {peer}" if names else ""
 
 
 def samples_of(result, workload, workers):
