@@ -8,8 +8,8 @@
 namespace bifrost {
 namespace {
 
-bool in_standard_library(const py::object& name) {
-  const int contained = PySet_Contains(ImportlibObjects::get().stdlib_names.ptr(), name.ptr());
+bool is_reserved(const py::object& name) {
+  const int contained = PySet_Contains(ImportlibObjects::get().reserved_names.ptr(), name.ptr());
   if (contained < 0) PyErr_Clear();
   return contained == 1;
 }
@@ -32,7 +32,7 @@ std::optional<SearchPlace> place_of(ProcessState& state, const py::object& fulln
   const bool top_level = dot == std::string_view::npos;
   if (path.is_none()) {
     if (top_level) {
-      if (in_standard_library(fullname)) return std::nullopt;
+      if (is_reserved(fullname)) return std::nullopt;
       return SearchPlace{state.scope().roots(), *name};
     }
     return SearchPlace{directories_below(state.scope(), name->substr(0, dot)), name->substr(dot + 1)};

@@ -4,6 +4,7 @@
 #include "shim/importlib_objects.hpp"
 #include "shim/missing_module.hpp"
 #include "shim/path_entry.hpp"
+#include "shim/uncaught.hpp"
 
 namespace bifrost {
 namespace {
@@ -135,6 +136,7 @@ void Hook::place() const {
     remove_path_entry(*state_);
     path.insert(0, state_->workspace());
   }
+  uncaught::install();
 }
 
 void Hook::take_out() const {
@@ -144,6 +146,7 @@ void Hook::take_out() const {
   remove_identical(sys_list("path_hooks"), path_hook_);
   remove_path_entry(*state_);
   forget_cached_importers(*state_);
+  uncaught::remove();
 }
 
 void Hook::remove() {

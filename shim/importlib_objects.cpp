@@ -19,7 +19,8 @@ ImportlibObjects look_up() {
   o.path_finder = external.attr("PathFinder");
   o.call_with_frames_removed = bootstrap.attr("_call_with_frames_removed");
   o.compile = builtins.attr("compile");
-  o.stdlib_names = loaded_module("sys").attr("stdlib_module_names");
+  const py::object stdlib_names = loaded_module("sys").attr("stdlib_module_names");
+  o.reserved_names = stdlib_names.attr("union")(py::make_tuple("bifrost_cache", "sitecustomize", "usercustomize"));
   return o;
 }
 

@@ -20,7 +20,9 @@ struct ImportlibObjects {
   // Python removes the frames of importlib from a traceback up to a call of this function.
   py::object call_with_frames_removed;
   py::object compile;
-  py::object stdlib_names;
+  // Top-level names that are never the workspace's: the standard library's, and those that an interpreter or this
+  // package imports on its own account, where a tenant's code has no business.
+  py::object reserved_names;
   // Interned attribute and key names.
   py::str dunder_path{"__path__"};
   py::str content_hash{"__content_hash__"};

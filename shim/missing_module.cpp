@@ -26,7 +26,8 @@ bool called_by_an_import() {
   return py::str("_find_and_load_unlocked").equal(code.attr("co_name"));
 }
 
-std::string explain(const Absence& absence) {
+// `in_workspace`: the parent package is the workspace's, which answers alone for what is in it.
+std::string explain(const Absence& absence, bool in_workspace) {
   std::string why;
   const Resolution& answer = absence.answer;
   if (answer.kind == Resolution::Kind::kUnknown) {
@@ -41,6 +42,7 @@ std::string explain(const Absence& absence) {
   } else if (absence.callable_asked) {
     why += ", not in the fallback";
   }
+  if (in_workspace) why += "; extension modules are not served";
   return why;
 }
 
@@ -53,7 +55,8 @@ py::object MissingModuleFinder::find_spec(const py::object& self, const py::obje
   if (!name || !place_of(*search_->state(), fullname, path)) return py::none();
   const Absence& absence = ModuleSearch::last_absence();
   if (absence.fullname != *name) return py::none();
-  const std::string message = "No module named '" + std::string(*name) + "' (" + explain(absence) + ")";
+  const std::string message =
+      "No module named '" + std::string(*name) + "' (" + explain(absence, !path.is_none()) + ")";
   PyErr_SetImportErrorSubclass(PyExc_ModuleNotFoundError, py::str(message).ptr(), fullname.ptr(), nullptr);
   throw py::error_already_set();
 }

@@ -30,7 +30,7 @@ py::object WorkspacePathEntryFinder::find_spec(const py::object& fullname, const
   const bool top_level = directory_.empty();
   // At the root the order of sys.meta_path decides between workspace, standard library and installed packages; here,
   // where PathFinder asks, only namespace portions may be offered in their stead.
-  if (top_level && ImportlibObjects::get().stdlib_names.contains(fullname)) return py::none();
+  if (top_level && ImportlibObjects::get().reserved_names.contains(fullname)) return py::none();
   const std::vector<std::string> places = directories();
   const py::object spec = search_->find(fullname, places, dot == std::string_view::npos ? *name : name->substr(dot + 1),
                                         NamespaceForm::kPortions);
