@@ -81,9 +81,10 @@ class Node:
 
     # Agent
 
-    def start_agent(self):
+    def start_agent(self, *arguments):
+        program = BUILD_DIR / "bin" / "bifrost-agent"
         self._agent = subprocess.Popen(
-            [BUILD_DIR / "bin" / "bifrost-agent", "--redis-url", self.redis_url, "--segment-dir", self.segment_dir],
+            [program, "--redis-url", self.redis_url, "--segment-dir", self.segment_dir, *arguments],
             stderr=open(self.base / "agent.log", "ab"),
             env=_clean_environment(),
         )

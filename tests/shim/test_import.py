@@ -333,7 +333,8 @@ def test_specs_of_the_same_module_are_equal(node):
     out = node.execute(
         """
         find = b.get_virtual_finder().find_spec
-        out.update(same=find("m") == find("m"), other=find("m") == find("n"), one=len({find("m").loader, find("m").loader}))
+        one, again, other = (find(name) for name in "mmn")
+        out.update(same=one == again, other=one == other, loaders=len({one.loader, again.loader}))
         """
     )
-    assert out == {"same": True, "other": False, "one": 1}
+    assert out == {"same": True, "other": False, "loaders": 1}

@@ -191,3 +191,111 @@ def test_warnings_name_the_module_file(node):
     )
     assert f"{WORKSPACE}/old.py:3: DeprecationWarning: do not" in done.stderr
     assert "warnings.warn('do not'" in done.stderr
+
+
+def test_lazy_loader_executes_at_first_use(node):
+    node.put("late.py", "import builtins\nbuiltins.ran = True\nX = 1\n")
+    out = node.execute(
+        """
+        import builtins, importlib.util
+        spec = importlib.util.find_spec("late")
+        spec.loader = importlib.util.LazyLoader(spec.loader)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["late"] = module
+        spec.loader.exec_module(module)
+        out["before"] = hasattr(builtins, "ran")
+        out.update(x=module.X, after=builtins.ran, file=module.__file__)
+        """
+    )
+    assert out == {"before": False, "x": 1, "after": True, "file": f"{WORKSPACE}/late.py"}
+
+
+def test_reload_follows_a_module_that_moves(node, talk):
+    node.put("spam.py", "WHERE = 'module'\n")
+    talk.do("import importlib, spam; first = spam")
+    assert talk.ask("spam.WHERE") == "module"
+    node.delete("spam.py")
+    node.put("spam/__init__.py", "WHERE = 'package'\n")
+    talk.do("b.wait_fresh(5); again = importlib.reload(spam)")
+    assert talk.ask("[again is first, spam.WHERE, spam.__file__, spam.__path__, spam.__spec__.origin]") == [
+        True,
+        "package",
+        f"{WORKSPACE}/spam/__init__.py",
+        [f"{WORKSPACE}/spam"],
+        f"{WORKSPACE}/spam/__init__.py",
+    ]
+
+
+def test_reload_turns_a_namespace_into_a_package(node, talk):
+    node.put("eggs/m.py")
+    talk.do("import importlib, eggs, eggs.m; first = eggs")
+    assert talk.ask("[getattr(eggs, '__file__', None), list(eggs.__path__)]") == [None, [f"{WORKSPACE}/eggs"]]
+    node.put("eggs/__init__.py", "X = 1\n")
+    talk.do("b.wait_fresh(5); importlib.reload(eggs)")
+    assert talk.ask("[eggs is first, eggs.X, eggs.__file__]") == [True, 1, f"{WORKSPACE}/eggs/__init__.py"]
+
+
+def test_a_failed_reload_leaves_the_module_as_it_was(node, talk):
+    node.put("m.py", "X = 1\n")
+    talk.do("import importlib, m")
+    node.put("m.py", "X = = 2\n")
+    assert talk.error_of("b.wait_fresh(5); importlib.reload(m)").startswith("SyntaxError")
+    assert talk.ask("[sys.modules['m'] is m, m.X]") == [True, 1]
+
+
+DOCTESTED = '''
+def double(x):
+    """
+    >>> double(2)
+    4
+    >>> double("a")
+    'b'
+    """
+    return 2 * x
+'''
+
+
+def test_doctest_finds_examples_and_their_lines(node):
+    node.put("m.py", DOCTESTED)
+    out = node.execute(
+        """
+        import contextlib, doctest, io, m
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            out["result"] = list(doctest.testmod(m))
+        out["printed"] = printed.getvalue()
+        """
+    )
+    assert out["result"] == [1, 2]
+    assert f'File "{WORKSPACE}/m.py", line 6, in m.double' in out["printed"]
+
+
+STEPS = "def f(x):\n    y = x + 1\n    return y\n\n\ndef g():\n    breakpoint()\n    return f(3)\n"
+
+
+def test_pdb_breaks_by_function_and_line_and_lists_the_source(node):
+    node.put("steps.py", STEPS)
+    commands = f"b g\nb {WORKSPACE}/steps.py:3\nc\nlist\np y\nc\n"
+    (node.base / "commands").write_text(commands)
+    (node.base / "main.py").write_text(
+        "import bifrost_cache as b, pdb, sys\nb.install_virtual_import_hook()\nimport steps\n"
+        "sys.stdin = open('commands')\npdb.Pdb(stdin=sys.stdin, nosigint=True).runcall(steps.f, 3)\n"
+    )
+    printed = node.python("main.py").stdout
+    assert f"Breakpoint 1 at {WORKSPACE}/steps.py:6" in printed
+    assert f"Breakpoint 2 at {WORKSPACE}/steps.py:3" in printed
+    assert "->     return y" in printed or "-> return y" in printed
+    assert "  6 B\tdef g():" in printed
+    assert "(Pdb) 4" in printed
+
+
+def test_breakpoint_in_a_module_shows_the_line(node):
+    node.put("steps.py", STEPS)
+    (node.base / "main.py").write_text(
+        "import bifrost_cache as b, sys\nb.install_virtual_import_hook()\nimport steps\n"
+        "sys.stdin = open('commands')\nprint(steps.g())\n"
+    )
+    (node.base / "commands").write_text("b f\nb 3\nlist\nc\nc\nc\n")
+    printed = node.python("main.py").stdout
+    assert "-> return f(3)" in printed and f"{WORKSPACE}/steps.py(8)g()" in printed
+    assert f"Breakpoint 2 at {WORKSPACE}/steps.py:3" in printed
+    assert printed.rstrip().endswith("4")
