@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "shim/docstrings.hpp"
 #include "shim/importlib_objects.hpp"
 #include "shim/namespace_path.hpp"
 
@@ -66,10 +67,11 @@ void VirtualModuleFinder::invalidate_caches() const {
 }
 
 void bind_finder(py::module_& m) {
-  py::class_<VirtualModuleFinder>(m, "VirtualModuleFinder", "Finds modules of the workspace. See sys.meta_path.")
-      .def("find_spec", &VirtualModuleFinder::find_spec, py::arg("fullname"), py::arg("path") = py::none(),
-           py::arg("target") = py::none())
-      .def("invalidate_caches", &VirtualModuleFinder::invalidate_caches)
+  py::class_<VirtualModuleFinder>(m, "VirtualModuleFinder", docstrings::kVirtualModuleFinder)
+      .def("find_spec", &VirtualModuleFinder::find_spec, docstrings::kVirtualModuleFinderFindSpec, py::arg("fullname"),
+           py::arg("path") = py::none(), py::arg("target") = py::none())
+      .def("invalidate_caches", &VirtualModuleFinder::invalidate_caches,
+           docstrings::kVirtualModuleFinderInvalidateCaches)
       .def("__repr__", [](const VirtualModuleFinder&) { return "<bifrost_cache.VirtualModuleFinder>"; })
       .attr("__module__") = "bifrost_cache";
 }

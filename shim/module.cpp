@@ -7,6 +7,7 @@
 #include <map>
 #include <thread>
 
+#include "shim/docstrings.hpp"
 #include "shim/eviction.hpp"
 #include "shim/finder.hpp"
 #include "shim/hook.hpp"
@@ -165,17 +166,24 @@ std::vector<std::pair<std::string, std::string>> list_directory(const std::strin
 }
 
 void bind_loader(py::module_& m) {
-  py::class_<VirtualModuleLoader>(m, "VirtualModuleLoader", "Runs one module of the workspace.")
-      .def("create_module", &VirtualModuleLoader::create_module, py::arg("spec"))
-      .def("exec_module", &VirtualModuleLoader::exec_module, py::arg("module"))
-      .def("get_code", &VirtualModuleLoader::get_code, py::arg("fullname") = py::none())
-      .def("get_source", &VirtualModuleLoader::get_source, py::arg("fullname") = py::none())
-      .def("get_filename", &VirtualModuleLoader::get_filename, py::arg("fullname") = py::none())
-      .def("is_package", &VirtualModuleLoader::is_package, py::arg("fullname") = py::none())
-      .def("get_data", &VirtualModuleLoader::get_data, py::arg("path"))
-      .def("get_resource_reader", &VirtualModuleLoader::get_resource_reader, py::arg("fullname") = py::none())
-      .def_property_readonly("name", &VirtualModuleLoader::name)
-      .def_property_readonly("path", &VirtualModuleLoader::filename)
+  py::class_<VirtualModuleLoader>(m, "VirtualModuleLoader", docstrings::kVirtualModuleLoader)
+      .def("create_module", &VirtualModuleLoader::create_module, docstrings::kVirtualModuleLoaderCreateModule,
+           py::arg("spec"))
+      .def("exec_module", &VirtualModuleLoader::exec_module, docstrings::kVirtualModuleLoaderExecModule,
+           py::arg("module"))
+      .def("get_code", &VirtualModuleLoader::get_code, docstrings::kVirtualModuleLoaderGetCode,
+           py::arg("fullname") = py::none())
+      .def("get_source", &VirtualModuleLoader::get_source, docstrings::kVirtualModuleLoaderGetSource,
+           py::arg("fullname") = py::none())
+      .def("get_filename", &VirtualModuleLoader::get_filename, docstrings::kVirtualModuleLoaderGetFilename,
+           py::arg("fullname") = py::none())
+      .def("is_package", &VirtualModuleLoader::is_package, docstrings::kVirtualModuleLoaderIsPackage,
+           py::arg("fullname") = py::none())
+      .def("get_data", &VirtualModuleLoader::get_data, docstrings::kVirtualModuleLoaderGetData, py::arg("path"))
+      .def("get_resource_reader", &VirtualModuleLoader::get_resource_reader,
+           docstrings::kVirtualModuleLoaderGetResourceReader, py::arg("fullname") = py::none())
+      .def_property_readonly("name", &VirtualModuleLoader::name, docstrings::kVirtualModuleLoaderName)
+      .def_property_readonly("path", &VirtualModuleLoader::filename, docstrings::kVirtualModuleLoaderPath)
       // As importlib's loader for files: specs compare their loaders.
       .def(
           "__eq__",
@@ -192,21 +200,21 @@ void bind_loader(py::module_& m) {
 }
 
 void bind_values(py::module_& m) {
-  py::class_<StartedExecution>(m, "Execution", "What begin_execution() decided.")
-      .def_readonly("generation", &StartedExecution::generation)
-      .def_readonly("source", &StartedExecution::source)
-      .def_readonly("evicted", &StartedExecution::evicted)
+  py::class_<StartedExecution>(m, "Execution", docstrings::kExecution)
+      .def_readonly("generation", &StartedExecution::generation, docstrings::kExecutionGeneration)
+      .def_readonly("source", &StartedExecution::source, docstrings::kExecutionSource)
+      .def_readonly("evicted", &StartedExecution::evicted, docstrings::kExecutionEvicted)
       .def("__repr__",
            [](const StartedExecution& e) {
              return "Execution(generation=" + std::to_string(e.generation) + ", source='" + e.source +
                     "', evicted=" + std::string(py::repr(py::cast(e.evicted))) + ")";
            })
       .attr("__module__") = "bifrost_cache";
-  py::class_<LoadedModuleInfo>(m, "LoadedModule", "One module that this process loaded from the workspace.")
-      .def_readonly("path", &LoadedModuleInfo::path)
-      .def_readonly("hash", &LoadedModuleInfo::hash)
-      .def_readonly("generation", &LoadedModuleInfo::generation)
-      .def_readonly("source", &LoadedModuleInfo::source)
+  py::class_<LoadedModuleInfo>(m, "LoadedModule", docstrings::kLoadedModule)
+      .def_readonly("path", &LoadedModuleInfo::path, docstrings::kLoadedModulePath)
+      .def_readonly("hash", &LoadedModuleInfo::hash, docstrings::kLoadedModuleHash)
+      .def_readonly("generation", &LoadedModuleInfo::generation, docstrings::kLoadedModuleGeneration)
+      .def_readonly("source", &LoadedModuleInfo::source, docstrings::kLoadedModuleSource)
       .def("__repr__",
            [](const LoadedModuleInfo& l) {
              return "LoadedModule(path='" + l.path + "', generation=" + std::to_string(l.generation) + ", source='" +
@@ -229,19 +237,25 @@ PYBIND11_MODULE(_shim, m) {
   bind_path_entry(m);
   bind_missing_module(m);
   bind_values(m);
-  m.def("install_virtual_import_hook", &install, py::kw_only(), py::arg("segment_dir") = py::none(),
-        py::arg("redis_url") = py::none(), py::arg("workspace") = py::none(), py::arg("precedence") = py::none(),
-        py::arg("on_stale") = py::none(), py::arg("fallback") = py::none());
-  m.def("remove_virtual_import_hook", [] { Hook::instance().remove(); });
-  m.def("get_virtual_finder", [] { return Hook::instance().finder(); });
-  m.def("invalidate_module_index", [] {
-    if (const auto state = Hook::instance().state()) state->move_to_newest();
-  });
-  m.def("begin_execution", &begin_execution, py::kw_only(), py::arg("solution_id") = py::none(),
-        py::arg("global_repo_access") = false, py::arg("fresh") = true, py::arg("timeout") = 0.25);
-  m.def("wait_fresh", &wait_fresh, py::arg("timeout"));
-  m.def("loaded", &loaded);
-  m.def("stats", &stats);
-  m.def("effective_settings", &effective_settings);
-  m.def("list_directory", &list_directory, py::arg("path"));
+  m.def("install_virtual_import_hook", &install, docstrings::kInstallVirtualImportHook, py::kw_only(),
+        py::arg("segment_dir") = py::none(), py::arg("redis_url") = py::none(), py::arg("workspace") = py::none(),
+        py::arg("precedence") = py::none(), py::arg("on_stale") = py::none(), py::arg("fallback") = py::none());
+  m.def(
+      "remove_virtual_import_hook", [] { Hook::instance().remove(); }, docstrings::kRemoveVirtualImportHook);
+  m.def(
+      "get_virtual_finder", [] { return Hook::instance().finder(); }, docstrings::kGetVirtualFinder);
+  m.def(
+      "invalidate_module_index",
+      [] {
+        if (const auto state = Hook::instance().state()) state->move_to_newest();
+      },
+      docstrings::kInvalidateModuleIndex);
+  m.def("begin_execution", &begin_execution, docstrings::kBeginExecution, py::kw_only(),
+        py::arg("solution_id") = py::none(), py::arg("global_repo_access") = false, py::arg("fresh") = true,
+        py::arg("timeout") = 0.25);
+  m.def("wait_fresh", &wait_fresh, docstrings::kWaitFresh, py::arg("timeout"));
+  m.def("loaded", &loaded, docstrings::kLoaded);
+  m.def("stats", &stats, docstrings::kStats);
+  m.def("effective_settings", &effective_settings, docstrings::kEffectiveSettings);
+  m.def("list_directory", &list_directory, docstrings::kListDirectory, py::arg("path"));
 }

@@ -1,50 +1,91 @@
+# What the docstrings say, the extension module says, too: tests/shim/test_stub.py compares them.
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
 from os import PathLike
 from types import CodeType, ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, final
 
 __version__: str
 
+@final
 class VirtualModuleFinder:
+    """Finds modules of the workspace: an entry of sys.meta_path."""
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None: ...
-    def invalidate_caches(self) -> None: ...
+    ) -> ModuleSpec | None:
+        """The spec of a module of the workspace; None for every other name.
 
+        `path` is the parent's __path__; with None a dotted name is looked for where its parents spell.
+        ImportError when the module exists and cannot be had. Costs one probe of shared memory, and no system
+        call, while the mirror can be relied on; otherwise a question to Redis. `target` is not used.
+        """
+    def invalidate_caches(self) -> None:
+        """Forgets the listing of modules that was read from Redis. Moves no snapshot; no system call."""
+
+@final
 class VirtualModuleLoader:
-    @property
-    def name(self) -> str: ...
-    @property
-    def path(self) -> str: ...
-    def create_module(self, spec: ModuleSpec) -> None: ...
-    def exec_module(self, module: ModuleType) -> None: ...
-    def get_code(self, fullname: str | None = None) -> CodeType: ...
-    def get_source(self, fullname: str | None = None) -> str: ...
-    def get_filename(self, fullname: str | None = None) -> str: ...
-    def is_package(self, fullname: str | None = None) -> bool: ...
-    def get_data(self, path: str) -> bytes: ...
-    def get_resource_reader(self, fullname: str | None = None) -> Any: ...
+    """Runs one module of the workspace. Keeps for life what it found, so that `inspect` and tracebacks show
+    the lines that ran. Loaders of the same name and path are equal.
 
+    Methods that take a name raise ImportError for another module's.
+    """
+    @property
+    def name(self) -> str:
+        """The module's name."""
+    @property
+    def path(self) -> str:
+        """As get_filename()."""
+    def create_module(self, spec: ModuleSpec) -> None:
+        """None: Python makes the module."""
+    def exec_module(self, module: ModuleType) -> None:
+        """Executes the module in its namespace. Its exceptions pass unchanged, without frames of this package."""
+    def get_code(self, fullname: str | None = None) -> CodeType:
+        """The module's code object. SyntaxError, as compile() has it."""
+    def get_source(self, fullname: str | None = None) -> str:
+        """The text, without byte order mark, with universal newlines. OSError when it cannot be read any more."""
+    def get_filename(self, fullname: str | None = None) -> str:
+        """<workspace>/<storage path>; the file need not exist."""
+    def is_package(self, fullname: str | None = None) -> bool:
+        """Whether the module is stored as an __init__.py."""
+    def get_data(self, path: str) -> bytes:
+        """The stored bytes of any path in the workspace that the scope admits. FileNotFoundError for every other
+        path, OSError when neither mirror nor Redis could be asked. Costs a copy.
+        """
+    def get_resource_reader(self, fullname: str | None = None) -> Any:
+        """For importlib.resources: a reader for packages, None for modules. Imports importlib.resources at the
+        first call.
+        """
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
 class Execution:
+    """What begin_execution() decided."""
     @property
     def generation(self) -> int:
         """The generation that this execution is pinned to; 0 when it imports from Redis."""
     @property
-    def source(self) -> Literal["shm", "redis", "stale"]: ...
+    def source(self) -> Literal["shm", "redis", "stale"]:
+        """Where modules come from: "shm", the mirror; "redis"; "stale", the last known source."""
     @property
     def evicted(self) -> list[str]:
         """The modules that were removed from sys.modules, because one of them had changed."""
 
+@final
 class LoadedModule:
+    """One module that this process loaded from the workspace."""
     @property
-    def path(self) -> str: ...
+    def path(self) -> str:
+        """The storage path, such as "a/b.py"."""
     @property
-    def hash(self) -> str: ...
+    def hash(self) -> str:
+        """The writer's `hash`, verbatim."""
     @property
-    def generation(self) -> int: ...
+    def generation(self) -> int:
+        """Of the snapshot that it was read from; 0 unless it came from the mirror."""
     @property
-    def source(self) -> Literal["code", "source", "redis", "fallback"]: ...
+    def source(self) -> Literal["code", "source", "redis", "fallback"]:
+        """What was run: "code", compiled by the agent; "source", from the mirror; "redis"; "fallback"."""
 
 def install_virtual_import_hook(
     *,
@@ -54,19 +95,71 @@ def install_virtual_import_hook(
     precedence: Literal["workspace", "installed"] | None = None,
     on_stale: Literal["serve", "error"] | None = None,
     fallback: Callable[[str], str | bytes | None] | None = None,
-) -> VirtualModuleFinder: ...
-def remove_virtual_import_hook() -> None: ...
-def get_virtual_finder() -> VirtualModuleFinder | None: ...
-def invalidate_module_index() -> None: ...
+) -> VirtualModuleFinder:
+    """Puts the hook in place, or back in place, and returns the finder. Idempotent.
+
+    segment_dir, redis_url, workspace, precedence, on_stale: in the place of the variables
+    BIFROST_SEGMENT_DIR and so on; what is left out keeps the value of an earlier call. fallback: called
+    last, with a storage path such as "a/b.py", for names that neither mirror nor Redis has; returns the
+    source as str or UTF-8 bytes, or None.
+
+    Opens nothing, starts no thread, imports nothing: with the import of the package less than 5 ms. Never
+    raises for the agent's, the segment's or Redis' absence. ValueError: a setting that makes no sense.
+    TypeError: fallback is not callable. RuntimeError: called in a sub-interpreter. With BIFROST_DISABLE=1
+    it does nothing.
+    """
+
+def remove_virtual_import_hook() -> None:
+    """Takes everything out again that install_virtual_import_hook() put in place. Loaded modules stay."""
+
+def get_virtual_finder() -> VirtualModuleFinder | None:
+    """The finder that is installed, or None."""
+
+def invalidate_module_index() -> None:
+    """Moves this process to the newest snapshot, also within an execution. Loaded modules stay. No system call
+    in general.
+    """
+
 def begin_execution(
     *,
     solution_id: str | None = None,
     global_repo_access: bool = False,
     fresh: bool = True,
     timeout: float = 0.25,
-) -> Execution: ...
-def wait_fresh(timeout: float) -> int: ...
-def loaded() -> dict[str, LoadedModule]: ...
-def stats() -> dict[str, int | str]: ...
-def effective_settings() -> dict[str, Any]: ...
-def list_directory(path: str) -> list[tuple[str, str]]: ...
+) -> Execution:
+    """Pins what this process imports from now on: one snapshot, which holds every write acknowledged before
+    this call.
+
+    solution_id: see the modules of that solution; None: those shared by all. global_repo_access: see the
+    shared modules after the solution's. fresh=False: no question to the agent, writes of the last second
+    may be missing. timeout: seconds, 0 or more; when agent and Redis stay silent for that long, the last
+    known source is served and flagged (`Execution.source == "stale"`, one RuntimeWarning), or imports are
+    refused with on_stale="error".
+
+    Evicts the loaded modules of the workspace, all of them, if any of them has changed or the scope is
+    another one. Costs one round trip to the agent, and a comparison of each loaded module. ValueError: a
+    solution_id that is no single path component, a negative timeout.
+    """
+
+def wait_fresh(timeout: float) -> int:
+    """The generation that holds every write acknowledged before this call. Pins nothing.
+
+    timeout: seconds, 0 or more. Costs one round trip to the agent. TimeoutError when it has not answered by
+    then; signals are handled meanwhile.
+    """
+
+def loaded() -> dict[str, LoadedModule]:
+    """The modules of the workspace that are loaded in this process, by module name. Namespaces are left out. A
+    copy.
+    """
+
+def stats() -> dict[str, int | str]:
+    """The counters of this process, `generation` and `source` of its present view. Empty with
+    BIFROST_DISABLE=1.
+    """
+
+def effective_settings() -> dict[str, Any]:
+    """The arguments of install_virtual_import_hook() that make another process see what this one sees."""
+
+def list_directory(path: str) -> list[tuple[str, str]]:
+    """(name, kind) of the children of a directory of the workspace; kind: "module", "package" or "namespace"."""

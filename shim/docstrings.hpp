@@ -1,0 +1,100 @@
+// docstrings.hpp - what help() says of the extension module's names. bifrost_cache/_shim.pyi says the same to type
+// checkers and editors; tests/shim/test_stub.py compares them.
+#pragma once
+
+namespace bifrost::docstrings {
+
+inline constexpr const char* kVirtualModuleFinder = R"(Finds modules of the workspace: an entry of sys.meta_path.)";
+inline constexpr const char* kVirtualModuleFinderFindSpec =
+    R"(The spec of a module of the workspace; None for every other name.
+
+`path` is the parent's __path__; with None a dotted name is looked for where its parents spell.
+ImportError when the module exists and cannot be had. Costs one probe of shared memory, and no system
+call, while the mirror can be relied on; otherwise a question to Redis. `target` is not used.)";
+inline constexpr const char* kVirtualModuleFinderInvalidateCaches =
+    R"(Forgets the listing of modules that was read from Redis. Moves no snapshot; no system call.)";
+inline constexpr const char* kVirtualModuleLoader =
+    R"(Runs one module of the workspace. Keeps for life what it found, so that `inspect` and tracebacks show
+the lines that ran. Loaders of the same name and path are equal.
+
+Methods that take a name raise ImportError for another module's.)";
+inline constexpr const char* kVirtualModuleLoaderCreateModule = R"(None: Python makes the module.)";
+inline constexpr const char* kVirtualModuleLoaderExecModule =
+    R"(Executes the module in its namespace. Its exceptions pass unchanged, without frames of this package.)";
+inline constexpr const char* kVirtualModuleLoaderGetCode =
+    R"(The module's code object. SyntaxError, as compile() has it.)";
+inline constexpr const char* kVirtualModuleLoaderGetSource =
+    R"(The text, without byte order mark, with universal newlines. OSError when it cannot be read any more.)";
+inline constexpr const char* kVirtualModuleLoaderGetFilename =
+    R"(<workspace>/<storage path>; the file need not exist.)";
+inline constexpr const char* kVirtualModuleLoaderIsPackage = R"(Whether the module is stored as an __init__.py.)";
+inline constexpr const char* kVirtualModuleLoaderGetData =
+    R"(The stored bytes of any path in the workspace that the scope admits. FileNotFoundError for every other
+path, OSError when neither mirror nor Redis could be asked. Costs a copy.)";
+inline constexpr const char* kVirtualModuleLoaderGetResourceReader =
+    R"(For importlib.resources: a reader for packages, None for modules. Imports importlib.resources at the
+first call.)";
+inline constexpr const char* kExecution = R"(What begin_execution() decided.)";
+inline constexpr const char* kLoadedModule = R"(One module that this process loaded from the workspace.)";
+inline constexpr const char* kInstallVirtualImportHook =
+    R"(Puts the hook in place, or back in place, and returns the finder. Idempotent.
+
+segment_dir, redis_url, workspace, precedence, on_stale: in the place of the variables
+BIFROST_SEGMENT_DIR and so on; what is left out keeps the value of an earlier call. fallback: called
+last, with a storage path such as "a/b.py", for names that neither mirror nor Redis has; returns the
+source as str or UTF-8 bytes, or None.
+
+Opens nothing, starts no thread, imports nothing: with the import of the package less than 5 ms. Never
+raises for the agent's, the segment's or Redis' absence. ValueError: a setting that makes no sense.
+TypeError: fallback is not callable. RuntimeError: called in a sub-interpreter. With BIFROST_DISABLE=1
+it does nothing.)";
+inline constexpr const char* kRemoveVirtualImportHook =
+    R"(Takes everything out again that install_virtual_import_hook() put in place. Loaded modules stay.)";
+inline constexpr const char* kGetVirtualFinder = R"(The finder that is installed, or None.)";
+inline constexpr const char* kInvalidateModuleIndex =
+    R"(Moves this process to the newest snapshot, also within an execution. Loaded modules stay. No system call
+in general.)";
+inline constexpr const char* kBeginExecution =
+    R"(Pins what this process imports from now on: one snapshot, which holds every write acknowledged before
+this call.
+
+solution_id: see the modules of that solution; None: those shared by all. global_repo_access: see the
+shared modules after the solution's. fresh=False: no question to the agent, writes of the last second
+may be missing. timeout: seconds, 0 or more; when agent and Redis stay silent for that long, the last
+known source is served and flagged (`Execution.source == "stale"`, one RuntimeWarning), or imports are
+refused with on_stale="error".
+
+Evicts the loaded modules of the workspace, all of them, if any of them has changed or the scope is
+another one. Costs one round trip to the agent, and a comparison of each loaded module. ValueError: a
+solution_id that is no single path component, a negative timeout.)";
+inline constexpr const char* kWaitFresh =
+    R"(The generation that holds every write acknowledged before this call. Pins nothing.
+
+timeout: seconds, 0 or more. Costs one round trip to the agent. TimeoutError when it has not answered by
+then; signals are handled meanwhile.)";
+inline constexpr const char* kLoaded =
+    R"(The modules of the workspace that are loaded in this process, by module name. Namespaces are left out. A
+copy.)";
+inline constexpr const char* kStats =
+    R"(The counters of this process, `generation` and `source` of its present view. Empty with
+BIFROST_DISABLE=1.)";
+inline constexpr const char* kEffectiveSettings =
+    R"(The arguments of install_virtual_import_hook() that make another process see what this one sees.)";
+inline constexpr const char* kListDirectory =
+    R"((name, kind) of the children of a directory of the workspace; kind: "module", "package" or "namespace".)";
+inline constexpr const char* kVirtualModuleLoaderName = R"(The module's name.)";
+inline constexpr const char* kVirtualModuleLoaderPath = R"(As get_filename().)";
+inline constexpr const char* kExecutionGeneration =
+    R"(The generation that this execution is pinned to; 0 when it imports from Redis.)";
+inline constexpr const char* kExecutionSource =
+    R"(Where modules come from: "shm", the mirror; "redis"; "stale", the last known source.)";
+inline constexpr const char* kExecutionEvicted =
+    R"(The modules that were removed from sys.modules, because one of them had changed.)";
+inline constexpr const char* kLoadedModulePath = R"(The storage path, such as "a/b.py".)";
+inline constexpr const char* kLoadedModuleHash = R"(The writer's `hash`, verbatim.)";
+inline constexpr const char* kLoadedModuleGeneration =
+    R"(Of the snapshot that it was read from; 0 unless it came from the mirror.)";
+inline constexpr const char* kLoadedModuleSource =
+    R"(What was run: "code", compiled by the agent; "source", from the mirror; "redis"; "fallback".)";
+
+}  // namespace bifrost::docstrings
