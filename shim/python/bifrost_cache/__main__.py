@@ -2,6 +2,10 @@
 
 Runs one workflow in this process. Its result goes to stdout as JSON, and nothing else does: what the workflow prints
 goes to stderr.
+
+python -m bifrost_cache materialise [DIR]
+
+Writes the sources of the workspace to a directory.
 """
 
 import argparse
@@ -9,7 +13,7 @@ import contextlib
 import json
 import sys
 
-from . import __version__, _target, begin_execution, install_virtual_import_hook
+from . import __version__, _materialise, _shim, _target, begin_execution, install_virtual_import_hook
 
 
 def _arguments():
@@ -24,9 +28,19 @@ def _arguments():
     )
     run.add_argument("target", help="pkg.mod:function; a coroutine function is run to its end")
     run.add_argument("--kwargs", default="{}", metavar="JSON", help="keyword arguments, a JSON object")
-    run.add_argument("--solution-id", metavar="ID", help="see the modules of this solution")
-    run.add_argument("--global-repo-access", action="store_true", help="and the modules shared by all")
+    write = verbs.add_parser(
+        "materialise",
+        help="write the sources of the workspace to a directory",
+        description="For coverage, debuggers and editors, which want files. Imports go on coming from the mirror. "
+        "Files of modules that are gone are not removed.",
+    )
+    write.add_argument("directory", nargs="?", metavar="DIR", help="default: the workspace, where __file__ points to")
+    for verb in (run, write):
+        verb.add_argument("--solution-id", metavar="ID", help="see the modules of this solution")
+        verb.add_argument("--global-repo-access", action="store_true", help="and the modules shared by all")
     arguments = parser.parse_args()
+    if arguments.verb != "run":
+        return arguments
     try:
         arguments.kwargs = json.loads(arguments.kwargs)
         if not isinstance(arguments.kwargs, dict):
@@ -44,6 +58,10 @@ def main():
     arguments = _arguments()
     install_virtual_import_hook()
     begin_execution(solution_id=arguments.solution_id, global_repo_access=arguments.global_repo_access)
+    return _run(arguments) if arguments.verb == "run" else _materialise_to(arguments)
+
+
+def _run(arguments):
     try:
         with contextlib.redirect_stdout(sys.stderr):
             result = _target.run(arguments.target, arguments.kwargs)
@@ -52,6 +70,21 @@ def main():
         print(_target.traceback_text(error), end="", file=sys.stderr)
         return 1
     print(text)
+    return 0
+
+
+def _materialise_to(arguments):
+    workspace = _shim.effective_settings()["workspace"]
+    roots = [] if arguments.solution_id and not arguments.global_repo_access else [workspace]
+    if arguments.solution_id:
+        roots.append(f"{workspace}/_solutions/{arguments.solution_id}")
+    directory = arguments.directory or workspace
+    try:
+        files, written = _materialise.materialise(directory, roots)
+    except OSError as error:
+        print(f"bifrost_cache: {error}", file=sys.stderr)
+        return 1
+    print(f"{directory}: {files} files, {written} written")
     return 0
 
 
