@@ -145,7 +145,7 @@ def test_exceptions_of_the_module_pass_unchanged_and_without_foreign_frames(node
     done = node.python(code="import bifrost_cache as b; b.install_virtual_import_hook(); import broken")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "helper.Odd: x"
-    assert "importlib" not in done.stderr and "bifrost_cache" not in done.stderr
+    assert "importlib" not in done.stderr and "/bifrost_cache/" not in done.stderr
     assert f'File "{WORKSPACE}/helper.py", line 5, in fail' in done.stderr
     out = node.execute(
         """
