@@ -123,18 +123,20 @@ def main():
     result = {"schema": 1, "command": ["bench/import/run", *sys.argv[1:]], "machine": machine(), "setup": setup(),
               "workloads": [], "finding": None}
     variants = [variant for variant in VARIANTS if variant.key in (*chosen.variants, PEER)]
+    print(report.head(result))
     try:
-        if "imports" in chosen.parts:
-            for name in chosen.workloads:
-                workload = workloads.load(name)
-                result["workloads"].append(measure_workload(chosen, build, workload, variants))
+        for name in chosen.workloads if "imports" in chosen.parts else []:
+            entry = measure_workload(chosen, build, workloads.load(name), variants)
+            result["workloads"].append(entry)
+            progress("")
+            print(report.workload(entry))
         if "finding" in chosen.parts:
             result["finding"] = finding.measure(build, chosen.smoke, progress)
     except (Failed, LookupError) as failure:
         print(f"\nbench/import: {failure}", file=sys.stderr)
         return 1
     progress("")
-    print(report.text(result))
+    print(report.summary(result))
     print(f"\n{time.monotonic() - start:.0f} s. Nothing is left running.")
     result["budgets"] = [{**vars(budget), "verdict": budget.verdict} for budget in budgets(result)]
     if chosen.json:

@@ -9,26 +9,27 @@ MIB = 1 << 20
 WIDTH = 118
 
 
-def text(result):
-    """The whole report."""
-    lines = [f"Import beside its peers; {result['machine']}", f"{result['setup']}", ""]
-    for entry in result["workloads"]:
-        lines += _workload(entry)
-    lines += _preparation(result)
+def head(result):
+    return f"Import beside its peers; {result['machine']}\n{result['setup']}\n"
+
+
+def summary(result):
+    """What follows the workloads: costs before the first import, finding, budgets."""
+    lines = _preparation(result)
     if result["finding"]:
         lines += _finding(result["finding"])
-    lines += _budgets(result)
-    return "\n".join(lines)
+    return "\n".join([*lines, *_budgets(result)])
 
 
-def _workload(entry):
+def workload(entry):
+    """The tables of one workload."""
     lines = [f"== {entry['title']}: {entry['modules']} modules imported, {entry['files']} served with "
              f"{entry['source_bytes'] / 1e6:.2f} MB of source"]
     for key, used in entry["segment"].items():
         lines.append(f"   segment, {BY_KEY[key].title}: {used / entry['source_bytes']:.2f} bytes per byte of source")
     for run in entry["runs"]:
         lines += ["", *_run(run)]
-    return [*lines, ""]
+    return "\n".join([*lines, ""])
 
 
 def _run(run):
