@@ -13,6 +13,7 @@
 #include "agent/agent_config.hpp"
 #include "agent/log.hpp"
 #include "common/base/settings.hpp"
+#include "common/cli/man_page.hpp"
 
 namespace {
 
@@ -28,17 +29,26 @@ constexpr bifrost::Setting kAgentSettings[] = {
     bifrost::Setting::kLogLevel,       bifrost::Setting::kLogFormat,
 };
 
-std::string flag_of(const bifrost::SettingInfo& info) {
-  std::string flag = "--" + std::string(info.key);
-  for (char& c : flag) {
-    if (c == '_') c = '-';
-  }
-  return flag;
-}
-
 int fail(int status, const std::string& why) {
   std::fprintf(stderr, "bifrost-agent: %s\n", why.c_str());
   return status;
+}
+
+std::string manual(const CLI::App& app) {
+  std::string variables;
+  for (const bifrost::Setting id : kAgentSettings) {
+    const bifrost::SettingInfo& info = bifrost::setting_info(id);
+    variables += "\t" + std::string(info.variable) + "\nlike " + bifrost::flag_of(info) + "\n";
+  }
+  return bifrost::cli::man_page(
+      bifrost::cli::command_tree(app),
+      {"8",
+       BIFROST_VERSION,
+       {{"ENVIRONMENT", "A flag wins over a variable, a variable over the config file.\n" + variables},
+        {"FILES", "\t/etc/bifrost/bifrost.conf\nlines of `key = value`; a key is a flag with _ for -\n"},
+        {"EXIT STATUS",
+         "\t0\nafter SIGTERM or SIGINT\n\t1\nit cannot start or go on\n\t2\nwrong usage: flag, value, config file\n"},
+        {"SEE ALSO", "bifrost-cachectl(1); docs/operations.md of the source"}}});
 }
 
 // Closes the handles that are left, so that their memory goes before the loop does.
@@ -68,7 +78,7 @@ int run_agent(const bifrost::agent::AgentConfig& config) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Mirrors Redis-stored Python modules into shared memory, one agent per node."};
+  CLI::App app{"Mirrors Redis-stored Python modules into shared memory, one agent per node.", "bifrost-agent"};
   app.set_version_flag("--version", std::string("bifrost-agent ") + BIFROST_VERSION);
   std::map<bifrost::Setting, std::string> given;
   for (const bifrost::Setting id : kAgentSettings) {
@@ -85,22 +95,29 @@ int main(int argc, char** argv) {
         }
       }
     };
-    app.add_option_function<std::vector<std::string>>(flag_of(info), set, help)
+    app.add_option_function<std::vector<std::string>>(bifrost::flag_of(info), set, help)
         ->type_name("")
         ->expected(1)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   }
   std::string config_file;
   bool print_config = false;
-  app.add_option("--config", config_file, "file of `key = value` lines")->type_name("");
+  bool print_man_page = false;
+  app.add_option("--config", config_file, "file of `key = value` lines [/etc/bifrost/bifrost.conf, if readable]")
+      ->type_name("FILE");
   app.add_flag("--print-config", print_config, "print every setting with its origin, and exit");
+  app.add_flag("--man", print_man_page, "print the manual page of this program")->group("");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : kExitUsage;
   }
-  const auto settings =
-      bifrost::Settings::resolve(given, config_file.empty() ? std::nullopt : std::optional<std::string>(config_file));
+  if (print_man_page) {
+    std::fputs(manual(app).c_str(), stdout);
+    return 0;
+  }
+  const auto settings = bifrost::Settings::resolve(
+      given, config_file.empty() ? bifrost::system_config_file() : std::optional<std::string>(config_file));
   if (!settings) return fail(kExitUsage, settings.error().message);
   if (print_config) {
     std::fputs(bifrost::agent::describe(*settings).c_str(), stdout);

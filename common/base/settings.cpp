@@ -50,6 +50,14 @@ const SettingInfo& setting_info(Setting id) {
   return setting_table()[static_cast<std::size_t>(id)];
 }
 
+std::string flag_of(const SettingInfo& info) {
+  std::string flag = "--" + std::string(info.key);
+  for (char& c : flag) {
+    if (c == '_') c = '-';
+  }
+  return flag;
+}
+
 namespace {
 
 std::string_view trimmed(std::string_view text) {
@@ -82,6 +90,7 @@ Result<Settings> Settings::resolve(const Flags& flags, const std::optional<std::
   }
   if (config_file) {
     std::ifstream in(*config_file);
+    in.peek();  // opening a directory succeeds, reading it does not
     if (!in) return Error{ErrorCode::kNotFound, "cannot read the config file " + *config_file};
     std::string line;
     for (unsigned number = 1; std::getline(in, line); ++number) {
@@ -111,11 +120,7 @@ Result<Settings> Settings::resolve(const Flags& flags, const std::optional<std::
     }
   }
   for (const auto& [id, value] : flags) {
-    std::string flag = "--" + std::string(setting_info(id).key);
-    for (char& c : flag) {
-      if (c == '_') c = '-';
-    }
-    s.values_[static_cast<std::size_t>(id)] = {value, flag};
+    s.values_[static_cast<std::size_t>(id)] = {value, flag_of(setting_info(id))};
   }
   return s;
 }
@@ -131,6 +136,12 @@ std::optional<std::pair<double, std::string_view>> leading_number(std::string_vi
 }
 
 }  // namespace
+
+std::optional<std::string> system_config_file() {
+  constexpr char kPath[] = "/etc/bifrost/bifrost.conf";
+  if (::access(kPath, R_OK) != 0) return std::nullopt;
+  return kPath;
+}
 
 Result<std::uint64_t> parse_bytes(std::string_view text) {
   const auto number = leading_number(text);

@@ -49,6 +49,8 @@ struct SettingInfo {
 
 const std::array<SettingInfo, static_cast<std::size_t>(Setting::kCount)>& setting_table();
 const SettingInfo& setting_info(Setting id);
+// "--redis-url" for `redis_url`.
+std::string flag_of(const SettingInfo& info);
 
 struct SettingValue {
   std::string value;
@@ -68,6 +70,10 @@ class Settings {
  private:
   std::array<SettingValue, static_cast<std::size_t>(Setting::kCount)> values_;
 };
+
+// The file that programs read when no other is named: /etc/bifrost/bifrost.conf, where this process may read it.
+// Workers never do: their settings come from the environment and from their own code.
+std::optional<std::string> system_config_file();
 
 // "32M", "4G", "65536": bytes. Suffixes K, M, G, T are powers of 1024.
 Result<std::uint64_t> parse_bytes(std::string_view text);

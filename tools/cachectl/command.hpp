@@ -5,10 +5,12 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <memory>
 #include <string>
 
 #include "common/base/settings.hpp"
+#include "common/cli/command_tree.hpp"
 #include "tools/cachectl/exit_code.hpp"
 #include "tools/cachectl/output.hpp"
 
@@ -18,8 +20,11 @@ struct Context {
   const Settings& settings;
   OutputFormat format;
   Output& out;
-  const CLI::App& program;          // for `help VERB`
-  const std::string& program_help;  // for `help`
+  const CLI::App& program;                // for `help VERB`
+  const std::string& program_help;        // for `help`
+  const cli::CommandEntry& command_line;  // the whole of it, as data
+  std::chrono::milliseconds patience{0};  // how long a segment may take to appear
+  bool assume_yes = false;
 
   const std::string& segment_dir() const { return settings.get(Setting::kSegmentDir); }
 };

@@ -1,6 +1,9 @@
 // exit_code.hpp - what bifrost-cachectl's exit status means. Scripts rely on these numbers: they never change.
 #pragma once
 
+#include <array>
+#include <string_view>
+
 #include "common/base/result.hpp"
 
 namespace bifrost::cachectl {
@@ -15,6 +18,23 @@ enum class ExitCode : int {
   kDifferences = 6,  // differences or corruption found
   kNotAccepted = 7,  // permission refused, untrusted owner or mode, or another layout version
 };
+
+struct ExitCodeInfo {
+  ExitCode code;
+  std::string_view meaning;
+};
+
+// All of them, as help and manual show them.
+constexpr std::array<ExitCodeInfo, 8> exit_codes() {
+  return {{{ExitCode::kSuccess, "success, healthy, found, identical"},
+           {ExitCode::kError, "error"},
+           {ExitCode::kUsage, "usage"},
+           {ExitCode::kAbsent, "no segment, or no agent where one is needed"},
+           {ExitCode::kNoSuchModule, "no such module"},
+           {ExitCode::kUnhealthy, "reachable but unhealthy, or wait ran out of time"},
+           {ExitCode::kDifferences, "differences or corruption found"},
+           {ExitCode::kNotAccepted, "permission refused, untrusted owner or mode, or another layout version"}}};
+}
 
 constexpr ExitCode exit_code_of(ErrorCode code) {
   switch (code) {

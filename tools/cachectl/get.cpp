@@ -1,36 +1,23 @@
 // get PATH - the source on stdout, byte for byte, whatever the output format.
-#include <string>
-
-#include "tools/cachectl/module_entry.hpp"
-#include "tools/cachectl/segment_access.hpp"
+#include "tools/cachectl/module_command.hpp"
 #include "tools/cachectl/verbs.hpp"
 
 namespace bifrost::cachectl {
 namespace {
 
-class GetCommand final : public Command {
+class GetCommand final : public ModuleCommand {
  public:
-  void declare(CLI::App& app) override {
-    app.add_option("PATH", path_, "storage path, as in shared/halopsa.py")->required()->type_name("");
-  }
+  GetCommand() : ModuleCommand(Need::kSource) {}
 
-  ExitCode run(Context& context) override {
-    const auto segment = attach_for_reading(context.settings);
-    if (!segment) return fail(segment.error());
-    const auto answer = find_module(**segment, path_, true);
-    if (!answer) return fail(answer.error());
-    switch (answer->status) {
-      case Lookup::kHit: context.out.write(answer->source); return ExitCode::kSuccess;
-      case Lookup::kNotMirrored:
-        say(fmt::format("{} is in Redis but not mirrored: {}", path_, answer->entry.reason));
-        return ExitCode::kError;
-      case Lookup::kDamaged: say_damaged(path_); return ExitCode::kDifferences;
-      default: say_no_such_module(path_, answer->generation); return ExitCode::kNoSuchModule;
+ protected:
+  ExitCode answer(Context& context, const ModuleAnswer& module) override {
+    if (module.status == Lookup::kHit) {
+      context.out.write(module.source);
+      return ExitCode::kSuccess;
     }
+    say(fmt::format("{} is in Redis but not mirrored: {}", path(), module.entry.reason));
+    return ExitCode::kError;
   }
-
- private:
-  std::string path_;
 };
 
 }  // namespace

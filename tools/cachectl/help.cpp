@@ -1,19 +1,57 @@
-// help [VERB] - the same text as --help.
+// help [VERB] - the same text as --help; with --man the manual page; as JSON the whole command line as data.
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <string>
 
+#include "common/cli/man_page.hpp"
 #include "tools/cachectl/verbs.hpp"
 
 namespace bifrost::cachectl {
 namespace {
 
+nlohmann::ordered_json as_json(const cli::CommandEntry& command) {
+  nlohmann::ordered_json options = nlohmann::ordered_json::array();
+  for (const cli::OptionEntry& o : command.options) {
+    options.push_back({{"names", o.names}, {"value", o.value}, {"help", o.help}, {"positional", o.positional}});
+  }
+  nlohmann::ordered_json commands = nlohmann::ordered_json::array();
+  for (const cli::CommandEntry& c : command.commands) commands.push_back(as_json(c));
+  return {{"name", command.name}, {"summary", command.summary}, {"options", options}, {"commands", commands}};
+}
+
+std::string manual(const cli::CommandEntry& program) {
+  std::string codes;
+  for (const ExitCodeInfo& info : exit_codes()) {
+    codes += fmt::format("\t{}\n{}\n", static_cast<int>(info.code), info.meaning);
+  }
+  std::string variables = "A flag wins over a variable, a variable over the config file.\n";
+  for (const Setting id : {Setting::kSegmentDir, Setting::kRedisUrl, Setting::kAgentUid, Setting::kMaxModuleBytes}) {
+    variables += fmt::format("\t{}\n{}\n", setting_info(id).variable, setting_info(id).help);
+  }
+  variables += "\tNO_COLOR\nnot empty: no colours\n";
+  return cli::man_page(program, {"1",
+                                 BIFROST_VERSION,
+                                 {{"ENVIRONMENT", variables},
+                                  {"EXIT STATUS", codes},
+                                  {"SEE ALSO", "bifrost-agent(8); docs/operations.md of the source"}}});
+}
+
 class HelpCommand final : public Command {
  public:
   void declare(CLI::App& app) override {
     app.add_option("VERB", verb_, "show the options of this verb")->type_name("");
+    app.add_flag("--man", manual_, "the manual page, for man -l -");
   }
 
   ExitCode run(Context& context) override {
+    if (manual_) {
+      context.out.write(manual(context.command_line));
+      return ExitCode::kSuccess;
+    }
+    if (context.format == OutputFormat::kJson) {
+      context.out.json(as_json(context.command_line));
+      return ExitCode::kSuccess;
+    }
     if (verb_.empty()) {
       context.out.write(context.program_help);
       return ExitCode::kSuccess;
@@ -29,6 +67,7 @@ class HelpCommand final : public Command {
 
  private:
   std::string verb_;
+  bool manual_ = false;
 };
 
 }  // namespace

@@ -57,7 +57,7 @@ class ListCommand final : public Command {
   }
 
   ExitCode run(Context& context) override {
-    const auto segment = attach_for_reading(context.settings);
+    const auto segment = attach_for_reading(context);
     if (!segment) return fail(segment.error());
     const auto list = list_modules(**segment, prefix_);
     if (!list) return fail(list.error());

@@ -10,8 +10,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "tools/cachectl/command.hpp"
+#include "tools/cachectl/interruption.hpp"
 #include "tools/cachectl/verbs.hpp"
 
 namespace bifrost::cachectl {
@@ -20,6 +22,19 @@ namespace {
 OutputFormat format_named(const std::string& name) {
   if (name == "json") return OutputFormat::kJson;
   return name == "wide" ? OutputFormat::kWide : OutputFormat::kTable;
+}
+
+Output::Colour colour_named(const std::string& name) {
+  if (name == "always") return Output::Colour::kAlways;
+  return name == "never" ? Output::Colour::kNever : Output::Colour::kAuto;
+}
+
+std::string exit_status_text() {
+  std::string text = "Exit status:";
+  for (const ExitCodeInfo& info : exit_codes()) {
+    text += fmt::format("\n  {}  {}", static_cast<int>(info.code), info.meaning);
+  }
+  return text;
 }
 
 // Otherwise the segment or a socket could be opened as descriptor 1 and take the output's place.
@@ -37,10 +52,15 @@ class Program {
     app_.require_subcommand(0, 1);
     app_.fallthrough();
     app_.set_version_flag("--version", std::string("bifrost-cachectl ") + BIFROST_VERSION);
-    app_.add_option("-o,--output", format_, "table, wide or json")
-        ->check(CLI::IsMember({"table", "wide", "json"}).description(""))
-        ->type_name("FORMAT");
-    app_.add_option("--config", config_file_, "file of `key = value` lines; flags and variables win over it")
+    add_choice("-o,--output", format_, {"table", "wide", "json"}, "form of the answer");
+    add_choice("--color", colour_, {"auto", "always", "never"}, "colours; auto: on a terminal, unless NO_COLOR is set");
+    app_.add_flag("--no-headers", no_headers_, "tables without their column titles");
+    app_.add_flag("-y,--yes", assume_yes_, "do not ask before something is deleted");
+    app_.add_option("--wait", wait_, "wait this long for a segment to appear")
+        ->check(kDurationCheck)
+        ->type_name("DURATION");
+    app_.add_option("--config", config_file_,
+                    "file of `key = value` lines; flags and variables win over it [/etc/bifrost/bifrost.conf]")
         ->type_name("FILE");
     add_setting(Setting::kSegmentDir, "DIR");
     add_setting(Setting::kRedisUrl, "URL");
@@ -52,10 +72,9 @@ class Program {
       command->declare(*sub);
       commands_.emplace(sub, std::move(command));
     }
-    app_.footer(  // last: verbs would inherit it
-        "Exit status: 0 success, 1 error, 2 usage, 3 no segment or no agent, 4 no such module,\n"
-        "5 not healthy or wait ran out of time, 6 differences or corruption, 7 not permitted or another layout.");
-    help_ = app_.help();  // before parsing: afterwards it is the help of the verb that was parsed
+    app_.footer(exit_status_text());  // last: verbs would inherit it
+    help_ = app_.help();              // before parsing: afterwards it is the help of the verb that was parsed
+    command_line_ = cli::command_tree(app_);
   }
 
   ExitCode run(int argc, char** argv) {
@@ -67,27 +86,31 @@ class Program {
       say(std::string(error.what()) + "; see bifrost-cachectl help");
       return ExitCode::kUsage;
     }
-    const auto settings = Settings::resolve(flags_, config_file_);
+    const auto settings = Settings::resolve(flags_, config_file_ ? config_file_ : system_config_file());
     if (!settings) {
       say(settings.error().message);
       return settings.error().code == ErrorCode::kInvalidArgument ? ExitCode::kUsage : ExitCode::kError;
     }
-    Output out(STDOUT_FILENO);
-    Context context{*settings, format_named(format_), out, app_, help_};
+    Output out(STDOUT_FILENO, colour_named(colour_), !no_headers_);
+    Context context{*settings, format_named(format_), out, app_, help_, command_line_, {}, assume_yes_};
+    if (!wait_.empty()) context.patience = std::chrono::milliseconds(*parse_duration_ms(wait_));
     const ExitCode code = chosen().run(context);
     const Status written = out.finish();
     return written ? code : fail(written.error());
   }
 
  private:
+  void add_choice(const std::string& names, std::string& value, const std::vector<std::string>& choices,
+                  const std::string& help) {
+    std::string type;
+    for (const std::string& choice : choices) type += (type.empty() ? "" : "|") + choice;
+    app_.add_option(names, value, help)->check(CLI::IsMember(choices).description(""))->type_name(type);
+  }
+
   void add_setting(Setting id, const std::string& type) {
     const SettingInfo& info = setting_info(id);
-    std::string flag = "--" + std::string(info.key);
-    for (char& c : flag) {
-      if (c == '_') c = '-';
-    }
     app_.add_option_function<std::string>(
-            flag, [this, id](const std::string& value) { flags_[id] = value; },
+            flag_of(info), [this, id](const std::string& value) { flags_[id] = value; },
             std::string(info.help) + " [" + std::string(info.variable) + "]")
         ->type_name(type);
   }
@@ -100,7 +123,12 @@ class Program {
 
   CLI::App app_;
   std::string format_ = "table";
+  std::string colour_ = "auto";
+  bool no_headers_ = false;
+  bool assume_yes_ = false;
+  std::string wait_;
   std::string help_;
+  cli::CommandEntry command_line_;
   std::optional<std::string> config_file_;
   Settings::Flags flags_;
   std::map<CLI::App*, std::unique_ptr<Command>> commands_;
@@ -114,6 +142,7 @@ int main(int argc, char** argv) {
   if (!standard_streams_are_open()) return static_cast<int>(ExitCode::kError);
   // A closed pipe or connection is an error code of the write that met it.
   std::signal(SIGPIPE, SIG_IGN);
+  watch_for_interruption();
   try {
     return static_cast<int>(Program().run(argc, argv));
   } catch (const std::exception& e) {

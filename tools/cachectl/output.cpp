@@ -34,14 +34,20 @@ std::string dumped(const nlohmann::ordered_json& document, int indent) {
 }  // namespace
 
 bool wants_colours(int fd) {
-  if (::isatty(fd) == 0) return false;
   const char* no_color = std::getenv("NO_COLOR");
-  if (no_color != nullptr && *no_color != '\0') return false;
+  return is_screen(fd) && (no_color == nullptr || *no_color == '\0');
+}
+
+bool is_screen(int fd) {
+  if (::isatty(fd) == 0) return false;
   const char* term = std::getenv("TERM");
   return term != nullptr && *term != '\0' && std::strcmp(term, "dumb") != 0;
 }
 
-Output::Output(int fd) : fd_(fd), colours_(wants_colours(fd)) {}
+Output::Output(int fd, Colour colour, bool headers)
+    : fd_(fd),
+      colours_(colour == Colour::kAlways || (colour == Colour::kAuto && wants_colours(fd))),
+      headers_(headers) {}
 
 void Output::write(std::string_view bytes) {
   buffer_ += bytes;

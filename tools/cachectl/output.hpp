@@ -21,7 +21,8 @@ enum class OutputFormat { kTable, kWide, kJson };
 
 class Output {
  public:
-  explicit Output(int fd);
+  enum class Colour { kAuto, kAlways, kNever };
+  explicit Output(int fd, Colour colour = Colour::kAuto, bool headers = true);
 
   void write(std::string_view bytes);
   void line(std::string_view text);
@@ -35,15 +36,19 @@ class Output {
   // Writes what is still buffered and tells whether everything has arrived.
   Status finish();
 
+  // Whether tables begin with their column titles.
+  bool headers() const { return headers_; }
+  // Everything so far becomes visible now: for verbs that go on for a while.
+  void flush();
+
   // `text` in the colour of a state, if the output is a terminal that wants colours.
   enum class Tone { kGood, kWarning, kBad };
   std::string toned(std::string_view text, Tone tone) const;
 
  private:
-  void flush();
-
   int fd_;
   bool colours_;
+  bool headers_;
   std::string buffer_;
   bool closed_ = false;  // by the reader
   int error_ = 0;        // errno of the first failed write
@@ -60,5 +65,8 @@ ExitCode fail(const Error& error);
 
 // NO_COLOR (not empty) and TERM=dumb turn colours off, as does anything but a terminal.
 bool wants_colours(int fd);
+
+// Whether `fd` is a terminal whose cursor may be moved.
+bool is_screen(int fd);
 
 }  // namespace bifrost::cachectl

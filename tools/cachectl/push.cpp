@@ -7,8 +7,11 @@
 #include <vector>
 
 #include "common/redis/redis_url.hpp"
+#include "tools/cachectl/confirmation.hpp"
+#include "tools/cachectl/interruption.hpp"
 #include "tools/cachectl/module_push.hpp"
 #include "tools/cachectl/progress_bar.hpp"
+#include "tools/cachectl/redis_access.hpp"
 #include "tools/cachectl/source_tree.hpp"
 #include "tools/cachectl/text.hpp"
 #include "tools/cachectl/verbs.hpp"
@@ -16,7 +19,6 @@
 namespace bifrost::cachectl {
 namespace {
 
-constexpr std::chrono::seconds kConnectTime(5);
 constexpr std::uint64_t kMaxTtlSeconds = 10ull * 365 * 86'400;
 
 // What a push did, or with --dry-run would do.
@@ -60,26 +62,25 @@ class PushCommand final : public Command {
 
  private:
   Status push(Context& context, const std::vector<SourceFile>& files, Outcome& outcome) const {
-    const auto url = parse_redis_url(context.settings.get(Setting::kRedisUrl));
-    if (!url) return url.error();
     const auto limit = parse_bytes(context.settings.get(Setting::kMaxModuleBytes));
     if (!limit) return limit.error();
     std::optional<RedisClient> redis;
     std::optional<ModulePush> to;
     if (!dry_run_ || delete_) {
-      auto connected = RedisClient::connect(*url, Deadline(kConnectTime));
+      auto connected = connect_redis(context.settings);
       if (!connected) return connected.error();
       redis.emplace(std::move(*connected));
       to.emplace(*redis, ttl_);
     }
     if (const Status s = write_all(files, *limit, to, outcome); !s) return s;
-    return delete_ ? delete_others(files, *to, outcome) : Status(Done{});
+    return delete_ ? delete_others(context, files, *to, outcome) : Status(Done{});
   }
 
   Status write_all(const std::vector<SourceFile>& files, std::uint64_t max_bytes, std::optional<ModulePush>& to,
                    Outcome& outcome) const {
     ProgressBar bar("push", files.size());
     for (std::size_t i = 0; i < files.size(); ++i) {
+      if (interrupted()) return stop_early(to, i, files.size());
       const SourceFile& file = files[i];
       const auto source = read_source(file.disk_path, max_bytes);
       if (!source || !is_utf8(*source)) {
@@ -96,12 +97,25 @@ class PushCommand final : public Command {
     return dry_run_ ? Status(Done{}) : to->flush();
   }
 
+  // What was queued is still sent: every module is either whole in Redis and in the index, or was not begun.
+  static Status stop_early(std::optional<ModulePush>& to, std::size_t done, std::size_t all) {
+    if (to) {
+      if (const Status s = to->flush(); !s) return s;
+    }
+    return Error{ErrorCode::kIo, fmt::format("interrupted: {} of {} modules written; push again to go on", done, all)};
+  }
+
   // A file that was skipped still stands for its module: what Redis has of it stays.
-  Status delete_others(const std::vector<SourceFile>& files, ModulePush& from, Outcome& outcome) const {
+  Status delete_others(const Context& context, const std::vector<SourceFile>& files, ModulePush& from,
+                       Outcome& outcome) const {
     auto others = from.indexed_modules();
     if (!others) return others.error();
     for (const SourceFile& file : files) others->erase(file.path);
     for (const SkippedFile& file : outcome.skipped) keep_below(file.path, *others);
+    if (!dry_run_ && !others->empty() &&
+        !confirmed(context, fmt::format("delete {} modules that {} lacks from Redis?", others->size(), directory_))) {
+      return Error{ErrorCode::kIo, "nothing was deleted"};
+    }
     for (const std::string& path : *others) {
       if (!dry_run_) {
         if (const Status s = from.remove(path); !s) return s;

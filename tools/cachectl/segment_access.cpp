@@ -1,11 +1,13 @@
 #include "tools/cachectl/segment_access.hpp"
 
+#include <poll.h>
 #include <sys/types.h>
 
 #include <charconv>
 #include <string>
 
 #include "tools/cachectl/health.hpp"
+#include "tools/cachectl/interruption.hpp"
 #include "tools/cachectl/output.hpp"
 
 namespace bifrost::cachectl {
@@ -25,8 +27,18 @@ Result<std::shared_ptr<const Segment>> attach_segment(const Settings& settings) 
   return Segment::attach(settings.get(Setting::kSegmentDir), trust);
 }
 
-Result<std::shared_ptr<const Segment>> attach_for_reading(const Settings& settings) {
-  auto segment = attach_segment(settings);
+Result<std::shared_ptr<const Segment>> attach_segment(const Context& context) {
+  constexpr int kPauseMs = 20;
+  const Deadline deadline(context.patience);
+  while (true) {
+    auto segment = attach_segment(context.settings);
+    if (segment || segment.error().code != ErrorCode::kNotFound || deadline.passed() || interrupted()) return segment;
+    ::poll(nullptr, 0, kPauseMs);
+  }
+}
+
+Result<std::shared_ptr<const Segment>> attach_for_reading(const Context& context) {
+  auto segment = attach_segment(context);
   if (!segment) return segment;
   const Health health = assess((*segment)->info(), boot_now());
   if (!health.ready && !health.problems.empty()) say("this may not be current: " + health.problems.front().what);

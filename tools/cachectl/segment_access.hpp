@@ -7,14 +7,17 @@
 #include "common/base/result.hpp"
 #include "common/base/settings.hpp"
 #include "common/reader/segment.hpp"
+#include "tools/cachectl/command.hpp"
 
 namespace bifrost::cachectl {
 
 // The published segment. Errors as in Segment::attach, and kInvalidArgument for a malformed agent uid.
 Result<std::shared_ptr<const Segment>> attach_segment(const Settings& settings);
+// The same, after waiting for a segment to appear as long as the command line says.
+Result<std::shared_ptr<const Segment>> attach_segment(const Context& context);
 
 // Attached, with a message on stderr when its answers may be old: for verbs that show modules.
-Result<std::shared_ptr<const Segment>> attach_for_reading(const Settings& settings);
+Result<std::shared_ptr<const Segment>> attach_for_reading(const Context& context);
 
 // Snapshots that are given up in a row before a verb does: reading one takes far less time than reusing its memory.
 inline constexpr int kMaxSnapshots = 100;

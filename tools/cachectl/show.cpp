@@ -2,8 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "tools/cachectl/module_entry.hpp"
-#include "tools/cachectl/segment_access.hpp"
+#include "tools/cachectl/module_command.hpp"
 #include "tools/cachectl/text.hpp"
 #include "tools/cachectl/verbs.hpp"
 
@@ -23,35 +22,19 @@ void write_fields(Output& out, const ModuleEntry& entry) {
   if (entry.retained) field("retained", "yes: gone from Redis without a delete, kept here");
 }
 
-class ShowCommand final : public Command {
+class ShowCommand final : public ModuleCommand {
  public:
-  void declare(CLI::App& app) override {
-    app.add_option("PATH", path_, "storage path, as in shared/halopsa.py")->required()->type_name("");
-  }
+  ShowCommand() : ModuleCommand(Need::kEntry) {}
 
-  ExitCode run(Context& context) override {
-    const auto segment = attach_for_reading(context.settings);
-    if (!segment) return fail(segment.error());
-    const auto answer = find_module(**segment, path_, false);
-    if (!answer) return fail(answer.error());
-    if (answer->status == Lookup::kMiss) {
-      say_no_such_module(path_, answer->generation);
-      return ExitCode::kNoSuchModule;
-    }
-    if (answer->status == Lookup::kDamaged) {
-      say_damaged(path_);
-      return ExitCode::kDifferences;
-    }
+ protected:
+  ExitCode answer(Context& context, const ModuleAnswer& module) override {
     if (context.format == OutputFormat::kJson) {
-      context.out.json(answer->entry.json());
+      context.out.json(module.entry.json());
     } else {
-      write_fields(context.out, answer->entry);
+      write_fields(context.out, module.entry);
     }
     return ExitCode::kSuccess;
   }
-
- private:
-  std::string path_;
 };
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace {
 class StatsCommand final : public Command {
  public:
   ExitCode run(Context& context) override {
-    const auto segment = attach_segment(context.settings);
+    const auto segment = attach_segment(context);
     if (!segment) return fail(segment.error());
     const SegmentInfo info = (*segment)->info();
     if (context.format == OutputFormat::kJson) {

@@ -44,7 +44,7 @@ std::string code_text(const SegmentInfo& info) {
 class StatusCommand final : public Command {
  public:
   ExitCode run(Context& context) override {
-    const auto segment = attach_segment(context.settings);
+    const auto segment = attach_segment(context);
     if (!segment) return fail(segment.error());
     const BootTime now = boot_now();
     const SegmentInfo info = (*segment)->info();

@@ -10,6 +10,7 @@
 #include "common/control/control_client.hpp"
 #include "common/control/control_protocol.hpp"
 #include "tools/cachectl/agent_errors.hpp"
+#include "tools/cachectl/confirmation.hpp"
 #include "tools/cachectl/verbs.hpp"
 
 namespace bifrost::cachectl {
@@ -31,6 +32,11 @@ class SyncCommand final : public Command {
   }
 
   ExitCode run(Context& context) override {
+    if (prune_ &&
+        !confirmed(context, "drop the modules that Redis does not have, which only this node still serves?")) {
+      say("nothing was asked of the agent");
+      return ExitCode::kError;
+    }
     const auto answer =
         ask_agent(context.segment_dir(), prune_ ? control::kSyncPrune : control::kSync, Deadline(kAnswerTime));
     if (!answer) {

@@ -39,7 +39,7 @@ void Table::write_row(Output& out, const std::vector<std::string>& cells) const 
 void Table::write_to(Output& out) const {
   std::vector<std::string> titles;
   for (const Column& column : columns_) titles.push_back(column.title);
-  write_row(out, titles);
+  if (out.headers()) write_row(out, titles);
   for (const auto& cells : rows_) write_row(out, cells);
 }
 

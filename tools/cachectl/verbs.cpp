@@ -5,17 +5,20 @@
 namespace bifrost::cachectl {
 
 std::span<const Verb> verbs() {
-  static constexpr std::array<Verb, 12> kVerbs = {{
+  static constexpr std::array<Verb, 15> kVerbs = {{
       {"status", "is the mirror healthy, and what to do if not (the default)", make_status},
       {"list", "the modules in the mirror", make_list},
       {"show", "what is known about one module", make_show},
       {"get", "a module's source, byte for byte", make_get},
       {"exists", "exit 0 when the module exists, 4 when it does not", make_exists},
       {"verify", "check the structure and every checksum of the segment", make_verify},
+      {"diff", "compare the mirror with Redis, module by module", make_diff},
       {"push", "write a directory of .py files into Redis", make_push},
       {"wait", "block until the mirror is ready, fresh or at a generation", make_wait},
       {"stats", "the agent's counters", make_stats},
       {"sync", "ask the agent for a full synchronisation", make_sync},
+      {"doctor", "examine this node and say what to change", make_doctor},
+      {"completion", "print a completion script for a shell", make_completion},
       {"version", "versions of this program and of the segment layout", make_version},
       {"help", "this text, or the options of one verb", make_help},
   }};

@@ -34,7 +34,7 @@ void write_text(Output& out, const CheckReport& report) {
 class VerifyCommand final : public Command {
  public:
   ExitCode run(Context& context) override {
-    const auto segment = attach_segment(context.settings);
+    const auto segment = attach_segment(context);
     if (!segment) return fail(segment.error());
     CheckReport report;
     const auto checked = read_consistently(**segment, [&](const Snapshot& snapshot) {

@@ -1,0 +1,98 @@
+"""bifrost-cachectl doctor: says what is wrong with a real node, and what to do."""
+
+import os
+import sys
+
+import pytest
+
+from cachectl_runner import BUILD, Cachectl
+
+
+@pytest.fixture
+def ctl(segment_dir, redis_url):
+    runner = Cachectl(segment_dir, redis_url)
+    runner.env["PYTHONPATH"] = str(BUILD / "python")
+    return runner
+
+
+def findings(ctl, *arguments, status=0):
+    report = ctl.json("doctor", "--python", sys.executable, *arguments, status=status)
+    assert report["healthy"] == (status == 0)
+    return report["findings"]
+
+
+def bad(found):
+    return {f["part"].split()[0]: f for f in found if f["grade"] == "bad"}
+
+
+def notes(found):
+    return " | ".join(f["what"] for f in found if f["grade"] == "note")
+
+
+def test_a_healthy_node_is_0_and_has_nothing_bad(ctl, agent):
+    found = findings(ctl)
+    assert not bad(found)
+    good = {f["part"].split()[0] for f in found if f["grade"] == "ok"}
+    assert good == {"segment", "mirror", "agent", "redis", "python"}
+    text = ctl("doctor", "--python", sys.executable).stdout.decode()
+    assert "every command that the agent needs is allowed" in text
+    assert text.splitlines()[-1].startswith("0 bad")
+
+
+def test_every_finding_that_is_bad_says_what_to_do(segment_dir):
+    nowhere = Cachectl(f"{segment_dir}/missing", "redis://127.0.0.1:1/0")
+    found = nowhere.json("doctor", "--python", "/nonexistent/python", status=5)["findings"]
+    assert set(bad(found)) == {"segment", "agent", "redis", "python"}
+    assert all(f["advice"] for f in found if f["grade"] == "bad")
+
+
+def test_a_directory_that_anyone_may_write_to_is_bad(ctl, agent, segment_dir):
+    os.chmod(segment_dir, 0o777)
+    assert bad(findings(ctl, status=5))["segment"]["advice"] == f"chmod o-w {segment_dir}"
+
+
+def test_missing_rights_are_named_as_acl_rules(ctl, agent, redis_client, segment_dir, redis_url):
+    redis_client.execute_command("ACL", "SETUSER", "poor", "on", ">pw", "~*", "&*", "+@all", "-sismember", "-getrange")
+    poor = Cachectl(segment_dir, redis_url.replace("unix://", "unix://poor:pw@"))
+    poor.env["PYTHONPATH"] = ctl.env["PYTHONPATH"]
+    advice = bad(findings(poor, status=5))["redis"]["advice"]
+    assert "+getrange" in advice and "+sismember" in advice and "+scan" not in advice
+    assert "pw" not in advice
+
+
+def test_one_missing_signal_is_only_a_note(ctl, agent, redis_client, segment_dir, redis_url):
+    redis_client.execute_command("ACL", "SETUSER", "poor", "on", ">pw", "~*", "&__redis__:invalidate", "+@all")
+    poor = Cachectl(segment_dir, redis_url.replace("unix://", "unix://poor:pw@"))
+    poor.env["PYTHONPATH"] = ctl.env["PYTHONPATH"]
+    assert "some commands of the agent are refused" in notes(findings(poor))
+
+
+def test_eviction_and_missing_notifications_are_noted(ctl, agent, redis_client):
+    redis_client.config_set("maxmemory", "100mb")
+    redis_client.config_set("maxmemory-policy", "allkeys-lru")
+    redis_client.config_set("notify-keyspace-events", "")
+    text = notes(findings(ctl))
+    assert "maxmemory-policy is allkeys-lru" in text
+    assert "notify-keyspace-events is ''" in text
+
+
+def test_name_collisions_both_ways_are_noted(ctl, stage, redis_client):
+    stage.publish({"email/__init__.py": "", "pytest/__init__.py": "", "_solutions/s1/json.py": "", "fine.py": ""})
+    text = notes(findings(ctl, status=5))  # nobody answers the control socket
+    assert "the standard library hides these modules of the workspace: email, json" in text
+    assert "the workspace hides these installed packages: pytest" in text
+    assert "fine" not in text
+
+
+def test_an_interpreter_without_the_package_is_bad(ctl, agent):
+    del ctl.env["PYTHONPATH"]
+    problem = bad(findings(ctl, status=5))["python"]
+    assert "cannot import bifrost_cache" in problem["what"]
+
+
+def test_settings_are_shown_with_their_origin_and_without_credentials(ctl, agent, redis_url):
+    ctl.env["BIFROST_REDIS_URL"] = "redis://bob:hunter2@127.0.0.1:1/0"
+    result = ctl("doctor", "--settings", "--python", sys.executable)
+    text = result.stdout.decode() + result.stderr.decode()
+    assert "redis_url = redis://127.0.0.1:1/0  # BIFROST_REDIS_URL" in text
+    assert "hunter2" not in text

@@ -1,0 +1,74 @@
+// diff - the mirror against Redis: missing, extra, different. Runs beside writers without mistaking a change for a
+// difference: what differs is looked at again, after a fence if the agent answers.
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "tools/cachectl/mirror_diff.hpp"
+#include "tools/cachectl/redis_access.hpp"
+#include "tools/cachectl/segment_access.hpp"
+#include "tools/cachectl/table.hpp"
+#include "tools/cachectl/text.hpp"
+#include "tools/cachectl/verbs.hpp"
+
+namespace bifrost::cachectl {
+namespace {
+
+void write_json(Output& out, const DiffReport& report) {
+  nlohmann::ordered_json differences = nlohmann::ordered_json::array();
+  for (const Difference& d : report.differences) {
+    differences.push_back({{"path", d.path}, {"kind", name_of(d.kind)}, {"what", d.what}});
+  }
+  out.json({{"schema", 1},
+            {"identical", report.differences.empty()},
+            {"compared", report.compared},
+            {"retained", report.retained},
+            {"not_mirrored", report.not_mirrored},
+            {"differences", differences}});
+}
+
+void write_table(Output& out, const DiffReport& report) {
+  if (report.differences.empty()) {
+    out.print("identical: {} modules compared, {} retained, {} left to Redis\n", report.compared, report.retained,
+              report.not_mirrored);
+    return;
+  }
+  Table table({{"KIND"}, {"WHAT"}, {"PATH"}});
+  for (const Difference& d : report.differences) {
+    table.row({std::string(name_of(d.kind)), d.what, printable(d.path)});
+  }
+  table.write_to(out);
+}
+
+class DiffCommand final : public Command {
+ public:
+  void declare(CLI::App& app) override {
+    app.add_option("PREFIX", prefix_, "only storage paths that begin with this")->type_name("");
+  }
+
+  ExitCode run(Context& context) override {
+    const auto segment = attach_for_reading(context);
+    if (!segment) return fail(segment.error());
+    auto redis = connect_redis(context.settings);
+    if (!redis) return fail(redis.error());
+    MirrorDiff diff(context, *redis, prefix_);
+    if (const Status s = diff.run(); !s) return fail(s.error());
+    if (context.format == OutputFormat::kJson) {
+      write_json(context.out, diff.report());
+    } else {
+      write_table(context.out, diff.report());
+    }
+    return diff.report().differences.empty() ? ExitCode::kSuccess : ExitCode::kDifferences;
+  }
+
+ private:
+  std::string prefix_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_diff() {
+  return std::make_unique<DiffCommand>();
+}
+
+}  // namespace bifrost::cachectl

@@ -1,0 +1,112 @@
+// What doctor says about the segment directory, the segment and the agent.
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+
+#include "common/base/segment_dir.hpp"
+#include "common/control/control_client.hpp"
+#include "common/control/control_protocol.hpp"
+#include "tools/cachectl/doctor.hpp"
+#include "tools/cachectl/health.hpp"
+#include "tools/cachectl/segment_access.hpp"
+#include "tools/cachectl/text.hpp"
+
+namespace bifrost::cachectl {
+namespace {
+
+using Grade = Diagnosis::Grade;
+
+constexpr long kTmpfsMagic = 0x01021994;
+constexpr long kRamfsMagic = 0x858458f6;
+constexpr std::chrono::seconds kAnswerTime(2);
+
+}  // namespace
+
+void examine_directory(Context& context, Diagnoses& out) {
+  const std::string& dir = context.segment_dir();
+  const std::string part = "segment directory";
+  struct stat st {};
+  if (::stat(dir.c_str(), &st) != 0) {
+    const bool absent = errno == ENOENT;
+    out.push_back({Grade::kBad, part, dir + ": " + std::strerror(errno),
+                   absent
+                       ? "start bifrost-agent with --segment-dir " + dir + ", or set BIFROST_SEGMENT_DIR to where it is"
+                       : "add this user to the directory's group"});
+    return;
+  }
+  const std::string owner =
+      fmt::format("{}, owner {}, group {}, mode {:04o}", dir, st.st_uid, st.st_gid, st.st_mode & 07777);
+  if ((st.st_mode & S_IWOTH) != 0) {
+    out.push_back({Grade::kBad, part, owner + ": anyone may replace the segment", "chmod o-w " + dir});
+  } else if ((st.st_mode & S_IWGRP) != 0) {
+    out.push_back({Grade::kNote, part, owner + ": the group may replace the segment", "chmod g-w " + dir});
+  } else {
+    out.push_back({Grade::kGood, part, owner, ""});
+  }
+  struct statfs fs {};
+  if (::statfs(dir.c_str(), &fs) != 0) return;
+  const auto block = static_cast<std::uint64_t>(fs.f_bsize);
+  const std::uint64_t size = fs.f_blocks * block;
+  const std::uint64_t available = fs.f_bavail * block;
+  const std::string space = fmt::format("{} of {} free", human_bytes(available), human_bytes(size));
+  if (fs.f_type != kTmpfsMagic && fs.f_type != kRamfsMagic) {
+    out.push_back({Grade::kNote, part, dir + " is not on tmpfs: the segment is written back to a disk",
+                   "use a directory below /run or /dev/shm"});
+  }
+  // Growing needs a successor of twice the size beside the old file, which readers may still hold.
+  struct stat file {};
+  const bool there = ::stat(path_in(dir, kSegmentFileName).c_str(), &file) == 0;
+  if (there && available < 2 * static_cast<std::uint64_t>(file.st_size)) {
+    out.push_back({Grade::kNote, part,
+                   fmt::format("{}, and a segment of {} needs twice its size to grow", space,
+                               human_bytes(static_cast<std::uint64_t>(file.st_size))),
+                   "mount -o remount,size=... the file system larger, or lower --max-size"});
+  } else {
+    out.push_back({Grade::kGood, part, space, ""});
+  }
+}
+
+void examine_mirror(Context& context, Diagnoses& out) {
+  const auto segment = attach_segment(context);
+  if (!segment) {
+    out.push_back({Grade::kBad, "segment", segment.error().message,
+                   segment.error().code == ErrorCode::kNotFound       ? "systemctl start bifrost-agent"
+                   : segment.error().code == ErrorCode::kIncompatible ? "install the same release of agent and tools"
+                                                                      : "see docs/threat-model.md, section 3"});
+  } else {
+    const SegmentInfo info = (*segment)->info();
+    const Health health = assess(info, boot_now());
+    out.push_back(
+        {Grade::kGood, "segment",
+         fmt::format("layout {}, {}, {} modules", info.layout_version, human_bytes(info.total_bytes), info.modules),
+         ""});
+    for (const Problem& p : health.problems) {
+      out.push_back({health.ready ? Grade::kNote : Grade::kBad, "mirror", p.what, p.advice});
+    }
+    if (health.problems.empty()) {
+      out.push_back(
+          {Grade::kGood, "mirror", fmt::format("{}, generation {}", health.state, info.generation.value), ""});
+    }
+    if (info.agent_version != BIFROST_VERSION) {
+      out.push_back({Grade::kNote, "agent",
+                     fmt::format("its version is {}, this program's {}", info.agent_version, BIFROST_VERSION),
+                     "restart the agent after an upgrade: systemctl restart bifrost-agent"});
+    }
+  }
+  const auto pong = ask_agent(context.segment_dir(), control::kPing, Deadline(kAnswerTime));
+  if (pong) {
+    out.push_back({Grade::kGood, "agent", "answers on its control socket", ""});
+    return;
+  }
+  const bool refused = pong.error().code == ErrorCode::kPermission;
+  out.push_back({Grade::kBad, "agent", pong.error().message,
+                 refused ? "add this user to the group of " + path_in(context.segment_dir(), kControlSocketName)
+                         : "systemctl start bifrost-agent; then journalctl -u bifrost-agent"});
+}
+
+}  // namespace bifrost::cachectl

@@ -1,0 +1,32 @@
+// module_command.hpp - the base of the verbs that are about one module: PATH, attach, find, and then the verb itself.
+#pragma once
+
+#include <string>
+
+#include "tools/cachectl/command.hpp"
+#include "tools/cachectl/module_entry.hpp"
+
+namespace bifrost::cachectl {
+
+class ModuleCommand : public Command {
+ public:
+  void declare(CLI::App& app) override;
+  ExitCode run(Context& context) override;
+
+ protected:
+  enum class Need { kEntry, kSource };
+  explicit ModuleCommand(Need need) : need_(need) {}
+
+  // The status is kHit or kNotMirrored.
+  virtual ExitCode answer(Context& context, const ModuleAnswer& module) = 0;
+  // A miss: says so. `exists` keeps silent, since its exit code is the answer.
+  virtual void say_missing(const ModuleAnswer& module) const;
+
+  const std::string& path() const { return path_; }
+
+ private:
+  Need need_;
+  std::string path_;
+};
+
+}  // namespace bifrost::cachectl
