@@ -50,7 +50,33 @@ Result<std::unique_ptr<Agent>> Agent::start(uv_loop_t* loop, const AgentConfig& 
   auto control = ControlServer::listen(loop, config.segment_dir, std::move(requests));
   if (!control) return control.error();
   agent->control_ = std::move(*control);
+  if (config.metrics) {
+    if (const Status s = agent->serve_http(*config.metrics); !s) return s.error();
+  }
   return agent;
+}
+
+Status Agent::serve_http(const ListenAddress& address) {
+  auto http = HttpServer::listen(loop_, address, [this](std::string_view target) { return answer_http(target); });
+  if (!http) return http.error();
+  http_ = std::move(*http);
+  log::info("metrics", {{"address", http_->address()}});
+  return Done{};
+}
+
+HttpAnswer Agent::answer_http(std::string_view target) const {
+  // That there is an answer is the answer. Redis is no part of it: restarting the agent would not bring it back.
+  if (target == "/livez" || target == "/healthz") return {200, "application/json", "{\"alive\":true}\n"};
+  if (target != "/readyz" && target != "/metrics") {
+    return {404, "text/plain", "ask /metrics, /livez or /readyz\n"};
+  }
+  // As any reader does: so that a segment that readers would refuse shows here.
+  const auto segment = Segment::attach(config_.segment_dir);
+  if (!segment) return {503, "text/plain", segment.error().message + "\n"};
+  const SegmentInfo info = (*segment)->info();
+  if (target == "/metrics") return {200, "text/plain; version=0.0.4; charset=utf-8", metrics_.text(info, boot_now())};
+  const Readiness ready = readiness(info, boot_now());
+  return {ready.ready ? 200 : 503, "application/json", ready.body};
 }
 
 Agent::Agent(uv_loop_t* loop, const AgentConfig& config) : loop_(loop), config_(config) {}
@@ -119,6 +145,8 @@ void Agent::connect() {
     if (!std::exchange(ready_announced_, true)) notify_service_manager("READY=1\nSTATUS=mirroring");
   };
   callbacks.on_broken = [this](const std::string& why) { on_session_broken(why); };
+  callbacks.on_update_delay = [this](std::chrono::nanoseconds delay) { metrics_.observe_update(delay); };
+  callbacks.on_fence_time = [this](std::chrono::nanoseconds time) { metrics_.observe_fence(time); };
   callbacks.on_fatal = [this](const std::string& why) { stop(Error{ErrorCode::kIo, why}); };
   session_ = std::make_unique<Session>(loop_, config_.session, *writer_, *mirror_, std::move(callbacks));
 }

@@ -15,6 +15,8 @@
 #include "agent/compile_service.hpp"
 #include "agent/control_server.hpp"
 #include "agent/event_loop.hpp"
+#include "agent/http_server.hpp"
+#include "agent/metrics.hpp"
 #include "agent/mirror.hpp"
 #include "agent/session.hpp"
 #include "common/base/unique_fd.hpp"
@@ -34,6 +36,8 @@ class Agent {
  private:
   Agent(uv_loop_t* loop, const AgentConfig& config);
   Status publish_first_segment(const std::string& version);
+  Status serve_http(const ListenAddress& address);
+  HttpAnswer answer_http(std::string_view target) const;
   void connect();
   void on_session_broken(const std::string& why);
   void on_tick();
@@ -47,6 +51,8 @@ class Agent {
   std::unique_ptr<CompileService> compile_;
   std::unique_ptr<Mirror> mirror_;
   std::unique_ptr<ControlServer> control_;
+  Metrics metrics_;
+  std::unique_ptr<HttpServer> http_;
   std::unique_ptr<Session> session_;
   std::unique_ptr<Timer> reconnect_;
   std::unique_ptr<Timer> tick_;

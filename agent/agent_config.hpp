@@ -1,9 +1,11 @@
 // agent_config.hpp - the agent's settings, checked: what Settings holds as text, as values.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "agent/compile_lane.hpp"
+#include "agent/listen_address.hpp"
 #include "agent/retention.hpp"
 #include "agent/session.hpp"
 #include "common/base/result.hpp"
@@ -21,6 +23,7 @@ struct AgentConfig {
   std::uint64_t max_size_bytes = 0;
   std::string log_level;
   std::string log_format;
+  std::optional<ListenAddress> metrics;  // nothing: off
 };
 
 // Errors: kInvalidArgument; the message names the setting, where its value came from, and what is allowed.

@@ -27,6 +27,7 @@ constexpr bifrost::Setting kAgentSettings[] = {
     bifrost::Setting::kOnExpiry,       bifrost::Setting::kLease,      bifrost::Setting::kReconcile,
     bifrost::Setting::kMaxModuleBytes, bifrost::Setting::kPython,     bifrost::Setting::kOptimize,
     bifrost::Setting::kLogLevel,       bifrost::Setting::kLogFormat,
+    bifrost::Setting::kMetrics,
 };
 
 int fail(int status, const std::string& why) {

@@ -91,6 +91,7 @@ void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
   callbacks.on_module = [this](std::string_view path, RefreshQueue::Doubt doubt) {
     ++position_.value;
     writer_.count(Counter::kEvents);
+    if (unsettled_since_.ns == 0) unsettled_since_ = boot_now();
     mark(path, doubt);
   };
   callbacks.on_index = [this] {
@@ -105,6 +106,7 @@ void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
     if (!ended_) begin_sync();
   };
   callbacks.on_pong = [this] {
+    if (const auto sent = fences_.in_flight()) callbacks_.on_fence_time(lasted(*sent));
     fences_.answered(position_);
     writer_.count(Counter::kFences);
   };
@@ -280,11 +282,14 @@ void Session::commit() {
   const auto committed = writer_.commit();
   if (!committed) return callbacks_.on_fatal(committed.error().message);
   staged_since_ = {};
+  if (unsettled_since_.ns != 0 && phase_ == Phase::kLive) callbacks_.on_update_delay(lasted(unsettled_since_));
+  unsettled_since_ = {};
   log::debug("commit", {{"generation", committed->value}});
 }
 
 void Session::publish_freshness() {
   if (phase_ != Phase::kLive || writer_.has_staged()) return;
+  if (queue_.idle()) unsettled_since_ = {};  // messages that changed nothing
   const auto fulfilled = fences_.take_fulfilled(queue_.oldest_pending());
   if (!fulfilled) return;
   if (writer_.starved()) return;  // an old version may still be visible: no promises

@@ -42,7 +42,10 @@ struct SessionOptions {
 class Session {
  public:
   struct Callbacks {
-    std::function<void()> on_synced;                 // each time a full synchronisation has been committed
+    std::function<void()> on_synced;  // each time a full synchronisation has been committed
+    // From the first message about a change to the commit that made it visible; from a fence's PING to its PONG.
+    std::function<void(std::chrono::nanoseconds)> on_update_delay;
+    std::function<void(std::chrono::nanoseconds)> on_fence_time;
     std::function<void(std::string why)> on_broken;  // the session is over: destroy it in a later turn of the loop
     std::function<void(std::string why)> on_fatal;   // the segment cannot be written: so is the agent
   };
@@ -115,8 +118,9 @@ class Session {
   std::string scan_cursor_;  // of the page to ask for, when back-pressure held it up
   bool prune_after_sync_ = false;
   std::size_t batches_in_flight_ = 0;
-  BootTime last_applied_;  // when the last re-read was staged
-  BootTime staged_since_;  // when the oldest uncommitted change was staged; 0: none
+  BootTime last_applied_;     // when the last re-read was staged
+  BootTime unsettled_since_;  // when the oldest message arrived that is not settled yet; 0: none
+  BootTime staged_since_;     // when the oldest uncommitted change was staged; 0: none
   BootTime scan_started_;
   bool ended_ = false;
 };

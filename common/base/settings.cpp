@@ -42,6 +42,8 @@ const std::array<SettingInfo, static_cast<std::size_t>(Setting::kCount)>& settin
        "optimisation levels to compile for, separated by `,`: 0, 1 for workers with -O, 2 for -OO"},
       {Setting::kLogLevel, "log_level", "BIFROST_LOG_LEVEL", "info", "debug, info, warn or error"},
       {Setting::kLogFormat, "log_format", "BIFROST_LOG_FORMAT", "text", "text or json"},
+      {Setting::kMetrics, "metrics", "BIFROST_METRICS", "off",
+       "where to answer /metrics, /livez and /readyz: 127.0.0.1:9464, [::1]:9464 or off"},
   }};
   return kTable;
 }

@@ -36,6 +36,7 @@ enum class Setting {
   kOptimize,
   kLogLevel,
   kLogFormat,
+  kMetrics,
   kCount
 };
 

@@ -31,6 +31,19 @@ TEST(AgentConfig, RefusesWhatIsOutOfRange) {
   for (const auto& flags : wrong) EXPECT_FALSE(configured(flags)) << flags.begin()->second;
 }
 
+TEST(AgentConfig, TakesNumericListenAddressesOnly) {
+  for (const char* text : {"127.0.0.1:9464", "0.0.0.0:0", "[::1]:9464"}) {
+    const auto listen = parse_listen_address(text);
+    ASSERT_TRUE(listen && *listen) << text;
+    EXPECT_EQ(to_text((*listen)->address), text);
+  }
+  EXPECT_FALSE(*parse_listen_address("off"));
+  for (const char* text : {"", "on", "9464", ":9464", "localhost:9464", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536",
+                           "127.0.0.1:94x", "[::1:1", "::1:9464"}) {
+    EXPECT_FALSE(parse_listen_address(text)) << text;
+  }
+}
+
 TEST(AgentConfig, DescriptionHidesCredentials) {
   const auto settings = Settings::resolve({{Setting::kRedisUrl, "redis://bob:secret@h:1/2"}});
   const std::string text = describe(*settings);
