@@ -10,6 +10,7 @@
 #include "agent/seed.hpp"
 #include "agent/service_notify.hpp"
 #include "common/reader/segment.hpp"
+#include "common/telemetry/telemetry_file.hpp"
 
 namespace bifrost::agent {
 namespace {
@@ -35,6 +36,15 @@ Result<std::unique_ptr<Agent>> Agent::start(uv_loop_t* loop, const AgentConfig& 
   agent->lock_ = std::move(*lock);
   remove_unpublished(config.segment_dir);
   if (const Status s = agent->publish_first_segment(version); !s) return s.error();
+
+  if (config.telemetry) {
+    // Numbers about workers are not worth an outage.
+    if (const Status s = create_telemetry_file(config.segment_dir); !s) {
+      log::warn("no_telemetry", {{"why", s.error().message}});
+    }
+  } else {
+    remove_telemetry_file(config.segment_dir);
+  }
 
   ControlServer::Requests requests;
   requests.fence = [a = agent.get()](std::function<void(Result<FenceAnswer>)> on_fence) {
@@ -74,7 +84,9 @@ HttpAnswer Agent::answer_http(std::string_view target) const {
   const auto segment = Segment::attach(config_.segment_dir);
   if (!segment) return {503, "text/plain", segment.error().message + "\n"};
   const SegmentInfo info = (*segment)->info();
-  if (target == "/metrics") return {200, "text/plain; version=0.0.4; charset=utf-8", metrics_.text(info, boot_now())};
+  if (target == "/metrics")
+    return {200, "text/plain; version=0.0.4; charset=utf-8",
+            metrics_.text(info, read_telemetry(config_.segment_dir), boot_now())};
   const Readiness ready = readiness(info, boot_now());
   return {ready.ready ? 200 : 503, "application/json", ready.body};
 }

@@ -110,6 +110,9 @@ Result<AgentConfig> parse_agent_config(const Settings& s) {
   config.compile = std::move(*compile);
   config.log_level = s.get(Setting::kLogLevel);
   config.log_format = s.get(Setting::kLogFormat);
+  const auto telemetry = choice<bool>(s, Setting::kTelemetry, {{"on", true}, {"off", false}});
+  if (!telemetry) return telemetry.error();
+  config.telemetry = *telemetry;
   const auto metrics = parse_listen_address(s.get(Setting::kMetrics));
   if (!metrics) return at_setting(s, Setting::kMetrics, metrics.error().message);
   config.metrics = *metrics;

@@ -23,6 +23,7 @@ struct AgentConfig {
   std::uint64_t max_size_bytes = 0;
   std::string log_level;
   std::string log_format;
+  bool telemetry = true;
   std::optional<ListenAddress> metrics;  // nothing: off
 };
 

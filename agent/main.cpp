@@ -27,7 +27,7 @@ constexpr bifrost::Setting kAgentSettings[] = {
     bifrost::Setting::kOnExpiry,       bifrost::Setting::kLease,      bifrost::Setting::kReconcile,
     bifrost::Setting::kMaxModuleBytes, bifrost::Setting::kPython,     bifrost::Setting::kOptimize,
     bifrost::Setting::kLogLevel,       bifrost::Setting::kLogFormat,
-    bifrost::Setting::kMetrics,
+    bifrost::Setting::kMetrics,        bifrost::Setting::kTelemetry,
 };
 
 int fail(int status, const std::string& why) {

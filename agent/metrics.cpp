@@ -158,7 +158,7 @@ void Metrics::observe_fence(std::chrono::nanoseconds time) {
   fence_time_.Observe(seconds(time));
 }
 
-std::string Metrics::text(const SegmentInfo& info, BootTime now) const {
+std::string Metrics::text(const SegmentInfo& info, const std::optional<WorkerTotals>& workers, BootTime now) const {
   Page page;
   page.add("bifrost_build_info", "the agent's version and its segment layout", MetricType::Gauge, [&] {
     ClientMetric metric = labelled("version", info.agent_version, 1);
@@ -172,6 +172,10 @@ std::string Metrics::text(const SegmentInfo& info, BootTime now) const {
   for (std::size_t i = 0; i < kCounterInfo.size(); ++i) {
     page.counter("bifrost_" + std::string(kCounterInfo[i].name), kCounterInfo[i].help,
                  static_cast<double>(info.counters[i]));
+  }
+  for (std::size_t i = 0; workers && i < workers->size(); ++i) {
+    page.counter("bifrost_worker_" + std::string(kWorkerCounterInfo[i].name) + "_total", kWorkerCounterInfo[i].help,
+                 static_cast<double>((*workers)[i]));
   }
   page.add("bifrost_update_delay_seconds", "from the first message about a change to its being visible",
            MetricType::Histogram, {update_delay_.Collect()});

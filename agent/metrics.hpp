@@ -8,10 +8,12 @@
 #include <prometheus/histogram.h>
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "common/base/clock.hpp"
 #include "common/reader/segment.hpp"
+#include "common/telemetry/telemetry_file.hpp"
 
 namespace bifrost::agent {
 
@@ -24,8 +26,9 @@ class Metrics {
   // From PING to PONG on the subscription connection.
   void observe_fence(std::chrono::nanoseconds time);
 
-  // The text format, version 0.0.4. `info` is the agent's own segment at `now`.
-  std::string text(const SegmentInfo& info, BootTime now) const;
+  // The text format, version 0.0.4. `info` is the agent's own segment at `now`; `workers`, which nobody vouches for, is
+  // what the workers say that they counted.
+  std::string text(const SegmentInfo& info, const std::optional<WorkerTotals>& workers, BootTime now) const;
 
  private:
   prometheus::Histogram update_delay_;

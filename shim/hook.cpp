@@ -1,5 +1,7 @@
 #include "shim/hook.hpp"
 
+#include <utility>
+
 #include "shim/finder.hpp"
 #include "shim/importlib_objects.hpp"
 #include "shim/missing_module.hpp"
@@ -79,6 +81,12 @@ void Hook::configure(const Settings::Flags& flags) {
   auto created = ProcessState::create(*settings, wait_without_gil, loaded_);
   if (!created) throw py::value_error(created.error().message);
   state_ = std::move(*created);
+  // After Python has ended and before the process does: needs no Python, and costs no import of atexit.
+  if (!std::exchange(reports_at_exit_, true)) {
+    Py_AtExit([] {
+      if (const auto& state = instance().state_) state->report();
+    });
+  }
 }
 
 std::shared_ptr<ProcessState> Hook::state() {

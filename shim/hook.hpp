@@ -44,6 +44,7 @@ class Hook {
   py::object fallback_ = py::none();
   Settings::Flags flags_;
   bool disabled_ = false;
+  bool reports_at_exit_ = false;
   // Of the process, whatever the settings: modules stay loaded when the hook is removed.
   const std::shared_ptr<LoadedModules> loaded_ = std::make_shared<LoadedModules>();
   std::shared_ptr<ProcessState> state_;

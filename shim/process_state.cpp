@@ -59,6 +59,7 @@ ProcessState::ProcessState(const Settings& settings, std::string workspace, Trus
     : settings_(settings),
       workspace_(std::move(workspace)),
       around_wait_(std::move(around_wait)),
+      telemetry_(settings.get(Setting::kSegmentDir), settings.get(Setting::kTelemetry) != "off"),
       mirror_(settings.get(Setting::kSegmentDir), trust, counters_),
       redis_(settings.get(Setting::kRedisUrl), around_wait_, counters_),
       loaded_(std::move(loaded)) {}
@@ -78,6 +79,7 @@ std::string ProcessState::file_of(std::string_view storage_path) const {
 }
 
 ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
+  telemetry_.report_if_due(counters_);  // what executions before this one have counted
   ExecutionStart start{view_for_execution(request, sources())};
   redis_.forget_index();
   if (start.view->authority == Authority::kStale && serves_stale()) stale_execution_ = true;

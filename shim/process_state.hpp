@@ -16,6 +16,7 @@
 #include "shim/execution.hpp"
 #include "shim/loaded_modules.hpp"
 #include "shim/resolver.hpp"
+#include "shim/telemetry.hpp"
 
 namespace bifrost {
 
@@ -76,6 +77,8 @@ class ProcessState {
 
   LoadedModules& loaded() { return *loaded_; }
   ShimCounters& counters() { return counters_; }
+  // Hands the counters to the node, at the end of the process.
+  void report() { telemetry_.report(counters_); }
 
  private:
   ProcessState(const Settings& settings, std::string workspace, Trust trust, AroundWait around_wait,
@@ -98,6 +101,7 @@ class ProcessState {
   const std::string workspace_;
   const AroundWait around_wait_;
   ShimCounters counters_;
+  Telemetry telemetry_;
   MirrorView mirror_;
   RedisFallback redis_;
   const std::shared_ptr<LoadedModules> loaded_;

@@ -44,6 +44,8 @@ const std::array<SettingInfo, static_cast<std::size_t>(Setting::kCount)>& settin
       {Setting::kLogFormat, "log_format", "BIFROST_LOG_FORMAT", "text", "text or json"},
       {Setting::kMetrics, "metrics", "BIFROST_METRICS", "off",
        "where to answer /metrics, /livez and /readyz: 127.0.0.1:9464, [::1]:9464 or off"},
+      {Setting::kTelemetry, "telemetry", "BIFROST_TELEMETRY", "on",
+       "on: workers add what they counted to a file beside the segment; off: they do not"},
   }};
   return kTable;
 }

@@ -37,6 +37,7 @@ enum class Setting {
   kLogLevel,
   kLogFormat,
   kMetrics,
+  kTelemetry,
   kCount
 };
 

@@ -15,7 +15,7 @@ std::span<const Verb> verbs() {
       {"diff", "compare the mirror with Redis, module by module", make_diff},
       {"push", "write a directory of .py files into Redis", make_push},
       {"wait", "block until the mirror is ready, fresh or at a generation", make_wait},
-      {"stats", "the agent's counters", make_stats},
+      {"stats", "the agent's counters, and the workers'", make_stats},
       {"sync", "ask the agent for a full synchronisation", make_sync},
       {"doctor", "examine this node and say what to change", make_doctor},
       {"completion", "print a completion script for a shell", make_completion},
