@@ -20,6 +20,9 @@ using std::chrono::milliseconds;
 constexpr milliseconds kFirstBackoff{100};
 constexpr milliseconds kMaxBackoff{5000};
 constexpr milliseconds kTick{500};
+// A service manager waits for READY=1, and with it whoever installs the package: Redis being away is no reason to
+// keep them. docs/design/0051.
+constexpr milliseconds kReadyPatience{5000};
 
 std::uint64_t unix_ms() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -140,6 +143,10 @@ Status Agent::run() {
   reconnect_ = std::make_unique<Timer>(loop_, [this] { connect(); });
   tick_ = std::make_unique<Timer>(loop_, [this] { on_tick(); });
   tick_->every(kTick);
+  sighup_ = std::make_unique<SignalWatcher>(loop_, SIGHUP, [this] { reload(); });
+  ready_by_ = std::make_unique<Timer>(
+      loop_, [] { notify_service_manager("READY=1\nSTATUS=serving the last known good, waiting for Redis"); });
+  ready_by_->once(kReadyPatience);
   if (const auto period = watchdog_period()) {
     watchdog_ = std::make_unique<Timer>(loop_, [] { notify_service_manager("WATCHDOG=1"); });
     watchdog_->every(*period);
@@ -154,7 +161,9 @@ void Agent::connect() {
   Session::Callbacks callbacks;
   callbacks.on_synced = [this] {
     backoff_ = milliseconds(0);
-    if (!std::exchange(ready_announced_, true)) notify_service_manager("READY=1\nSTATUS=mirroring");
+    synced_once_ = true;
+    ready_by_.reset();
+    notify_service_manager("READY=1\nSTATUS=mirroring");
   };
   callbacks.on_broken = [this](const std::string& why) { on_session_broken(why); };
   callbacks.on_update_delay = [this](std::chrono::nanoseconds delay) { metrics_.observe_update(delay); };
@@ -168,7 +177,7 @@ void Agent::on_session_broken(const std::string& why) {
   writer_->revoke_lease();
   writer_->count(Counter::kReconnects);
   LinkState state;
-  state.state = ready_announced_ ? layout::AgentState::kSyncing : layout::AgentState::kStarting;
+  state.state = synced_once_ ? layout::AgentState::kSyncing : layout::AgentState::kStarting;
   writer_->set_link_state(state);
   backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kMaxBackoff);
   // Full jitter: a fleet must not come back in step after Redis was away.
@@ -193,6 +202,14 @@ void Agent::restore_name() {
   if (const auto committed = writer_->commit(); !committed) {
     log::error("republish_failed", {{"why", committed.error().message}});
   }
+}
+
+// Only what can change under way without a doubt about what workers see.
+void Agent::reload() {
+  const auto level = config_.reread_log_level();
+  const Status set = level ? log::set_level(*level) : Status(level.error());
+  if (!set) return log::error("reload_failed", {{"why", set.error().message}});
+  log::info("reloaded", {{"log_level", *level}});
 }
 
 void Agent::stop(Status outcome) {

@@ -42,6 +42,7 @@ class Agent {
   void on_session_broken(const std::string& why);
   void on_tick();
   void restore_name();
+  void reload();
   void stop(Status outcome);
 
   uv_loop_t* loop_;
@@ -59,9 +60,11 @@ class Agent {
   std::unique_ptr<Timer> watchdog_;
   std::unique_ptr<SignalWatcher> sigterm_;
   std::unique_ptr<SignalWatcher> sigint_;
+  std::unique_ptr<SignalWatcher> sighup_;
+  std::unique_ptr<Timer> ready_by_;
   std::chrono::milliseconds backoff_{0};
   std::mt19937 jitter_{std::random_device{}()};
-  bool ready_announced_ = false;
+  bool synced_once_ = false;
   Status outcome_ = Done{};
 };
 

@@ -1,6 +1,7 @@
 // agent_config.hpp - the agent's settings, checked: what Settings holds as text, as values.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -23,6 +24,8 @@ struct AgentConfig {
   std::uint64_t max_size_bytes = 0;
   std::string log_level;
   std::string log_format;
+  // Reads the settings again, for SIGHUP. Errors: as when they were read first.
+  std::function<Result<std::string>()> reread_log_level;
   bool telemetry = true;
   std::optional<ListenAddress> metrics;  // nothing: off
 };

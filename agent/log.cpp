@@ -1,6 +1,5 @@
 #include "agent/log.hpp"
 
-#include <spdlog/sinks/dup_filter_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -77,6 +76,24 @@ std::string as_json(Level level, std::string_view name, Fields fields) {
   return line;
 }
 
+std::string formatted(Level level, std::string_view name, Fields fields) {
+  return use_json ? as_json(level, name, fields) : as_text(level, name, fields);
+}
+
+void write(Level level, const std::string& line) {
+  spdlog::default_logger_raw()->log(level_of(level), "{}", line);
+}
+
+// The line that came last, and how often it came again since.
+struct Last {
+  std::string line;
+  std::string name;
+  Level level = Level::kInfo;
+  std::chrono::steady_clock::time_point at;
+  std::uint64_t repeats = 0;
+};
+Last last;
+
 }  // namespace
 
 Status set_up(std::string_view level, std::string_view format) {
@@ -84,32 +101,36 @@ Status set_up(std::string_view level, std::string_view format) {
     return Error{ErrorCode::kInvalidArgument, "--log-format is text or json"};
   }
   use_json = format == "json";
-  spdlog::level::level_enum threshold = spdlog::level::off;
-  for (const Level l : {Level::kDebug, Level::kInfo, Level::kWarn, Level::kError}) {
-    if (level_name(l) == level) threshold = level_of(l);
-  }
-  if (threshold == spdlog::level::off) {
-    return Error{ErrorCode::kInvalidArgument, "--log-level is debug, info, warn or error"};
-  }
-  std::shared_ptr<spdlog::sinks::sink> sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-  if (!use_json) {  // the filter's "skipped" line is no JSON
-    auto once = std::make_shared<spdlog::sinks::dup_filter_sink_mt>(kCollapseRepeats);
-    once->add_sink(sink);
-    sink = once;
-  }
-  auto logger = std::make_shared<spdlog::logger>("bifrost-agent", sink);
-  logger->set_level(threshold);
+  auto logger = std::make_shared<spdlog::logger>("bifrost-agent", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   logger->flush_on(spdlog::level::debug);
   logger->set_pattern(use_json ? R"({"ts":"%Y-%m-%dT%H:%M:%S.%eZ",%v})" : "%Y-%m-%dT%H:%M:%S.%eZ %v",
                       spdlog::pattern_time_type::utc);
   spdlog::set_default_logger(logger);
-  return Done{};
+  return set_level(level);
+}
+
+Status set_level(std::string_view level) {
+  for (const Level l : {Level::kDebug, Level::kInfo, Level::kWarn, Level::kError}) {
+    if (level_name(l) != level) continue;
+    spdlog::default_logger_raw()->set_level(level_of(l));
+    return Done{};
+  }
+  return Error{ErrorCode::kInvalidArgument, "--log-level is debug, info, warn or error"};
 }
 
 void event(Level level, std::string_view name, Fields fields) {
   if (!spdlog::default_logger_raw()->should_log(level_of(level))) return;
-  spdlog::default_logger_raw()->log(level_of(level), "{}",
-                                    use_json ? as_json(level, name, fields) : as_text(level, name, fields));
+  std::string line = formatted(level, name, fields);
+  const auto now = std::chrono::steady_clock::now();
+  if (line == last.line && now - last.at < kCollapseRepeats) {
+    ++last.repeats;
+    return;
+  }
+  if (last.repeats != 0) {
+    write(last.level, formatted(last.level, "repeated", {{"event_name", last.name}, {"times", last.repeats}}));
+  }
+  write(level, line);
+  last = {std::move(line), std::string(name), level, now, 0};
 }
 
 }  // namespace bifrost::agent::log

@@ -1,7 +1,8 @@
 // log.hpp - one line per event on stderr: `level=info event=synced modules=4012 ms=83`, or the same as JSON.
 //
-// Values are quoted and escaped, so that a hostile path cannot forge a line or drive a terminal. In text, identical
-// lines within a few seconds collapse into a count. Never pass credentials: RedisUrl::display() has none.
+// Values are quoted and escaped, so that a hostile path cannot forge a line or drive a terminal. Identical lines within
+// a few seconds collapse into one `repeated` line with their number. One thread. Never pass credentials:
+// RedisUrl::display() has none.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +36,9 @@ using Fields = std::initializer_list<std::pair<std::string_view, Value>>;
 
 // Errors: kInvalidArgument for an unknown level or format.
 Status set_up(std::string_view level, std::string_view format);
+
+// Another level from now on. Errors: kInvalidArgument.
+Status set_level(std::string_view level);
 
 void event(Level level, std::string_view name, Fields fields = {});
 inline void debug(std::string_view name, Fields fields = {}) {

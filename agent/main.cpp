@@ -26,8 +26,8 @@ constexpr bifrost::Setting kAgentSettings[] = {
     bifrost::Setting::kSize,           bifrost::Setting::kMaxSize,    bifrost::Setting::kSignal,
     bifrost::Setting::kOnExpiry,       bifrost::Setting::kLease,      bifrost::Setting::kReconcile,
     bifrost::Setting::kMaxModuleBytes, bifrost::Setting::kPython,     bifrost::Setting::kOptimize,
-    bifrost::Setting::kLogLevel,       bifrost::Setting::kLogFormat,
-    bifrost::Setting::kMetrics,        bifrost::Setting::kTelemetry,
+    bifrost::Setting::kLogLevel,       bifrost::Setting::kLogFormat,  bifrost::Setting::kMetrics,
+    bifrost::Setting::kTelemetry,
 };
 
 int fail(int status, const std::string& why) {
@@ -117,15 +117,23 @@ int main(int argc, char** argv) {
     std::fputs(manual(app).c_str(), stdout);
     return 0;
   }
-  const auto settings = bifrost::Settings::resolve(
-      given, config_file.empty() ? bifrost::system_config_file() : std::optional<std::string>(config_file));
+  const auto resolve = [given, config_file] {
+    return bifrost::Settings::resolve(
+        given, config_file.empty() ? bifrost::system_config_file() : std::optional<std::string>(config_file));
+  };
+  const auto settings = resolve();
   if (!settings) return fail(kExitUsage, settings.error().message);
   if (print_config) {
     std::fputs(bifrost::agent::describe(*settings).c_str(), stdout);
     return 0;
   }
-  const auto config = bifrost::agent::parse_agent_config(*settings);
+  auto config = bifrost::agent::parse_agent_config(*settings);
   if (!config) return fail(kExitUsage, config.error().message);
+  config->reread_log_level = [resolve]() -> bifrost::Result<std::string> {
+    const auto again = resolve();
+    if (!again) return again.error();
+    return again->get(bifrost::Setting::kLogLevel);
+  };
   if (const bifrost::Status s = bifrost::agent::log::set_up(config->log_level, config->log_format); !s) {
     return fail(kExitUsage, s.error().message);
   }

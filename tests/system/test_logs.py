@@ -1,0 +1,76 @@
+"""What the agent prints: two forms, a level that changes under way, repeats, and never a credential."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+
+from node import BUILD, PATIENCE_S, eventually
+
+SECRET = "hunter2-S3cr3t"
+
+
+def test_json_lines_are_json_with_the_same_events_as_text(node):
+    node.start_agent("--log-format", "json")
+    node.agent.stop()
+    lines = [json.loads(line) for line in node.agent.log.splitlines()]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["ts"]) for line in lines)
+    assert {"published", "subscribed", "synced", "stopped"} <= {line["event"] for line in lines}
+
+
+def test_sighup_changes_the_level_of_the_config_file(node):
+    config = node.directory / "bifrost.conf"
+    config.write_text("log_level = info\n")
+    node.start_agent("--config", config)
+    node.publish("a.py", "x = 1\n")
+    node.wait("--fresh")
+    assert "event=commit" not in node.agent.log
+    config.write_text("log_level = debug\n")
+    node.agent.process.send_signal(signal.SIGHUP)
+    eventually(lambda: "event=reloaded log_level=debug" in node.agent.log, "the level is read again")
+    node.publish("a.py", "x = 2\n")
+    node.wait("--fresh")
+    eventually(lambda: "event=commit" in node.agent.log, "debug lines appear")
+    config.write_text("log_level = loud\n")
+    node.agent.process.send_signal(signal.SIGHUP)
+    eventually(lambda: "event=reload_failed" in node.agent.log, "a level that does not exist is refused")
+    assert node.agent.process.poll() is None
+
+
+def agent_says(node, url, until=None):
+    """What an agent for this URL prints until it ends, or until it has printed `until`."""
+    log = node.directory / "secret.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen([BUILD / "bin" / "bifrost-agent", "--redis-url", url, "--segment-dir",
+                                    node.segment_dir, "--size", "1M", "--log-level", "debug"], stderr=file)
+    try:
+        eventually(lambda: process.poll() is not None or (until and until in log.read_text()), f"{until} or the end")
+    finally:
+        process.terminate()
+        process.wait(PATIENCE_S)
+    return log.read_text()
+
+
+def test_no_credential_is_ever_printed(node):
+    printed = agent_says(node, node.redis.url.replace("unix://", f"unix://bob:{SECRET}@"), "event=redis_lost")
+    for wrong in (f"redis://bob:{SECRET}@host:notaport/0", f"rediss://bob:{SECRET}@host/0", f"http://bob:{SECRET}@h"):
+        printed += agent_says(node, wrong)
+        for verb in (["diff"], ["doctor", "--settings"], ["status"], ["push", "/tmp"]):
+            result = node.cachectl("--redis-url", wrong, *verb)
+            printed += result.stdout.decode() + result.stderr.decode()
+    assert "WRONGPASS" in printed
+    assert SECRET not in printed
+
+
+def test_start_is_announced_without_redis_too(node):
+    """A service manager, and an installation, must not hang because Redis is away."""
+    node.redis.stop()
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.settimeout(PATIENCE_S)
+    manager.bind(str(node.directory / "notify"))
+    environment = node.environment
+    node.environment = lambda **changes: environment(NOTIFY_SOCKET=str(node.directory / "notify"), **changes)
+    node.start_agent(ready=False)
+    assert manager.recv(1000).startswith(b"READY=1\nSTATUS=serving the last known good")
+    manager.close()
