@@ -22,6 +22,7 @@
 #include "common/base/file_mapping.hpp"
 #include "common/base/result.hpp"
 #include "common/layout/counters.hpp"
+#include "common/reader/control_block.hpp"
 #include "common/reader/snapshot.hpp"
 
 namespace bifrost {
@@ -94,15 +95,11 @@ class Segment {
   // Usable for as long as this segment is attached.
   Snapshot snapshot() const { return Snapshot::newest(words_, regions_); }
 
-  // A successor has been published, or is about to be.
-  bool retired() const { return words_.acquire(layout::control::kRetired) != 0; }
-  BootTime synced_through() const {
-    // SYNC synced-through (acquire): pairs with Publication::publish_sync (release). Whoever sees this time and then
-    // takes a snapshot sees every write that Redis acknowledged before it.
-    return {words_.acquire(layout::control::kSyncedThroughNs)};
-  }
-  bool lease_valid(BootTime now) const { return now.ns < words_.acquire(layout::control::kLeaseUntilNs); }
-  bool complete() const { return words_.acquire(layout::control::kComplete) != 0; }
+  // A successor has been published.
+  bool retired() const { return control().retired(); }
+  BootTime synced_through() const { return control().synced_through(); }
+  bool lease_valid(BootTime now) const { return control().lease_valid(now); }
+  bool complete() const { return control().complete(); }
 
   SegmentInfo info() const;
   const FileIdentity& identity() const { return identity_; }
@@ -112,6 +109,8 @@ class Segment {
  private:
   Segment(FileMapping mapping, const layout::Regions& regions, FileIdentity identity)
       : mapping_(std::move(mapping)), words_(mapping_.data()), regions_(regions), identity_(identity) {}
+
+  BasicControlBlock<ReadWords> control() const { return BasicControlBlock<ReadWords>(words_); }
 
   FileMapping mapping_;
   ReadWords words_;

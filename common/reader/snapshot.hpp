@@ -183,7 +183,7 @@ class BasicSnapshot {
     return oldest <= generation_.value ? Lookup::kHit : Lookup::kSnapshotLost;
   }
   bool lost() const { return confirm() == Lookup::kSnapshotLost; }
-  // A contradiction is the segment's fault only while the snapshot holds.
+  // For a contradiction met before anything was confirmed: it is the segment's fault only while the snapshot holds.
   Lookup contradiction() const { return lost() ? Lookup::kSnapshotLost : Lookup::kDamaged; }
 
   Words words_;
@@ -218,7 +218,7 @@ Found BasicSnapshot<Words>::find(layout::KeySpace space, std::string_view key) c
     }
     slot.value = (slot.value + 1) & (regions_.slot_count - 1);
   }
-  return {contradiction(), {}};  // the writer never lets a probe get this long
+  return {Lookup::kDamaged, {}};  // the writer never lets a probe get this long
 }
 
 template <class Words>
@@ -229,17 +229,17 @@ FoundNode BasicSnapshot<Words>::find_node(std::string_view name) const {
     case layout::RecordKind::kNamespace: return {Lookup::kHit, node.record, {}};
     case layout::RecordKind::kModule:
     case layout::RecordKind::kPackage: break;
-    default: return {contradiction(), {}, {}};
+    default: return {Lookup::kDamaged, {}, {}};
   }
   const std::string_view suffix = node.record.shape.kind == layout::RecordKind::kModule ? ".py" : "/__init__.py";
-  if (node.record.link.value >= regions_.slot_count) return {contradiction(), {}, {}};
+  if (node.record.link.value >= regions_.slot_count) return {Lookup::kDamaged, {}, {}};
   const Found file = at_slot(node.record.link);
   if (file.status == Lookup::kSnapshotLost) return {Lookup::kSnapshotLost, {}, {}};
   const bool fits = file.status == Lookup::kHit && file.record.shape.space == layout::KeySpace::kFile &&
                     file.record.shape.key_bytes == name.size() + suffix.size() &&
                     (file.record.shape.kind == layout::RecordKind::kSource ||
                      file.record.shape.kind == layout::RecordKind::kNotMirrored);
-  if (!fits) return {contradiction(), {}, {}};
+  if (!fits) return {Lookup::kDamaged, {}, {}};
   return {Lookup::kHit, node.record, file.record};
 }
 

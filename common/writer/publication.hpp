@@ -103,16 +103,22 @@ class BasicPublication {
   }
 
   void retire() {
-    // SYNC retired (release): pairs with Segment::retired (acquire). The successor has its name by now.
+    // SYNC retired (release): pairs with BasicControlBlock::retired (acquire). The successor has its name by now.
     words_.release(layout::control::kRetired, 1);
   }
 
   // `synced_through` first: a reader that finds the lease valid also finds the time it is based on.
   void publish_sync(std::uint64_t synced_through_ns, std::uint64_t lease_until_ns) {
-    // SYNC synced-through (release): pairs with Segment::synced_through (acquire). The generation that holds the
-    // writes of that time was published before.
+    // SYNC synced-through (release): pairs with BasicControlBlock::synced_through and lease_valid (acquire). The
+    // generation that holds the writes of that time was published before.
     words_.release(layout::control::kSyncedThroughNs, synced_through_ns);
     words_.release(layout::control::kLeaseUntilNs, lease_until_ns);
+  }
+
+  void show_complete(bool complete) {
+    // SYNC complete (release): pairs with BasicControlBlock::complete (acquire). The commit that made it true was
+    // published before.
+    words_.release(layout::control::kComplete, complete ? 1 : 0);
   }
 
   void mark(RecordOffset at, std::uint64_t marks) {

@@ -352,7 +352,7 @@ void SegmentWriter::publish_sync(BootTime synced_through, BootTime lease_until) 
 void SegmentWriter::set_link_state(const LinkState& s) {
   Publication& p = shown().publication();
   p.show(layout::control::kState, static_cast<std::uint64_t>(s.state));
-  p.words().release(layout::control::kComplete, s.complete ? 1 : 0);
+  p.show_complete(s.complete);
   p.show(layout::control::kRedisConnected, s.redis_connected ? 1 : 0);
   p.show(layout::control::kSignals, s.signals);
 }

@@ -14,7 +14,9 @@ namespace {
 
 using store_log::file_truth;
 using store_log::kLostAnswer;
+using store_log::kMissAnswer;
 using store_log::kNoImage;
+using store_log::kNotMirroredAnswer;
 using store_log::node_answer;
 using store_log::node_truth;
 using store_log::Pin;
@@ -84,6 +86,11 @@ class CrashCheck {
   void ask(std::uint32_t image, const Snapshot& snapshot, bool may_be_lost) {
     if (!writer_.knows(snapshot.generation())) return violation("a generation that was never published");
     const Truth& truth = writer_.truth(snapshot.generation());
+    for (const std::string& path : questions_.paths) {
+      const std::string code = store_log::code_answer<VariantRef>(snapshot, path);
+      if (code == kMissAnswer || code == kNotMirroredAnswer) continue;  // none attached yet
+      compare(image, snapshot, path, code, store_log::code_of(file_truth(truth, path)), may_be_lost);
+    }
     // Nodes on every other image: they take two lookups each.
     for (const std::string& path : questions_.paths) {
       compare(image, snapshot, path, verified_answer(snapshot, path), file_truth(truth, path), may_be_lost);

@@ -37,6 +37,7 @@ void write_all_kinds(RecordedWriter& w) {
   w.put("pkg/__init__.py", "");
   w.put("pkg/c.py", value("pkg/c.py", 1));
   w.commit();
+  w.attach_code("a.py");
   w.put("a.py", value("a.py", 2));
   w.remove("pkg/c.py");
   w.put("space/d.py", value("space/d.py", 2));
@@ -60,6 +61,7 @@ void write_with_reuse(RecordedWriter& w, std::uint64_t seed, int changes) {
       default: w.put(path, value(path, i)); break;
     }
     if (random() % 3 != 0) w.commit();
+    if (random() % 4 == 0 && w.writer().source_of(path)) w.attach_code(path);
   }
   w.commit();
 }
@@ -108,7 +110,7 @@ TEST(CrashReplay, RandomScripts) {
   const char* scripts = std::getenv("BIFROST_CRASH_SCRIPTS");
   const int count = scripts == nullptr ? 4 : std::atoi(scripts);
   for (int seed = 100; seed < 100 + count && !::testing::Test::HasFailure(); ++seed) {
-    RecordedWriter w(1 << 20, 2 << 20);
+    RecordedWriter w;
     w.fill(static_cast<std::uint64_t>(1500 + seed % 7 * 500));
     const std::size_t begin = w.log().size();
     write_with_reuse(w, static_cast<std::uint64_t>(seed), 40);

@@ -50,6 +50,33 @@ std::string verified_answer(const Snapshot& snapshot, std::string_view path) {
   return verified == Lookup::kHit ? std::string(Snapshot::content_in(found.record, body)) : name_of(verified);
 }
 
+// The compiled code that a worker would run; kMissAnswer when there is none.
+template <class Variant, class Snapshot>
+std::string code_answer(const Snapshot& snapshot, const std::string& path) {
+  const auto found = snapshot.find_file(path);
+  using Lookup = std::decay_t<decltype(found.status)>;
+  if (found.status != Lookup::kHit) return name_of(found.status);
+  Variant variant;
+  const Lookup status = snapshot.find_variant(found.record, path, kTag, variant);
+  if (status != Lookup::kHit) return name_of(status);
+  std::string code(variant.code_bytes, '\0');
+  const Lookup read = snapshot.read_code(variant, code.data());
+  return read == Lookup::kHit ? code : name_of(read);
+}
+
+// The source as the loader reads it: the record's own words verified, then the content by its digest.
+template <class Snapshot>
+std::string loaded_answer(const Snapshot& snapshot, std::string_view path) {
+  const auto found = snapshot.find_file(path);
+  using Lookup = std::decay_t<decltype(found.status)>;
+  if (found.status != Lookup::kHit) return name_of(found.status);
+  std::string scratch;
+  if (const Lookup head = snapshot.verify_head(found.record, scratch); head != Lookup::kHit) return name_of(head);
+  std::string text(found.record.content_bytes, '\0');
+  const Lookup read = snapshot.read_content(found.record, text.data());
+  return read == Lookup::kHit ? text : name_of(read);
+}
+
 template <class Snapshot>
 std::string node_answer(const Snapshot& snapshot, std::string_view name) {
   const auto found = snapshot.find_node(name);

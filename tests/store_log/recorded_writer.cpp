@@ -29,8 +29,8 @@ void RecordedWriter::open(Generation after) {
   writer_ = std::move(*writer);
 }
 
-void RecordedWriter::put(const std::string& path, const std::string& content) {
-  const Put put = writer_->put_source(path, content, "h" + std::to_string(content.size()));
+void RecordedWriter::put(const std::string& path, const std::string& content, const std::string& token) {
+  const Put put = writer_->put_source(path, content, token.empty() ? "h" + std::to_string(content.size()) : token);
   staged_[path] = put == Put::kNoRoom ? kNotMirroredAnswer : content;
 }
 
@@ -42,6 +42,11 @@ void RecordedWriter::put_not_mirrored(const std::string& path) {
 void RecordedWriter::remove(const std::string& path) {
   writer_->remove(path);
   staged_.erase(path);
+}
+
+void RecordedWriter::attach_code(const std::string& path) {
+  const std::string& content = staged_.at(path);
+  writer_->attach_code(path, layout::content_digest(content), kTag, code_of(content));
 }
 
 void RecordedWriter::commit() {

@@ -19,6 +19,12 @@ inline const std::string kNotMirroredAnswer = "<not mirrored>";
 inline const std::string kLostAnswer = "<lost>";
 inline const std::string kDamagedAnswer = "<damaged>";
 
+// What the scripts' interpreter makes of a source.
+inline const CodeTag kTag{"cpython-311", 3495, 0};
+inline std::string code_of(const std::string& content) {
+  return "code:" + content;
+}
+
 // A generation that a reader could have pinned, and the image it is in.
 struct Pin {
   std::uint32_t image = 0;
@@ -33,10 +39,13 @@ class RecordedWriter {
   RecordedWriter(const RecordedWriter&) = delete;
   RecordedWriter& operator=(const RecordedWriter&) = delete;
 
-  void put(const std::string& path, const std::string& content);
+  // `token`: the JSON hash; by default it follows from the content's length.
+  void put(const std::string& path, const std::string& content, const std::string& token = "");
   void put_not_mirrored(const std::string& path);
   void remove(const std::string& path);
   void commit();
+  // Hangs code_of(content) on the newest version of `path`, for kTag.
+  void attach_code(const std::string& path);
   // Fills the heap with one big module until no more than `leave_bytes` are free for sources.
   void fill(std::uint64_t leave_bytes);
   // The agent ends and another takes over, with everything it finds.

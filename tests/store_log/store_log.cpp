@@ -37,7 +37,9 @@ std::uint32_t StoreLog::named_now() {
 
 void StoreLog::append(const std::byte* base, std::uint64_t offset, layout::Word value, StoreOrder order) {
   const std::uint32_t image = image_of(base, offset, value);
-  stores_.push_back({image, named_now(), offset, value, order});
+  // The stores around a rename go to the header page: no need to ask for the name at the others.
+  if (offset < layout::kHeaderBytes) named_now();
+  stores_.push_back({image, named_, offset, value, order});
 }
 
 std::uint32_t StoreLog::image_of(const std::byte* base, std::uint64_t offset, layout::Word value) {
