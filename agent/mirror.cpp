@@ -14,11 +14,13 @@ Put Mirror::put_source(std::string_view path, std::string_view content, std::str
   return put;
 }
 
-void Mirror::seed(std::string_view path, std::string_view content, std::string_view hash, bool retained) {
+void Mirror::seed(std::string_view path, std::string_view content, std::string_view hash, bool retained,
+                  bool index_lost) {
   put_source(path, content, hash);
   hold(path, Held::kSource);
   const std::string key(path);
   set_retained(key, paths_[key], retained);
+  set_index_lost(key, paths_[key], index_lost);
 }
 
 void Mirror::seed_not_mirrored(std::string_view path, std::string_view reason) {
@@ -53,9 +55,13 @@ void Mirror::apply_vanished(const Observation& seen) {
   if (found == paths_.end()) return;
   const bool kept = found->second.held == Held::kSource;  // there is nothing to keep of one that was not mirrored
   found->second.deleted_on_purpose |= seen.explicitly_deleted;
-  const Vanished verdict = decide_vanished(policy_, seen.index, found->second.deleted_on_purpose);
+  const Vanished verdict =
+      decide_vanished(policy_, {seen.index, found->second.deleted_on_purpose, found->second.index_lost});
   if (!kept || verdict == Vanished::kRemove) return forget(found->first);
-  if (verdict == Vanished::kRetainCold) cold_ = true;
+  if (verdict == Vanished::kRetainCold) {
+    cold_ = true;
+    set_index_lost(found->first, found->second, true);
+  }
   if (!found->second.retained) writer_.count(Counter::kRetainedTotal);
   set_retained(found->first, found->second, true);
 }
@@ -81,12 +87,24 @@ void Mirror::hold(std::string_view path, Held held) {
   entry.held = held;
   entry.deleted_on_purpose = false;
   set_retained(key, entry, false);
+  set_index_lost(key, entry, false);
 }
 
 void Mirror::set_retained(const std::string& path, Entry& entry, bool retained) {
   if (entry.retained != retained) retained_count_ += retained ? 1 : std::size_t(-1);
   entry.retained = retained;
-  writer_.mark_retained(path, retained);
+  writer_.mark(path, layout::Mark::kRetained, retained);
+}
+
+void Mirror::set_index_lost(const std::string& path, Entry& entry, bool lost) {
+  entry.index_lost = lost;
+  writer_.mark(path, layout::Mark::kIndexLost, lost);
+}
+
+void Mirror::lose_index() {
+  for (auto& [path, entry] : paths_) {
+    if (entry.held == Held::kSource && !entry.deleted_on_purpose) set_index_lost(path, entry, true);
+  }
 }
 
 void Mirror::forget(const std::string& path) {

@@ -28,10 +28,13 @@ class Mirror {
   Mirror(SegmentWriter& writer, OnExpiry policy, OnRejected on_rejected, OnSource on_source = {});
 
   // A module taken over from the segment of the agent before.
-  void seed(std::string_view path, std::string_view content, std::string_view hash, bool retained);
+  void seed(std::string_view path, std::string_view content, std::string_view hash, bool retained, bool index_lost);
   void seed_not_mirrored(std::string_view path, std::string_view reason);
 
   void apply(const Observation& seen);
+
+  // Redis has lost its data: for what it held until now, a newer index that does not list it says nothing.
+  void lose_index();
 
   // Removes everything that Redis does not have.
   void prune_retained();
@@ -54,6 +57,7 @@ class Mirror {
   struct Entry {
     Held held = Held::kSource;
     bool retained = false;
+    bool index_lost = false;
     bool deleted_on_purpose = false;  // a deletion was seen since the last value: DEL comes before SREM
     std::uint64_t seen_in_scan = 0;
   };
@@ -64,6 +68,7 @@ class Mirror {
   Put put_source(std::string_view path, std::string_view content, std::string_view hash);
   void hold(std::string_view path, Held held);
   void set_retained(const std::string& path, Entry& entry, bool retained);
+  void set_index_lost(const std::string& path, Entry& entry, bool lost);
   void forget(const std::string& path);
 
   SegmentWriter& writer_;

@@ -2,7 +2,8 @@
 //
 // Expiry is not deletion. The index tells them apart, since writers remove a path from it and expiry does not. When
 // the whole index is gone, Redis has lost its data rather than the users their modules: only a deletion that was seen
-// as such counts then. One table, one place; the reasons are in docs/consistency.md.
+// as such counts then, also once writers have begun a new index that does not list the path yet.
+// One table, one place; the reasons are in docs/consistency.md.
 #pragma once
 
 namespace bifrost::agent {
@@ -18,15 +19,22 @@ enum class IndexEntry {
 
 enum class Vanished { kRemove, kRetain, kRetainCold };
 
-constexpr Vanished decide_vanished(OnExpiry policy, IndexEntry entry, bool explicitly_deleted) {
+// What is known of a path whose key has vanished.
+struct Departure {
+  IndexEntry index = IndexEntry::kUnknown;
+  bool explicitly_deleted = false;
+  bool index_lost = false;  // the index that once listed the path was lost
+};
+
+constexpr Vanished decide_vanished(OnExpiry policy, const Departure& d) {
   if (policy == OnExpiry::kDrop) return Vanished::kRemove;
-  switch (entry) {
+  switch (d.index) {
     case IndexEntry::kListed: return Vanished::kRetain;
-    case IndexEntry::kUnlisted: return Vanished::kRemove;
+    case IndexEntry::kUnlisted: return d.index_lost && !d.explicitly_deleted ? Vanished::kRetain : Vanished::kRemove;
     case IndexEntry::kNoIndex:
     case IndexEntry::kUnknown: break;
   }
-  return explicitly_deleted ? Vanished::kRemove : Vanished::kRetainCold;
+  return d.explicitly_deleted ? Vanished::kRemove : Vanished::kRetainCold;
 }
 
 }  // namespace bifrost::agent

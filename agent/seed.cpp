@@ -64,7 +64,8 @@ Seeded seed_from(const Segment& old, Mirror& mirror, SegmentWriter& writer) {
     const std::string_view key = std::string_view(body).substr(0, record.shape.key_bytes);
     const std::string_view content = Snapshot::content_in(record, body);
     if (record.shape.kind == layout::RecordKind::kSource) {
-      mirror.seed(key, content, Snapshot::token_in(record, body), record.has(layout::Mark::kRetained));
+      mirror.seed(key, content, Snapshot::token_in(record, body), record.has(layout::Mark::kRetained),
+                  record.has(layout::Mark::kIndexLost));
       seeded.code += code.take(record, key);
     } else {
       mirror.seed_not_mirrored(key, content);

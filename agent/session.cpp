@@ -5,6 +5,7 @@
 
 #include "agent/log.hpp"
 #include "agent/notification_setup.hpp"
+#include "common/base/mutation.hpp"
 #include "common/redis/contract.hpp"
 
 namespace bifrost::agent {
@@ -61,8 +62,9 @@ void Session::check_server() {
   ServerWatch::Callbacks callbacks;
   callbacks.on_unusable = [this](const std::string& why) { end(why); };
   callbacks.on_swept = [this](const std::string& why) {
+    if (ended_ || mutated("no-canary")) return;
     log::warn("redis_swept", {{"why", why + " was executed: reading everything again"}});
-    if (!ended_) begin_sync();
+    begin_sync();
   };
   callbacks.on_clean = [this] { give_lease(); };
   watch_ = std::make_unique<ServerWatch>(*data_, std::move(callbacks));
@@ -92,6 +94,8 @@ void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
     ++position_.value;
     writer_.count(Counter::kEvents);
     if (unsettled_since_.ns == 0) unsettled_since_ = boot_now();
+    if (mutated("snapshot-before-subscribe") && phase_ != Phase::kLive) return;
+    if (mutated("drop-events") && boot_now().ns / 50'000'000 % 8 == 0) return;
     mark(path, doubt);
   };
   callbacks.on_index = [this] {
@@ -103,7 +107,9 @@ void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
   };
   callbacks.on_everything = [this] {
     log::warn("redis_reset", {{"why", "Redis says that everything may have changed: reading it again"}});
-    if (!ended_) begin_sync();
+    if (ended_) return;
+    mirror_.lose_index();
+    begin_sync();
   };
   callbacks.on_pong = [this] {
     if (const auto sent = fences_.in_flight()) callbacks_.on_fence_time(lasted(*sent));
@@ -213,6 +219,7 @@ void Session::read_more() {
                     on_batch(*batch, sent, exec, error);
                   });
     ++batches_in_flight_;
+    if (mutated("applied-before-read")) queue_.finish_oldest_batch();
   }
   if (scan_running_ && !scan_cursor_.empty() && queue_.waiting() < kScanBacklog) next_scan_page();
 }
@@ -223,7 +230,7 @@ void Session::on_batch(const Reread& batch, BootTime sent, const redisReply& exe
   const Status read =
       batch.read(exec, [&](const PendingPath& asked, const Observation& seen) { on_observation(asked, seen, sent); });
   if (!read) return end(queue_error.empty() ? read.error().message : queue_error);
-  queue_.finish_oldest_batch();
+  if (!mutated("applied-before-read")) queue_.finish_oldest_batch();
   last_applied_ = boot_now();
   if (writer_.has_staged() && staged_since_.ns == 0) staged_since_ = last_applied_;
   advance();
@@ -241,7 +248,7 @@ void Session::on_observation(const PendingPath& asked, const Observation& seen, 
       return queue_.read_again(std::move(again));
     default: break;
   }
-  if (options_.follow_expiry) {
+  if (options_.follow_expiry && !mutated("ttl-ignored")) {
     seen.ttl ? expiries_.set(seen.path, sent + *seen.ttl) : expiries_.forget(seen.path);
   }
   mirror_.apply(seen);
@@ -269,7 +276,8 @@ void Session::commit_when_whole() {
   // Whole: nothing is pending after a fence that was sent after the last re-read. A re-read may have seen one half of
   // a group whose other half is announced later; had there been such a group, the fence would have brought it.
   if (queue_.idle()) {
-    if (fences_.last_answered() >= last_applied_ && fences_.last_answered().ns != 0) commit();
+    const bool fenced = fences_.last_answered() >= last_applied_ && fences_.last_answered().ns != 0;
+    if (fenced || mutated("no-group-fence")) commit();
     return;
   }
   if (staged_since_.ns != 0 && lasted(staged_since_) > kGroupPatience) {
@@ -290,7 +298,8 @@ void Session::commit() {
 void Session::publish_freshness() {
   if (phase_ != Phase::kLive || writer_.has_staged()) return;
   if (queue_.idle()) unsettled_since_ = {};  // messages that changed nothing
-  const auto fulfilled = fences_.take_fulfilled(queue_.oldest_pending());
+  auto fulfilled = fences_.take_fulfilled(queue_.oldest_pending());
+  if (mutated("no-fence")) fulfilled = boot_now();
   if (!fulfilled) return;
   if (writer_.starved()) return;  // an old version may still be visible: no promises
   show_state();                   // a cold or crowded mirror may have become so without a commit
@@ -302,7 +311,8 @@ void Session::publish_freshness() {
 // What no message tells of is known up to the last look at the server (F3).
 void Session::give_lease() {
   if (phase_ != Phase::kLive || synced_through_.ns == 0) return;
-  writer_.publish_sync(synced_through_, std::min(synced_through_, watch_->vouched_until()) + options_.lease);
+  const BootTime vouched = mutated("no-canary") ? synced_through_ : watch_->vouched_until();
+  writer_.publish_sync(synced_through_, std::min(synced_through_, vouched) + options_.lease);
 }
 
 void Session::fence_when_due() {

@@ -19,6 +19,10 @@ bool is_wrong_type(std::string_view error) {
   return error.substr(0, 9) == "WRONGTYPE";
 }
 
+bool says_yes(const redisReply& reply) {
+  return reply.type == REDIS_REPLY_INTEGER && reply.integer == 1;
+}
+
 Error refused(const Reply& reply) {
   return {ErrorCode::kRefused, "Redis answered: " + std::string(text_of(*reply))};
 }
@@ -57,14 +61,23 @@ Result<FileInRedis> RedisFallback::first_of(const std::vector<std::string>& path
       [&](RedisClient& redis, const Deadline& deadline) -> Status {
         std::vector<std::string> keys;
         for (const std::string& path : paths) keys.push_back(contract::key_of(path));
-        std::vector<Command> commands;
+        // The index first: writers remove the key before the entry. So "listed, but no key" means that it had expired,
+        // or that its removal is under way.
+        std::vector<Command> commands = {{"EXISTS", contract::kIndexKey}};
+        for (const std::string& path : paths) commands.push_back({"SISMEMBER", contract::kIndexKey, path});
         for (const std::string& key : keys) commands.push_back({"GET", key});
         auto replies = redis.pipeline(commands, deadline);
         if (!replies) return replies.error();
+        bool listed = false;
+        for (std::size_t i = 0; i < paths.size(); ++i) listed = listed || says_yes(*(*replies)[1 + i]);
         ModuleValueParser parser;
         for (std::size_t i = 0; i < paths.size(); ++i) {
-          answer = decode(paths[i], (*replies)[i], parser);
+          answer = decode(paths[i], (*replies)[1 + paths.size() + i], parser);
           if (!answer || answer->kind != FileInRedis::Kind::kAbsent) break;
+        }
+        if (answer) {
+          answer->listed = listed;
+          answer->index_exists = says_yes(*replies->front());
         }
         return Done{};
       },

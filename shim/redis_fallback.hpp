@@ -34,6 +34,9 @@ struct FileInRedis {
   std::string content;  // kSource
   std::string hash;     // kSource
   std::string reason;   // kBadValue: a few words
+  // kAbsent: what the index says of the paths. It may hold one whose key has expired.
+  bool listed = false;
+  bool index_exists = false;
 };
 
 class RedisFallback {

@@ -26,13 +26,12 @@ std::string explain_no_authority(const View& view, const std::string& why_not_re
   return mirror + view.why_not_mirror + "; Redis unreachable: " + why_not_redis;
 }
 
-// Whether a key that Redis does not have was deleted by a writer. Expiry is not deletion: writers take the path out of
-// the index, expiry does not. An index that is gone altogether was lost with its modules, unless it may have gone with
-// its last member.
-bool was_deleted(const PathIndex& index, const Segment& segment, const std::string& node) {
-  if (index.empty()) return segment.words().relaxed(layout::control::kModules) <= 1;
-  const auto paths = candidate_paths(node);
-  return std::none_of(paths.begin(), paths.end(), [&](const std::string& path) { return index.contains(path); });
+// Whether a module that the segment holds and Redis does not was deleted rather than expired. A delete takes the path
+// out of the index, expiry does not. An index that is gone altogether was lost with its modules, unless it may have
+// gone with its last member.
+bool was_deleted(const FileInRedis& absent, const Segment& segment, bool index_lost) {
+  if (!absent.index_exists) return segment.words().relaxed(layout::control::kModules) <= 1;
+  return !absent.listed && !index_lost;
 }
 
 Resolution namespace_at(const std::string& node) {
@@ -121,6 +120,7 @@ Resolver::MirrorAnswer Resolver::read_record(const View& view, const RecordRef& 
     return {{}, Gap::kNotMirrored, "it is not mirrored: " + std::string(Snapshot::content_in(file, body))};
   }
   MirrorAnswer read;
+  read.index_lost = file.has(layout::Mark::kIndexLost);
   read.resolution.kind = Kind::kModule;
   read.resolution.path = std::move(path);
   std::string hash(Snapshot::token_in(file, body));
@@ -147,21 +147,22 @@ Resolution Resolver::fill_gap(const View& view, const std::string& node, const M
 Resolution Resolver::ask_redis(const View& view, const std::string& node) const {
   auto file = redis_.first_of(candidate_paths(node));
   if (!file) return last_known_good(view, look_in_mirror(view, node), file.error().message);
-  if (file->kind == FileInRedis::Kind::kAbsent) return absent_in_redis(view, node);
+  if (file->kind == FileInRedis::Kind::kAbsent) return absent_in_redis(view, node, *file);
   return from_file(std::move(*file), node);
 }
 
-Resolution Resolver::absent_in_redis(const View& view, const std::string& node) const {
-  auto index = redis_.index(index_age(view));
-  if (!index) return answer(Kind::kUnknown, index.error().message);
-  if (view.segment != nullptr && !was_deleted(**index, *view.segment, node)) {
+Resolution Resolver::absent_in_redis(const View& view, const std::string& node, const FileInRedis& absent) const {
+  if (view.segment != nullptr) {
     MirrorAnswer mirror = look_in_mirror(view, node);
     if (mirror.resolution.kind == Kind::kSnapshotLost) return std::move(mirror.resolution);
-    if (mirror.gap == Gap::kNone && mirror.resolution.found()) {
+    const bool module = mirror.resolution.kind == Kind::kModule || mirror.resolution.kind == Kind::kPackage;
+    if (mirror.gap == Gap::kNone && module && !was_deleted(absent, *view.segment, mirror.index_lost)) {
       counters_.add(ShimCounter::kRetainedServes);
       return std::move(mirror.resolution);
     }
   }
+  auto index = redis_.index(index_age(view));
+  if (!index) return answer(Kind::kUnknown, index.error().message);
   return (*index)->has_directory(node) ? namespace_at(node) : answer(Kind::kNotFound);
 }
 

@@ -53,6 +53,7 @@ class Resolver {
     Resolution resolution;
     Gap gap = Gap::kNone;
     std::string reason;  // unless kNone
+    bool index_lost = false;
   };
 
   Resolution resolve_node(const View& view, const std::string& node) const;
@@ -60,7 +61,7 @@ class Resolver {
   MirrorAnswer read_record(const View& view, const RecordRef& file, std::string path) const;
   Resolution ask_redis(const View& view, const std::string& node) const;
   // When Redis answered "no such key".
-  Resolution absent_in_redis(const View& view, const std::string& node) const;
+  Resolution absent_in_redis(const View& view, const std::string& node, const FileInRedis& absent) const;
   // When Redis did not answer at all: what the segment said, if that may be served.
   Resolution last_known_good(const View& view, MirrorAnswer mirror, const std::string& why_not_redis) const;
   Resolution fill_gap(const View& view, const std::string& node, const MirrorAnswer& mirror) const;

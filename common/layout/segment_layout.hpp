@@ -171,8 +171,11 @@ enum class KeySpace : std::uint8_t {
   kNode = 1,  // import names with `/` between the parts; "" is the root
 };
 
-// Bits of record::kMarks: what operators want to see, nothing that readers decide on.
-enum class Mark : std::uint64_t { kRetained = 1 };
+// Bits of record::kMarks.
+enum class Mark : std::uint64_t {
+  kRetained = 1,   // gone from Redis and kept: for operators to see
+  kIndexLost = 2,  // Redis lost the index that listed it: that a newer index does not list it says nothing
+};
 
 struct Shape {
   RecordKind kind = RecordKind::kAbsent;

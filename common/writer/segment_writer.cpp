@@ -72,14 +72,15 @@ Put SegmentWriter::stage_file(const Change& change) {
   return put;
 }
 
-void SegmentWriter::mark_retained(std::string_view path, bool retained) {
+void SegmentWriter::mark(std::string_view path, layout::Mark mark, bool on) {
   const auto place = table_->place_of(KeySpace::kFile, path);
   if (!place || place->head.value == 0) return;
-  const std::uint64_t wanted = retained ? static_cast<std::uint64_t>(layout::Mark::kRetained) : 0;
+  const auto bit = static_cast<std::uint64_t>(mark);
   const std::uint64_t now = table_->file().words().own(place->head.value + layout::record::kMarks);
+  const std::uint64_t wanted = on ? now | bit : now & ~bit;
   if (now == wanted) return;
   table_->publication().mark(place->head, wanted);
-  retained_ += retained ? 1 : std::uint64_t(-1);
+  if (mark == layout::Mark::kRetained) retained_ += on ? 1 : std::uint64_t(-1);
   show_numbers();
 }
 
@@ -382,7 +383,8 @@ void SegmentWriter::account(const RecordView* before, const Change& change) {
   if (before != nullptr) {
     adjust(change.space, before->head.shape.kind, before->content, std::uint64_t(-1));
     const std::uint64_t marks = table_->file().words().own(before->offset.value + layout::record::kMarks);
-    if (marks != 0) --retained_;  // a new version starts without the mark
+    if ((marks & static_cast<std::uint64_t>(layout::Mark::kRetained)) != 0)
+      --retained_;  // a new version starts without the mark
   }
   adjust(change.space, change.kind, change.content, 1);
   if (change.space == KeySpace::kFile) {

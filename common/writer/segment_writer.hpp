@@ -74,8 +74,9 @@ class SegmentWriter {
   Put put_not_mirrored(std::string_view path, std::string_view reason);
   // False when there was nothing to remove.
   bool remove(std::string_view path);
-  // Shows or hides "vanished from Redis, kept". Takes effect at once: readers decide nothing on it.
-  void mark_retained(std::string_view path, bool retained);
+  // Sets or clears one mark of the newest version. Takes effect at once, without a commit; a new version starts
+  // without.
+  void mark(std::string_view path, layout::Mark mark, bool on);
 
   // The newest version of a path with source, staged or published; nothing when there is none. Valid until the next
   // change.

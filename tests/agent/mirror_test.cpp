@@ -91,7 +91,22 @@ TEST_F(MirrorTest, GoesColdWhenRedisLostEverythingAndKeepsIt) {
   EXPECT_TRUE(mirror_->cold());
   see_source("b.py", "y = 1");
   EXPECT_FALSE(mirror_->cold()) << "a writer is back";
+  see_vanished("a.py", IndexEntry::kUnlisted);  // of the new index
   EXPECT_EQ(served("a.py"), "x = 1");
+  see_source("a.py", "x = 2");
+  see_vanished("a.py", IndexEntry::kUnlisted);
+  EXPECT_EQ(served("a.py"), "<miss>") << "the new index listed it in between";
+}
+
+TEST_F(MirrorTest, WhatRedisLostStaysAlsoWhenWritersWereFasterThanTheFirstLook) {
+  see_source("a.py", "x = 1");
+  see_source("b.py", "y = 1");
+  mirror_->lose_index();
+  see_source("b.py", "y = 2");
+  see_vanished("a.py", IndexEntry::kUnlisted);
+  EXPECT_EQ(served("a.py"), "x = 1");
+  see_vanished("b.py", IndexEntry::kUnlisted);
+  EXPECT_EQ(served("b.py"), "<miss>");
 }
 
 TEST_F(MirrorTest, PruneDropsWhatRedisDoesNotHave) {

@@ -185,7 +185,7 @@ TEST_F(SegmentWriterTest, LeaseAndCountersSurviveGrowth) {
 
 TEST_F(SegmentWriterTest, RetainedIsShownUntilTheNextVersion) {
   publish("a.py", "x");
-  writer().mark_retained("a.py", true);
+  writer().mark("a.py", layout::Mark::kRetained, true);
   const auto segment = attach();
   EXPECT_TRUE(segment->snapshot().find_file("a.py").record.has(layout::Mark::kRetained));
   EXPECT_EQ(segment->info().retained, 1u);

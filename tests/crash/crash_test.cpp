@@ -46,7 +46,7 @@ void write_all_kinds(RecordedWriter& w) {
   w.put("a.py", value("a.py", 3));
   w.put("pkg/c.py", value("pkg/c.py", 3));
   w.put_not_mirrored("space/d.py");
-  w.writer().mark_retained("pkg/__init__.py", true);
+  w.writer().mark("pkg/__init__.py", layout::Mark::kRetained, true);
   w.commit();
 }
 

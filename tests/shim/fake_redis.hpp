@@ -1,4 +1,4 @@
-// fake_redis.hpp - as much of Redis as the fallback speaks: PING, GET, SMEMBERS of the index.
+// fake_redis.hpp - as much of Redis as the fallback speaks: PING, GET; SMEMBERS, SISMEMBER and EXISTS of the index.
 #pragma once
 
 #include <atomic>
@@ -104,6 +104,8 @@ class FakeRedis : public LineServer {
     ++counts_[words[0]];
     if (!error_.empty()) return "-" + error_ + "\r\n";
     if (words[0] == "PING") return "+PONG\r\n";
+    if (words[0] == "EXISTS") return index_.empty() ? ":0\r\n" : ":1\r\n";
+    if (words[0] == "SISMEMBER") return index_.count(words.back()) != 0 ? ":1\r\n" : ":0\r\n";
     if (words[0] == "SMEMBERS") {
       std::string out = "*" + std::to_string(index_.size()) + "\r\n";
       for (const std::string& member : index_) out += bulk(member);

@@ -74,13 +74,13 @@ class RedisServer:
 
 
 class Agent:
-    def __init__(self, node, *arguments):
+    def __init__(self, node, *arguments, program=None, **environment):
         self.log_path = node.directory / f"agent-{time.monotonic_ns()}.log"
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [BUILD / "bin" / "bifrost-agent", "--redis-url", node.agent_url or node.redis.url, "--segment-dir", node.segment_dir,
+                [program or BUILD / "bin" / "bifrost-agent", "--redis-url", node.agent_url or node.redis.url, "--segment-dir", node.segment_dir,
                  "--size", "8M", *arguments],
-                stdout=subprocess.DEVNULL, stderr=log, env=node.environment())
+                stdout=subprocess.DEVNULL, stderr=log, env=node.environment(**environment))
 
     @property
     def log(self):
@@ -163,8 +163,8 @@ class Node:
 
     # --- Parts -----------------------------------------------------------------------------------------------
 
-    def start_agent(self, *arguments, ready=True):
-        self.agent = Agent(self, *arguments)
+    def start_agent(self, *arguments, ready=True, **options):
+        self.agent = Agent(self, *arguments, **options)
         if ready:
             # The lease of an agent that was killed is good for a moment longer: wait for this one's segment.
             pid = self.agent.process.pid

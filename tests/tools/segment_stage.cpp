@@ -52,7 +52,7 @@ void carry_out(bifrost::SegmentWriter& writer, const json& line) {
   if (line.contains("not_mirrored")) {
     writer.put_not_mirrored(bytes_of(line, "not_mirrored"), line.at("reason").get<std::string>());
   }
-  if (line.contains("retained")) writer.mark_retained(bytes_of(line, "retained"), true);
+  if (line.contains("retained")) writer.mark(bytes_of(line, "retained"), bifrost::layout::Mark::kRetained, true);
   if (line.contains("commit") && !writer.commit()) die("commit failed");
   if (line.contains("lease_ms")) {
     const std::int64_t ms = line.at("lease_ms");

@@ -1,0 +1,65 @@
+"""Writers and readers under a nemesis: the history that they write down keeps every promise (docs/consistency.md).
+
+The short form plays every fault once, in an order that BIFROST_SEED decides. A soak: tests/system/soak --minutes 60.
+"""
+
+import os
+import random
+
+import pytest
+from nemesis import faults
+from nemesis.mutants import MUTANTS
+from nemesis.run import Run
+from node import BUILD
+
+SEED = int(os.environ.get("BIFROST_SEED", "1"))
+
+
+def play(chosen, **options):
+    """Violations of a run with these faults, as text, and the log of its agent."""
+    run = Run(SEED, **options)
+    try:
+        run.start()
+        run.play(chosen)
+        violations, records = run.finish()
+        assert any(getattr(r, "source", "") == "shm" for r in records), "nobody read from the mirror"
+        return violations
+    finally:
+        run.close()
+
+
+def told(violations):
+    return "\n".join([f"seed {SEED}: {len(violations)} violations", *map(str, violations[:20])])
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_every_promise_holds_under_every_fault(half):
+    order = list(faults.ALL)
+    random.Random(SEED).shuffle(order)
+    violations = play(order[half::2])
+    assert not violations, told(violations)
+
+
+@pytest.mark.parametrize("signal", ["keyspace", "tracking"])
+def test_every_promise_holds_with_one_signal_alone(signal):
+    chosen = [faults.kill_subscribers, faults.swap_databases, faults.reset_connections, faults.flush_and_write_again
+              if signal == "tracking" else faults.delay_to_client, faults.kill_agent]
+    violations = play(chosen, agent_arguments=("--signal", signal))
+    assert not violations, told(violations)
+
+
+def test_with_drop_no_module_outlives_its_key_by_more_than_a_lease():
+    violations = play([faults.expire_silently, faults.reset_connections], agent_arguments=("--on-expiry", "drop"))
+    assert not violations, told(violations)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.defect)
+def test_the_checker_notices(mutant):
+    violations = []
+    for _ in range(3):  # some defects need luck
+        violations = play(mutant.faults, mutation=mutant.defect, agent_arguments=mutant.agent,
+                          writer_pause_s=mutant.writer_pause_s, long_values=mutant.long_values,
+                          agent_program=BUILD / "mutants" / "bifrost-agent-mutant", package=BUILD / "mutants" / "python")
+        if any(v.rule in mutant.rules for v in violations):
+            return
+    pytest.fail(f"{mutant.defect} went unnoticed: {told(violations)}")
