@@ -1,0 +1,106 @@
+"""The agent's life under bad circumstances, and the bounds that workers keep while Redis is silent."""
+
+import json
+import socket
+import time
+
+import pytest
+from nemesis.proxy import FaultProxy
+from node import WorkerRaised, eventually
+
+IMPORT = "from shared import halopsa; answer = halopsa.VERSION"
+
+
+def kinds(node):
+    return {m["path"]: m["retained"] for m in json.loads(node.cachectl("list", "-o", "json").stdout)}
+
+
+def test_prune_drops_what_redis_does_not_have_and_keeps_the_rest(live):
+    live.publish("expiring.py", "X = 1\n")
+    live.wait("--fresh")
+    live.redis.client().pexpire("bifrost:module:expiring.py", 1)
+    eventually(lambda: kinds(live).get("expiring.py"), "the expiry is seen")
+    assert live.cachectl("sync").returncode == 0
+    live.wait("--ready")
+    assert "expiring.py" in kinds(live), "a sync alone drops nothing"
+    assert live.cachectl("sync", "--prune").returncode == 0
+    eventually(lambda: set(kinds(live)) == {"shared/halopsa.py"}, "the retained module goes")
+    assert live.run(IMPORT + "; answer = [answer, execution.source]") == [1, "shm"]
+
+
+def test_cold_ends_when_writers_return_and_nothing_is_dropped_across_a_restart_of_the_agent(live):
+    live.publish("other.py", "X = 1\n")
+    live.wait("--fresh")
+    live.redis.client().flushall()
+    eventually(lambda: live.status()["state"] == "cold", "the agent notices that Redis lost everything")
+    live.publish("other.py", "X = 2\n")
+    eventually(lambda: live.status()["state"] == "live", "a writer is back")
+    live.agent.kill()
+    live.start_agent()
+    assert live.run(IMPORT + "; import other; answer = [answer, other.X, execution.source]") == [1, 2, "shm"]
+    live.publish("shared/halopsa.py", "VERSION = 3\n")
+    live.delete("shared/halopsa.py")
+    with pytest.raises(WorkerRaised, match="ModuleNotFoundError"):
+        live.run(IMPORT)
+
+
+def test_sigterm_during_a_resync_ends_the_agent_at_once(node):
+    proxy = FaultProxy(node.redis.socket)
+    try:
+        node.publish("shared/halopsa.py", "VERSION = 1\n")
+        node.agent_url = proxy.url
+        node.start_agent()
+        proxy.delay_s["to_client"] = 0.5
+        assert node.cachectl("sync").returncode == 0
+        eventually(lambda: not node.status()["complete"], "the resync has begun")
+        assert node.agent.stop() == 0
+        assert node.status()["state"] == "stopped"
+        assert node.run(IMPORT + "; answer = [answer, execution.source]") == [1, "redis"]
+    finally:
+        proxy.close()
+
+
+def test_an_agent_killed_in_a_loop_leaves_no_files_and_loses_no_module(live):
+    for _ in range(10):
+        live.agent.kill()
+        live.start_agent(ready=False)
+    live.wait("--ready")
+    assert live.run(IMPORT + "; answer = [answer, execution.source]") == [1, "shm"]
+    assert sorted(p.name for p in live.segment_dir.iterdir()) == ["agent.lock", "control.sock", "segment"]
+
+
+def test_no_import_waits_longer_than_its_bound_for_a_redis_that_swallows_everything(live):
+    proxy = FaultProxy(live.redis.socket)
+    try:
+        worker = live.worker(BIFROST_REDIS_URL=proxy.url)
+        worker.do("bifrost_cache.begin_execution()")
+        live.agent.kill()
+        proxy.swallow = True
+        begun = time.monotonic()
+        for _ in range(5):
+            assert worker.do("e = bifrost_cache.begin_execution(); " + IMPORT + "; answer = [answer, e.source]") == \
+                [1, "stale"]
+            worker.do("try:\n    import not_there\nexcept ImportError: pass")
+        # 0.25 s for each begin_execution; the bound here only tells it from a hang.
+        assert time.monotonic() - begun < 15
+    finally:
+        proxy.close()
+
+
+def test_slow_silent_and_hostile_clients_of_the_control_socket_harm_nobody(live):
+    path = str(live.segment_dir / "control.sock")
+    clients = []
+    for data in [b"", b"fen", b"x" * 100_000, b"\xff\0\n" * 50, b"fence\n" * 200]:
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(path)
+        client.setblocking(False)
+        try:
+            client.send(data)
+        except (BlockingIOError, BrokenPipeError):
+            pass  # dropped already
+        clients.append(client)
+    for version in range(2, 20):
+        live.publish("shared/halopsa.py", f"VERSION = {version}\n")
+        assert live.run(IMPORT + "; answer = [answer, execution.source]") == [version, "shm"]
+    for client in clients:
+        client.close()
