@@ -22,6 +22,7 @@ def play(chosen, **options):
         run.start()
         run.play(chosen)
         violations, records = run.finish()
+        print("played", *run.faults_done)
         assert any(getattr(r, "source", "") == "shm" for r in records), "nobody read from the mirror"
         return violations
     finally:
