@@ -125,6 +125,11 @@ class Checker:
     def hidden_by_a_loss(self, history, r):
         """Workers that ask Redis cannot tell a deletion from a loss: until the agent has looked at what is left, and later
         for modules that are older than the loss, while the mirror does not follow."""
+        written = history.by_version.get(r.version)
+        due = history.by_version.get(self.required(history, r))
+        if written and due and not due.alive:
+            # Lost, written again and deleted while nobody followed: kept, as what a lost index had listed is.
+            return any(written.begun < x.ended and x.begun < r.ended for x in self.losses)
         if r.source == "redis" and r.version is None:
             return any(x.begun < r.ended and r.begun < x.ended for x in self.losses)
         if r.source == "retained" and r.version is not None:

@@ -218,6 +218,9 @@ ALL = [pause_network, black_hole, reset_connections, half_close, dribble, delay_
        fail_over, kill_agent, kill_agent_often, stop_agent, delete_segment, resync, stop_reader]
 
 
+LOSSES = [flush, flush_and_write_again, restart_redis_empty]
+
+
 # --- Only with --on-expiry drop --------------------------------------------------------------------------------------
 
 def expire_silently(run):
