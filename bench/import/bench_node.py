@@ -48,7 +48,15 @@ class BenchNode(Node):
         self.cachectl("wait", "--ready", "--timeout", "30s")
 
     def status(self):
-        return json.loads(self.cachectl("status", "-o", "json"))
+        try:
+            return json.loads(self.cachectl("status", "-o", "json"))
+        except Failed:
+            # On a busy machine the lease may lapse for a moment: status 5, with the same figures.
+            return json.loads(self.cachectl("status", "-o", "json", status=5))
+
+    def wait_for_modules(self):
+        """Waits until every module that was pushed before this call is in the segment."""
+        self.cachectl("wait", "--fresh", "--timeout", "60s")
 
     def wait_for_code(self, modules):
         """Waits until the code of `modules` modules is in the segment."""

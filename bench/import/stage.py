@@ -98,7 +98,7 @@ class Stage:
         empty = {key: node.status()["memory"]["used"] for key, node in self.nodes.items()}
         self.redis.cachectl("push", self.home / "py")
         for key, node in self.nodes.items():
-            node.cachectl("wait", "--fresh")
+            node.wait_for_modules()
             if key == "agent-code":
                 node.wait_for_code(len(self.blobs))
             self.segment[key] = node.status()["memory"]["used"] - empty[key]

@@ -16,7 +16,7 @@ VARIANTS = {"agent-code", "agent-source", "pyc", "py", "redis", "redis-marshal",
 def run(*arguments, temporary):
     environment = {**os.environ, "BIFROST_BUILD_DIR": str(BUILD), "TMPDIR": str(temporary)}
     return subprocess.run(["/usr/bin/python3", "-B", REPOSITORY / "bench/import/main.py", *map(str, arguments)],
-                          capture_output=True, text=True, timeout=300, env=environment)
+                          capture_output=True, text=True, timeout=900, env=environment)
 
 
 @pytest.fixture(scope="module")
