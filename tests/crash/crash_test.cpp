@@ -108,7 +108,7 @@ TEST(CrashReplay, AfterEveryStoreOfATakeOverByANewAgent) {
 
 TEST(CrashReplay, RandomScripts) {
   const char* scripts = std::getenv("BIFROST_CRASH_SCRIPTS");
-  const int count = scripts == nullptr ? 4 : std::atoi(scripts);
+  const int count = scripts == nullptr ? 2 : std::atoi(scripts);
   for (int seed = 100; seed < 100 + count && !::testing::Test::HasFailure(); ++seed) {
     RecordedWriter w;
     w.fill(static_cast<std::uint64_t>(1500 + seed % 7 * 500));
