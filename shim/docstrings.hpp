@@ -18,7 +18,8 @@ inline constexpr const char* kVirtualModuleLoader =
 the lines that ran. Loaders of the same name and path are equal.
 
 Methods that take a name raise ImportError for another module's.)";
-inline constexpr const char* kVirtualModuleLoaderCreateModule = R"(None: Python makes the module.)";
+inline constexpr const char* kVirtualModuleLoaderCreateModule =
+    R"(The module, with the attributes that Python would set, not yet run.)";
 inline constexpr const char* kVirtualModuleLoaderExecModule =
     R"(Executes the module in its namespace. Its exceptions pass unchanged, without frames of this package.)";
 inline constexpr const char* kVirtualModuleLoaderGetCode =

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "shim/docstrings.hpp"
+#include "shim/fast_method.hpp"
 #include "shim/importlib_objects.hpp"
 #include "shim/namespace_path.hpp"
 
@@ -13,6 +14,13 @@ bool is_reserved(const py::object& name) {
   const int contained = PySet_Contains(ImportlibObjects::get().reserved_names.ptr(), name.ptr());
   if (contained < 0) PyErr_Clear();
   return contained == 1;
+}
+
+// Builtin and frozen modules that the standard library does not list: rare, so asked only about what the workspace has.
+bool is_the_interpreters_own(const py::object& name) {
+  const ImportlibObjects& python = ImportlibObjects::get();
+  const auto holds = [&](const py::object& question) { return PyObject_IsTrue(question(name).ptr()) == 1; };
+  return holds(python.is_builtin) || holds(python.is_frozen);
 }
 
 // For callers that name a submodule without its parent's __path__: the directory its parents spell.
@@ -43,14 +51,16 @@ std::optional<SearchPlace> place_of(ProcessState& state, const py::object& fulln
   return place;
 }
 
-py::object VirtualModuleFinder::find_spec(const py::object& fullname, const py::object& path, const py::object&) const {
+py::object VirtualModuleFinder::find_spec(const py::object& fullname, const py::object& path) const {
   const std::shared_ptr<const ModuleSearch> search = search_;
   if (search == nullptr) return py::none();
   ProcessState& state = *search->state();
   try {
     const auto place = place_of(state, fullname, path);
     if (!place) return py::none();
-    return search->find(fullname, place->directories, place->name, NamespaceForm::kWhole);
+    py::object spec = search->find(fullname, place->directories, place->name, NamespaceForm::kWhole);
+    if (path.is_none() && !spec.is_none() && is_the_interpreters_own(fullname)) return py::none();
+    return spec;
   } catch (const py::error_already_set&) {
     throw;
   } catch (const std::bad_alloc&) {
@@ -66,11 +76,28 @@ void VirtualModuleFinder::invalidate_caches() const {
   if (search_ != nullptr) search_->state()->forget_listings();
 }
 
+namespace {
+
+// find_spec(fullname, path=None, target=None), as importlib calls it: by position.
+PyObject* find_spec(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords) {
+  constexpr const char* kNames[] = {"fullname", "path", "target"};
+  PyObject* values[] = {nullptr, Py_None, Py_None};
+  if (!bind_arguments(kNames, values, arguments, count, keywords)) return nullptr;
+  return guarded([&] {
+    return bound_instance<const VirtualModuleFinder>(self).find_spec(py::reinterpret_borrow<py::object>(values[0]),
+                                                                     py::reinterpret_borrow<py::object>(values[1]));
+  });
+}
+
+PyMethodDef find_spec_method = {"find_spec", as_fastcall(&find_spec), METH_FASTCALL | METH_KEYWORDS,
+                                docstrings::kVirtualModuleFinderFindSpec};
+
+}  // namespace
+
 void bind_finder(py::module_& m) {
-  py::class_<VirtualModuleFinder>(m, "VirtualModuleFinder", docstrings::kVirtualModuleFinder)
-      .def("find_spec", &VirtualModuleFinder::find_spec, docstrings::kVirtualModuleFinderFindSpec, py::arg("fullname"),
-           py::arg("path") = py::none(), py::arg("target") = py::none())
-      .def("invalidate_caches", &VirtualModuleFinder::invalidate_caches,
+  py::class_<VirtualModuleFinder> type(m, "VirtualModuleFinder", docstrings::kVirtualModuleFinder);
+  add_fast_method(type, &find_spec_method);
+  type.def("invalidate_caches", &VirtualModuleFinder::invalidate_caches,
            docstrings::kVirtualModuleFinderInvalidateCaches)
       .def("__repr__", [](const VirtualModuleFinder&) { return "<bifrost_cache.VirtualModuleFinder>"; })
       .attr("__module__") = "bifrost_cache";

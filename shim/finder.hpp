@@ -30,7 +30,7 @@ class VirtualModuleFinder {
   // Without a search it never finds anything (BIFROST_DISABLE=1).
   explicit VirtualModuleFinder(std::shared_ptr<const ModuleSearch> search) : search_(std::move(search)) {}
 
-  py::object find_spec(const py::object& fullname, const py::object& path, const py::object& target) const;
+  py::object find_spec(const py::object& fullname, const py::object& path) const;
   void invalidate_caches() const;
 
   void search_with(std::shared_ptr<const ModuleSearch> search) { search_ = std::move(search); }

@@ -54,12 +54,18 @@ void remove_path_entry(const ProcessState& state) {
   }
 }
 
-Py_ssize_t index_of_path_finder(const py::list& meta_path) {
-  const py::object& path_finder = ImportlibObjects::get().path_finder;
-  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(meta_path.ptr()); ++i) {
-    if (PyList_GET_ITEM(meta_path.ptr(), i) == path_finder.ptr()) return i;
+// Where the finder belongs. Before the interpreter's own finders, which would cost as much as finding the module: what
+// they would answer is refused by name. With installed packages first, right after PathFinder.
+Py_ssize_t place_on(const py::list& meta_path, bool installed_first) {
+  const ImportlibObjects& python = ImportlibObjects::get();
+  const Py_ssize_t size = PyList_GET_SIZE(meta_path.ptr());
+  for (Py_ssize_t i = 0; i < size; ++i) {
+    PyObject* const finder = PyList_GET_ITEM(meta_path.ptr(), i);
+    if (finder == python.path_finder.ptr()) return installed_first ? i + 1 : i;
+    const bool own = finder == python.builtin_importer.ptr() || finder == python.frozen_importer.ptr();
+    if (own && !installed_first) return i;
   }
-  return -1;
+  return size;
 }
 
 }  // namespace
@@ -128,12 +134,7 @@ py::object Hook::install(const Settings::Flags& flags, const py::object& fallbac
 void Hook::place() const {
   py::list meta_path = sys_list("meta_path");
   if (!holds(meta_path, finder_)) {
-    const Py_ssize_t at = index_of_path_finder(meta_path);
-    if (at < 0) {
-      meta_path.append(finder_);
-    } else {
-      meta_path.insert(static_cast<std::size_t>(state_->installed_first() ? at + 1 : at), finder_);
-    }
+    meta_path.insert(static_cast<std::size_t>(place_on(meta_path, state_->installed_first())), finder_);
   }
   if (!holds(meta_path, missing_)) meta_path.append(missing_);
   py::list path_hooks = sys_list("path_hooks");

@@ -9,13 +9,13 @@ ImportlibObjects look_up() {
   const py::object external = loaded_module("_frozen_importlib_external");
   const py::object builtins = loaded_module("builtins");
   if (!bootstrap || !external || !builtins) throw py::import_error("this Python has no importlib");
-  py::dict members;
-  members["cached"] = py::none();
-  members["__module__"] = "bifrost_cache";
-  members["__doc__"] = "A ModuleSpec without a place for compiled files.";
-  const py::object base = bootstrap.attr("ModuleSpec");
-  o.module_spec = py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(&PyType_Type))(
-      "VirtualModuleSpec", py::make_tuple(base), members);
+  const py::object imp = loaded_module("_imp");
+  if (!imp) throw py::import_error("this Python has no _imp");
+  o.module_spec = bootstrap.attr("ModuleSpec");
+  o.builtin_importer = bootstrap.attr("BuiltinImporter");
+  o.frozen_importer = bootstrap.attr("FrozenImporter");
+  o.is_builtin = imp.attr("is_builtin");
+  o.is_frozen = imp.attr("is_frozen");
   o.path_finder = external.attr("PathFinder");
   o.call_with_frames_removed = bootstrap.attr("_call_with_frames_removed");
   o.compile = builtins.attr("compile");

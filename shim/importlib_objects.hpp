@@ -14,9 +14,12 @@ namespace bifrost {
 namespace py = pybind11;
 
 struct ImportlibObjects {
-  // A ModuleSpec whose `cached` is None: source that lies on no disk must not invite anybody to write a .pyc beside it.
   py::object module_spec;
+  py::object builtin_importer;
+  py::object frozen_importer;
   py::object path_finder;
+  py::object is_builtin;
+  py::object is_frozen;
   // Python removes the frames of importlib from a traceback up to a call of this function.
   py::object call_with_frames_removed;
   py::object compile;
@@ -27,7 +30,10 @@ struct ImportlibObjects {
   py::str dunder_path{"__path__"};
   py::str content_hash{"__content_hash__"};
   py::str storage_path{"__storage_path__"};
-  py::str has_location{"has_location"};
+  py::str dunder_file{"__file__"};
+  py::str dunder_loader{"__loader__"};
+  py::str dunder_package{"__package__"};
+  py::str name{"name"};
   py::str search_locations{"submodule_search_locations"};
 
   static const ImportlibObjects& get();

@@ -2,7 +2,9 @@
 
 #include <marshal.h>
 
+#include "shim/docstrings.hpp"
 #include "shim/execute.hpp"
+#include "shim/fast_method.hpp"
 #include "shim/importlib_objects.hpp"
 #include "shim/interpreter_tag.hpp"
 
@@ -87,8 +89,26 @@ VirtualModuleLoader::VirtualModuleLoader(std::shared_ptr<ProcessState> state, st
       file_(state_->file_of(module.path)),
       module_(std::move(module)) {}
 
-py::object VirtualModuleLoader::create_module(const py::object&) const {
-  return py::none();
+py::object VirtualModuleLoader::create_module(const py::object& self, const py::object& spec) {
+  const ImportlibObjects& python = ImportlibObjects::get();
+  const auto& loader = bound_instance<const VirtualModuleLoader>(self.ptr());
+  const py::object name = py::getattr(spec, python.name, py::none());
+  const auto text = utf8_of(name);
+  // A spec that somebody has made over goes the usual way.
+  if (!text || *text != loader.name_) return py::none();
+  const auto module = py::reinterpret_steal<py::object>(PyModule_NewObject(name.ptr()));
+  if (!module) throw py::error_already_set();
+  py::dict globals = namespace_of(module);
+  globals[python.dunder_loader] = self;
+  globals[python.dunder_file] = as_str(loader.file_);
+  if (loader.module_.kind == Resolution::Kind::kPackage) {
+    globals[python.dunder_package] = name;
+    globals[python.dunder_path] = spec.attr(python.search_locations);
+  } else {
+    const auto dot = text->rfind('.');
+    globals[python.dunder_package] = as_str(dot == std::string_view::npos ? "" : text->substr(0, dot));
+  }
+  return module;
 }
 
 void VirtualModuleLoader::exec_module(const py::object& module) {
@@ -112,7 +132,10 @@ VirtualModuleLoader::Executable VirtualModuleLoader::get_ready() {
     // The version that was found is gone. What the path holds by now is what an import that starts now would run.
     Resolution now = state_->read_again(module_.path);
     if (now.found()) content = state_->content_of(now);
-    if (!content) throw_gone(now.reason);
+    if (!content) {
+      PyErr_SetImportError(py::str(gone(now.reason)).ptr(), py::str(name_).ptr(), py::str(file_).ptr());
+      throw py::error_already_set();
+    }
     module_.source = std::move(now.source);
   }
   return {compiled(*content), module_.source.origin};
@@ -143,14 +166,15 @@ py::object VirtualModuleLoader::compiled(std::string_view content) const {
 
 std::string VirtualModuleLoader::content() const {
   auto content = state_->content_of(module_);
-  if (!content) throw_gone("its version was replaced, and the mirror has reused the memory");
+  if (!content) {
+    PyErr_SetString(PyExc_OSError, gone("its version was replaced, and the mirror has reused the memory").c_str());
+    throw py::error_already_set();
+  }
   return std::move(*content);
 }
 
-void VirtualModuleLoader::throw_gone(const std::string& why) const {
-  const std::string message = "the source of module '" + name_ + "' (" + module_.path + ") is no longer there: " + why;
-  PyErr_SetImportError(py::str(message).ptr(), py::str(name_).ptr(), py::str(file_).ptr());
-  throw py::error_already_set();
+std::string VirtualModuleLoader::gone(const std::string& why) const {
+  return "the source of module '" + name_ + "' (" + module_.path + ") is no longer there: " + why;
 }
 
 void VirtualModuleLoader::check_name(const py::object& fullname) const {
@@ -200,6 +224,41 @@ py::object VirtualModuleLoader::get_resource_reader(const py::object& fullname) 
   if (!is_package(fullname)) return py::none();
   const py::object resources = py::module_::import("bifrost_cache._resources");
   return resources.attr("PackageReader")(py::cast(this), state_->file_of(module_.portions.front()));
+}
+
+namespace {
+
+PyObject* create_module(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords) {
+  constexpr const char* kNames[] = {"spec"};
+  PyObject* values[] = {nullptr};
+  if (!bind_arguments(kNames, values, arguments, count, keywords)) return nullptr;
+  return guarded([&] {
+    return VirtualModuleLoader::create_module(py::reinterpret_borrow<py::object>(self),
+                                              py::reinterpret_borrow<py::object>(values[0]));
+  });
+}
+
+PyObject* exec_module(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords) {
+  constexpr const char* kNames[] = {"module"};
+  PyObject* values[] = {nullptr};
+  if (!bind_arguments(kNames, values, arguments, count, keywords)) return nullptr;
+  return guarded([&]() -> py::object {
+    bound_instance<VirtualModuleLoader>(self).exec_module(py::reinterpret_borrow<py::object>(values[0]));
+    return py::none();
+  });
+}
+
+PyMethodDef loader_methods[] = {
+    {"create_module", as_fastcall(&create_module), METH_FASTCALL | METH_KEYWORDS,
+     docstrings::kVirtualModuleLoaderCreateModule},
+    {"exec_module", as_fastcall(&exec_module), METH_FASTCALL | METH_KEYWORDS,
+     docstrings::kVirtualModuleLoaderExecModule},
+};
+
+}  // namespace
+
+void add_loader_fast_methods(const py::handle& type) {
+  for (PyMethodDef& method : loader_methods) add_fast_method(type, &method);
 }
 
 }  // namespace bifrost

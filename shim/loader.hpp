@@ -21,7 +21,8 @@ class VirtualModuleLoader {
  public:
   VirtualModuleLoader(std::shared_ptr<ProcessState> state, std::string name, Resolution module);
 
-  py::object create_module(const py::object& spec) const;
+  // A module with the attributes that importlib would give it one by one. `self` is this loader as Python knows it.
+  static py::object create_module(const py::object& self, const py::object& spec);
   // Exceptions of the module's own code pass unchanged.
   void exec_module(const py::object& module);
 
@@ -48,15 +49,18 @@ class VirtualModuleLoader {
   // Null when the node has none for this interpreter.
   py::object shared_code() const;
   py::object compiled(std::string_view content) const;
-  // ImportError when nobody has it any more.
+  // OSError when nobody has it any more.
   std::string content() const;
-  [[noreturn]] void throw_gone(const std::string& why) const;
+  std::string gone(const std::string& why) const;
 
   const std::shared_ptr<ProcessState> state_;
   const std::string name_;
   const std::string file_;
   Resolution module_;  // replaced once, when the version found was gone before it could be run
 };
+
+// create_module and exec_module of the bound class.
+void add_loader_fast_methods(const py::handle& type);
 
 // linecache's lines for a file name belong to another version now, if it has been used at all.
 void forget_lines_of(const std::string& file);

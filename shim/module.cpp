@@ -166,12 +166,9 @@ std::vector<std::pair<std::string, std::string>> list_directory(const std::strin
 }
 
 void bind_loader(py::module_& m) {
-  py::class_<VirtualModuleLoader>(m, "VirtualModuleLoader", docstrings::kVirtualModuleLoader)
-      .def("create_module", &VirtualModuleLoader::create_module, docstrings::kVirtualModuleLoaderCreateModule,
-           py::arg("spec"))
-      .def("exec_module", &VirtualModuleLoader::exec_module, docstrings::kVirtualModuleLoaderExecModule,
-           py::arg("module"))
-      .def("get_code", &VirtualModuleLoader::get_code, docstrings::kVirtualModuleLoaderGetCode,
+  py::class_<VirtualModuleLoader> type(m, "VirtualModuleLoader", docstrings::kVirtualModuleLoader);
+  add_loader_fast_methods(type);
+  type.def("get_code", &VirtualModuleLoader::get_code, docstrings::kVirtualModuleLoaderGetCode,
            py::arg("fullname") = py::none())
       .def("get_source", &VirtualModuleLoader::get_source, docstrings::kVirtualModuleLoaderGetSource,
            py::arg("fullname") = py::none())

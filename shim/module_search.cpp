@@ -2,6 +2,7 @@
 
 #include "shim/importlib_objects.hpp"
 #include "shim/loader.hpp"
+#include "shim/module_spec.hpp"
 #include "shim/namespace_path.hpp"
 
 namespace bifrost {
@@ -113,27 +114,21 @@ Resolution ModuleSearch::call(const std::string& path, Absence& absence) const {
 }
 
 py::object ModuleSearch::spec_of(const py::object& fullname, Resolution resolution, NamespaceForm form) const {
-  const ImportlibObjects& python = ImportlibObjects::get();
   const bool is_module = resolution.kind == Kind::kModule;
   if (resolution.kind == Kind::kNamespace) {
     const std::string name(utf8_of(fullname).value_or(""));
     // importlib runs no loader for a namespace, so it is noted here: unless somebody merely asks what a loaded name is.
     if (!loaded_module(name.c_str())) state_->loaded().add(name, LoadedModule::from(resolution));
-    py::object spec = python.module_spec(fullname, py::none(), py::arg("is_package") = true);
-    spec.attr(python.search_locations) = form == NamespaceForm::kPortions
-                                             ? py::object(files_of(*state_, resolution.portions))
-                                             : py::cast(NamespacePath(state_, name, std::move(resolution.portions)));
-    return spec;
+    return namespace_spec(fullname, form == NamespaceForm::kPortions
+                                        ? py::object(files_of(*state_, resolution.portions))
+                                        : py::cast(NamespacePath(state_, name, std::move(resolution.portions))));
   }
-  py::list locations;
+  py::object locations;
   if (!is_module) locations = files_of(*state_, resolution.portions);
   auto loader =
       std::make_unique<VirtualModuleLoader>(state_, std::string(utf8_of(fullname).value_or("")), std::move(resolution));
-  const std::string file = loader->filename();
-  py::object spec = python.module_spec(fullname, py::cast(std::move(loader)), py::arg("origin") = file);
-  spec.attr(python.has_location) = true;
-  if (!is_module) spec.attr(python.search_locations) = locations;
-  return spec;
+  const py::str file(loader->filename());
+  return module_spec(fullname, py::cast(std::move(loader)), file, locations);
 }
 
 }  // namespace bifrost

@@ -9,20 +9,20 @@ from shim_node import WORKSPACE
 def test_install_is_idempotent_and_remove_leaves_nothing(node):
     out = node.worker(
         """
-        from importlib.machinery import PathFinder
+        from importlib.machinery import BuiltinImporter
         before = [list(sys.meta_path), list(sys.path_hooks), list(sys.path)]
         first = b.install_virtual_import_hook()
         after = [list(sys.meta_path), list(sys.path_hooks), list(sys.path)]
         second = b.install_virtual_import_hook()
         out["same"] = first is second is b.get_virtual_finder() and after == [sys.meta_path, sys.path_hooks, sys.path]
-        out["before_path_finder"] = sys.meta_path.index(first) + 1 == sys.meta_path.index(PathFinder)
+        out["first_of_all"] = sys.meta_path.index(first) + 1 == sys.meta_path.index(BuiltinImporter)
         out["path0"] = sys.path[0]
         b.remove_virtual_import_hook()
         out["clean"] = before == [sys.meta_path, sys.path_hooks, sys.path] and b.get_virtual_finder() is None
         b.remove_virtual_import_hook()
         """
     )
-    assert out == {"same": True, "before_path_finder": True, "path0": WORKSPACE, "clean": True}
+    assert out == {"same": True, "first_of_all": True, "path0": WORKSPACE, "clean": True}
 
 
 def test_install_puts_back_what_somebody_removed(node):
@@ -217,3 +217,18 @@ def test_public_names_are_those_of_the_stub(node):
     out = node.worker("out['names'] = sorted(n for n in b.__all__ if not hasattr(b, n)); out['n'] = len(b.__all__)")
     assert out["names"] == [] and out["n"] >= 12
     assert json.dumps(out)
+
+
+def test_builtin_and_frozen_modules_win_although_the_finder_stands_before_their_finders(node):
+    # Neither is in sys.stdlib_module_names on every Python, so the names have to be asked about.
+    for name in ("__hello__", "_imp", "sys", "zipimport"):
+        node.put(f"{name}.py", "WORKSPACE = True\n")
+    out = node.worker(
+        """
+        b.install_virtual_import_hook()
+        b.begin_execution()
+        import importlib.util
+        out["origins"] = {n: importlib.util._find_spec(n, None).origin for n in ("__hello__", "_imp", "sys", "zipimport")}
+        """
+    )
+    assert out["origins"] == {"__hello__": "frozen", "_imp": "built-in", "sys": "built-in", "zipimport": "frozen"}

@@ -35,8 +35,8 @@ class VirtualModuleLoader:
     @property
     def path(self) -> str:
         """As get_filename()."""
-    def create_module(self, spec: ModuleSpec) -> None:
-        """None: Python makes the module."""
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """The module, with the attributes that Python would set, not yet run."""
     def exec_module(self, module: ModuleType) -> None:
         """Executes the module in its namespace. Its exceptions pass unchanged, without frames of this package."""
     def get_code(self, fullname: str | None = None) -> CodeType:
