@@ -46,7 +46,7 @@ def mirrored_node(tree, tmp_path_factory, request):
         cachectl(node, "push", tree)
         cachectl(node, "wait", "--fresh", "--timeout", f"{PATIENCE_S}s")
         if request.param == "shared":
-            wait_until(lambda: everything_is_compiled(node), "all code")
+            wait_until(lambda: everything_is_compiled(node), "all code", PATIENCE_S)
         yield node
     finally:
         node.close()

@@ -23,14 +23,14 @@ WORKSPACE = "/tmp/bifrost-test/workspace"
 DEADLINE_S = 20
 
 
-def wait_until(condition, what):
+def wait_until(condition, what, deadline_s=DEADLINE_S):
     """Waits for a state, with a deadline; returns the condition's value."""
-    end = time.monotonic() + DEADLINE_S
+    end = time.monotonic() + deadline_s
     while True:
         value = condition()
         if value:
             return value
-        assert time.monotonic() < end, f"waited {DEADLINE_S} s for {what}"
+        assert time.monotonic() < end, f"waited {deadline_s} s for {what}"
         time.sleep(0.005)
 
 
