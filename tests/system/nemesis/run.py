@@ -137,11 +137,13 @@ class Run:
         # A replica finds its master by TCP only.
         gate = FaultProxy(self.redis.socket)
         replica = RedisServer(directory, "--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0",
-                              "--appendfsync", "always", "--replicaof", "127.0.0.1", str(gate.port)).start()
+                              "--appendfsync", "always").start()
         with self.writers_paused() as client:
             marker = f"marker:{self.random.random()}"
             client.set(marker, "1")
             copy = replica.client()
+            # Not as an argument: a restart after the promotion would make it a replica again, of a master that is gone.
+            copy.replicaof("127.0.0.1", gate.port)
             eventually(lambda: self.quietly(lambda: copy.exists(marker)), "the replica has everything")
             copy.replicaof("NO", "ONE")
             old, self.redis = self.redis, replica
