@@ -14,6 +14,7 @@ ImportlibObjects look_up() {
   o.module_spec = bootstrap.attr("ModuleSpec");
   o.builtin_importer = bootstrap.attr("BuiltinImporter");
   o.frozen_importer = bootstrap.attr("FrozenImporter");
+  o.fix_co_filename = imp.attr("_fix_co_filename");
   o.is_builtin = imp.attr("is_builtin");
   o.is_frozen = imp.attr("is_frozen");
   o.path_finder = external.attr("PathFinder");

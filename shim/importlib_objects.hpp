@@ -19,6 +19,8 @@ struct ImportlibObjects {
   py::object frozen_importer;
   py::object path_finder;
   py::object is_builtin;
+  // What importlib does to code from a .pyc that was moved.
+  py::object fix_co_filename;
   py::object is_frozen;
   // Python removes the frames of importlib from a traceback up to a call of this function.
   py::object call_with_frames_removed;

@@ -147,13 +147,20 @@ py::object VirtualModuleLoader::shared_code() const {
   CodeBuffer buffer = std::move(reused);
   py::object code;
   switch (module_.source.read_code(module_.path, interpreter_tag(), buffer)) {
-    case Lookup::kHit: code = unmarshalled(buffer.view()); break;
+    case Lookup::kHit: code = at_home(unmarshalled(buffer.view())); break;
     case Lookup::kDamaged: state_->counters().add(ShimCounter::kDamaged); break;
     default: break;
   }
   state_->counters().add(code ? ShimCounter::kCodeHits : ShimCounter::kCodeMisses);
   buffer.forget_if_large();
   reused = std::move(buffer);
+  return code;
+}
+
+// The agent compiled it for its own workspace directory; this process may have another.
+py::object VirtualModuleLoader::at_home(py::object code) const {
+  if (!code || utf8_of(reinterpret_cast<PyCodeObject*>(code.ptr())->co_filename) == file_) return code;
+  ImportlibObjects::get().fix_co_filename(code, file_);
   return code;
 }
 

@@ -48,6 +48,7 @@ class VirtualModuleLoader {
   Executable get_ready();
   // Null when the node has none for this interpreter.
   py::object shared_code() const;
+  py::object at_home(py::object code) const;
   py::object compiled(std::string_view content) const;
   // OSError when nobody has it any more.
   std::string content() const;

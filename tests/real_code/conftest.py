@@ -31,11 +31,11 @@ def all_but_source(directory, names):
     return [n for n, path in paths.items() if n == "__pycache__" or not (n.endswith(".py") or os.path.isdir(path))]
 
 
-# What workers execute: code objects that the agent had compiled, or source. BIFROST_TEST_CODE=source,shared
+# What workers execute: source, or code objects that the agent had compiled. BIFROST_TEST_CODE=source or shared: only that.
 AGENT_ARGUMENTS = {"source": [], "shared": ["--python", sys.executable]}
 
 
-@pytest.fixture(scope="session", params=os.environ.get("BIFROST_TEST_CODE", "source").split(","))
+@pytest.fixture(scope="session", params=os.environ.get("BIFROST_TEST_CODE", "source,shared").split(","))
 def mirrored_node(tree, tmp_path_factory, request):
     node = Node(tmp_path_factory.mktemp("node"))
     node.workspace = WORKSPACE

@@ -187,6 +187,12 @@ def test_workers_cannot_write_where_code_comes_from(compiling):
     assert oct((compiling.segment_dir / "segment").stat().st_mode & 0o777) == "0o640"
 
 
+def test_code_bears_the_file_names_of_the_workers_own_workspace(compiling):
+    names = compiling.run("from shared import halopsa\nanswer = [halopsa.fail.__code__.co_filename, halopsa.__file__,"
+                          " bifrost_cache.loaded()['shared.halopsa'].source]", BIFROST_WORKSPACE="/elsewhere/workspace")
+    assert names == ["/elsewhere/workspace/shared/halopsa.py"] * 2 + ["code"]
+
+
 def test_an_exception_in_shared_code_has_the_traceback_that_a_file_would_give(compiling):
     compiling.publish("raises.py", "def f():\n    return 1 / 0\n\n\nf()\n")
     wait_for_code(compiling, "raises.py")

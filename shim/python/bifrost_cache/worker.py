@@ -4,6 +4,8 @@ The child is started with multiprocessing's spawn method: it shares nothing with
 thing, begins an execution, and only then unpickles its arguments and imports the function's module.
 """
 
+from __future__ import annotations
+
 import multiprocessing
 import os
 import pickle
@@ -45,11 +47,24 @@ class _ChildTraceback(Exception):
         return "\n" + self.args[0]
 
 
-def execute(target, kwargs=None, *, timeout=None, solution_id=None, global_repo_access=False):
+def execute(
+    target: str,
+    kwargs: dict[str, object] | None = None,
+    *,
+    timeout: float | None = None,
+    solution_id: str | None = None,
+    global_repo_access: bool = False,
+) -> object:
     """Runs `target` ("pkg.mod:function") with `kwargs` in a new process and returns its result.
 
+    The function may be a coroutine function. `kwargs` and the result travel pickled. `timeout` is in seconds, None
+    for no limit; the child is ended when it passes. `solution_id` and `global_repo_access` are begin_execution()'s.
+
     Raises the function's own exception, with the child's traceback as its cause; WorkerError when that exception or
-    the result cannot be pickled or means nothing to this process; TimeoutError after `timeout` seconds; WorkerDied.
+    the result cannot be pickled or means nothing to this process; TimeoutError after `timeout` seconds; WorkerDied;
+    ValueError for a target of another form.
+
+    Costs the start of an interpreter, one begin_execution(), and a pickle each way; the imports are the child's.
     """
     _target.split(target)
     order = {
