@@ -16,6 +16,8 @@ std::unique_ptr<Command> make_get();
 std::unique_ptr<Command> make_exists();
 std::unique_ptr<Command> make_verify();
 std::unique_ptr<Command> make_diff();
+std::unique_ptr<Command> make_top();
+std::unique_ptr<Command> make_dev();
 std::unique_ptr<Command> make_doctor();
 std::unique_ptr<Command> make_completion();
 std::unique_ptr<Command> make_push();

@@ -1,0 +1,132 @@
+"""bifrost-cachectl top and dev: what a person sees while the node works."""
+
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from cachectl_runner import BUILD, DEADLINE_S, wait_until
+
+
+# --- top ------------------------------------------------------------------------------------------------------------
+
+
+def test_top_without_a_terminal_is_one_frame(cachectl, stage):
+    stage.publish({"a.py": ""})
+    stage.tell(count=0, by=7)
+    result = cachectl("top", "--interval", "50ms")
+    text = result.stdout.decode()
+    assert (result.returncode, "\x1b" in text) == (0, False)
+    assert text.startswith("live, ready   generation 1")
+    assert re.search(r"0\.0 +7  events_total", text)
+
+
+def test_top_shows_rates(cachectl, stage):
+    stage.publish({"a.py": ""})
+    top = subprocess.Popen([cachectl.program, "top", "--interval", "500ms", "--count", "1"], env=cachectl.env,
+                           stdout=subprocess.PIPE)
+    end = time.monotonic() + DEADLINE_S
+    while top.poll() is None and time.monotonic() < end:
+        stage.tell(count=0, by=1)
+    out = top.stdout.read().decode()
+    top.stdout.close()
+    rate = float(re.search(r"([\d.]+) +\d+  events_total", out)[1])
+    assert rate > 0
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+def test_top_redraws_in_a_plain_terminal_and_q_ends_it(cachectl, stage, tmp_path):
+    stage.publish({"a.py": ""})
+    socket = tmp_path / "tmux"
+
+    def tmux(*arguments):
+        return subprocess.run(["tmux", "-S", socket, "-f", "/dev/null", *map(str, arguments)], capture_output=True,
+                              text=True, timeout=DEADLINE_S, env={**cachectl.env, "TERM": "xterm"})
+
+    tmux("new-session", "-d", "-x", 100, "-y", 30, "sh")
+    try:
+        tmux("send-keys", f"{cachectl.program} top --interval 100ms; echo ended $?", "Enter")
+        wait_until(lambda: "PER SECOND" in tmux("capture-pane", "-p").stdout, "a frame is drawn")
+        stage.publish({"b.py": ""})
+        wait_until(lambda: "generation 2" in tmux("capture-pane", "-p").stdout, "the next frame shows the change")
+        screen = tmux("capture-pane", "-p").stdout
+        assert screen.count("PER SECOND") == 1, screen  # frames take each other's place
+        tmux("send-keys", "q")
+        wait_until(lambda: "ended 0" in tmux("capture-pane", "-p").stdout, "q ends it")
+    finally:
+        tmux("kill-server")
+
+
+# --- dev ------------------------------------------------------------------------------------------------------------
+
+
+class Dev:
+    def __init__(self, directory):
+        self.seen = ""
+        self.process = subprocess.Popen([BUILD / "bin" / "bifrost-cachectl", "dev", directory], stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, env={"PATH": os.environ["PATH"]})
+
+    def until(self, pattern):
+        """What `pattern` found in the output so far."""
+        end = time.monotonic() + 2 * DEADLINE_S
+        while not (found := re.search(pattern, self.seen)):
+            ready, _, _ = select.select([self.process.stdout], [], [], max(0, end - time.monotonic()))
+            chunk = os.read(self.process.stdout.fileno(), 65536) if ready else b""
+            assert chunk, f"no {pattern} in: {self.seen}"
+            self.seen += chunk.decode()
+        return found
+
+    def environment(self):
+        line = self.until(r"export (.*)")[1]
+        return {**dict(word.split("=", 1) for word in line.split()), "PYTHONPATH": str(BUILD / "python"),
+                "PATH": os.environ["PATH"]}
+
+
+def run(environment, target):
+    return subprocess.run([sys.executable, "-m", "bifrost_cache", "run", target], env=environment, capture_output=True,
+                          text=True, timeout=60, cwd="/")
+
+
+def test_dev_runs_what_was_saved_last_and_leaves_nothing(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    module = source / "hello.py"
+    module.write_text("def main():\n    return 1\n")
+    dev = Dev(source)
+    try:
+        environment = dev.environment()
+        dev.until("Ctrl-C ends")
+        home = os.path.dirname(environment["BIFROST_SEGMENT_DIR"])
+        result = run(environment, "hello:main")
+        assert (result.returncode, result.stdout.strip()) == (0, "1"), result.stderr
+        module.write_text("def main():\n    return 'two'\n")
+        dev.until(r"generation \d+ +hello\.py")
+        assert "two" in run(environment, "hello:main").stdout
+        module.unlink()
+        dev.until("hello.py deleted")
+        assert run(environment, "hello:main").returncode != 0
+        children = subprocess.run(["pgrep", "-P", str(dev.process.pid)], capture_output=True, text=True).stdout.split()
+        assert len(children) == 2
+        dev.process.send_signal(signal.SIGINT)
+        dev.until("nothing is left running")
+        assert dev.process.wait(DEADLINE_S) == 0
+        assert not os.path.exists(home)
+        assert not any(os.path.exists(f"/proc/{pid}") for pid in children)
+    finally:
+        dev.process.kill()
+        dev.process.wait()
+        dev.process.stdout.close()
+
+
+def test_dev_says_what_is_missing(tmp_path):
+    program = BUILD / "bin" / "bifrost-cachectl"
+    assert subprocess.run([program, "dev", tmp_path / "nowhere"], capture_output=True, timeout=60).returncode == 2
+    result = subprocess.run([program, "dev", tmp_path], capture_output=True, timeout=60, env={"PATH": "/nonexistent"})
+    assert result.returncode == 1
+    assert b"apt install redis-server" in result.stderr
