@@ -117,13 +117,16 @@ class HostileSegments {
       at(variant + variant::kCodeBytes) = ~std::uint64_t{0};
       at(variant + variant::kExtentBytes) = variant_bytes(0);
     });
-    expect("code longer than its extent", [&] { at(variant + variant::kCodeBytes) = 64; });
-    expect("code that leaves the heap", [&] {
-      const std::uint64_t last = regions_.heap_end() - variant_bytes(8);
+    const std::uint64_t last = regions_.heap_end() - variant_bytes(8);
+    const auto move_to_the_end = [&] {
       for (std::uint64_t done = 0; done < variant_bytes(8); done += 8) at(last + done) = at(variant + done);
       at(last + variant::kCodeBytes) = 4096;
-      at(last + variant::kExtentBytes) = variant_bytes(4096);
       at(list) = last;
+    };
+    expect("code longer than its extent", move_to_the_end);
+    expect("code that leaves the heap", [&] {
+      move_to_the_end();
+      at(last + variant::kExtentBytes) = variant_bytes(4096);
     });
     expect("code of another source", [&] {
       at(variant + variant::kDigestLow) ^= 1;

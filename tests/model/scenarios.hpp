@@ -97,11 +97,7 @@ class Scenarios {
   Verdict finds_code(const std::string& path) const {
     return explore(history_, script_.begin, [&](Reader& reader) {
       const Snapshot snapshot = newest(reader);
-      const std::string answer = store_log::code_answer<typename Protocol::Variant>(snapshot, path);
-      if (answer == store_log::kLostAnswer || answer == store_log::kMissAnswer) return store_log::kLostAnswer;
-      if (!script_.writer->knows(snapshot.generation())) return std::string("a generation that was never published");
-      const std::string truth = file_truth(script_.writer->truth(snapshot.generation()), path);
-      return answer == store_log::code_of(truth) ? "" : complaint(snapshot, path, answer, "the code of " + truth);
+      return judge_code(snapshot, path);
     });
   }
   // Code that was attached before this reader came is found, or the snapshot is lost: never overlooked.
@@ -228,6 +224,26 @@ class Scenarios {
     const std::string answer = node_answer(snapshot, name);
     if (answer == store_log::kLostAnswer) return answer;
     return answer == truth ? "" : complaint(snapshot, name, answer, truth);
+  }
+  std::string judge_code(const Snapshot& snapshot, const std::string& path) const {
+    const auto found = snapshot.find_file(path);
+    using Lookup = std::decay_t<decltype(found.status)>;
+    if (found.status == Lookup::kSnapshotLost || found.status == Lookup::kMiss) return store_log::kLostAnswer;
+    if (!script_.writer->knows(snapshot.generation())) return "a generation that was never published";
+    const std::string truth = store_log::code_of(file_truth(script_.writer->truth(snapshot.generation()), path));
+    typename Protocol::Variant variant;
+    const Lookup status = found.status == Lookup::kHit
+                              ? snapshot.find_variant(found.record, path, store_log::kTag, variant)
+                              : found.status;
+    if (status == Lookup::kSnapshotLost || status == Lookup::kMiss) return store_log::kLostAnswer;
+    // As with nodes: callers make room for so much code before they read it.
+    if (status == Lookup::kHit && variant.code_bytes != truth.size()) {
+      return complaint(snapshot, path, std::to_string(variant.code_bytes) + " bytes of code", truth);
+    }
+    const std::string answer =
+        status == Lookup::kHit ? store_log::code_of(snapshot, variant) : store_log::name_of(status);
+    if (answer == store_log::kLostAnswer) return answer;
+    return answer == truth ? "" : complaint(snapshot, path, answer, truth);
   }
   static std::string complaint(const Snapshot& snapshot, const std::string& key, const std::string& answer,
                                const std::string& truth) {

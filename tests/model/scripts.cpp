@@ -38,6 +38,21 @@ std::size_t reused_words(const Script& script) {
   return reused;
 }
 
+// The words that held the first variant when it was attached, written over by something else since.
+bool first_variant_is_gone(const Script& script) {
+  const std::uint64_t heap = layout::compute_regions(1 << 20).heap_offset;
+  std::uint64_t variant = 0;
+  for (const store_log::Store& s : script.stores()) {
+    if (s.offset < heap) continue;
+    if (variant == 0 && s.order == StoreOrder::kRelease) {
+      variant = s.value;
+    } else if (variant != 0 && s.offset == variant + layout::variant::kExtentBytes) {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 const Script& updates() {
@@ -126,6 +141,29 @@ const Script& compiled() {
     w.attach_code("a.py");
     s.paths = {"a.py", "b.py"};
     if (reused_words(s) < 5) throw std::runtime_error("the script must reuse memory");
+    return s;
+  }();
+  return script;
+}
+
+const Script& recycled() {
+  static const Script script = [] {
+    // Room for the first source and its code, and for the second source, but not for its code.
+    Script s = begin_script(65536 + 768);
+    RecordedWriter& w = *s.writer;
+    // The long token makes the record a worse fit for the next code than the code before it.
+    w.put("a.py", "a1 long!", std::string(40, 't'));
+    w.commit();
+    w.attach_code("a.py");
+    s.begin = w.log().size();
+    w.put("a.py", "a2, and longer");
+    w.commit();
+    w.attach_code("a.py");  // where the first code was: extents of 120 and of 128 bytes take the same room
+    w.put("a.py", "a3");    // where the first source was
+    w.commit();
+    s.paths = {"a.py"};
+    s.nodes = {"a"};
+    if (!first_variant_is_gone(s) || reused_words(s) < 20) throw std::runtime_error("the script must reuse memory");
     return s;
   }();
   return script;

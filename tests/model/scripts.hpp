@@ -27,6 +27,8 @@ const Script& updates();
 const std::vector<Script>& reuses();
 // Compiled code attached while readers look, taken over by a new version of the same source, and reused.
 const Script& compiled();
+// The memory of a source and of its code goes to sources and code of other lengths while readers look.
+const Script& recycled();
 // The heap is full: the newest versions move to a successor, and the first segment is retired.
 const Script& growth();
 // Synchronisation times: generation g is published with time g * kSyncStep, valid for kLease.

@@ -50,6 +50,14 @@ std::string verified_answer(const Snapshot& snapshot, std::string_view path) {
   return verified == Lookup::kHit ? std::string(Snapshot::content_in(found.record, body)) : name_of(verified);
 }
 
+// The code that was found: copied, then confirmed.
+template <class Snapshot, class Variant>
+std::string code_of(const Snapshot& snapshot, const Variant& variant) {
+  std::string code(variant.code_bytes, '\0');
+  const auto read = snapshot.read_code(variant, code.data());
+  return read == std::decay_t<decltype(read)>::kHit ? code : name_of(read);
+}
+
 // The compiled code that a worker would run; kMissAnswer when there is none.
 template <class Variant, class Snapshot>
 std::string code_answer(const Snapshot& snapshot, const std::string& path) {
@@ -58,10 +66,7 @@ std::string code_answer(const Snapshot& snapshot, const std::string& path) {
   if (found.status != Lookup::kHit) return name_of(found.status);
   Variant variant;
   const Lookup status = snapshot.find_variant(found.record, path, kTag, variant);
-  if (status != Lookup::kHit) return name_of(status);
-  std::string code(variant.code_bytes, '\0');
-  const Lookup read = snapshot.read_code(variant, code.data());
-  return read == Lookup::kHit ? code : name_of(read);
+  return status == Lookup::kHit ? code_of(snapshot, variant) : name_of(status);
 }
 
 // The source as the loader reads it: the record's own words verified, then the content by its digest.
