@@ -3,6 +3,7 @@
 // usage: segment_stage DIR. Every line on stdin is a JSON object with one of these members, answered by "ok":
 //   {"put": PATH, "content": TEXT, "hash": TEXT}    {"remove": PATH}    {"not_mirrored": PATH, "reason": TEXT}
 //   "hex": true beside put, remove, retained: path and content are hexadecimal, for bytes that are not UTF-8
+//   {"fill": N, "bytes": M}: N modules of about M bytes, `area*/m*.py`; the sizes and contents differ
 //   {"retained": PATH}    {"commit": true}    {"lease_ms": N}    {"heartbeat_ms_ago": N}
 //   {"state": "live", "complete": true, "connected": true, "signals": 3}    {"count": COUNTER_NUMBER, "by": N}
 #include <chrono>
@@ -45,9 +46,18 @@ std::string bytes_of(const json& line, const char* key) {
   return line.value("hex", false) ? from_hex(text) : text;
 }
 
+void fill(bifrost::SegmentWriter& writer, std::uint64_t modules, std::uint64_t bytes) {
+  for (std::uint64_t i = 0; i < modules; ++i) {
+    const std::string number = std::to_string(i);
+    const std::string content = "value = " + number + "\n#" + std::string(bytes * (i % 3) / 2, '.');
+    writer.put_source("area" + std::to_string(i % 97) + "/m" + number + ".py", content, "hash of " + number);
+  }
+}
+
 void carry_out(bifrost::SegmentWriter& writer, const json& line) {
   const bifrost::BootTime now = bifrost::boot_now();
   if (line.contains("put")) writer.put_source(bytes_of(line, "put"), bytes_of(line, "content"), line.value("hash", ""));
+  if (line.contains("fill")) fill(writer, line.at("fill"), line.at("bytes"));
   if (line.contains("remove")) writer.remove(bytes_of(line, "remove"));
   if (line.contains("not_mirrored")) {
     writer.put_not_mirrored(bytes_of(line, "not_mirrored"), line.at("reason").get<std::string>());
@@ -81,7 +91,7 @@ int main(int argc, char** argv) {
   bifrost::WriterOptions options;
   options.dir = argv[1];
   options.size_bytes = 1u << 20;
-  options.max_size_bytes = 64u << 20;
+  options.max_size_bytes = 256u << 20;
   options.identity = {"9.9.9", "redis://localhost:6379/0", "/tmp/bifrost/workspace", 1'700'000'000'000,
                       std::chrono::milliseconds(1000)};
   auto writer = bifrost::SegmentWriter::create(options);

@@ -41,8 +41,9 @@ void SegmentCheck::find_fault(std::string key, std::string what) {
   }
 }
 
-Lookup SegmentCheck::run() {
+Lookup SegmentCheck::run(const std::function<void(SlotNumber)>& on_slot) {
   for (SlotNumber slot{0}; slot.value < snapshot_.slot_count(); ++slot.value) {
+    on_slot(slot);
     if (check_slot(slot) == Lookup::kSnapshotLost) return Lookup::kSnapshotLost;
   }
   return check_everything_is_listed();

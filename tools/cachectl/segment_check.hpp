@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -37,8 +38,9 @@ class SegmentCheck {
  public:
   explicit SegmentCheck(const Snapshot& snapshot) : snapshot_(snapshot) { report_.generation = snapshot.generation(); }
 
-  // kHit when everything was looked at, kSnapshotLost when the report means nothing: start again.
-  Lookup run();
+  // kHit when everything was looked at, kSnapshotLost when the report means nothing: start again. `on_slot` is called
+  // before each of the snapshot's slots.
+  Lookup run(const std::function<void(SlotNumber)>& on_slot);
   const CheckReport& report() const { return report_; }
 
  private:

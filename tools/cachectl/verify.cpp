@@ -1,6 +1,7 @@
 // verify - structure and checksums of the whole segment; workers and agent are not disturbed.
 #include <nlohmann/json.hpp>
 
+#include "tools/cachectl/progress_bar.hpp"
 #include "tools/cachectl/segment_access.hpp"
 #include "tools/cachectl/segment_check.hpp"
 #include "tools/cachectl/text.hpp"
@@ -39,7 +40,8 @@ class VerifyCommand final : public Command {
     CheckReport report;
     const auto checked = read_consistently(**segment, [&](const Snapshot& snapshot) {
       SegmentCheck check(snapshot);
-      const Lookup status = check.run();
+      ProgressBar bar("verify", snapshot.slot_count());
+      const Lookup status = check.run([&bar](SlotNumber slot) { bar.show(slot.value); });
       report = check.report();
       return status;
     });
