@@ -15,9 +15,13 @@
 
 #if defined(__SANITIZE_THREAD__)
 #define BIFROST_TSAN 1
+#elif defined(__SANITIZE_ADDRESS__)
+#define BIFROST_ASAN 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define BIFROST_TSAN 1
+#elif __has_feature(address_sanitizer)
+#define BIFROST_ASAN 1
 #endif
 #endif
 
@@ -55,7 +59,7 @@ class ReadWords {
   // old or new, and the caller's check of oldest_generation rejects the whole copy.
   void copy_out(std::uint64_t offset, void* to, std::uint64_t bytes) const {
     auto* out = static_cast<std::byte*>(to);
-#if defined(__x86_64__) && !defined(BIFROST_TSAN)
+#if defined(__x86_64__) && !defined(BIFROST_TSAN) && !defined(BIFROST_ASAN)  // neither sees what assembly loads
     // Plain memcpy on racing memory is undefined behaviour; the compiler cannot see into this instruction, and the
     // processor copies whole cache lines. Below that size its start-up cost shows, and words win.
     if (bytes >= kStringCopyBytes) {

@@ -203,7 +203,7 @@ constexpr Word pack_code_key(std::uint32_t magic, std::uint8_t optimization) {
 inline constexpr std::uint64_t kMaxKeyBytes = 1024;
 inline constexpr std::uint64_t kMaxTokenBytes = 1024;
 inline constexpr std::uint64_t kMaxProbes = 1024;                         // slots looked at for one key
-inline constexpr std::uint64_t kMaxChainSteps = 65536;                    // versions walked for one key
+inline constexpr std::uint64_t kMaxChainSteps = 65536;                    // record headers read for one lookup
 inline constexpr std::uint64_t kMaxVariants = control::kCodeTagCapacity;  // of one record
 inline constexpr std::uint64_t kMinSegmentBytes = 1u << 20;
 inline constexpr std::uint64_t kMaxSegmentBytes = std::uint64_t{1} << 40;

@@ -3,9 +3,10 @@
 // Concurrency: any number of reader processes; readers take no locks, make no system calls and write nothing.
 // (I1) A record with created <= generation is never modified (but for its variants and marks words).
 // (I2) Memory of a version superseded at s, and of its variants, is reused only after oldest_generation >= s was
-// stored. (I3) `created` falls strictly along a chain of versions, so that a forged or torn chain cannot loop. (I4)
-// Every offset and length is checked against the heap before it is used: arbitrary bytes cost an answer, never a
-//      crash, and never more than kMaxProbes * kMaxChainSteps loads.
+// stored.
+// (I3) `created` falls strictly along a chain of versions, so that a forged or torn chain cannot loop.
+// (I4) Every offset and length is checked against the heap before it is used, and one lookup reads at most kMaxProbes
+// slots and, over all of them, kMaxChainSteps record headers: arbitrary bytes cost an answer, never a crash.
 // Format: docs/shm-layout.md. Proof of (I1)+(I2) => no torn read: docs/consistency.md section 2.
 #pragma once
 
@@ -109,7 +110,10 @@ class BasicSnapshot {
 
   // One key in either space. Deleted keys are kMiss; keys longer than the limit are kNotMirrored, since the agent
   // cannot hold them.
-  Found find(layout::KeySpace space, std::string_view key) const;
+  Found find(layout::KeySpace space, std::string_view key) const {
+    Steps steps;
+    return find(space, key, steps);
+  }
 
   // Copies `ref.content_bytes` bytes to `to`; kHit, or kSnapshotLost when `to` now holds garbage.
   Lookup copy_content(const RecordRef& ref, void* to) const {
@@ -160,16 +164,28 @@ class BasicSnapshot {
 
   // The record in slot `slot` at this generation, whatever its key; kMiss for an empty slot or a key that did not
   // exist yet. Deleted keys are kHit with kind kAbsent. For walks over the whole table.
-  Found at_slot(SlotNumber slot) const;
+  Found at_slot(SlotNumber slot) const {
+    Steps steps;
+    return at_slot(slot, steps);
+  }
 
   std::uint64_t slot_count() const { return regions_.slot_count; }
 
  private:
   enum class Visit { kVersion, kTooNew, kLost, kDamaged };
 
+  // Record headers that one lookup may still read, however many chains it meets: (I4).
+  struct Steps {
+    std::uint64_t left = layout::kMaxChainSteps;
+    bool take() { return left != 0 && left-- != 0; }
+  };
+
+  Found find(layout::KeySpace space, std::string_view key, Steps& steps) const;
+  Found at_slot(SlotNumber slot, Steps& steps) const;
+
   // Walks from `head` to the version of this generation. kVersion: `ref` is it. kTooNew: every version is newer, and
-  // `ref` is the oldest one (its key tells whose chain this was).
-  Visit walk(RecordOffset head, RecordRef& ref) const;
+  // `ref` is the oldest one (its key tells whose chain this was). kLost also when the steps run out.
+  Visit walk(RecordOffset head, RecordRef& ref, Steps& steps) const;
   bool read_header(RecordOffset at, RecordRef& ref) const;
   bool read_variant(RecordOffset at, VariantRef& variant) const;
   bool key_equals(const RecordRef& ref, std::string_view key) const;
@@ -192,7 +208,7 @@ class BasicSnapshot {
 };
 
 template <class Words>
-Found BasicSnapshot<Words>::find(layout::KeySpace space, std::string_view key) const {
+Found BasicSnapshot<Words>::find(layout::KeySpace space, std::string_view key, Steps& steps) const {
   if (key.size() > layout::kMaxKeyBytes) return {Lookup::kNotMirrored, {}};
   const layout::KeyHash hash = layout::hash_key(space, key);
   SlotNumber slot = hash.first_slot(regions_.slot_count);
@@ -202,7 +218,7 @@ Found BasicSnapshot<Words>::find(layout::KeySpace space, std::string_view key) c
     if (word == 0) return {Lookup::kMiss, {}};  // slots are never freed: nothing lies beyond
     if (layout::slot_fingerprint(word) == hash.fingerprint()) {
       RecordRef ref;
-      const Visit visit = walk(layout::slot_record(word), ref);
+      const Visit visit = walk(layout::slot_record(word), ref, steps);
       if (visit == Visit::kLost) return {Lookup::kSnapshotLost, {}};
       if (visit == Visit::kDamaged) return {Lookup::kDamaged, {}};
       const bool same = ref.shape.space == space && key_equals(ref, key);
@@ -223,7 +239,8 @@ Found BasicSnapshot<Words>::find(layout::KeySpace space, std::string_view key) c
 
 template <class Words>
 FoundNode BasicSnapshot<Words>::find_node(std::string_view name) const {
-  const Found node = find(layout::KeySpace::kNode, name);
+  Steps steps;
+  const Found node = find(layout::KeySpace::kNode, name, steps);
   if (node.status != Lookup::kHit) return {node.status, {}, {}};
   switch (node.record.shape.kind) {
     case layout::RecordKind::kNamespace: return {Lookup::kHit, node.record, {}};
@@ -233,7 +250,7 @@ FoundNode BasicSnapshot<Words>::find_node(std::string_view name) const {
   }
   const std::string_view suffix = node.record.shape.kind == layout::RecordKind::kModule ? ".py" : "/__init__.py";
   if (node.record.link.value >= regions_.slot_count) return {Lookup::kDamaged, {}, {}};
-  const Found file = at_slot(node.record.link);
+  const Found file = at_slot(node.record.link, steps);
   if (file.status == Lookup::kSnapshotLost) return {Lookup::kSnapshotLost, {}, {}};
   const bool fits = file.status == Lookup::kHit && file.record.shape.space == layout::KeySpace::kFile &&
                     file.record.shape.key_bytes == name.size() + suffix.size() &&
@@ -244,12 +261,12 @@ FoundNode BasicSnapshot<Words>::find_node(std::string_view name) const {
 }
 
 template <class Words>
-Found BasicSnapshot<Words>::at_slot(SlotNumber slot) const {
+Found BasicSnapshot<Words>::at_slot(SlotNumber slot, Steps& steps) const {
   // SYNC slot-publish (acquire), as in find().
   const layout::Word word = words_.acquire(regions_.slot_offset(slot));
   if (word == 0) return {Lookup::kMiss, {}};
   RecordRef ref;
-  switch (walk(layout::slot_record(word), ref)) {
+  switch (walk(layout::slot_record(word), ref, steps)) {
     case Visit::kLost: return {Lookup::kSnapshotLost, {}};
     case Visit::kDamaged: return {Lookup::kDamaged, {}};
     case Visit::kTooNew: return {lost() ? Lookup::kSnapshotLost : Lookup::kMiss, {}};
@@ -259,10 +276,10 @@ Found BasicSnapshot<Words>::at_slot(SlotNumber slot) const {
 }
 
 template <class Words>
-typename BasicSnapshot<Words>::Visit BasicSnapshot<Words>::walk(RecordOffset head, RecordRef& ref) const {
+typename BasicSnapshot<Words>::Visit BasicSnapshot<Words>::walk(RecordOffset head, RecordRef& ref, Steps& steps) const {
   RecordOffset at = head;
   std::uint64_t newer = ~std::uint64_t{0};
-  for (std::uint64_t step = 0; step < layout::kMaxChainSteps; ++step) {
+  while (steps.take()) {
     if (!read_header(at, ref) || ref.created.value >= newer) {
       return lost() ? Visit::kLost : Visit::kDamaged;
     }

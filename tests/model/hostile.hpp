@@ -1,11 +1,9 @@
 // hostile.hpp - segments that no writer made: each lacks one thing that readers must not rely on.
 //
-// Every load is checked: aligned, inside the segment, and no more of them than a lookup may need.
+// Every load is checked: aligned, inside the segment, and no more of them than a lookup may need (CheckedWords).
 #pragma once
 
 #include <cstdint>
-#include <cstring>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -15,34 +13,9 @@
 #include "reader_answers.hpp"
 #include "scripts.hpp"
 #include "store_index.hpp"
+#include "tests/common/checked_words.hpp"
 
 namespace bifrost::model {
-
-class CheckedWords {
- public:
-  using Word = layout::Word;
-
-  CheckedWords(const std::vector<Word>* image, std::uint64_t* loads) : image_(image), loads_(loads) {}
-
-  Word acquire(std::uint64_t offset) const { return relaxed(offset); }
-  Word relaxed(std::uint64_t offset) const {
-    if (offset % layout::kWordBytes != 0) throw std::runtime_error("a load that is not aligned");
-    if (offset / layout::kWordBytes >= image_->size()) throw std::runtime_error("a load outside the segment");
-    if (++*loads_ > kMaxLoads) throw std::runtime_error("a lookup that does not end");
-    return (*image_)[offset / layout::kWordBytes];
-  }
-  void fence_acquire() const {}
-  void copy_out(std::uint64_t offset, void* to, std::uint64_t bytes) const {
-    for (std::uint64_t done = 0; done < bytes; done += layout::kWordBytes) {
-      const Word w = relaxed(offset + done);
-      std::memcpy(static_cast<std::byte*>(to) + done, &w, std::min(bytes - done, layout::kWordBytes));
-    }
-  }
-
- private:
-  const std::vector<Word>* image_;
-  std::uint64_t* loads_;
-};
 
 template <class Protocol>
 class HostileSegments {
@@ -86,6 +59,9 @@ class HostileSegments {
     expect_damaged("a table without an end", [this] {
       for (std::uint64_t s = 0; s < regions_.slot_count; ++s) at(regions_.slot_offset({s})) = slot_word(1, {record_});
     });
+    expect_answer(
+        "a table whose every slot leads into a long chain", store_log::kLostAnswer, [this] { chain_everything(); },
+        nullptr, false);
     const std::uint64_t node = slot_record(at(slot_of(KeySpace::kNode, "b"))).value;
     expect_damaged(
         "a link out of the table", [&] { at(node + record::kLink) = std::uint64_t{1} << 40; }, "b");
@@ -179,6 +155,23 @@ class HostileSegments {
     at(there + layout::record::kExtentBytes) = layout::extent_bytes(shape.key_bytes, shape.token_bytes, 2);
     point_to(there);
   }
+  // All slots have the fingerprint of `a.py` and lead to a chain as long as the heap has room for, too new to be seen.
+  void chain_everything() {
+    using namespace layout;
+    const std::uint64_t bytes = extent_bytes(4, 2, 2);
+    std::uint64_t previous = 0;
+    std::uint64_t created = 1000;
+    for (std::uint64_t there = regions_.heap_offset; there + bytes <= regions_.heap_end(); there += bytes) {
+      for (std::uint64_t done = 0; done < bytes; done += kWordBytes) at(there + done) = sound_[(record_ + done) / 8];
+      at(there + record::kCreated) = created++;
+      at(there + record::kPrevious) = previous;
+      at(there + record::kHeaderBytes) ^= 1;  // of another key
+      previous = there;
+    }
+    const std::uint16_t print = slot_fingerprint(at(slot_));
+    for (std::uint64_t s = 0; s < regions_.slot_count; ++s)
+      at(regions_.slot_offset({s})) = slot_word(print, {previous});
+  }
   std::uint64_t slot_of(layout::KeySpace space, std::string_view key) {
     const layout::KeyHash hash = layout::hash_key(space, key);
     SlotNumber slot = hash.first_slot(regions_.slot_count);
@@ -196,17 +189,17 @@ class HostileSegments {
     image_ = sound_;
     poke();
     std::uint64_t loads = 0;
-    const Snapshot snapshot = Snapshot::newest(CheckedWords(&image_, &loads), regions_);
+    const Snapshot snapshot = Snapshot::newest(CheckedWords(&image_, &loads, 2 * kMaxLookupLoads), regions_);
     std::string answer;
     try {
       if (code) {
         answer = store_log::code_answer<typename Protocol::Variant>(snapshot, "a.py");
       } else if (node != nullptr) {
-        answer = node_answer(snapshot, node);
+        answer = store_log::node_answer(snapshot, node);
       } else {
         // Either way of finding the record: by its key, and by its slot, as walks do.
         answer = store_log::name_of(snapshot.at_slot({(slot_ - regions_.slots_offset) / 8}).status);
-        const std::string by_key = file_answer(snapshot, "a.py");
+        const std::string by_key = store_log::file_answer(snapshot, "a.py");
         if (answer != store_log::kDamagedAnswer) answer = by_key;
       }
     } catch (const std::exception& e) {

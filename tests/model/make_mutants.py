@@ -91,6 +91,9 @@ MUTANTS = {
     "links_may_point_anywhere": ("if (node.record.link.value >= regions_.slot_count) return {Lookup::kDamaged, {}, {}};",
                                  ""),
     "links_may_lead_to_other_files": ("file.record.shape.key_bytes == name.size() + suffix.size() &&", ""),
+    "every_chain_has_steps_of_its_own": (
+        "const Visit visit = walk(layout::slot_record(word), ref, steps);",
+        "Steps own;\n      const Visit visit = walk(layout::slot_record(word), ref, own);"),
     "probes_are_not_bounded": ("probe < layout::kMaxProbes", "probe <= ~std::uint64_t{0} - 1"),
 }
 
