@@ -58,6 +58,7 @@ void Timer::stop() {
 
 struct Poller::State {
   uv_poll_t handle{};
+  int events = 0;
   std::function<void(bool, bool)> callback;
 };
 
@@ -74,11 +75,36 @@ Poller::~Poller() {
 
 void Poller::watch(bool readable, bool writable) {
   const int events = (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0);
+  if (events == state_->events) return;  // libuv would tell the kernel again
+  state_->events = events;
   uv_poll_start(&state_->handle, events, [](uv_poll_t* handle, int status, int ready) {
     auto* state = static_cast<State*>(handle->data);
     const auto callback = state->callback;  // a copy: it may destroy the poller
     // An error shows as readable: the read that follows reports it.
     if (callback) callback(status < 0 || (ready & UV_READABLE) != 0, (ready & UV_WRITABLE) != 0);
+  });
+}
+
+struct BeforeWait::State {
+  uv_prepare_t handle{};
+  std::function<void()> callback;
+};
+
+BeforeWait::BeforeWait(uv_loop_t* loop, std::function<void()> on_turn_end) : state_(new State) {
+  state_->callback = std::move(on_turn_end);
+  state_->handle.data = state_;
+  uv_prepare_init(loop, &state_->handle);
+}
+
+BeforeWait::~BeforeWait() {
+  close_and_delete(state_);
+}
+
+void BeforeWait::request() {
+  uv_prepare_start(&state_->handle, [](uv_prepare_t* handle) {
+    uv_prepare_stop(handle);
+    const auto callback = static_cast<State*>(handle->data)->callback;  // a copy: it may destroy this
+    if (callback) callback();
   });
 }
 

@@ -47,6 +47,21 @@ class Poller {
   State* state_;
 };
 
+// Runs once, when the loop has nothing more to do before it waits: what one turn gathered goes out together.
+class BeforeWait {
+ public:
+  BeforeWait(uv_loop_t* loop, std::function<void()> on_turn_end);
+  ~BeforeWait();
+  BeforeWait(const BeforeWait&) = delete;
+  BeforeWait& operator=(const BeforeWait&) = delete;
+
+  void request();
+
+ private:
+  struct State;
+  State* state_;
+};
+
 class SignalWatcher {
  public:
   SignalWatcher(uv_loop_t* loop, int signal, std::function<void()> on_signal);

@@ -14,6 +14,9 @@ LoopLink::LoopLink(uv_loop_t* loop, RedisUrl url, Callbacks callbacks)
     : loop_(loop), url_(std::move(url)), callbacks_(std::move(callbacks)) {
   patience_ = std::make_unique<Timer>(loop_, [this] { break_off("no answer while connecting"); });
   patience_->once(kConnectPatience);
+  flush_ = std::make_unique<BeforeWait>(loop_, [this] {
+    if (!broken_) pump_output();
+  });
   if (url_.transport == RedisUrl::Transport::kUnix) {
     start(url_);
     return;
@@ -68,7 +71,7 @@ void LoopLink::take_handshake_reply(const redisReply& reply) {
 void LoopLink::send(const Command& command) {
   if (broken_ || !link_) return;
   link_->append(command);
-  poller_->watch(true, true);  // flushed by the next on_ready: commands of one turn share a write
+  flush_->request();  // commands of one turn share a write
 }
 
 void LoopLink::pump_output() {

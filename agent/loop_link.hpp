@@ -48,6 +48,7 @@ class LoopLink {
   std::optional<RedisLink> link_;
   std::unique_ptr<Poller> poller_;  // declared after link_: it must go first
   std::unique_ptr<Timer> patience_;
+  std::unique_ptr<BeforeWait> flush_;
   bool connected_ = false;
   bool broken_ = false;
   std::size_t handshake_left_ = 0;

@@ -1,6 +1,7 @@
 // bifrost-agent: mirrors the modules of a Redis into this node's shared memory. docs: README.md, docs/operations.md.
 //
 // Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot start or go on, 2 for wrong usage.
+#include <malloc.h>
 #include <signal.h>
 
 #include <CLI/CLI.hpp>
@@ -19,6 +20,7 @@ namespace {
 
 constexpr int kExitError = 1;
 constexpr int kExitUsage = 2;
+constexpr int kKeptHeapBytes = 8 << 20;
 
 // The settings that make sense for the agent; the others belong to the workers.
 constexpr bifrost::Setting kAgentSettings[] = {
@@ -61,6 +63,8 @@ void drain(uv_loop_t* loop) {
 
 int run_agent(const bifrost::agent::AgentConfig& config) {
   ::signal(SIGPIPE, SIG_IGN);
+  // Replies of a megabyte come and go: not to the kernel and back each time.
+  ::mallopt(M_TRIM_THRESHOLD, kKeptHeapBytes);
   uv_loop_t loop;
   uv_loop_init(&loop);
   int status = 0;

@@ -35,6 +35,7 @@ void Mirror::apply(const Observation& seen) {
     case Observation::Kind::kVanished: return apply_vanished(seen);
     case Observation::Kind::kWrongType: return reject(seen.path, "the key holds no string");
     case Observation::Kind::kTooBig: return reject(seen.path, "larger than --max-module-bytes");
+    case Observation::Kind::kEmpty:
     case Observation::Kind::kLonger:
     case Observation::Kind::kMeasured: return;  // not an answer yet
   }
@@ -82,21 +83,23 @@ void Mirror::reject(std::string_view path, std::string_view reason) {
 }
 
 void Mirror::hold(std::string_view path, Held held) {
-  const std::string key(path);
-  Entry& entry = paths_[key];
+  const auto found = paths_.try_emplace(std::string(path)).first;
+  Entry& entry = found->second;
   entry.held = held;
   entry.deleted_on_purpose = false;
-  set_retained(key, entry, false);
-  set_index_lost(key, entry, false);
+  set_retained(found->first, entry, false);
+  set_index_lost(found->first, entry, false);
 }
 
 void Mirror::set_retained(const std::string& path, Entry& entry, bool retained) {
-  if (entry.retained != retained) retained_count_ += retained ? 1 : std::size_t(-1);
+  if (entry.retained == retained) return;  // a new version starts without marks
+  retained_count_ += retained ? 1 : std::size_t(-1);
   entry.retained = retained;
   writer_.mark(path, layout::Mark::kRetained, retained);
 }
 
 void Mirror::set_index_lost(const std::string& path, Entry& entry, bool lost) {
+  if (entry.index_lost == lost) return;
   entry.index_lost = lost;
   writer_.mark(path, layout::Mark::kIndexLost, lost);
 }

@@ -34,6 +34,9 @@ struct PendingPath {
   bool explicitly_deleted = false;  // the last message about it was a deletion on purpose
   Read read = Read::kSmall;
   std::uint64_t size_bytes = 0;  // kSized
+  // Also ask whether the key exists, for how long, and whether the index lists it. Most reads find a value, which says
+  // all of that by itself: the rest is asked when there is a reason to.
+  bool with_presence = false;
 
   // The most that its answer can hold.
   std::uint64_t answer_bytes() const {
@@ -48,6 +51,7 @@ class RefreshQueue {
   enum class Doubt {
     kUnspecific,  // something happened: says nothing about deletion
     kChanged,     // written, expired, evicted, ...
+    kGone,        // probably gone, for whatever reason
     kDeleted,     // deleted on purpose
   };
   void mark(std::string_view path, StreamPosition at, Doubt doubt = Doubt::kUnspecific);

@@ -101,7 +101,7 @@ void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
   callbacks.on_index = [this] {
     ++position_.value;
     writer_.count(Counter::kEvents);
-    mirror_.for_each_retained([this](const std::string& path) { mark(path); });
+    mirror_.for_each_retained([this](const std::string& path) { mark(path, RefreshQueue::Doubt::kGone); });
     // A path whose key is gone may still have been listed when it was read, and is not known as retained yet.
     queue_.mark_in_flight(position_);
   };
@@ -123,6 +123,10 @@ void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
   callbacks.on_ignored = [this] { writer_.count(Counter::kEventsIgnored); };
   stream_ =
       std::make_unique<ChangeStream>(loop_, options_.url, options_.signal, keyspace_enabled, std::move(callbacks));
+  if (mutated("two-data-connections")) {
+    second_ = std::make_unique<DataConnection>(
+        loop_, options_.url, [] {}, [](const std::string&) {});
+  }
 }
 
 // --- Synchronising ---------------------------------------------------------------------------------------------
@@ -183,9 +187,9 @@ void Session::on_scan_page(const redisReply& page) {
 void Session::finish_scan() {
   scan_running_ = false;
   ++position_.value;
-  mirror_.for_each_unseen([this](const std::string& path) { mark(path); });
+  mirror_.for_each_unseen([this](const std::string& path) { mark(path, RefreshQueue::Doubt::kGone); });
   if (scan_kind_ == ScanKind::kEverything) {
-    mirror_.for_each_retained([this](const std::string& path) { mark(path); });
+    mirror_.for_each_retained([this](const std::string& path) { mark(path, RefreshQueue::Doubt::kGone); });
   }
   sync_end_ = position_;
   if (phase_ == Phase::kScanning) phase_ = Phase::kReading;
@@ -212,16 +216,27 @@ void Session::advance() {
 
 void Session::read_more() {
   while (batches_in_flight_ < kMaxBatchesInFlight && queue_.waiting() != 0) {
-    const auto batch = std::make_shared<Reread>(queue_.take(kMaxBatchPaths, kBatchBytes), options_.max_module_bytes);
-    batch->send([this](const Command& command) { data_->send(command); });
-    data_->expect(batch->commands_before_exec(),
-                  [this, batch, sent = boot_now()](const redisReply& exec, const std::string& error) {
-                    on_batch(*batch, sent, exec, error);
-                  });
+    std::vector<PendingPath> paths = queue_.take(kMaxBatchPaths, kBatchBytes);
+    if (options_.follow_expiry) {
+      for (PendingPath& p : paths) p.with_presence = true;  // for the time to live
+    }
+    const auto batch = std::make_shared<Reread>(std::move(paths), options_.max_module_bytes);
+    DataConnection& data = connection_for_batch();
+    batch->send([&data](const Command& command) { data.send(command); });
+    data.expect(batch->commands_before_exec(),
+                [this, batch, sent = boot_now()](const redisReply& exec, const std::string& error) {
+                  on_batch(*batch, sent, exec, error);
+                });
     ++batches_in_flight_;
     if (mutated("applied-before-read")) queue_.finish_oldest_batch();
   }
   if (scan_running_ && !scan_cursor_.empty() && queue_.waiting() < kScanBacklog) next_scan_page();
+}
+
+// One for all, or a read could be overtaken by an older one.
+DataConnection& Session::connection_for_batch() {
+  if (!second_ || phase_ != Phase::kLive) return *data_;
+  return position_.value % 2 == 0 ? *second_ : *data_;
 }
 
 void Session::on_batch(const Reread& batch, BootTime sent, const redisReply& exec, const std::string& queue_error) {
@@ -239,6 +254,10 @@ void Session::on_batch(const Reread& batch, BootTime sent, const redisReply& exe
 void Session::on_observation(const PendingPath& asked, const Observation& seen, BootTime sent) {
   PendingPath again = asked;
   switch (seen.kind) {
+    case Observation::Kind::kEmpty:
+      again.read = PendingPath::Read::kSmall;
+      again.with_presence = true;
+      return queue_.read_again(std::move(again));
     case Observation::Kind::kLonger:
       again.read = PendingPath::Read::kMeasure;
       return queue_.read_again(std::move(again));

@@ -3,8 +3,9 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
-#include <new>
+#include <iterator>
 
 namespace bifrost {
 
@@ -13,6 +14,8 @@ Result<RedisLink> RedisLink::start(const RedisUrl& url) {
                               ? redisConnectUnixNonBlock(url.path.c_str())
                               : redisConnectNonBlock(url.host.c_str(), url.port);
   if (context == nullptr) return Error{ErrorCode::kNoSpace, "out of memory while connecting to Redis"};
+  // hiredis frees its input buffer whenever it is empty and above this; 16 KiB would be at every batch of modules.
+  context->reader->maxbuf = 2 << 20;
   RedisLink link(context);
   if (context->err != 0) {
     return Error{ErrorCode::kUnreachable, url.display() + ": " + context->errstr};
@@ -29,20 +32,19 @@ Status RedisLink::finish_connect() {
   return Done{};
 }
 
+void RedisLink::append_header(char kind, std::size_t number) {
+  char digits[24];
+  const auto end = std::to_chars(std::begin(digits), std::end(digits), number).ptr;
+  unsent_.push_back(kind);
+  unsent_.append(digits, end).append("\r\n");
+}
+
 void RedisLink::append(const Command& command) {
-  std::vector<const char*> argv;
-  std::vector<std::size_t> lengths;
-  argv.reserve(command.size());
-  lengths.reserve(command.size());
+  append_header('*', command.size());
   for (const std::string_view argument : command) {
-    argv.push_back(argument.data() != nullptr ? argument.data() : "");
-    lengths.push_back(argument.size());
+    append_header('$', argument.size());
+    unsent_.append(argument).append("\r\n");
   }
-  char* formatted = nullptr;
-  const auto bytes = redisFormatCommandArgv(&formatted, static_cast<int>(argv.size()), argv.data(), lengths.data());
-  if (formatted == nullptr || bytes < 0) throw std::bad_alloc();
-  unsent_.append(formatted, static_cast<std::size_t>(bytes));
-  redisFreeCommand(formatted);
 }
 
 Status RedisLink::flush() {

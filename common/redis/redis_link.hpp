@@ -69,6 +69,7 @@ class RedisLink {
     void operator()(redisContext* c) const { redisFree(c); }
   };
   explicit RedisLink(redisContext* context) : context_(context) {}
+  void append_header(char kind, std::size_t number);
 
   std::unique_ptr<redisContext, FreeContext> context_;
   std::string unsent_;

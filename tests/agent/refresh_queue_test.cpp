@@ -104,5 +104,21 @@ TEST(RefreshQueue, WhatMustBeReadAgainStaysPendingAndGoesFirst) {
   EXPECT_THAT(paths(queue.take(10, kPlenty)), ::testing::ElementsAre("giant", "other"));
 }
 
+TEST(RefreshQueue, AsksForPresenceWhereSomethingMayBeGone) {
+  RefreshQueue queue;
+  queue.mark("written.py", {1}, RefreshQueue::Doubt::kChanged);
+  queue.mark("deleted.py", {2}, RefreshQueue::Doubt::kDeleted);
+  queue.mark("written.py", {3}, RefreshQueue::Doubt::kUnspecific);
+  auto batch = queue.take(10, 1 << 20);
+  ASSERT_EQ(batch.size(), 2u);
+  EXPECT_FALSE(batch[0].with_presence);
+  EXPECT_TRUE(batch[1].with_presence);
+  queue.mark_in_flight({4});
+  batch = queue.take(10, 1 << 20);
+  ASSERT_EQ(batch.size(), 2u);
+  EXPECT_TRUE(batch[0].with_presence) << "it may have been read before its deletion";
+  EXPECT_FALSE(batch[0].explicitly_deleted) << "that it is gone does not say why";
+}
+
 }  // namespace
 }  // namespace bifrost::agent

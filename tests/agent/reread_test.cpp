@@ -18,7 +18,10 @@ Reply parsed(const std::string& wire) {
 
 Reread batch_of(std::vector<std::string> paths) {
   std::vector<PendingPath> pending;
-  for (std::string& path : paths) pending.push_back({std::move(path), {1}, false});
+  for (std::string& path : paths) {
+    pending.push_back({std::move(path), {1}, false});
+    pending.back().with_presence = true;
+  }
   return Reread(std::move(pending), 10);
 }
 
@@ -33,6 +36,23 @@ TEST(Reread, AsksForEverythingInOneTransaction) {
       sent, ::testing::ElementsAre("MULTI", "TYPE bifrost:module:index", "PTTL bifrost:module:a.py",
                                    "GETRANGE bifrost:module:a.py 0 10", "SISMEMBER bifrost:module:index a.py", "EXEC"));
   EXPECT_EQ(batch_of({"a.py"}).commands_before_exec(), 5u);
+}
+
+TEST(Reread, AsksForNoMoreThanTheValueWhereNothingIsDoubtful) {
+  std::vector<PendingPath> paths{{"a.py", {1}, false}, {"b.py", {2}, false}, {"c.py", {3}, false}};
+  paths[2].with_presence = true;
+  const Reread batch(paths, 10);
+  std::string sent;
+  batch.send([&](const Command& command) { sent += std::string(command.front()) + " "; });
+  EXPECT_EQ(sent, "MULTI TYPE GETRANGE GETRANGE PTTL GETRANGE SISMEMBER EXEC ");
+  EXPECT_EQ(batch.commands_before_exec(), 7u);
+  std::vector<Observation> seen;
+  const Reply exec = parsed("*6\r\n+set\r\n$4\r\nabcd\r\n$0\r\n\r\n:-2\r\n$0\r\n\r\n:1\r\n");
+  ASSERT_TRUE(batch.read(*exec, [&](const PendingPath&, const Observation& o) { seen.push_back(o); }));
+  EXPECT_EQ(seen[0].kind, Observation::Kind::kValue);
+  EXPECT_EQ(seen[1].kind, Observation::Kind::kEmpty) << "whether it is gone is another question";
+  EXPECT_EQ(seen[2].kind, Observation::Kind::kVanished);
+  EXPECT_EQ(seen[2].index, IndexEntry::kListed);
 }
 
 TEST(Reread, TellsValueAbsenceWrongTypeAndTooBigApart) {
@@ -71,6 +91,7 @@ TEST(Reread, KnowsAMissingIndexFromAnUnusableOne) {
 
 TEST(Reread, MeasuresAndThenReadsByItsSizeWhatIsLong) {
   PendingPath path{"sdk.py", {1}, false};
+  path.with_presence = true;
   const std::string small(PendingPath::kSmallBytes + 1, 'x');
   const auto kind_of = [&](const PendingPath& asked, const std::string& value) {
     Observation::Kind kind = Observation::Kind::kVanished;
