@@ -61,15 +61,19 @@ Result<FileInRedis> RedisFallback::first_of(const std::vector<std::string>& path
       [&](RedisClient& redis, const Deadline& deadline) -> Status {
         std::vector<std::string> keys;
         for (const std::string& path : paths) keys.push_back(contract::key_of(path));
-        // The index first: writers remove the key before the entry. So "listed, but no key" means that it had expired,
-        // or that its removal is under way.
+        // The index before and after: other commands may be executed between any two of these. Listed before says that
+        // it was not deleted yet, listed after that it was not deleted meanwhile (writers remove the key, then the
+        // entry). So "no key, but listed both times" means that it had expired, or that its removal is half done.
         std::vector<Command> commands = {{"EXISTS", contract::kIndexKey}};
         for (const std::string& path : paths) commands.push_back({"SISMEMBER", contract::kIndexKey, path});
         for (const std::string& key : keys) commands.push_back({"GET", key});
+        for (const std::string& path : paths) commands.push_back({"SISMEMBER", contract::kIndexKey, path});
         auto replies = redis.pipeline(commands, deadline);
         if (!replies) return replies.error();
         bool listed = false;
-        for (std::size_t i = 0; i < paths.size(); ++i) listed = listed || says_yes(*(*replies)[1 + i]);
+        for (std::size_t i = 0; i < paths.size(); ++i) {
+          listed = listed || (says_yes(*(*replies)[1 + i]) && says_yes(*(*replies)[1 + 2 * paths.size() + i]));
+        }
         ModuleValueParser parser;
         for (std::size_t i = 0; i < paths.size(); ++i) {
           answer = decode(paths[i], (*replies)[1 + paths.size() + i], parser);

@@ -10,6 +10,7 @@ namespace {
 using Kind = Resolution::Kind;
 
 constexpr std::string_view kInitSuffix = "/__init__.py";
+constexpr int kSecondLooks = 2;
 
 Resolution answer(Kind kind, std::string reason = {}) {
   Resolution r;
@@ -120,6 +121,7 @@ Resolver::MirrorAnswer Resolver::read_record(const View& view, const RecordRef& 
     return {{}, Gap::kNotMirrored, "it is not mirrored: " + std::string(Snapshot::content_in(file, body))};
   }
   MirrorAnswer read;
+  read.retained = file.has(layout::Mark::kRetained);
   read.index_lost = file.has(layout::Mark::kIndexLost);
   read.resolution.kind = Kind::kModule;
   read.resolution.path = std::move(path);
@@ -146,9 +148,19 @@ Resolution Resolver::fill_gap(const View& view, const std::string& node, const M
 
 Resolution Resolver::ask_redis(const View& view, const std::string& node) const {
   auto file = redis_.first_of(candidate_paths(node));
+  // Listed without a key: it expired, or its deletion is half done. If the mirror has not seen it expire, a second look
+  // tells in nearly every case; the one or two round trips are paid by modules that have just gone.
+  for (int look = 0; look < kSecondLooks && file && half_gone(view, node, *file); ++look) {
+    file = redis_.first_of(candidate_paths(node));
+  }
   if (!file) return last_known_good(view, look_in_mirror(view, node), file.error().message);
   if (file->kind == FileInRedis::Kind::kAbsent) return absent_in_redis(view, node, *file);
   return from_file(std::move(*file), node);
+}
+
+bool Resolver::half_gone(const View& view, const std::string& node, const FileInRedis& file) const {
+  if (file.kind != FileInRedis::Kind::kAbsent || !file.listed || view.segment == nullptr) return false;
+  return !look_in_mirror(view, node).retained;
 }
 
 Resolution Resolver::absent_in_redis(const View& view, const std::string& node, const FileInRedis& absent) const {

@@ -52,7 +52,8 @@ class Resolver {
   struct MirrorAnswer {
     Resolution resolution;
     Gap gap = Gap::kNone;
-    std::string reason;  // unless kNone
+    std::string reason;     // unless kNone
+    bool retained = false;  // the agent has seen it expire
     bool index_lost = false;
   };
 
@@ -60,6 +61,8 @@ class Resolver {
   MirrorAnswer look_in_mirror(const View& view, const std::string& node) const;
   MirrorAnswer read_record(const View& view, const RecordRef& file, std::string path) const;
   Resolution ask_redis(const View& view, const std::string& node) const;
+  // Whether the key is gone and the index still lists it, and the mirror does not say why.
+  bool half_gone(const View& view, const std::string& node, const FileInRedis& file) const;
   // When Redis answered "no such key".
   Resolution absent_in_redis(const View& view, const std::string& node, const FileInRedis& absent) const;
   // When Redis did not answer at all: what the segment said, if that may be served.

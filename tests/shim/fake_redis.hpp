@@ -45,6 +45,11 @@ class FakeRedis : public LineServer {
     const std::lock_guard lock(mutex_);
     index_.erase(path);
   }
+  // As erase(), right after the command `name` has been answered `times` more times.
+  void erase_at(const std::string& name, const std::string& path, int times) {
+    const std::lock_guard lock(mutex_);
+    erase_after_ = {name, path, counts_[name] + times};
+  }
   void flush() {
     const std::lock_guard lock(mutex_);
     values_.clear();
@@ -101,7 +106,16 @@ class FakeRedis : public LineServer {
 
   std::string reply_to(const std::vector<std::string>& words) {
     const std::lock_guard lock(mutex_);
-    ++counts_[words[0]];
+    const int count = ++counts_[words[0]];
+    std::string reply = reply_of(words);
+    if (words[0] == erase_after_.command && count == erase_after_.count) {
+      values_.erase(contract::key_of(erase_after_.path));
+      index_.erase(erase_after_.path);
+    }
+    return reply;
+  }
+
+  std::string reply_of(const std::vector<std::string>& words) {
     if (!error_.empty()) return "-" + error_ + "\r\n";
     if (words[0] == "PING") return "+PONG\r\n";
     if (words[0] == "EXISTS") return index_.empty() ? ":0\r\n" : ":1\r\n";
@@ -122,6 +136,11 @@ class FakeRedis : public LineServer {
   std::set<std::string> index_;
   std::map<std::string, int> counts_;
   std::string error_;
+  struct EraseAfter {
+    std::string command;
+    std::string path;
+    int count = 0;
+  } erase_after_;
 };
 
 }  // namespace bifrost

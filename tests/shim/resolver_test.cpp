@@ -194,6 +194,24 @@ TEST_F(ResolverTest, AKeyThatExpiredWithoutBeingDeletedIsServedFromTheMirror) {
   EXPECT_EQ(count(ShimCounter::kRetainedServes), 1u);
 }
 
+TEST_F(ResolverTest, ADeletionThatIsHalfDoneDoesNotBringAnOlderVersionBack) {
+  redis().put("x.py", "x = 2");
+  put("x.py", "x = 1");
+  put("y.py", "y = 1");
+  agent();
+  stop_agent();
+  ASSERT_EQ(begin(), Authority::kRedis);
+  EXPECT_EQ(import("x"), "x = 2");
+  redis().expire("x.py");
+  redis().erase_at("SISMEMBER", "x.py", 2);  // the entry goes while the first question is being answered
+  EXPECT_EQ(import("x"), "<not found>");
+  EXPECT_EQ(count(ShimCounter::kRetainedServes), 0u);
+  redis().add_to_index("x.py");
+  redis().erase_at("GET", "x.py", 4);  // or not before the second one
+  EXPECT_EQ(import("x"), "<not found>");
+  EXPECT_EQ(count(ShimCounter::kRetainedServes), 0u);
+}
+
 TEST_F(ResolverTest, ARedisThatLostEverythingDeletedNothing) {
   put("x.py", "x = 1");
   put("y.py", "y = 1");

@@ -2,7 +2,7 @@
 
 import pytest
 from nemesis.checker import MS, Checker
-from nemesis.history import Read, Write, content_of, version_in
+from nemesis.history import Loss, Read, Write, content_of, version_in
 
 LEASE = 100 * MS
 
@@ -60,6 +60,25 @@ def test_what_is_not_promised_is_not_demanded():
     sweep = write(2, 10, sweep=True)
     assert broken(write(1, 0), sweep, read(1, 20, fresh=True)) == set(), "no message tells of it"
     assert broken(write(1, 0), sweep, read(1, 200)) == {"D-2"}, "a lease later the mirror knows"
+
+
+LOST = [write(1, 0), Loss(10 * MS, 20 * MS), write(2, 30), write(3, 40, alive=False)]
+
+
+def test_what_a_lost_index_had_listed_may_be_kept_until_the_mirror_has_followed():
+    assert broken(*LOST, read(1, 500)) == set(), "written again and deleted unseen"
+    assert broken(*LOST, read(1, 500, "retained")) == set()
+    assert broken(*LOST, read(2, 35, reader="other"), read(1, 500)) == {"D-2"}, "the mirror had followed"
+    assert broken(*LOST[:-1], read(1, 500)) == {"D-2"}, "nobody deleted the newer version"
+    assert broken(*LOST[:-1], read(1, 500, "retained")) == {"D-5"}
+    assert broken(LOST[0], *LOST[2:], read(1, 500)) == {"D-2"}, "nothing was lost"
+
+
+def test_between_a_loss_and_the_agents_look_at_it_a_worker_may_take_it_for_a_deletion():
+    assert broken(*LOST[:2], read(None, 15, "redis")) == set()
+    assert broken(*LOST[:2], read(None, 25, "redis")) == {"D-6"}, "the agent knew by then"
+    assert broken(*LOST[:2], read(None, 15, "shm")) == set(), "the write is younger than a lease"
+    assert broken(*LOST[:2], read(None, 200, "shm")) == {"D-6"}
 
 
 def test_values_say_which_version_they_are_and_whether_they_are_whole():

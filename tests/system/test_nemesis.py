@@ -6,12 +6,13 @@ loss leaves undecided (docs/consistency.md section 3, retention) lasts while a l
 
 import os
 import random
+import re
 
 import pytest
 from nemesis import faults
 from nemesis.mutants import MUTANTS
 from nemesis.run import Run
-from node import BUILD
+from node import BUILD, REPOSITORY
 
 SEED = int(os.environ.get("BIFROST_SEED", "1"))
 
@@ -59,6 +60,14 @@ def test_every_promise_holds_with_one_signal_alone(signal):
 def test_with_drop_no_module_outlives_its_key_by_more_than_a_lease():
     violations = play([faults.expire_silently, faults.reset_connections], agent_arguments=("--on-expiry", "drop"))
     assert not violations, told(violations)
+
+
+def test_every_defect_that_can_be_chosen_is_tried():
+    in_sources = set()
+    for folder in ("agent", "common", "shim"):
+        for file in (REPOSITORY / folder).rglob("*.cpp"):
+            in_sources |= set(re.findall(r'mutated\("([^"]+)"\)', file.read_text()))
+    assert in_sources == {m.defect for m in MUTANTS}
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.defect)

@@ -78,7 +78,11 @@ class Checker:
         self.keys = {key: KeyHistory(of_key) for key, of_key in writes.items()}
         self.losses = [x for x in records if type(x).__name__ == "Loss"]
         self.seen = {}
+        self.mirrored = collections.defaultdict(list)  # what was read from the mirror, by key: (when, version)
         reads = [r for r in records if type(r).__name__ == "Read"]
+        for r in reads:
+            if r.source == "shm" and r.version is not None:
+                self.mirrored[r.key].append((r.ended, r.version))
         # In the order of each reader: it is one process with one thread.
         for r in reads:
             self.check_read(r)
@@ -123,18 +127,20 @@ class Checker:
         return None
 
     def hidden_by_a_loss(self, history, r):
-        """Workers that ask Redis cannot tell a deletion from a loss: until the agent has looked at what is left, and later
-        for modules that are older than the loss, while the mirror does not follow."""
-        written = history.by_version.get(r.version)
-        due = history.by_version.get(self.required(history, r))
-        if written and due and not due.alive:
-            # Lost, written again and deleted while nobody followed: kept, as what a lost index had listed is.
-            return any(written.begun < x.ended and x.begun < r.ended for x in self.losses)
-        if r.source == "redis" and r.version is None:
-            return any(x.begun < r.ended and r.begun < x.ended for x in self.losses)
-        if r.source == "retained" and r.version is not None:
-            return any(history.by_version[r.version].begun < x.ended and x.begun < r.ended for x in self.losses)
-        return False
+        """Whether consistency.md section 3 leaves this answer open, because Redis had lost its data.
+
+        Until the agent has seen the loss, a worker that asks Redis cannot tell a deletion from it. And a module that was
+        lost, then written again and deleted while the mirror did not follow, is still what a lost index had listed: it
+        is kept. Not so once anybody has read a later version from the mirror.
+        """
+        losses = [x for x in self.losses if x.begun < r.ended]
+        if r.version is None:
+            return r.source == "redis" and any(r.begun < x.ended for x in losses)
+        written = history.by_version[r.version]
+        lost = any(written.begun < x.ended for x in losses)
+        deleted = any(not w.alive and w.version > r.version and w.begun <= r.ended for w in history.writes)
+        followed = any(version > r.version and ended < r.begun for ended, version in self.mirrored[r.key])
+        return lost and deleted and not followed
 
     def seen_by(self, r, history):
         """The newest version that this reader has read. A sweep may be seen in Redis a lease before the mirror knows of it."""

@@ -161,7 +161,7 @@ def restart_redis_empty(run):
         run.forget_data()
         run.forget_alive()
         run.redis.start()
-        run.node.wait("--ready")
+    note_loss(run, begun)
 
 
 def switch_notifications_off(run):

@@ -46,6 +46,13 @@ def slow_messages(run):
     run.agent_proxy.heal()
 
 
+def slow_second_connection(run):
+    run.agent_proxy.only = 3  # after data and subscription
+    run.agent_proxy.delay_s["to_client"] = 0.15
+    run.let_pass(2.0)
+    run.agent_proxy.heal()
+
+
 def outside_readers_lose_the_agent(run):
     """Readers go to Redis for a while and come back to a mirror whose data connection is slow."""
     for _ in range(4):
@@ -63,6 +70,7 @@ MUTANTS = [
     Mutant("snapshot-before-subscribe", ("D-2", "D-4", "D-5", "D-6"), (reconnect_while_answers_are_slow,),
            writer_pause_s=0.05),
     Mutant("no-canary", ("D-2", "D-5", "D-6"), (faults.swap_databases,)),
+    Mutant("two-data-connections", ("D-2", "D-4", "D-5", "D-6"), (slow_second_connection,)),
     # Half of a group takes three questions, and the subscription is slower than the re-reads.
     Mutant("no-group-fence", ("D-10",), (slow_messages,), long_values=True, writer_pause_s=0.015),
     Mutant("ttl-ignored", ("D-3",), (faults.expire_silently,), agent=("--on-expiry", "drop")),

@@ -2,7 +2,7 @@
 
 held       nothing moves, connections stay open (pause, half-open peer)       swallow   input is read and thrown away
 delay_s    {"to_redis": s, "to_client": s}: one direction, or both            dribble   one byte at a time
-only       "odd" or "even": the faults hit only every second connection
+only       "odd" or "even": the faults hit only every second connection; a number: only the connection accepted as that
 """
 
 import collections
@@ -17,8 +17,8 @@ import time
 class Flow:
     """One direction of one connection."""
 
-    def __init__(self, source, sink, direction, odd):
-        self.source, self.sink, self.direction, self.odd = source, sink, direction, odd
+    def __init__(self, source, sink, direction, number):
+        self.source, self.sink, self.direction, self.number = source, sink, direction, number
         self.waiting = collections.deque()  # (due, bytes)
         self.ended = False
 
@@ -100,12 +100,12 @@ class FaultProxy:
         self.accepted += 1
         for sock in (client, server):
             sock.setblocking(False)
-        self.flows += [Flow(client, server, "to_redis", self.accepted % 2 == 1),
-                       Flow(server, client, "to_client", self.accepted % 2 == 1)]
+        self.flows += [Flow(client, server, "to_redis", self.accepted),
+                       Flow(server, client, "to_client", self.accepted)]
         return None
 
     def _hit(self, flow):
-        return self.only is None or flow.odd == (self.only == "odd")
+        return self.only in (None, flow.number, "odd" if flow.number % 2 == 1 else "even")
 
     def _run(self):
         while not self.stopping:

@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import pathlib
 import random
 import shutil
 import subprocess
@@ -11,7 +13,7 @@ import time
 import redis
 
 from nemesis.checker import Checker
-from nemesis.history import load
+from nemesis.history import load, now
 from nemesis.proxy import FaultProxy
 from nemesis.writers import History, Writer
 from node import BUILD, REPOSITORY, Node, RedisServer, eventually
@@ -42,6 +44,7 @@ class Run:
         self.readers = []
         self.others = []
         self.faults_done = []
+        self.fault_times = []  # for people
         self.group_giveups = 0
 
     # --- Parts ---------------------------------------------------------------------------------------------------
@@ -167,7 +170,9 @@ class Run:
     def play(self, faults):
         for fault in faults:
             self.faults_done.append(fault.__name__)
+            begun = now()
             fault(self)
+            self.fault_times.append(f"{begun} {now()} {fault.__name__}")
             self.let_pass(self.random.uniform(0.05, 0.2))
         self.recover()
 
@@ -187,4 +192,16 @@ class Run:
         self.history.close()
         records = list(load(self.history.path, *self.read_histories))
         checker = Checker(int(self.lease_s * 1e9), int(SLACK_S * 1e9), group_giveups=self.group_giveups + self.giveups_of_agent())
-        return checker.check(records), records
+        violations = checker.check(records)
+        if violations:
+            self.keep_evidence()
+        return violations, records
+
+    def keep_evidence(self):
+        """What was noted down and logged, for who has to explain a violation: in the folder BIFROST_EVIDENCE."""
+        if folder := os.environ.get("BIFROST_EVIDENCE"):
+            kept = pathlib.Path(folder) / f"seed{self.seed}-{time.monotonic_ns()}"
+            kept.mkdir(parents=True)
+            for file in [*self.node.directory.glob("*.jsonl"), *self.node.directory.glob("agent-*.log")]:
+                shutil.copy(file, kept)
+            (kept / "faults.txt").write_text("\n".join(self.fault_times) + "\n")
