@@ -1,7 +1,5 @@
 #include "shim/process_state.hpp"
 
-#include <charconv>
-
 namespace bifrost {
 namespace {
 
@@ -21,17 +19,6 @@ Result<std::string> workspace_of(const Settings& settings) {
     return invalid(settings, Setting::kWorkspace, "an absolute path below /");
   }
   return root;
-}
-
-Result<Trust> trust_of(const Settings& settings) {
-  const std::string& text = settings.get(Setting::kAgentUid);
-  if (text.empty()) return Trust{};
-  uid_t uid = 0;
-  const auto [end, err] = std::from_chars(text.data(), text.data() + text.size(), uid);
-  if (err != std::errc() || end != text.data() + text.size()) {
-    return invalid(settings, Setting::kAgentUid, "a numeric user id");
-  }
-  return Trust{uid};
 }
 
 Status check_choice(const Settings& settings, Setting id, std::string_view a, std::string_view b) {

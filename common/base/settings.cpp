@@ -26,7 +26,7 @@ const std::array<SettingInfo, static_cast<std::size_t>(Setting::kCount)>& settin
       {Setting::kAutoload, "autoload", "BIFROST_AUTOLOAD", "", "1: install the hook when the interpreter starts"},
       {Setting::kDisable, "disable", "BIFROST_DISABLE", "", "1: install_virtual_import_hook() does nothing"},
       {Setting::kAgentUid, "agent_uid", "BIFROST_AGENT_UID", "",
-       "uid whose segment is trusted besides root's and one's own"},
+       "the agent's user, number or name: its segment is trusted besides root's and one's own"},
       {Setting::kSize, "size", "BIFROST_SIZE", "32M", "size of the first segment"},
       {Setting::kMaxSize, "max_size", "BIFROST_MAX_SIZE", "4G", "size up to which successors may grow"},
       {Setting::kSignal, "signal", "BIFROST_SIGNAL", "auto", "change signals: auto, both, keyspace or tracking"},

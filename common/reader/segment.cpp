@@ -43,9 +43,11 @@ Status check_trust(const std::string& path, const struct stat& st, const Trust& 
   const bool owner_trusted =
       st.st_uid == 0 || st.st_uid == ::geteuid() || (trust.agent_uid && st.st_uid == *trust.agent_uid);
   if (!owner_trusted) {
-    return Error{ErrorCode::kUntrusted,
-                 path + " belongs to uid " + std::to_string(st.st_uid) +
-                     ", which is neither root, this user nor BIFROST_AGENT_UID: its code would not be trustworthy"};
+    return Error{
+        ErrorCode::kUntrusted,
+        path + " belongs to uid " + std::to_string(st.st_uid) +
+            ", which is neither root, this user nor BIFROST_AGENT_UID: its code would not be trustworthy. If the "
+            "agent runs as that user, set BIFROST_AGENT_UID to it"};
   }
   if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
     return Error{ErrorCode::kUntrusted, path + " is writable by group or others: remove it and restart bifrost-agent"};

@@ -24,13 +24,9 @@
 #include "common/layout/counters.hpp"
 #include "common/reader/control_block.hpp"
 #include "common/reader/snapshot.hpp"
+#include "common/reader/trust.hpp"
 
 namespace bifrost {
-
-// Whose files may be executed: root's, one's own, and the agent's when it runs as a user of its own.
-struct Trust {
-  std::optional<uid_t> agent_uid;
-};
 
 // Which file a segment is, to notice that the name now means another one.
 struct FileIdentity {

@@ -19,7 +19,7 @@ TEST(ProcessStateTest, RefusesSettingsThatMakeNoSenseAndNamesThem) {
                                                  {Setting::kWorkspace, "/"},
                                                  {Setting::kPrecedence, "first"},
                                                  {Setting::kOnStale, "ignore"},
-                                                 {Setting::kAgentUid, "nobody"}};
+                                                 {Setting::kAgentUid, "no such user"}};
   for (const auto& [id, value] : bad) {
     const auto state = state_with(id, value);
     ASSERT_FALSE(state) << value;
@@ -27,6 +27,11 @@ TEST(ProcessStateTest, RefusesSettingsThatMakeNoSenseAndNamesThem) {
     EXPECT_NE(state.error().message.find(setting_info(id).key), std::string::npos) << state.error().message;
     EXPECT_NE(state.error().message.find(value), std::string::npos) << state.error().message;
   }
+}
+
+TEST(ProcessStateTest, TheAgentsUserIsANumberOrAName) {
+  EXPECT_TRUE(state_with(Setting::kAgentUid, "996"));
+  EXPECT_TRUE(state_with(Setting::kAgentUid, "root"));
 }
 
 TEST(ProcessStateTest, TranslatesBetweenFilesAndStorage) {

@@ -144,7 +144,8 @@ def test_the_file_of_a_stranger_is_7_unless_it_is_the_agents_user(cachectl, stag
     os.chown(stage.segment, NOBODY, NOBODY)
     assert cachectl("status").returncode == 7
     assert cachectl("--agent-uid", str(NOBODY), "status").returncode == 0
-    assert cachectl("--agent-uid", "nobody", "status").returncode == 1
+    assert cachectl("--agent-uid", "nobody", "status").returncode == 0
+    assert cachectl("--agent-uid", "no-such-user", "status").returncode == 1
 
 
 @as_root

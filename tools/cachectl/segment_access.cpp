@@ -1,10 +1,6 @@
 #include "tools/cachectl/segment_access.hpp"
 
 #include <poll.h>
-#include <sys/types.h>
-
-#include <charconv>
-#include <string>
 
 #include "tools/cachectl/health.hpp"
 #include "tools/cachectl/interruption.hpp"
@@ -13,18 +9,9 @@
 namespace bifrost::cachectl {
 
 Result<std::shared_ptr<const Segment>> attach_segment(const Settings& settings) {
-  Trust trust;
-  const std::string& uid = settings.get(Setting::kAgentUid);
-  if (!uid.empty()) {
-    uid_t number = 0;
-    const auto [end, err] = std::from_chars(uid.data(), uid.data() + uid.size(), number);
-    if (err != std::errc() || end != uid.data() + uid.size()) {
-      return Error{ErrorCode::kInvalidArgument,
-                   settings.entry(Setting::kAgentUid).origin + ": `" + uid + "` is not a numeric user id"};
-    }
-    trust.agent_uid = number;
-  }
-  return Segment::attach(settings.get(Setting::kSegmentDir), trust);
+  const auto trust = trust_of(settings);
+  if (!trust) return trust.error();
+  return Segment::attach(settings.get(Setting::kSegmentDir), *trust);
 }
 
 Result<std::shared_ptr<const Segment>> attach_segment(const Context& context) {
