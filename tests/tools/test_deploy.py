@@ -1,11 +1,13 @@
 """What `cmake --install` puts in place, and the service unit as systemd itself judges it."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 
 import pytest
+import yaml
 
 from cachectl_runner import BUILD, REPOSITORY
 
@@ -58,3 +60,71 @@ def test_the_example_configuration_is_accepted():
                             "--print-config"], capture_output=True, text=True, env={})
     assert shown.returncode == 0, shown.stderr
     assert "metrics = 127.0.0.1:9464" in shown.stdout
+
+
+# --- containers and Kubernetes ----------------------------------------------------------------------------------------
+
+KUBERNETES = REPOSITORY / "deploy" / "kubernetes"
+CONTAINERFILE = REPOSITORY / "deploy" / "container" / "Containerfile"
+
+
+def manifests():
+    return [document for file in sorted(KUBERNETES.glob("*.yaml")) for document in yaml.safe_load_all(file.read_text())]
+
+
+def pod_of(kind):
+    return next(m for m in manifests() if m["kind"] == kind)["spec"]["template"]["spec"]
+
+
+def agent_flags():
+    shown = subprocess.run([BUILD / "bin" / "bifrost-agent", "--help"], capture_output=True, text=True).stdout
+    return set(re.findall(r"--[a-z-]+", shown))
+
+
+@pytest.mark.parametrize("kind", ["DaemonSet", "Deployment"])
+def test_pods_are_confined(kind):
+    pod = pod_of(kind)
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["automountServiceAccountToken"] is False
+    for container in pod["containers"] + pod.get("initContainers", []):
+        rights = container["securityContext"]
+        assert (rights["readOnlyRootFilesystem"], rights["allowPrivilegeEscalation"]) == (True, False), container["name"]
+        assert rights["capabilities"]["drop"] == ["ALL"], container["name"]
+        assert {"requests", "limits"} <= container["resources"].keys(), container["name"]
+        assert {m["name"] for m in container["volumeMounts"]} <= {v["name"] for v in pod["volumes"]}, container["name"]
+
+
+def test_workers_mount_the_agents_directory_read_only_and_trust_its_user():
+    agent, worker = pod_of("DaemonSet"), pod_of("Deployment")
+
+    def segment(pod):
+        path = next(v["hostPath"]["path"] for v in pod["volumes"] if v["name"] == "segment")
+        return path, next(m for m in pod["containers"][0]["volumeMounts"] if m["name"] == "segment")
+
+    assert segment(agent)[0] == segment(worker)[0]
+    assert segment(worker)[1]["readOnly"] is True
+    assert "readOnly" not in segment(agent)[1]
+    variables = {v["name"]: v["value"] for v in worker["containers"][0]["env"]}
+    assert variables["BIFROST_AGENT_UID"] == str(agent["securityContext"]["runAsUser"])
+    assert variables["BIFROST_SEGMENT_DIR"] == segment(worker)[1]["mountPath"]
+    assert agent["securityContext"]["runAsGroup"] in worker["securityContext"]["supplementalGroups"]
+
+
+def test_the_agents_container_is_started_and_probed_as_it_can_be():
+    container = pod_of("DaemonSet")["containers"][0]
+    used = {word for word in container["args"] if word.startswith("--")}
+    assert used and used <= agent_flags()
+    port = container["ports"][0]
+    assert container["args"][container["args"].index("--metrics") + 1].endswith(f":{port['containerPort']}")
+    assert container["livenessProbe"]["httpGet"] == {"path": "/livez", "port": port["name"]}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": port["name"]}
+
+
+def test_the_image_runs_as_the_user_that_the_manifests_name():
+    text = CONTAINERFILE.read_text()
+    user = pod_of("DaemonSet")["securityContext"]
+    assert re.findall(r"^USER (.*)$", text, re.MULTILINE) == [f"{user['runAsUser']}:{user['runAsGroup']}"]
+    command = re.search(r"^CMD (\[.*\])$", text, re.MULTILINE)[1]
+    assert set(re.findall(r"--[a-z-]+", command)) <= agent_flags()
+    for script in re.findall(r"/source/(tools/\S+)", text):
+        assert os.access(REPOSITORY / script, os.X_OK), script
