@@ -161,7 +161,7 @@ def restart_redis_empty(run):
         run.forget_data()
         run.forget_alive()
         run.redis.start()
-    note_loss(run, begun)
+        note_loss(run, begun)  # before a writer comes back: the agent could not tell otherwise (consistency.md section 3)
 
 
 def switch_notifications_off(run):
