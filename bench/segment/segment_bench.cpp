@@ -1,238 +1,262 @@
-// segment_bench.cpp - what does one lookup cost beside LMDB, and one copy beside memcpy?
+// segment_bench.cpp - what does one lookup cost beside LMDB and a hash map in the process, one copy beside memcpy, and
+// what do other readers and a writer at full speed cost a reader?
 //
-// Same process, same keys, same values (modules of 7 KiB), the newest generation renewed before each lookup as LMDB's
-// read transaction is. Peers run interleaved, repeatedly; the ratios are those of the medians, printed at the end
-// beside the budget. Run: build/release/bin/segment-bench [--modules=N] [any Google Benchmark flag]
+// Same process, same keys, same values; the newest generation is renewed before each lookup as LMDB's read transaction
+// is. Peers run interleaved, repeatedly; ratios are those of medians, beside the budget.
+// Run: build/release/bin/segment-bench [--modules=4000,100000,1000000] [--json=FILE] [--no-processes]
+//      [any Google Benchmark flag]
 #include <benchmark/benchmark.h>
-#include <lmdb.h>
-#include <stdlib.h>
+#include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <map>
 #include <memory>
-#include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "common/reader/segment.hpp"
-#include "common/writer/segment_writer.hpp"
+#include "processes.hpp"
+#include "report.hpp"
+#include "steps.hpp"
+#include "stores.hpp"
 
+namespace bifrost::bench {
 namespace {
-
-constexpr std::size_t kSourceBytes = 7 * 1024;
-constexpr std::size_t kCopyBytes = 8 * 1024;
-constexpr std::size_t kLookups = 4096;  // keys visited in a fixed random order, longer than a branch predictor's memory
-
-[[noreturn]] void die(const std::string& why) {
-  std::fprintf(stderr, "segment-bench: %s\n", why.c_str());
-  std::exit(1);
-}
-
-// One corpus in both stores, removed at exit.
-class Stores {
- public:
-  explicit Stores(std::size_t modules) {
-    std::string pattern = "/dev/shm/bifrost-bench-XXXXXX";
-    if (::mkdtemp(pattern.data()) == nullptr) die("cannot make a directory in /dev/shm");
-    dir_ = pattern;
-    for (std::size_t i = 0; i < modules; ++i) {
-      paths_.push_back("area" + std::to_string(i % 97) + "/package" + std::to_string(i % 1009) + "/module" +
-                       std::to_string(i) + ".py");
-    }
-    fill_segment();
-    fill_lmdb();
-    std::mt19937 random(42);
-    for (std::size_t i = 0; i < kLookups; ++i) {
-      hits_.push_back(paths_[random() % paths_.size()]);
-      misses_.push_back("area" + std::to_string(i % 97) + "/absent" + std::to_string(random()) + ".py");
-    }
-  }
-  ~Stores() {
-    mdb_txn_abort(transaction_);
-    mdb_env_close(environment_);
-    writer_.reset();
-    std::filesystem::remove_all(dir_);
-  }
-  Stores(const Stores&) = delete;
-  Stores& operator=(const Stores&) = delete;
-
-  const bifrost::Segment& segment() const { return *segment_; }
-  const std::string& hit(std::size_t i) const { return hits_[i % kLookups]; }
-  const std::string& miss(std::size_t i) const { return misses_[i % kLookups]; }
-
-  bool lmdb_get(const std::string& key, MDB_val& value) {
-    if (mdb_txn_renew(transaction_) != 0) die("mdb_txn_renew failed");
-    MDB_val k{key.size(), const_cast<char*>(key.data())};
-    const int found = mdb_get(transaction_, database_, &k, &value);
-    mdb_txn_reset(transaction_);
-    return found == 0;
-  }
-
- private:
-  void fill_segment() {
-    const std::uint64_t size = std::max<std::uint64_t>(32u << 20, paths_.size() * (kSourceBytes + 1024) * 3 / 2);
-    auto writer = bifrost::SegmentWriter::create(
-        {dir_, size, size * 2, {"bench", "", "/", 0, std::chrono::milliseconds(1000)}, {}});
-    if (!writer) die(writer.error().message);
-    writer_ = std::move(*writer);
-    const std::string source(kSourceBytes, 'x');
-    for (const std::string& path : paths_) writer_->put_source(path, source, "hash");
-    writer_->put_source("copy.py", std::string(kCopyBytes, 'c'), "hash");
-    if (!writer_->commit()) die("cannot publish the segment");
-    auto segment = bifrost::Segment::attach(dir_);
-    if (!segment) die(segment.error().message);
-    segment_ = *segment;
-  }
-  void fill_lmdb() {
-    const std::string path = dir_ + "/lmdb";
-    mdb_env_create(&environment_);
-    mdb_env_set_mapsize(environment_, paths_.size() * kSourceBytes * 3 + (64u << 20));
-    if (mdb_env_open(environment_, path.c_str(), MDB_NOSUBDIR | MDB_NOSYNC | MDB_NOMETASYNC, 0600) != 0) {
-      die("cannot open LMDB");
-    }
-    MDB_txn* txn = nullptr;
-    mdb_txn_begin(environment_, nullptr, 0, &txn);
-    mdb_dbi_open(txn, nullptr, 0, &database_);
-    const std::string source(kSourceBytes, 'x');
-    for (const std::string& key : paths_) {
-      MDB_val k{key.size(), const_cast<char*>(key.data())};
-      MDB_val v{source.size(), const_cast<char*>(source.data())};
-      if (mdb_put(txn, database_, &k, &v, 0) != 0) die("cannot fill LMDB");
-    }
-    if (mdb_txn_commit(txn) != 0) die("cannot commit to LMDB");
-    mdb_txn_begin(environment_, nullptr, MDB_RDONLY, &transaction_);
-    mdb_txn_reset(transaction_);
-  }
-
-  std::string dir_;
-  std::vector<std::string> paths_;
-  std::vector<std::string> hits_;
-  std::vector<std::string> misses_;
-  std::unique_ptr<bifrost::SegmentWriter> writer_;
-  std::shared_ptr<const bifrost::Segment> segment_;
-  MDB_env* environment_ = nullptr;
-  MDB_txn* transaction_ = nullptr;
-  MDB_dbi database_ = 0;
-};
 
 std::unique_ptr<Stores> stores;
 
 void find_hit(benchmark::State& state) {
   std::size_t i = 0;
   for (auto _ : state) {
-    const bifrost::Found found = stores->segment().snapshot().find_file(stores->hit(i++));
-    if (found.status != bifrost::Lookup::kHit) die("a hit missed");
+    const Found found = stores->segment().snapshot().find_file(stores->hits()[i++]);
+    if (found.status != Lookup::kHit) die("a hit missed");
     benchmark::DoNotOptimize(found);
   }
 }
 void find_miss(benchmark::State& state) {
   std::size_t i = 0;
   for (auto _ : state) {
-    const bifrost::Found found = stores->segment().snapshot().find_file(stores->miss(i++));
-    if (found.status != bifrost::Lookup::kMiss) die("a miss hit");
+    const Found found = stores->segment().snapshot().find_file(stores->misses()[i++]);
+    if (found.status != Lookup::kMiss) die("a miss hit");
     benchmark::DoNotOptimize(found);
   }
 }
-void lmdb_hit(benchmark::State& state) {
+void lmdb(benchmark::State& state, const Questions& questions, bool renew, bool there) {
   std::size_t i = 0;
   MDB_val value;
   for (auto _ : state) {
-    if (!stores->lmdb_get(stores->hit(i++), value)) die("an LMDB hit missed");
+    if (stores->lmdb_get(questions[i++], value, renew) != there) die("LMDB answers otherwise");
     benchmark::DoNotOptimize(value);
   }
 }
-void lmdb_miss(benchmark::State& state) {
+void map_hit(benchmark::State& state) {
   std::size_t i = 0;
-  MDB_val value;
-  for (auto _ : state) benchmark::DoNotOptimize(stores->lmdb_get(stores->miss(i++), value));
+  for (auto _ : state) benchmark::DoNotOptimize(stores->map().find(stores->hits()[i++])->second.data());
 }
-// Both copies go between buffers of the same alignment: a page's worth of difference would measure that instead.
-alignas(64) char copy_from[kCopyBytes];
-alignas(64) char copy_to[kCopyBytes];
 
-void copy_8k(benchmark::State& state) {
+// Both copies go between buffers of the same alignment: a page's worth of difference would measure that instead.
+alignas(64) char copy_from[kCopyBytes[4]];
+alignas(64) char copy_to[kCopyBytes[4]];
+
+void copy(benchmark::State& state, std::size_t bytes) {
+  const std::string path = Stores::copy_path(bytes);
   for (auto _ : state) {
-    const bifrost::Snapshot snapshot = stores->segment().snapshot();
-    const bifrost::Found found = snapshot.find_file("copy.py");
-    if (snapshot.copy_content(found.record, copy_to) != bifrost::Lookup::kHit) die("a copy was lost");
+    const Snapshot snapshot = stores->segment().snapshot();
+    const Found found = snapshot.find_file(path);
+    if (snapshot.copy_content(found.record, copy_to) != Lookup::kHit) die("a copy was lost");
     benchmark::DoNotOptimize(&copy_to);
   }
 }
-void memcpy_8k(benchmark::State& state) {
+void plain_copy(benchmark::State& state, std::size_t bytes) {
   for (auto _ : state) {
     const char* source = copy_from;
     benchmark::DoNotOptimize(source);
-    std::memcpy(copy_to, source, kCopyBytes);
+    std::memcpy(copy_to, source, bytes);
     benchmark::DoNotOptimize(&copy_to);
     benchmark::ClobberMemory();
   }
 }
 
-// Collects the time of every repetition, for the medians.
-class Medians : public benchmark::ConsoleReporter {
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+// Collects the time of every repetition, in ns, instead of printing it.
+class Collector : public benchmark::BenchmarkReporter {
  public:
+  bool ReportContext(const Context&) override { return true; }
   void ReportRuns(const std::vector<Run>& runs) override {
     for (const Run& run : runs) {
-      if (run.run_type == Run::RT_Iteration) times_[run.run_name.function_name].push_back(run.GetAdjustedCPUTime());
+      if (run.run_type != Run::RT_Iteration) continue;
+      const double to_ns = 1e9 / benchmark::GetTimeUnitMultiplier(run.time_unit);
+      times_[run.run_name.function_name].push_back(run.GetAdjustedCPUTime() * to_ns);
     }
   }
-  double of(const std::string& name) {
-    std::vector<double>& t = times_[name];
-    if (t.empty()) return 0;
-    std::sort(t.begin(), t.end());
-    return t[t.size() / 2];
+  double of(const std::string& name) const {
+    const auto found = times_.find(name);
+    return found == times_.end() ? 0 : median(found->second);
   }
 
  private:
   std::map<std::string, std::vector<double>> times_;
 };
 
-void print_ratio(Medians& medians, const char* what, const char* ours, const char* peer, double reach) {
-  const double a = medians.of(ours);
-  const double b = medians.of(peer);
-  if (a <= 0 || b <= 0) return;  // filtered out on the command line
-  std::printf("%-26s %10.1f ns   %-10s %10.1f ns   ratio %5.2f   budget <= %4.2f   %s\n", what, a, peer, b, a / b,
-              reach, a / b <= reach ? "met" : "MISSED");
+std::string size_name(std::size_t bytes) {
+  if (bytes < 1024) return fmt::format("{} B", bytes);
+  return bytes < 1024 * 1024 ? fmt::format("{} KiB", bytes / 1024) : fmt::format("{} MiB", bytes / 1024 / 1024);
 }
 
-}  // namespace
+// Returns the time of a hit, for the comparison of table sizes.
+double one_process(Report& report) {
+  benchmark::ClearRegisteredBenchmarks();
+  benchmark::RegisterBenchmark("find_hit", find_hit);
+  benchmark::RegisterBenchmark("lmdb_hit", [](auto& s) { lmdb(s, stores->hits(), true, true); });
+  benchmark::RegisterBenchmark("lmdb_hit_within", [](auto& s) { lmdb(s, stores->hits(), false, true); });
+  benchmark::RegisterBenchmark("map_hit", map_hit);
+  benchmark::RegisterBenchmark("find_miss", find_miss);
+  benchmark::RegisterBenchmark("lmdb_miss", [](auto& s) { lmdb(s, stores->misses(), true, false); });
+  for (const std::size_t bytes : kCopyBytes) {
+    benchmark::RegisterBenchmark(("copy_" + size_name(bytes)).c_str(), [bytes](auto& s) { copy(s, bytes); });
+    benchmark::RegisterBenchmark(("memcpy_" + size_name(bytes)).c_str(), [bytes](auto& s) { plain_copy(s, bytes); });
+  }
+  Collector times;
+  benchmark::RunSpecifiedBenchmarks(&times);
+  const auto row = [&](const std::string& what, const char* ours, const std::string& peer, const char* theirs,
+                       std::optional<double> budget) {
+    report.add({stores->modules(), what, times.of(ours), peer, times.of(theirs), "ns", budget, true});
+  };
+  row("find, hit", "find_hit", "LMDB, renewed", "lmdb_hit", 0.25);
+  row("find, hit", "find_hit", "LMDB, one transaction", "lmdb_hit_within", {});
+  row("find, hit", "find_hit", "unordered_map", "map_hit", {});
+  row("find, miss", "find_miss", "find, hit", "find_hit", 0.6);
+  row("find, miss", "find_miss", "LMDB's miss, renewed", "lmdb_miss", {});
+  for (const std::size_t bytes : kCopyBytes) {
+    const std::string size = size_name(bytes);
+    const auto budget = bytes == 8192 ? std::optional<double>(1.15) : std::nullopt;
+    row("find and copy " + size + ", hot", ("copy_" + size).c_str(), "memcpy", ("memcpy_" + size).c_str(), budget);
+  }
+  return times.of("find_hit");
+}
 
-int main(int argc, char** argv) {
-  std::size_t modules = 4000;
+void several_processes(Report& report) {
+  constexpr int kRounds = 5;
+  constexpr int kMilliseconds = 300;
+  const std::pair<int, Writing> setups[] = {
+      {1, Writing::kNone}, {2, Writing::kNone}, {1, Writing::kUniform}, {1, Writing::kOneHotKey}};
+  std::map<std::pair<int, Writing>, std::vector<Readings>> all;
+  for (int round = 0; round < kRounds; ++round) {
+    for (const auto& [readers, writing] : setups) {
+      all[{readers, writing}].push_back(read_for(*stores, readers, writing, kMilliseconds));
+    }
+  }
+  const auto middle = [&](int readers, Writing writing, auto member) {
+    std::vector<double> values;
+    for (const Readings& r : all.at({readers, writing})) values.push_back(static_cast<double>(r.*member));
+    return median(values);
+  };
+  const auto rate = [&](int readers, Writing writing) {
+    return middle(readers, writing, &Readings::lookups_per_second) / 1000;
+  };
+  const double alone = rate(1, Writing::kNone);
+  const std::size_t modules = stores->modules();
+  report.add({modules, "two reader processes", rate(2, Writing::kNone), "one", alone, "k/s", 1.9, false});
+  report.add(
+      {modules, "reader beside a writer, uniform", rate(1, Writing::kUniform), "alone", alone, "k/s", 0.95, false});
+  report.add(
+      {modules, "reader beside a writer, hot key", rate(1, Writing::kOneHotKey), "alone", alone, "k/s", 0.95, false});
+  for (const auto& [writing, name] :
+       {std::pair{Writing::kNone, "alone"}, std::pair{Writing::kUniform, "writer, uniform"},
+        std::pair{Writing::kOneHotKey, "writer, hot key"}}) {
+    const bool budgeted = writing != Writing::kNone;
+    const double p50 = middle(1, writing, &Readings::p50_ns);
+    report.add({modules, fmt::format("p99.9 of find, {}", name), middle(1, writing, &Readings::p999_ns), "its p50", p50,
+                "ns", budgeted ? std::optional<double>(10) : std::nullopt, true});
+    report.add({modules,
+                fmt::format("p99 of find, {}", name),
+                middle(1, writing, &Readings::p99_ns),
+                "its p50",
+                p50,
+                "ns",
+                {},
+                true});
+    if (budgeted) {
+      report.note(fmt::format("{:>8} {}: {:.0f} commits/s, {:.0f} snapshots lost in {} ms", modules, name,
+                              middle(1, writing, &Readings::commits_per_second), middle(1, writing, &Readings::lost),
+                              kMilliseconds));
+    }
+  }
+}
+
+// Large tables get small sources: lookups never touch them, and both stores have to fit memory.
+std::size_t source_bytes_for(std::size_t modules) {
+  return modules <= 10'000 ? 7 * 1024 : modules <= 200'000 ? 1024 : 256;
+}
+
+std::vector<std::size_t> numbers(const char* text) {
+  std::vector<std::size_t> all;
+  for (char* end = nullptr;; text = end + 1) {
+    all.push_back(std::strtoull(text, &end, 10));
+    if (all.back() == 0 || all.back() > 2'000'000) die("--modules takes numbers from 1 to 2000000");
+    if (*end != ',') return all;
+  }
+}
+
+int run(int argc, char** argv) {
+  std::vector<std::size_t> sizes = {4000, 100'000, 1'000'000};
+  std::string json;
+  std::string command;
+  bool processes = true;
   std::vector<char*> rest;
   for (int i = 0; i < argc; ++i) {
+    command += (i == 0 ? "" : " ") + std::string(argv[i]);
     if (std::strncmp(argv[i], "--modules=", 10) == 0) {
-      modules = static_cast<std::size_t>(std::atoll(argv[i] + 10));
+      sizes = numbers(argv[i] + 10);
+    } else if (std::strncmp(argv[i], "--json=", 7) == 0) {
+      json = argv[i] + 7;
+    } else if (std::strcmp(argv[i], "--no-processes") == 0) {
+      processes = false;
     } else {
       rest.push_back(argv[i]);
     }
   }
-  if (modules == 0 || modules > 2'000'000) die("--modules takes 1 to 2000000");
   std::string interleave = "--benchmark_enable_random_interleaving=true";
   std::string repeat = "--benchmark_repetitions=9";
-  std::string duration = "--benchmark_min_time=0.05";
+  std::string duration = "--benchmark_min_time=0.03";
   for (std::string* flag : {&interleave, &repeat, &duration}) rest.insert(rest.begin() + 1, flag->data());
   int count = static_cast<int>(rest.size());
   benchmark::Initialize(&count, rest.data());
   if (benchmark::ReportUnrecognizedArguments(count, rest.data())) return 2;
-  stores = std::make_unique<Stores>(modules);
-  benchmark::RegisterBenchmark("find_hit", find_hit);
-  benchmark::RegisterBenchmark("lmdb_hit", lmdb_hit);
-  benchmark::RegisterBenchmark("find_miss", find_miss);
-  benchmark::RegisterBenchmark("lmdb_miss", lmdb_miss);
-  benchmark::RegisterBenchmark("copy_8k", copy_8k);
-  benchmark::RegisterBenchmark("memcpy_8k", memcpy_8k);
-  Medians medians;
-  benchmark::RunSpecifiedBenchmarks(&medians);
-  std::printf("\n%zu modules of %zu bytes, medians of CPU time\n", modules, kSourceBytes);
-  print_ratio(medians, "find, hit", "find_hit", "lmdb_hit", 0.25);
-  print_ratio(medians, "find, miss", "find_miss", "find_hit", 0.6);
-  print_ratio(medians, "find + copy, 8 KiB hot", "copy_8k", "memcpy_8k", 1.15);
-  print_ratio(medians, "miss beside LMDB's miss", "find_miss", "lmdb_miss", 0.25);
+  Report report;
+  double first_hit = 0;
+  for (const std::size_t modules : sizes) {
+    stores.reset();
+    stores = std::make_unique<Stores>(modules, source_bytes_for(modules));
+    const double hit = one_process(report);
+    if (first_hit == 0) first_hit = hit;
+    if (modules != sizes.front()) {
+      report.add({modules, "find, hit", hit, fmt::format("{} modules", sizes.front()), first_hit, "ns",
+                  modules == 1'000'000 && sizes.front() == 4000 ? std::optional<double>(3) : std::nullopt, true});
+    }
+    for (const auto& [what, questions] : {std::pair{"hit", &stores->hits()}, std::pair{"miss", &stores->misses()}}) {
+      const Steps steps = steps_of(stores->segment(), *questions);
+      report.note(fmt::format("{:>8} steps of a {}: {:.2f} slots (at most {}), {:.2f} record headers (at most {})",
+                              modules, what, steps.mean_slots, steps.most_slots, steps.mean_headers,
+                              steps.most_headers));
+    }
+    if (processes) several_processes(report);
+  }
   stores.reset();
+  if (!json.empty() && !report.write_json(json, command)) die("cannot write " + json);
   return 0;
+}
+
+}  // namespace
+}  // namespace bifrost::bench
+
+int main(int argc, char** argv) {
+  return bifrost::bench::run(argc, argv);
 }
