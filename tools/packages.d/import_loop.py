@@ -23,7 +23,8 @@ from multiprocessing import get_context
 def work(queue):
     from bifrost_cache import begin_execution, loaded
     execution = begin_execution()
-    from shared import pricing, report_text
+    from modules import tickets
+    from shared import pricing
     queue.put({"source": execution.source, "modules": {m: e.source for m, e in loaded().items()}})
 
 if __name__ == "__main__":
