@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -85,18 +86,23 @@ void get_all(const std::string& socket) {
 void await(const std::string& dir, std::uint64_t pid, const std::string& path, const Deadline& deadline) {
   BootTime content, published, fresh;
   std::string body;
+  std::shared_ptr<const Segment> segment;
   while (fresh.ns == 0) {
     if (deadline.passed()) fail("the agent did not get fresh within the deadline");
-    if (const auto segment = Segment::attach(dir)) {
-      const SegmentInfo info = (*segment)->info();
+    // Attached anew only when there is another: mapping a large segment each time would slow down its writer.
+    if (segment == nullptr || segment->retired()) {
+      if (auto attached = Segment::attach(dir)) segment = *attached;
+    }
+    if (segment != nullptr) {
+      const SegmentInfo info = segment->info();
       const bool ours = pid == 0 || info.agent_pid == pid;
-      const Snapshot snapshot = (*segment)->snapshot();
-      const Found found = snapshot.find_file(path);
-      if (content.ns == 0 && found.status == Lookup::kHit && snapshot.verify(found.record, body) == Lookup::kHit) {
-        content = boot_now();
+      if (content.ns == 0) {
+        const Snapshot snapshot = segment->snapshot();
+        const Found found = snapshot.find_file(path);
+        if (found.status == Lookup::kHit && snapshot.verify(found.record, body) == Lookup::kHit) content = boot_now();
       }
       if (published.ns == 0 && ours) published = boot_now();
-      if (ours && (*segment)->lease_valid(boot_now())) fresh = boot_now();
+      if (ours && segment->lease_valid(boot_now())) fresh = boot_now();
     }
     std::this_thread::sleep_for(milliseconds(1));  // leaves the processor to whom it waits for
   }
