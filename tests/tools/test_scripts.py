@@ -5,6 +5,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import tempfile
 
 import pytest
 
@@ -121,13 +122,15 @@ def test_install_deps_knows_its_groups():
 # --- demo -----------------------------------------------------------------------------------------------------------
 
 
-def left_overs():
-    return {p for d in ("/tmp", "/dev/shm") for p in pathlib.Path(d).glob("bifrost-demo-*")}
+@pytest.fixture
+def demo_home():
+    """A directory for a demo's own, so that another demo on this machine is not taken for it. Short: it gets sockets."""
+    with tempfile.TemporaryDirectory(prefix="bd-") as directory:
+        yield pathlib.Path(directory)
 
 
-def test_the_demo_holds_and_leaves_nothing(tmp_path):
-    before = left_overs()
-    env = {**os.environ, "PYTHONPATH": str(BUILD / "python"), "BIFROST_BUILD_DIR": str(BUILD)}
+def test_the_demo_holds_and_leaves_nothing(tmp_path, demo_home):
+    env = {**os.environ, "TMPDIR": str(demo_home), "PYTHONPATH": str(BUILD / "python"), "BIFROST_BUILD_DIR": str(BUILD)}
     demo = subprocess.run(["/usr/bin/python3", "-B", str(TOOLS / "demo.d" / "demo.py")], env=env, cwd=tmp_path,
                           capture_output=True, text=True, timeout=300)
     assert demo.returncode == 0, demo.stdout + demo.stderr
@@ -135,16 +138,16 @@ def test_the_demo_holds_and_leaves_nothing(tmp_path):
     for row in ("modules mirrored", "warm-up", "edit: from the reply to visible", "import per module, from the mirror",
                 "import per module, plain redis-py hook", "imports after Redis was stopped"):
         assert re.search(rf"^{row}.*\d", demo.stdout, re.MULTILINE), row
-    assert left_overs() <= before
+    assert str(demo_home) in demo.stdout
+    assert list(demo_home.iterdir()) == []
     agent = int(re.search(r"the agent \(pid (\d+)\)", demo.stdout)[1])
     assert not pathlib.Path(f"/proc/{agent}").exists()
 
 
-def test_a_demo_that_fails_says_so_and_cleans_up(tmp_path):
-    before = left_overs()
-    env = {**os.environ, "PYTHONPATH": str(BUILD / "python"), "BIFROST_BUILD_DIR": str(tmp_path / "nothing")}
+def test_a_demo_that_fails_says_so_and_cleans_up(tmp_path, demo_home):
+    env = {**os.environ, "TMPDIR": str(demo_home), "PYTHONPATH": str(BUILD / "python"), "BIFROST_BUILD_DIR": str(tmp_path / "nothing")}
     demo = subprocess.run(["/usr/bin/python3", "-B", str(TOOLS / "demo.d" / "demo.py")], env=env, capture_output=True,
                           text=True, timeout=60)
     assert demo.returncode == 1
     assert "demo failed: " in demo.stderr
-    assert left_overs() <= before
+    assert list(demo_home.iterdir()) == []
