@@ -55,7 +55,7 @@ Problem why_not_ready(const SegmentInfo& info, std::string_view state, BootTime 
   }
   if (!info.redis_connected) {
     return {fmt::format("the agent cannot reach Redis at {}", info.redis_url),
-            "check that Redis runs and that the agent's log shows no refusal; the agent reconnects by itself"};
+            "check that Redis runs; bifrost-cachectl doctor names what it refuses; the agent reconnects by itself"};
   }
   if (state == "starting" || state == "syncing") {
     return {"the first synchronisation with Redis is not finished", "wait: bifrost-cachectl wait --ready"};
