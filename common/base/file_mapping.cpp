@@ -1,5 +1,8 @@
 #include "common/base/file_mapping.hpp"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <boost/interprocess/mapped_region.hpp>
 #include <exception>
 #include <string>
@@ -41,6 +44,16 @@ Result<FileMapping> FileMapping::map(int fd, std::uint64_t bytes, MapMode mode) 
   } catch (const std::exception& e) {
     return Error{ErrorCode::kIo, std::string("cannot map the segment: ") + e.what()};
   }
+}
+
+void FileMapping::forget_pages(std::uint64_t offset, std::uint64_t bytes) const {
+  if (impl_ == nullptr || impl_->region.get_mode() != bip::read_only) return;
+  const std::uint64_t page = bip::mapped_region::get_page_size();
+  const std::uint64_t size = impl_->region.get_size();
+  if (offset > size || bytes > size - offset) return;
+  const std::uint64_t first = (offset + page - 1) / page * page;
+  const std::uint64_t last = (offset + bytes) / page * page;
+  if (first < last) ::madvise(data() + first, last - first, MADV_DONTNEED);
 }
 
 std::byte* FileMapping::data() const {

@@ -24,6 +24,10 @@ class FileMapping {
   FileMapping(FileMapping&&) noexcept;
   FileMapping& operator=(FileMapping&&) noexcept;
 
+  // Takes the pages that lie wholly within the range off this process' account: reading them again costs a page fault
+  // each. Read-only mappings of files only, where nothing can be lost by it; a hint, so nothing is reported.
+  void forget_pages(std::uint64_t offset, std::uint64_t bytes) const;
+
   // The mapped bytes; null when nothing is mapped. Writable only after MapMode::kReadWrite.
   std::byte* data() const;
 

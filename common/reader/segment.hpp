@@ -97,6 +97,10 @@ class Segment {
   bool lease_valid(BootTime now) const { return control().lease_valid(now); }
   bool complete() const { return control().complete(); }
 
+  // The caller has copied these bytes and will hardly read them again: they no longer count as its memory. Worth its
+  // system call for megabytes. Harmless beside other threads that read them.
+  void forget_pages(std::uint64_t offset, std::uint64_t bytes) const { mapping_.forget_pages(offset, bytes); }
+
   SegmentInfo info() const;
   const FileIdentity& identity() const { return identity_; }
   const layout::Regions& regions() const { return regions_; }
