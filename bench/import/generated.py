@@ -44,6 +44,30 @@ def _tiny_module(package, number):
             f"class Reading:\n    unit = 'ms'\n\n    def __init__(self, value):\n        self.value = value\n")
 
 
+def large_workspace(lines):
+    """About `lines` lines of ordinary functions and classes, 250 to a module, 100 modules to a package."""
+    sources = {}
+    for number in range(lines // 250):
+        package = f"large{number // 100:03}"
+        sources.setdefault(f"{package}/__init__.py", "")
+        sources[f"{package}/module{number % 100:02}.py"] = "".join(
+            _ordinary_function(number, part) if part % 2 else _ordinary_class(number, part) for part in range(25))
+    return sources
+
+
+def _ordinary_function(number, part):
+    return (f"def collect_{number}_{part}(items, limit={part}):\n    found = {{}}\n    for item in items:\n"
+            f"        if item.value > limit and item.name not in found:\n            found[item.name] = item.value + {number}\n"
+            f"    if not found:\n        raise LookupError('nothing above ' + str(limit))\n"
+            f"    return sorted(found.items())[:limit]\n\n\n")
+
+
+def _ordinary_class(number, part):
+    return (f"class Record{number}_{part}:\n    kind = 'record {part}'\n\n    def __init__(self, name, value):\n"
+            f"        self.name = name\n        self.value = value\n\n    def __repr__(self):\n"
+            f"        return f'{{self.kind}}: {{self.name}}={{self.value}}'\n\n")
+
+
 def sdk(total_bytes=SDK_BYTES, classes=SDK_CLASSES):
     """The source of a generated API client: dataclasses with many optional fields, and conversions from and to JSON."""
     chunks = [

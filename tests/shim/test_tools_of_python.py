@@ -1,5 +1,7 @@
 """inspect, traceback, pkgutil, runpy, importlib.resources and pickle over modules that lie on no disk."""
 
+import sys
+
 from shim_node import WORKSPACE
 
 MODULE = """
@@ -284,17 +286,20 @@ STEPS = "def f(x):\n    y = x + 1\n    return y\n\n\ndef g():\n    breakpoint()\
 
 def test_pdb_breaks_by_function_and_line_and_lists_the_source(node):
     node.put("steps.py", STEPS)
-    commands = f"b g\nb {WORKSPACE}/steps.py:3\nc\nlist\np y\nc\n"
+    # Since 3.13 pdb takes a file's name only for what lies on disk (docs/import-compat.md).
+    place = "3" if sys.version_info >= (3, 13) else f"{WORKSPACE}/steps.py:3"
+    commands = f"b g\nb {place}\nc\nlist\np y\nc\n"
     (node.base / "commands").write_text(commands)
     (node.base / "main.py").write_text(
         "import bifrost_cache as b, pdb, sys\nb.install_virtual_import_hook()\nimport steps\n"
         "sys.stdin = open('commands')\npdb.Pdb(stdin=sys.stdin, nosigint=True).runcall(steps.f, 3)\n"
     )
     printed = node.python("main.py").stdout
-    assert f"Breakpoint 1 at {WORKSPACE}/steps.py:6" in printed
+    first = 7 if sys.version_info >= (3, 13) else 6  # the first line of its body, or its `def`
+    assert f"Breakpoint 1 at {WORKSPACE}/steps.py:{first}" in printed
     assert f"Breakpoint 2 at {WORKSPACE}/steps.py:3" in printed
     assert "->     return y" in printed or "-> return y" in printed
-    assert "  6 B\tdef g():" in printed
+    assert f"  {first} B\t" in printed
     assert "(Pdb) 4" in printed
 
 
@@ -306,6 +311,8 @@ def test_breakpoint_in_a_module_shows_the_line(node):
     )
     (node.base / "commands").write_text("b f\nb 3\nlist\nc\nc\nc\n")
     printed = node.python("main.py").stdout
-    assert "-> return f(3)" in printed and f"{WORKSPACE}/steps.py(8)g()" in printed
+    # Since 3.13 it stops at the call itself, before that at the next line.
+    stop, line = (7, "breakpoint()") if sys.version_info >= (3, 13) else (8, "return f(3)")
+    assert f"-> {line}" in printed and f"{WORKSPACE}/steps.py({stop})g()" in printed
     assert f"Breakpoint 2 at {WORKSPACE}/steps.py:3" in printed
     assert printed.rstrip().endswith("4")

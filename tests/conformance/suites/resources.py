@@ -56,6 +56,9 @@ class OpenText(Anchors, unittest.TestCase):
 
 
 class AsFile(Anchors, unittest.TestCase):
+    # Its package has a reader of its own, which as_file() takes for a directory since Python 3.12. Nothing of ours runs.
+    test_extant_path = None
+
     def read(self, file, package):
         with importlib.resources.as_file(file) as path, open(path, "rb") as stream:
             stream.read()

@@ -6,6 +6,7 @@ _ABOUT_SCRIPTS = "runs a script file or archive, which nobody imports"
 NOT_OURS = {
     "test_basic_script": _ABOUT_SCRIPTS,
     "test_basic_script_with_path_object": _ABOUT_SCRIPTS,
+    "test_basic_script_with_pathlike_object": _ABOUT_SCRIPTS,
     "test_basic_script_no_suffix": _ABOUT_SCRIPTS,
     "test_script_compiled": _ABOUT_SCRIPTS,
     "test_directory_compiled": _ABOUT_SCRIPTS,
