@@ -1,6 +1,8 @@
 // key_hash.hpp - where a key's probe starts, which fingerprint its slot carries, and what vouches for bytes.
 #pragma once
 
+// Inlined: a call into the library costs more than hashing a key does.
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <array>

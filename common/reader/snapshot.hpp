@@ -112,7 +112,9 @@ class BasicSnapshot {
   // cannot hold them.
   Found find(layout::KeySpace space, std::string_view key) const {
     Steps steps;
-    return find(space, key, steps);
+    Found found;
+    found.status = find(space, key, steps, found.record);
+    return found;
   }
 
   // Copies `ref.content_bytes` bytes to `to`; kHit, or kSnapshotLost when `to` now holds garbage.
@@ -166,7 +168,9 @@ class BasicSnapshot {
   // exist yet. Deleted keys are kHit with kind kAbsent. For walks over the whole table.
   Found at_slot(SlotNumber slot) const {
     Steps steps;
-    return at_slot(slot, steps);
+    Found found;
+    found.status = at_slot(slot, steps, found.record);
+    return found;
   }
 
   std::uint64_t slot_count() const { return regions_.slot_count; }
@@ -180,8 +184,9 @@ class BasicSnapshot {
     bool take() { return left != 0 && left-- != 0; }
   };
 
-  Found find(layout::KeySpace space, std::string_view key, Steps& steps) const;
-  Found at_slot(SlotNumber slot, Steps& steps) const;
+  // As the public ones; `ref` is written in place, since it is too large to hand around in a lookup of some 30 ns.
+  Lookup find(layout::KeySpace space, std::string_view key, Steps& steps, RecordRef& ref) const;
+  Lookup at_slot(SlotNumber slot, Steps& steps, RecordRef& ref) const;
 
   // Walks from `head` to the version of this generation. kVersion: `ref` is it. kTooNew: every version is newer, and
   // `ref` is the oldest one (its key tells whose chain this was). kLost also when the steps run out.
@@ -208,71 +213,72 @@ class BasicSnapshot {
 };
 
 template <class Words>
-Found BasicSnapshot<Words>::find(layout::KeySpace space, std::string_view key, Steps& steps) const {
-  if (key.size() > layout::kMaxKeyBytes) return {Lookup::kNotMirrored, {}};
+Lookup BasicSnapshot<Words>::find(layout::KeySpace space, std::string_view key, Steps& steps, RecordRef& ref) const {
+  if (key.size() > layout::kMaxKeyBytes) return Lookup::kNotMirrored;
   const layout::KeyHash hash = layout::hash_key(space, key);
   SlotNumber slot = hash.first_slot(regions_.slot_count);
   for (std::uint64_t probe = 0; probe < layout::kMaxProbes; ++probe) {
     // SYNC slot-publish (acquire): pairs with BasicPublication::publish_slot (release).
     const layout::Word word = words_.acquire(regions_.slot_offset(slot));
-    if (word == 0) return {Lookup::kMiss, {}};  // slots are never freed: nothing lies beyond
+    if (word == 0) return Lookup::kMiss;  // slots are never freed: nothing lies beyond
     if (layout::slot_fingerprint(word) == hash.fingerprint()) {
-      RecordRef ref;
       const Visit visit = walk(layout::slot_record(word), ref, steps);
-      if (visit == Visit::kLost) return {Lookup::kSnapshotLost, {}};
-      if (visit == Visit::kDamaged) return {Lookup::kDamaged, {}};
+      if (visit == Visit::kLost) return Lookup::kSnapshotLost;
+      if (visit == Visit::kDamaged) return Lookup::kDamaged;
       const bool same = ref.shape.space == space && key_equals(ref, key);
-      if (lost()) return {Lookup::kSnapshotLost, {}};
+      if (lost()) return Lookup::kSnapshotLost;
       if (same) {
-        if (visit == Visit::kTooNew) return {Lookup::kMiss, {}};
+        if (visit == Visit::kTooNew) return Lookup::kMiss;
         switch (ref.shape.kind) {
-          case layout::RecordKind::kAbsent: return {Lookup::kMiss, {}};
-          case layout::RecordKind::kNotMirrored: return {Lookup::kNotMirrored, ref};
-          default: return {Lookup::kHit, ref};
+          case layout::RecordKind::kAbsent: return Lookup::kMiss;
+          case layout::RecordKind::kNotMirrored: return Lookup::kNotMirrored;
+          default: return Lookup::kHit;
         }
       }
     }
     slot.value = (slot.value + 1) & (regions_.slot_count - 1);
   }
-  return {Lookup::kDamaged, {}};  // the writer never lets a probe get this long
+  return Lookup::kDamaged;  // the writer never lets a probe get this long
 }
 
 template <class Words>
 FoundNode BasicSnapshot<Words>::find_node(std::string_view name) const {
   Steps steps;
-  const Found node = find(layout::KeySpace::kNode, name, steps);
-  if (node.status != Lookup::kHit) return {node.status, {}, {}};
-  switch (node.record.shape.kind) {
-    case layout::RecordKind::kNamespace: return {Lookup::kHit, node.record, {}};
-    case layout::RecordKind::kModule:
-    case layout::RecordKind::kPackage: break;
+  FoundNode found;
+  found.status = find(layout::KeySpace::kNode, name, steps, found.node);
+  if (found.status != Lookup::kHit) return found;
+  const RecordRef& node = found.node;
+  const RecordRef& file = found.file;
+  std::string_view suffix;
+  switch (node.shape.kind) {
+    case layout::RecordKind::kNamespace: return found;
+    case layout::RecordKind::kModule: suffix = ".py"; break;
+    case layout::RecordKind::kPackage: suffix = "/__init__.py"; break;
     default: return {Lookup::kDamaged, {}, {}};
   }
-  const std::string_view suffix = node.record.shape.kind == layout::RecordKind::kModule ? ".py" : "/__init__.py";
-  if (node.record.link.value >= regions_.slot_count) return {Lookup::kDamaged, {}, {}};
-  const Found file = at_slot(node.record.link, steps);
-  if (file.status == Lookup::kSnapshotLost) return {Lookup::kSnapshotLost, {}, {}};
-  const bool fits = file.status == Lookup::kHit && file.record.shape.space == layout::KeySpace::kFile &&
-                    file.record.shape.key_bytes == name.size() + suffix.size() &&
-                    (file.record.shape.kind == layout::RecordKind::kSource ||
-                     file.record.shape.kind == layout::RecordKind::kNotMirrored);
+  if (node.link.value >= regions_.slot_count) return {Lookup::kDamaged, {}, {}};
+  const Lookup status = at_slot(node.link, steps, found.file);
+  if (status == Lookup::kSnapshotLost) return {Lookup::kSnapshotLost, {}, {}};
+  const bool fits =
+      status == Lookup::kHit && file.shape.space == layout::KeySpace::kFile &&
+      file.shape.key_bytes == name.size() + suffix.size() &&
+      (file.shape.kind == layout::RecordKind::kSource || file.shape.kind == layout::RecordKind::kNotMirrored);
   if (!fits) return {Lookup::kDamaged, {}, {}};
-  return {Lookup::kHit, node.record, file.record};
+  return found;
 }
 
 template <class Words>
-Found BasicSnapshot<Words>::at_slot(SlotNumber slot, Steps& steps) const {
+Lookup BasicSnapshot<Words>::at_slot(SlotNumber slot, Steps& steps, RecordRef& ref) const {
   // SYNC slot-publish (acquire), as in find().
   const layout::Word word = words_.acquire(regions_.slot_offset(slot));
-  if (word == 0) return {Lookup::kMiss, {}};
-  RecordRef ref;
+  if (word == 0) return Lookup::kMiss;
   switch (walk(layout::slot_record(word), ref, steps)) {
-    case Visit::kLost: return {Lookup::kSnapshotLost, {}};
-    case Visit::kDamaged: return {Lookup::kDamaged, {}};
-    case Visit::kTooNew: return {lost() ? Lookup::kSnapshotLost : Lookup::kMiss, {}};
+    case Visit::kLost: return Lookup::kSnapshotLost;
+    case Visit::kDamaged: return Lookup::kDamaged;
+    case Visit::kTooNew: return lost() ? Lookup::kSnapshotLost : Lookup::kMiss;
     case Visit::kVersion: break;
   }
-  return {confirm(), ref};
+  return confirm();
 }
 
 template <class Words>
@@ -322,14 +328,24 @@ template <class Words>
 bool BasicSnapshot<Words>::key_equals(const RecordRef& ref, std::string_view key) const {
   if (ref.shape.key_bytes != key.size()) return false;
   const std::uint64_t start = ref.key_offset();
-  for (std::uint64_t done = 0; done < key.size(); done += layout::kWordBytes) {
-    const layout::Word theirs = words_.relaxed(start + done);
-    layout::Word ours = 0;
-    const std::uint64_t left = key.size() - done;
-    std::memcpy(&ours, key.data() + done, left < layout::kWordBytes ? left : layout::kWordBytes);
-    if (theirs != ours) return false;  // padding is zero on both sides
+  const std::uint64_t whole = key.size() / layout::kWordBytes * layout::kWordBytes;
+  // Fixed sizes and shifts, no memcpy of the rest: the word would be loaded before its bytes have left the store
+  // buffer.
+  for (std::uint64_t done = 0; done < whole; done += layout::kWordBytes) {
+    layout::Word ours;
+    std::memcpy(&ours, key.data() + done, layout::kWordBytes);
+    if (words_.relaxed(start + done) != ours) return false;
   }
-  return true;
+  const std::uint64_t rest = key.size() - whole;
+  if (rest == 0) return true;
+  layout::Word ours = 0;
+  if (whole != 0) {
+    std::memcpy(&ours, key.data() + key.size() - layout::kWordBytes, layout::kWordBytes);
+    ours >>= 8 * (layout::kWordBytes - rest);
+  } else {
+    for (std::uint64_t i = rest; i-- > 0;) ours = ours << 8 | static_cast<unsigned char>(key[i]);
+  }
+  return words_.relaxed(start + whole) == ours;  // padding is zero on both sides
 }
 
 template <class Words>

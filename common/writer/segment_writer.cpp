@@ -290,15 +290,15 @@ Attach SegmentWriter::attach_code(std::string_view path, const layout::Checksum&
   const auto compiled = source_of(path);
   if (!compiled || compiled->head.digest != digest) return Attach::kOutdated;
   if (has_code(path, tag)) return Attach::kPresent;
-  CodeShare* share = share_of(tag);
-  if (share == nullptr) return Attach::kNoRoom;
+  if (share_of(tag) == nullptr) return Attach::kNoRoom;
   const auto at = allocate(layout::variant_bytes(code.size()), SegmentTable::Use::kCode);
   if (!at) {
     count(Counter::kCodeDropped);
     return Attach::kNoRoom;
   }
-  table_->attach(*source_of(path), *at, tag, code);  // looked up again: it may have grown
-  ++share->modules;
+  // Both looked up again: it may have grown, and taken other tags over.
+  table_->attach(*source_of(path), *at, tag, code);
+  ++share_of(tag)->modules;
   show_numbers();
   return Attach::kAttached;
 }
@@ -404,23 +404,27 @@ void SegmentWriter::copy_control_block(SegmentTable& from, SegmentTable& to) {
 
 void SegmentWriter::show_numbers() {
   Publication& p = shown().publication();
-  p.show(layout::control::kModules, modules_);
-  p.show(layout::control::kNotMirrored, not_mirrored_);
-  p.show(layout::control::kRetained, retained_);
-  p.show(layout::control::kNodes, node_count_);
-  p.show(layout::control::kSlotsUsed, shown().slots_used());
-  p.show(layout::control::kHeapUsedBytes, shown().live_bytes() + shown().code_bytes());
-  p.show(layout::control::kCodeBytes, shown().code_bytes());
-  p.show(layout::control::kHeapReclaimableBytes, shown().reclaimable_bytes());
+  // Most of them are as before, and each store takes a cache line from the readers that look at it.
+  const auto show = [&p](std::uint64_t offset, std::uint64_t value) {
+    if (p.words().own(offset) != value) p.show(offset, value);
+  };
+  show(layout::control::kModules, modules_);
+  show(layout::control::kNotMirrored, not_mirrored_);
+  show(layout::control::kRetained, retained_);
+  show(layout::control::kNodes, node_count_);
+  show(layout::control::kSlotsUsed, shown().slots_used());
+  show(layout::control::kHeapUsedBytes, shown().live_bytes() + shown().code_bytes());
+  show(layout::control::kCodeBytes, shown().code_bytes());
+  show(layout::control::kHeapReclaimableBytes, shown().reclaimable_bytes());
   for (std::size_t i = 0; i < code_.size(); ++i) {
     const std::uint64_t entry = layout::control::kCodeTags + i * layout::code_tag::kBytes;
     const CodeTag& tag = code_[i].tag;
     for (std::uint64_t w = 0; w < tag.text().size(); ++w) {
-      p.show(entry + layout::code_tag::kCacheTag + w * layout::kWordBytes, tag.text()[w]);
+      show(entry + layout::code_tag::kCacheTag + w * layout::kWordBytes, tag.text()[w]);
     }
-    p.show(entry + layout::code_tag::kMagic, tag.key());
-    p.show(entry + layout::code_tag::kModules, code_[i].modules);
-    p.show(entry + layout::code_tag::kMadeHere, code_[i].made_here ? 1 : 0);
+    show(entry + layout::code_tag::kMagic, tag.key());
+    show(entry + layout::code_tag::kModules, code_[i].modules);
+    show(entry + layout::code_tag::kMadeHere, code_[i].made_here ? 1 : 0);
   }
 }
 

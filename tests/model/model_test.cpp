@@ -43,41 +43,26 @@ void expect_killed(const Suite& mutant) {
   std::cout << "  " << violation << '\n';
 }
 
-TEST(WeakReader, WithoutAcquireOnGeneration) {
-  Weakened w;
-  w.generation = true;
-  expect_killed(Suite(w));
+struct Weakness {
+  const char* name;
+  bool Weakened::*what;
+};
+class WeakReader : public ::testing::TestWithParam<Weakness> {};
+
+TEST_P(WeakReader, IsNoticed) {
+  Weakened weakened;
+  weakened.*GetParam().what = true;
+  expect_killed(Suite(weakened));
 }
-TEST(WeakReader, WithoutAcquireOnSlots) {
-  Weakened w;
-  w.slots = true;
-  expect_killed(Suite(w));
-}
-TEST(WeakReader, WithoutAcquireOnVariants) {
-  Weakened w;
-  w.variants = true;
-  expect_killed(Suite(w));
-}
-TEST(WeakReader, WithoutTheFenceBeforeTheCheck) {
-  Weakened w;
-  w.fence = true;
-  expect_killed(Suite(w));
-}
-TEST(WeakReader, WithoutAcquireOnRetired) {
-  Weakened w;
-  w.retired = true;
-  expect_killed(Suite(w));
-}
-TEST(WeakReader, WithoutAcquireOnTheTimes) {
-  Weakened w;
-  w.synced = true;
-  expect_killed(Suite(w));
-}
-TEST(WeakReader, WithoutAcquireOnComplete) {
-  Weakened w;
-  w.complete = true;
-  expect_killed(Suite(w));
-}
+INSTANTIATE_TEST_SUITE_P(Without, WeakReader,
+                         ::testing::Values(Weakness{"AcquireOnGeneration", &Weakened::generation},
+                                           Weakness{"AcquireOnSlots", &Weakened::slots},
+                                           Weakness{"AcquireOnVariants", &Weakened::variants},
+                                           Weakness{"TheFenceBeforeTheCheck", &Weakened::fence},
+                                           Weakness{"AcquireOnRetired", &Weakened::retired},
+                                           Weakness{"AcquireOnTheTimes", &Weakened::synced},
+                                           Weakness{"AcquireOnComplete", &Weakened::complete}),
+                         [](const auto& info) { return info.param.name; });
 
 bool is_slot(const Store& s) {
   return s.offset >= layout::kHeaderBytes && s.offset < layout::compute_regions(1 << 20).heap_offset;

@@ -5,13 +5,14 @@
 #pragma once
 
 #include <fmt/format.h>
-#include <xxhash.h>
 
 #include <charconv>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "common/layout/key_hash.hpp"  // which decides how XXH3 is included
 
 namespace bifrost::stress {
 
