@@ -1,6 +1,7 @@
 """One node for all of a file's tests: Redis, agent, segment; see tests/shim/shim_node.py."""
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -10,17 +11,19 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.append(str(HERE.parent / "shim"))
 
-from shim_node import Node  # noqa: E402
+from shim_node import BUILD_DIR, Node  # noqa: E402
 
 PATIENCE_S = 300
 
 
-@pytest.fixture(scope="module")
-def node(tmp_path_factory):
+# What is executed: source, or code objects that the agent had compiled. BIFROST_TEST_CODE=source or shared: only that.
+@pytest.fixture(scope="module", params=os.environ.get("BIFROST_TEST_CODE", "source,shared").split(","))
+def node(tmp_path_factory, request):
     node = Node(tmp_path_factory.mktemp("node"))
+    node.shares_code = request.param == "shared"
     try:
         node.start_redis()
-        node.start_agent()
+        node.start_agent(*(["--python", sys.executable] if node.shares_code else []))
         yield node
     finally:
         node.close()
@@ -35,6 +38,8 @@ def run_child(node, tmp_path):
         for directory in (workspace, elsewhere):
             directory.mkdir(exist_ok=True)
         environment = node.environment(BIFROST_WORKSPACE=str(workspace))
+        if node.shares_code:
+            environment["CACHECTL_FOR_CODE"] = str(BUILD_DIR / "bin" / "bifrost-cachectl")
         with open(tmp_path / "output", "wb") as output:
             done = subprocess.run(
                 [sys.executable, HERE / "child.py", mode, name, report, *ids],

@@ -7,14 +7,41 @@ through it as if the file were there; whoever opens it finds nothing.
 
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 import bifrost_cache
 import redis
 
 FRESH_WITHIN_S = 20.0
+CODE_WITHIN_S = 20.0
+
+
+# Set where the agent shares code: then a module is there when its code is.
+CACHECTL = os.environ.get("CACHECTL_FOR_CODE")
+
+
+def compiles(content):
+    try:
+        compile(content.removeprefix("\ufeff"), "content", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def wait_for_code(paths):
+    deadline = time.monotonic() + CODE_WITHIN_S
+    while missing := paths - paths_with_code():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"no code for {sorted(missing)} within {CODE_WITHIN_S} s")
+
+
+def paths_with_code():
+    listed = subprocess.run([CACHECTL, "list", "-o", "json"], check=True, capture_output=True, timeout=FRESH_WITHIN_S)
+    return {entry["path"] for entry in json.loads(listed.stdout) if entry["code"]}
 
 
 def put(client, path, content):
@@ -98,3 +125,5 @@ class PublishedTree:
             pipeline.execute()
         self._published = present
         bifrost_cache.wait_fresh(FRESH_WITHIN_S)
+        if CACHECTL:
+            wait_for_code({os.path.relpath(file, self.root) for file, text in present.items() if compiles(text)})

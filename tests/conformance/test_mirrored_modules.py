@@ -18,7 +18,7 @@ SUITES = {
 
 
 @pytest.mark.parametrize("suite", SUITES)
-def test_cpythons_tests_pass_with_modules_of_the_workspace(run_child, suite):
+def test_cpythons_tests_pass_with_modules_of_the_workspace(node, run_child, suite):
     report = run_child("mirror", suite)
     outcomes, differences = report["outcomes"], report["differences"]
     failed = {i: text for i, (outcome, text) in outcomes.items() if outcome == "failed"}
@@ -28,3 +28,4 @@ def test_cpythons_tests_pass_with_modules_of_the_workspace(run_child, suite):
     assert [i for i in passed if i.rsplit(".", 1)[-1] in differences] == [], "no longer different: say so in the docs"
     assert len(passed) >= SUITES[suite], outcomes
     assert report["stats"]["hits"] >= 3, "the modules came from somewhere else"
+    assert (report["stats"]["code_hits"] >= 3) == node.shares_code
