@@ -98,20 +98,12 @@ def row(title, idle, busy, ours, peer, reach):
 
 
 def measure(options, build):
-    workload = workloads.load("tiny")
-    stage = Stage(build, workload, [NODE])
-    try:
+    with Stage(build, workloads.load("tiny"), [NODE]) as stage:
         stage.fill()
         sampling.learn(stage, BY_KEY["pyc"])
         idle = [one_round(stage, build) for _ in range(options.rounds)]
         sources = large_workspace(options.lines)
         busy, first, seconds = while_compiling(stage, build, sources)
-    except Failed:
-        for line in stage.log_tail():
-            print(f"  {line}", file=sys.stderr)
-        raise
-    finally:
-        stage.close()
     return {"machine": machine(), "lines": sum(source.count("\n") for source in sources.values()),
             "modules": len(sources), "compiled_before_the_clock": first - len(stage.blobs), "seconds": seconds,
             "idle": idle, "compiling": busy}

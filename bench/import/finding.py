@@ -16,16 +16,13 @@ PROCESSES = 5
 
 def measure(build, smoke, progress):
     """{"names": one row per kind of name, "foreign_import": the hook's effect}; medians over fresh processes."""
-    stage = Stage(build, workloads.load("tiny"), ["agent-source"])
-    try:
+    with Stage(build, workloads.load("tiny"), ["agent-source"]) as stage:
         progress("finding: filling Redis and the mirror")
         stage.fill()
         answers = []
         for number in range(1 if smoke else PROCESSES):
             progress(f"finding: process {number + 1}")
             answers.append(_answer(stage, smoke))
-    finally:
-        stage.close()
     names = [{"what": what, **{side: _median(answers, what, side) for side in ("ours_ns", "files_ns")}}
              for what in answers[0]["names"]]
     ratios = [answer["foreign"]["ratio"] for answer in answers]

@@ -72,8 +72,7 @@ def rounds_of(chosen, workload, workers):
 
 def measure_workload(chosen, build, workload, variants):
     """The workload's entry in the result."""
-    stage = Stage(build, workload, [variant.key for variant in variants])
-    try:
+    with Stage(build, workload, [variant.key for variant in variants]) as stage:
         progress(f"{workload.name}: filling Redis and the mirror")
         stage.fill()
         modules = sampling.learn(stage, BY_KEY[PEER])
@@ -82,12 +81,6 @@ def measure_workload(chosen, build, workload, variants):
             rounds = rounds_of(chosen, workload, workers)
             samples = sampling.measure(stage, variants, modules, workers, rounds, progress)
             runs.append({"workers": workers, "rounds": rounds, "figures": summarise(samples), "samples": samples})
-    except Failed:
-        for line in stage.log_tail():
-            print(f"  {line}", file=sys.stderr)
-        raise
-    finally:
-        stage.close()
     return {"name": workload.name, "title": workload.title, "modules": len(modules), "files": len(workload.sources),
             "source_bytes": workload.source_bytes, "segment": stage.segment, "runs": runs}
 

@@ -7,11 +7,12 @@ import os
 import pathlib
 import py_compile
 import shutil
+import sys
 import tempfile
 import zipfile
 
 import redis
-from bench_node import BenchNode
+from bench_node import BenchNode, Failed
 from generated import module_name
 from peers import MarshalHook
 from workloads import DIST_PACKAGES
@@ -22,7 +23,10 @@ MTIME = 1_600_000_000
 
 
 class Stage:
-    """close() removes everything. `segment`: {variant: bytes of segment used by this workload}."""
+    """Leaving its `with` block removes everything, and shows the logs when a step Failed in it.
+
+    `segment`: {variant: bytes of segment used by this workload}.
+    """
 
     def __init__(self, build, workload, keys):
         self.build = build
@@ -48,8 +52,17 @@ class Stage:
     def close(self):
         self._undo.close()
 
-    def log_tail(self):
-        return [f"{key} {line}" for key, node in self.nodes.items() for line in node.log_tail()]
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, _error, _traceback):
+        try:
+            if kind is not None and issubclass(kind, Failed):
+                for key, node in self.nodes.items():
+                    for line in node.log_tail():
+                        print(f"  {key} {line}", file=sys.stderr)
+        finally:
+            self.close()
 
     def _lay_out_files(self):
         """py/: sources. pyc/: the same with __pycache__. modules.zip. blobs: what the dict variants hold."""
