@@ -1,5 +1,7 @@
 #include "shim/mirror_view.hpp"
 
+#include <utility>
+
 namespace bifrost {
 
 std::shared_ptr<const Segment> MirrorView::segment() {
@@ -12,6 +14,15 @@ std::shared_ptr<const Segment> MirrorView::newest_segment() {
   const std::lock_guard lock(mutex_);
   if (segment_ == nullptr || segment_->retired() || published_identity(dir_) != segment_->identity()) attach();
   return segment_;
+}
+
+View MirrorView::at_newest(View view) {
+  if (auto segment = newest_segment()) {
+    view.complete = segment->complete();
+    view.snapshot = segment->snapshot();
+    view.segment = std::move(segment);
+  }
+  return view;
 }
 
 std::string MirrorView::attach_error() {

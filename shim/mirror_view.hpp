@@ -11,6 +11,7 @@
 
 #include "common/reader/segment.hpp"
 #include "shim/shim_counters.hpp"
+#include "shim/view.hpp"
 
 namespace bifrost {
 
@@ -24,6 +25,9 @@ class MirrorView {
 
   // The same, after looking (stat) whether the name means another file by now. Once not null, never null again.
   std::shared_ptr<const Segment> newest_segment();
+
+  // `view` at the newest snapshot there is; as it was when no segment was ever attached.
+  View at_newest(View view);
 
   // Why the newest segment is not attached, as one clause; "" when it is.
   std::string attach_error();

@@ -27,7 +27,8 @@ struct CallableGuard {
 
 void warn_that_source_is_stale() {
   constexpr const char* kText =
-      "bifrost: modules are served from a stale mirror, because neither agent nor Redis could be reached";
+      "bifrost: modules are served from a stale mirror: the agent does not vouch for it, and Redis cannot be reached "
+      "or has lost them";
   // A filter that turns warnings into errors must not turn this one into a failed import.
   if (PyErr_WarnEx(PyExc_RuntimeWarning, kText, 1) != 0) PyErr_Clear();
 }

@@ -93,19 +93,9 @@ Scope ProcessState::scope() {
   return pin_ ? pin_->scope : Scope();
 }
 
-std::shared_ptr<const View> ProcessState::repinned(const View& pin) {
-  auto next = std::make_shared<View>(pin);
-  if (auto segment = mirror_.newest_segment()) {
-    next->complete = segment->complete();
-    next->snapshot = segment->snapshot();
-    next->segment = std::move(segment);
-  }
-  return next;
-}
-
 void ProcessState::replace_pin(const std::shared_ptr<const View>& lost) {
   if (!lost->pinned) return;  // the next view is a new one anyway
-  auto next = repinned(*lost);
+  auto next = std::make_shared<const View>(mirror_.at_newest(*lost));
   const std::lock_guard lock(mutex_);
   if (pin_ == lost) pin_ = std::move(next);
 }

@@ -85,10 +85,9 @@ class ProcessState {
                std::shared_ptr<LoadedModules> loaded);
 
   Sources sources() { return {mirror_, redis_, around_wait_, counters_}; }
-  Resolver resolver() { return {redis_, counters_, serves_stale()}; }
+  Resolver resolver() { return {mirror_, redis_, counters_, serves_stale()}; }
   // After `lost` turned out to be no longer whole.
   void replace_pin(const std::shared_ptr<const View>& lost);
-  std::shared_ptr<const View> repinned(const View& pin);
   Resolution look_up(std::span<const std::string> directories, std::string_view name);
   Resolution look_up_top_level(std::string_view name);
   Resolution counted(Resolution resolution);

@@ -87,6 +87,10 @@ Result<FileInRedis> RedisFallback::first_of(const std::vector<std::string>& path
       },
       Deadline(kQuestionBudget), Purpose::kRead);
   if (!asked) return asked.error();
+  if (answer && answer->kind != FileInRedis::Kind::kAbsent) {
+    const std::lock_guard lock(mutex_);
+    read_[answer->path] = boot_now();
+  }
   return answer;
 }
 
@@ -138,6 +142,12 @@ Status RedisFallback::ping(const Deadline& deadline) {
 BootTime RedisFallback::last_read() {
   const std::lock_guard lock(mutex_);
   return last_read_;
+}
+
+BootTime RedisFallback::last_read_of(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  const auto found = read_.find(path);
+  return found == read_.end() ? BootTime{} : found->second;
 }
 
 std::unique_ptr<RedisClient> RedisFallback::take_idle() {

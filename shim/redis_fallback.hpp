@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "common/redis/redis_client.hpp"
@@ -62,6 +63,8 @@ class RedisFallback {
 
   // When Redis last answered a read; 0 when it never did. See "source switch" in docs/consistency.md.
   BootTime last_read();
+  // When Redis last answered with a value of `path`; 0 when it never did.
+  BootTime last_read_of(const std::string& path);
 
  private:
   using Work = std::function<Status(RedisClient&, const Deadline&)>;
@@ -82,6 +85,7 @@ class RedisFallback {
   CircuitBreaker breaker_;
   std::string last_error_;
   BootTime last_read_;
+  std::unordered_map<std::string, BootTime> read_;  // by path, as many as this process has imported from Redis
   std::shared_ptr<const PathIndex> index_;
   BootTime index_read_;
 };

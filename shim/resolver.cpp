@@ -19,12 +19,16 @@ Resolution answer(Kind kind, std::string reason = {}) {
   return r;
 }
 
+std::string unreachable(const std::string& why) {
+  return "Redis unreachable: " + why;
+}
+
 // Neither the mirror nor Redis can say what is true now.
 std::string explain_no_authority(const View& view, const std::string& why_not_redis) {
   const std::string mirror =
       view.segment == nullptr ? "there is no mirror: "
                               : "the mirror is stale at generation " + std::to_string(view.generation().value) + ": ";
-  return mirror + view.why_not_mirror + "; Redis unreachable: " + why_not_redis;
+  return mirror + view.why_not_mirror + "; " + why_not_redis;
 }
 
 // Whether a module that the segment holds and Redis does not was deleted rather than expired. A delete takes the path
@@ -74,7 +78,7 @@ Resolution Resolver::resolve_node(const View& view, const std::string& node) con
     counters_.add(ShimCounter::kMirrorAnswers);
     return std::move(mirror.resolution);
   }
-  return last_known_good(view, std::move(mirror), view.why_not_redis);
+  return last_known_good(view, std::move(mirror), unreachable(view.why_not_redis));
 }
 
 Resolver::MirrorAnswer Resolver::look_in_mirror(const View& view, const std::string& node) const {
@@ -153,22 +157,27 @@ Resolution Resolver::ask_redis(const View& view, const std::string& node) const 
   for (int look = 0; look < kSecondLooks && file && half_gone(view, node, *file); ++look) {
     file = redis_.first_of(candidate_paths(node));
   }
-  if (!file) return last_known_good(view, look_in_mirror(view, node), file.error().message);
+  if (!file) return last_known_good(view, look_in_mirror(view, node), unreachable(file.error().message));
   if (file->kind == FileInRedis::Kind::kAbsent) return absent_in_redis(view, node, *file);
   return from_file(std::move(*file), node);
 }
 
 bool Resolver::half_gone(const View& view, const std::string& node, const FileInRedis& file) const {
   if (file.kind != FileInRedis::Kind::kAbsent || !file.listed || view.segment == nullptr) return false;
-  return !look_in_mirror(view, node).retained;
+  return !look_in_mirror(mirror_.at_newest(view), node).retained;
 }
 
+// The mirror is looked at after Redis was, and at its newest: what Redis had until now may have reached it meanwhile.
 Resolution Resolver::absent_in_redis(const View& view, const std::string& node, const FileInRedis& absent) const {
   if (view.segment != nullptr) {
-    MirrorAnswer mirror = look_in_mirror(view, node);
+    const View newest = mirror_.at_newest(view);
+    MirrorAnswer mirror = look_in_mirror(newest, node);
     if (mirror.resolution.kind == Kind::kSnapshotLost) return std::move(mirror.resolution);
     const bool module = mirror.resolution.kind == Kind::kModule || mirror.resolution.kind == Kind::kPackage;
-    if (mirror.gap == Gap::kNone && module && !was_deleted(absent, *view.segment, mirror.index_lost)) {
+    if (mirror.gap == Gap::kNone && module && !was_deleted(absent, *newest.segment, mirror.index_lost)) {
+      if (!vouches_for(newest, mirror.resolution.path)) {
+        return last_known_good(newest, std::move(mirror), "Redis no longer has it, though nobody deleted it");
+      }
       counters_.add(ShimCounter::kRetainedServes);
       return std::move(mirror.resolution);
     }
@@ -176,6 +185,10 @@ Resolution Resolver::absent_in_redis(const View& view, const std::string& node, 
   auto index = redis_.index(index_age(view));
   if (!index) return answer(Kind::kUnknown, index.error().message);
   return (*index)->has_directory(node) ? namespace_at(node) : answer(Kind::kNotFound);
+}
+
+bool Resolver::vouches_for(const View& view, const std::string& path) const {
+  return view.segment->lease_valid(boot_now()) && view.segment->synced_through() >= redis_.last_read_of(path);
 }
 
 Resolution Resolver::last_known_good(const View& view, MirrorAnswer mirror, const std::string& why_not_redis) const {
@@ -186,7 +199,7 @@ Resolution Resolver::last_known_good(const View& view, MirrorAnswer mirror, cons
     case Gap::kNoSegment:
     case Gap::kIncomplete: return answer(Kind::kUnknown, why);
     case Gap::kNotMirrored:
-    case Gap::kDamaged: return answer(Kind::kRefused, mirror.reason + "; Redis unreachable: " + why_not_redis);
+    case Gap::kDamaged: return answer(Kind::kRefused, mirror.reason + "; " + why_not_redis);
   }
   if (!mirror.resolution.found()) return answer(Kind::kUnknown, why);
   if (!serve_stale_) return answer(Kind::kRefused, why + "; BIFROST_ON_STALE=error forbids the last known source");

@@ -2,9 +2,10 @@
 //
 // One directory is resolved completely (package, module, namespace) before the next. Who is asked follows from the
 // view's authority:
-//   kMirror  the segment; Redis only for what the segment cannot say (not mirrored, damaged, or a miss while
-//   incomplete) kRedis   Redis; the segment for what expired there but was never deleted, and when Redis cannot be
-//   reached kStale   the segment; Redis for what is not in it at all but known to exist
+//   kMirror  the segment; Redis only for what the segment cannot say (not mirrored, damaged, a miss while incomplete)
+//   kRedis   Redis; the segment, at its newest, for what expired there but was never deleted; the view's when Redis
+//            cannot be reached
+//   kStale   the segment; Redis for what is not in it at all but known to exist
 // Concurrency: any thread; no state of its own. Lookups in the segment never wait; questions to Redis are bounded by
 // RedisFallback.
 #pragma once
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "common/layout/listing.hpp"
+#include "shim/mirror_view.hpp"
 #include "shim/redis_fallback.hpp"
 #include "shim/resolution.hpp"
 #include "shim/shim_counters.hpp"
@@ -25,8 +27,8 @@ namespace bifrost {
 
 class Resolver {
  public:
-  Resolver(RedisFallback& redis, ShimCounters& counters, bool serve_stale)
-      : redis_(redis), counters_(counters), serve_stale_(serve_stale) {}
+  Resolver(MirrorView& mirror, RedisFallback& redis, ShimCounters& counters, bool serve_stale)
+      : mirror_(mirror), redis_(redis), counters_(counters), serve_stale_(serve_stale) {}
 
   // `name` in the first of `directories` that has it. Directories outside the view's scope are skipped. The portions of
   // a namespace are collected from all of them.
@@ -65,12 +67,15 @@ class Resolver {
   bool half_gone(const View& view, const std::string& node, const FileInRedis& file) const;
   // When Redis answered "no such key".
   Resolution absent_in_redis(const View& view, const std::string& node, const FileInRedis& absent) const;
-  // When Redis did not answer at all: what the segment said, if that may be served.
+  // Whether the view's segment holds all that this process may have read of `path`, and is not older than its lease.
+  bool vouches_for(const View& view, const std::string& path) const;
+  // When nobody vouches for what the segment said: that, if it may be served. `why_not_redis` is one clause.
   Resolution last_known_good(const View& view, MirrorAnswer mirror, const std::string& why_not_redis) const;
   Resolution fill_gap(const View& view, const std::string& node, const MirrorAnswer& mirror) const;
   Resolution from_file(FileInRedis file, const std::string& node) const;
   std::optional<std::chrono::milliseconds> index_age(const View& view) const;
 
+  MirrorView& mirror_;
   RedisFallback& redis_;
   ShimCounters& counters_;
   const bool serve_stale_;

@@ -223,6 +223,54 @@ TEST_F(ResolverTest, ARedisThatLostEverythingDeletedNothing) {
   EXPECT_EQ(import("z"), "<not found>");
 }
 
+TEST_F(ResolverTest, WhatRedisLostIsServedInTheMirrorsNewestVersionAlsoInAnExecutionThatBeganBefore) {
+  redis().put("x.py", "x = 2");
+  put("x.py", "x = 1");
+  put("y.py", "y = 1");
+  agent();
+  stop_agent();
+  ASSERT_EQ(begin(), Authority::kRedis);
+  EXPECT_EQ(import("x"), "x = 2");
+  put("x.py", "x = 2");
+  commit();
+  give_lease();
+  redis().flush();
+  EXPECT_EQ(import("x"), "x = 2");
+  EXPECT_EQ(count(ShimCounter::kRetainedServes), 1u);
+  EXPECT_EQ(count(ShimCounter::kStaleServes), 0u);
+}
+
+TEST_F(ResolverTest, AMirrorThatMayBeOlderThanWhatRedisSaidBeforeIsServedAsStale) {
+  redis().put("x.py", "x = 2");
+  put("x.py", "x = 1");
+  put("y.py", "y = 1");
+  agent();
+  stop_agent();
+  ASSERT_EQ(begin(), Authority::kRedis);
+  EXPECT_EQ(import("x"), "x = 2");
+  redis().flush();
+  EXPECT_EQ(import("x"), "x = 1");
+  EXPECT_EQ(count(ShimCounter::kStaleServes), 1u);
+  EXPECT_EQ(count(ShimCounter::kRetainedServes), 0u);
+  EXPECT_EQ(import("y"), "y = 1");  // of which this process has read nothing
+  EXPECT_EQ(count(ShimCounter::kRetainedServes), 1u);
+}
+
+TEST_F(ResolverTest, WithoutALeaseNobodyVouchesForWhatRedisLost) {
+  on_stale_ = "error";
+  redis();
+  put("x.py", "x = 1");
+  put("y.py", "y = 1");
+  agent();
+  stop_agent();
+  writer().publish_sync(boot_now(), BootTime{});
+  ASSERT_EQ(begin(), Authority::kRedis);
+  const Resolution x = worker().resolve_top_level("x");
+  EXPECT_EQ(x.kind, Resolution::Kind::kRefused);
+  EXPECT_NE(x.reason.find("Redis no longer has it"), std::string::npos) << x.reason;
+  EXPECT_NE(x.reason.find("BIFROST_ON_STALE=error"), std::string::npos) << x.reason;
+}
+
 TEST_F(ResolverTest, AnIndexThatWentWithItsOnlyMemberMeansADelete) {
   redis().put("x.py", "x = 1");
   put("x.py", "x = 1");
