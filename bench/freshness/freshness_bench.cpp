@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/freshness/or_fail.hpp"
 #include "common/base/clock.hpp"
 #include "common/control/control_client.hpp"
 #include "common/reader/segment.hpp"
@@ -24,18 +25,9 @@
 namespace {
 
 using namespace bifrost;
+using bench::fail;
+using bench::or_fail;
 using std::chrono::seconds;
-
-[[noreturn]] void fail(const std::string& why) {
-  std::fprintf(stderr, "freshness-bench: %s\n", why.c_str());
-  std::exit(1);
-}
-
-template <class T>
-T or_fail(Result<T> result) {
-  if (!result) fail(result.error().message);
-  return std::move(*result);
-}
 
 class Times {
  public:
@@ -62,7 +54,7 @@ void wait_for_message(RedisLink& link, const Deadline& deadline) {
   while (or_fail(link.next_reply()) == nullptr) {
     pollfd p{link.fd(), POLLIN, 0};
     if (::poll(&p, 1, deadline.poll_timeout_ms()) <= 0) fail("no message within the deadline");
-    if (const Status s = link.receive(); !s) fail(s.error().message);
+    or_fail(link.receive());
   }
 }
 
@@ -81,9 +73,9 @@ int main(int argc, char** argv) {
   RedisClient writer = connect(url);
   RedisClient publisher = connect(url);
   RedisLink subscriber = or_fail(RedisLink::start(url));
-  if (const Status s = subscriber.finish_connect(); !s) fail(s.error().message);
+  or_fail(subscriber.finish_connect());
   subscriber.append({"SUBSCRIBE", "bench"});
-  if (const Status s = subscriber.flush(); !s) fail(s.error().message);
+  or_fail(subscriber.flush());
   wait_for_message(subscriber, Deadline(seconds(5)));
   std::shared_ptr<const Segment> segment = or_fail(Segment::attach(dir));
 

@@ -18,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "bench/freshness/or_fail.hpp"
 #include "common/base/clock.hpp"
 #include "common/reader/segment.hpp"
 #include "common/redis/redis_link.hpp"
@@ -25,21 +26,12 @@
 namespace {
 
 using namespace bifrost;
+using bench::fail;
+using bench::or_fail;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::size_t kWindow = 128;
-
-[[noreturn]] void fail(const std::string& why) {
-  std::fprintf(stderr, "warm-up-bench: %s\n", why.c_str());
-  std::exit(1);
-}
-
-template <class T>
-T or_fail(Result<T> result) {
-  if (!result) fail(result.error().message);
-  return std::move(*result);
-}
 
 struct FreeReader {
   void operator()(redisReader* r) const { redisReaderFree(r); }
@@ -58,7 +50,7 @@ void get_all(const std::string& socket) {
   url.path = socket;
   const Deadline deadline(seconds(120));
   RedisLink link = or_fail(RedisLink::start(url));
-  if (const Status s = link.finish_connect(); !s) fail(s.error().message);
+  or_fail(link.finish_connect());
   const std::unique_ptr<redisReader, FreeReader> reader(redisReaderCreateWithFunctions(nullptr));
   reader->maxbuf = 0;
   std::vector<char> buffer(256 * 1024);
@@ -69,7 +61,7 @@ void get_all(const std::string& socket) {
     while (asked < keys.size() && asked - answered <= kWindow) {
       for (std::size_t i = 0; i < kWindow && asked < keys.size(); ++i) link.append({"GET", keys[asked++]});
     }
-    if (const Status s = link.flush(); !s) fail(s.error().message);
+    or_fail(link.flush());
     wait_for(link.fd(), static_cast<short>(POLLIN | (link.wants_write() ? POLLOUT : 0)), deadline);
     const ssize_t n = ::recv(link.fd(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (n == 0) fail("Redis closed the connection");
