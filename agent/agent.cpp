@@ -124,7 +124,12 @@ Status Agent::publish_first_segment(const std::string& version) {
         compile_->want(path, bytes, live ? CompileQueue::Urgency::kFresh : CompileQueue::Urgency::kBacklog);
       });
   Seeded seeded;
-  if (old) seeded = seed_from(**old, *mirror_, *writer_);
+  if (old) {
+    seeded = seed_from(**old, *mirror_, *writer_);
+    // Without a lease: it says of which time the content is.
+    contact_.synced_through = (*old)->synced_through();
+    writer_->publish_sync(contact_.synced_through, BootTime{});
+  }
   writer_->heartbeat(boot_now());
   writer_->set_link_state(LinkState{});
   const auto committed = writer_->commit();
@@ -169,7 +174,7 @@ void Agent::connect() {
   callbacks.on_update_delay = [this](std::chrono::nanoseconds delay) { metrics_.observe_update(delay); };
   callbacks.on_fence_time = [this](std::chrono::nanoseconds time) { metrics_.observe_fence(time); };
   callbacks.on_fatal = [this](const std::string& why) { stop(Error{ErrorCode::kIo, why}); };
-  session_ = std::make_unique<Session>(loop_, config_.session, *writer_, *mirror_, std::move(callbacks));
+  session_ = std::make_unique<Session>(loop_, config_.session, *writer_, *mirror_, contact_, std::move(callbacks));
 }
 
 // The session is destroyed when the timer fires, in a turn of its own.

@@ -51,6 +51,7 @@ class Agent {
   std::unique_ptr<SegmentWriter> writer_;
   std::unique_ptr<CompileService> compile_;
   std::unique_ptr<Mirror> mirror_;
+  LastContact contact_;
   std::unique_ptr<ControlServer> control_;
   Metrics metrics_;
   std::unique_ptr<HttpServer> http_;

@@ -59,6 +59,7 @@ void Mirror::apply_vanished(const Observation& seen) {
   const Vanished verdict =
       decide_vanished(policy_, {seen.index, found->second.deleted_on_purpose, found->second.index_lost});
   if (!kept || verdict == Vanished::kRemove) return forget(found->first);
+  if (seen.index == IndexEntry::kListed) set_index_lost(found->first, found->second, false);
   if (verdict == Vanished::kRetainCold) {
     cold_ = true;
     set_index_lost(found->first, found->second, true);

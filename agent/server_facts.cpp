@@ -14,15 +14,29 @@ std::string_view field(std::string_view info, std::string_view name) {
   return {};
 }
 
+template <class Number>
+Number number(std::string_view text) {
+  Number n{};
+  std::from_chars(text.data(), text.data() + text.size(), n);
+  return n;
+}
+
 // `cmdstat_x:calls=12,usec=...`; a command that was never called has no line.
 std::uint64_t calls(std::string_view info, std::string_view command) {
   std::string_view stat = field(info, command);
   constexpr std::string_view kCalls = "calls=";
-  std::uint64_t n = 0;
-  if (stat.substr(0, kCalls.size()) != kCalls) return n;
+  if (stat.substr(0, kCalls.size()) != kCalls) return 0;
   stat.remove_prefix(kCalls.size());
-  std::from_chars(stat.data(), stat.data() + stat.size(), n);
-  return n;
+  return number<std::uint64_t>(stat);
+}
+
+// A replica that was promoted has its data from its master, whatever it loaded itself.
+bool found_nothing_at_its_start(std::string_view info) {
+  const std::string_view followed = field(info, "master_replid2");
+  const bool always_master = followed.find_first_not_of('0') == std::string_view::npos;
+  // The size of the append-only file after it was loaded: not even a base means that there was none.
+  const bool no_aof = field(info, "aof_enabled") == "0" || field(info, "aof_base_size") == "0";
+  return field(info, "role") == "master" && always_master && field(info, "rdb_last_load_keys_loaded") == "0" && no_aof;
 }
 
 }  // namespace
@@ -35,6 +49,8 @@ ServerFacts facts_from_info(std::string_view info) {
   facts.role = field(info, "role");
   facts.replication = field(info, "master_replid");
   facts.master_link_up = field(info, "master_link_status") != "down";
+  facts.started_empty = found_nothing_at_its_start(info);
+  facts.uptime = std::chrono::seconds(number<std::uint32_t>(field(info, "uptime_in_seconds")));
   // INFO itself has been called, so that the section is never empty where it is known.
   if (info.find("cmdstat_") != std::string_view::npos) {
     facts.swaps = calls(info, "cmdstat_swapdb");
@@ -51,9 +67,18 @@ std::optional<std::string> another_server(const ServerFacts& before, const Serve
   return std::nullopt;
 }
 
-std::optional<std::string> swept(const ServerFacts& before, const ServerFacts& now, bool tracking) {
-  if (before.swaps != now.swaps) return "SWAPDB";
-  if (!tracking && before.resets != now.resets) return "FLUSHALL, FLUSHDB or DEBUG";
+Sweep swept(const ServerFacts& before, const ServerFacts& now, bool tracking) {
+  if (before.swaps != now.swaps) return Sweep::kSwapped;
+  return !tracking && before.resets != now.resets ? Sweep::kReset : Sweep::kNone;
+}
+
+std::optional<std::string> lost_since(const LastContact& last, const ServerFacts& now, BootTime at) {
+  if (last.facts && last.facts->run_id == now.run_id) {
+    if (last.facts->resets == now.resets) return std::nullopt;
+    return "FLUSHALL, FLUSHDB or DEBUG was executed meanwhile";
+  }
+  const bool began_later = at >= last.synced_through + now.uptime;
+  if (now.started_empty && began_later) return "the server started without data meanwhile";
   return std::nullopt;
 }
 

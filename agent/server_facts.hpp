@@ -5,10 +5,13 @@
 // included: a count that differs is the sign. See docs/design/0030-command-counts-as-canary.md.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "common/base/clock.hpp"
 
 namespace bifrost::agent {
 
@@ -22,6 +25,9 @@ struct ServerFacts {
   // Executed so far; nothing when the server does not say.
   std::optional<std::uint64_t> swaps;   // SWAPDB
   std::optional<std::uint64_t> resets;  // FLUSHALL, FLUSHDB, DEBUG
+  // A master since its start, and it says that it found nothing to load then. Known from Redis 7 on.
+  bool started_empty = false;
+  std::chrono::seconds uptime{0};  // rounded down
 
   bool is_replica() const { return role == "slave"; }
 };
@@ -32,9 +38,23 @@ ServerFacts facts_from_info(std::string_view info);
 // Why `now` is not the server that `before` was, as a clause; nothing when it is.
 std::optional<std::string> another_server(const ServerFacts& before, const ServerFacts& now);
 
-// What happened between the two looks that changes everything; nothing when there was no such thing.
-// With tracking, `resets` announce themselves.
-std::optional<std::string> swept(const ServerFacts& before, const ServerFacts& now, bool tracking);
+// What happened between the two looks that changes everything. With tracking, `resets` announce themselves.
+enum class Sweep {
+  kNone,
+  kSwapped,  // SWAPDB: what is there now is the truth
+  kReset,    // FLUSHALL, FLUSHDB or DEBUG: what is not there may have been lost rather than deleted
+};
+Sweep swept(const ServerFacts& before, const ServerFacts& now, bool tracking);
+
+// What the agent knew of its server when it last had a connection.
+struct LastContact {
+  std::optional<ServerFacts> facts;  // nothing for an agent that has had none yet
+  BootTime synced_through;           // also of the agent before
+};
+
+// Why what the server lacks at `at` was lost since then and not deleted, as a clause; nothing when there is no sign of
+// that. docs/design/0035-lost-between-two-connections.md
+std::optional<std::string> lost_since(const LastContact& last, const ServerFacts& now, BootTime at);
 
 bool version_at_least(std::string_view version, int major, int minor);
 

@@ -19,7 +19,7 @@ void ServerWatch::begin(std::function<void(const ServerFacts&)> on_facts) {
     info_allowed_ = !is_error(reply);
     if (!info_allowed_) log::warn("info_refused", {{"why", text_of(reply)}, {"then", "SWAPDB is not noticed"}});
     before_ = facts_from_info(text_of(reply));  // the version decides how the rest is asked for
-    ask_info([this, on_facts](const ServerFacts& facts) {
+    ask_info(true, [this, on_facts](const ServerFacts& facts) {
       before_ = facts;
       vouched_until_ = *std::exchange(looking_since_, std::nullopt);
       if (facts.is_replica())
@@ -29,8 +29,9 @@ void ServerWatch::begin(std::function<void(const ServerFacts&)> on_facts) {
   });
 }
 
-// Several sections in one INFO are understood from Redis 7 on. Without INFO, ROLE may still be allowed.
-void ServerWatch::ask_info(std::function<void(const ServerFacts&)> on_facts) {
+// Several sections in one INFO are understood from Redis 7 on, and only there `persistence` says what was loaded.
+// Without INFO, ROLE may still be allowed.
+void ServerWatch::ask_info(bool first, std::function<void(const ServerFacts&)> on_facts) {
   if (!info_allowed_) {
     data_.ask({"ROLE"}, [on_facts = std::move(on_facts)](const redisReply& reply, const std::string&) {
       ServerFacts facts;
@@ -50,7 +51,9 @@ void ServerWatch::ask_info(std::function<void(const ServerFacts&)> on_facts) {
     };
   };
   if (version_at_least(before_.version, 7, 0)) {
-    return data_.ask({"INFO", "server", "replication", "cluster", "commandstats"}, take(true));
+    Command info{"INFO", "server", "replication", "cluster", "commandstats"};
+    if (first) info.push_back("persistence");
+    return data_.ask(info, take(true));
   }
   for (const std::string_view section : {"server", "replication", "cluster"}) data_.ask({"INFO", section}, take(false));
   data_.ask({"INFO", "commandstats"}, take(true));
@@ -60,7 +63,7 @@ void ServerWatch::look(bool tracking) {
   if (looking()) return;
   looking_since_ = boot_now();
   if (!watching_flags_) {
-    return ask_info([this, tracking](const ServerFacts& now) { judge(now, tracking); });
+    return ask_info(false, [this, tracking](const ServerFacts& now) { judge(now, tracking); });
   }
   data_.ask({"CONFIG", "GET", kFlags}, [this](const redisReply& reply, const std::string&) {
     const auto pair = elements_of(reply);
@@ -69,7 +72,7 @@ void ServerWatch::look(bool tracking) {
                              "`");
     }
   });
-  ask_info([this, tracking](const ServerFacts& now) { judge(now, tracking); });
+  ask_info(false, [this, tracking](const ServerFacts& now) { judge(now, tracking); });
 }
 
 void ServerWatch::judge(const ServerFacts& now, bool tracking) {
@@ -82,7 +85,7 @@ void ServerWatch::judge(const ServerFacts& now, bool tracking) {
   }
   link_was_up_ = true;
   vouched_until_ = since;
-  if (const auto why = swept(before, now, tracking)) return callbacks_.on_swept(*why);
+  if (const Sweep sweep = swept(before, now, tracking); sweep != Sweep::kNone) return callbacks_.on_swept(sweep);
   callbacks_.on_clean();
 }
 

@@ -19,7 +19,7 @@ class ServerWatch {
  public:
   struct Callbacks {
     std::function<void(std::string why)> on_unusable;  // another server or role, or notifications are off: start over
-    std::function<void(std::string why)> on_swept;     // everything may have changed: read it again
+    std::function<void(Sweep)> on_swept;               // everything may have changed: read it again
     std::function<void()> on_clean;                    // a look found nothing
   };
 
@@ -34,11 +34,14 @@ class ServerWatch {
   void look(bool tracking);
   bool looking() const { return looking_since_.has_value(); }
 
+  // As of the newest look.
+  const ServerFacts& facts() const { return before_; }
+
   // When the newest look was sent that found nothing. Nothing unheard-of had happened by then.
   BootTime vouched_until() const { return vouched_until_; }
 
  private:
-  void ask_info(std::function<void(const ServerFacts&)> on_facts);
+  void ask_info(bool first, std::function<void(const ServerFacts&)> on_facts);
   void judge(const ServerFacts& now, bool tracking);
 
   DataConnection& data_;

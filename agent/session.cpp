@@ -38,8 +38,13 @@ std::uint64_t ms(nanoseconds d) {
 }  // namespace
 
 Session::Session(uv_loop_t* loop, const SessionOptions& options, SegmentWriter& writer, Mirror& mirror,
-                 Callbacks callbacks)
-    : loop_(loop), options_(options), writer_(writer), mirror_(mirror), callbacks_(std::move(callbacks)) {
+                 LastContact& contact, Callbacks callbacks)
+    : loop_(loop),
+      options_(options),
+      writer_(writer),
+      mirror_(mirror),
+      contact_(contact),
+      callbacks_(std::move(callbacks)) {
   data_ = std::make_unique<DataConnection>(
       loop_, options_.url, [this] { check_server(); }, [this](const std::string& why) { end("data: " + why); });
   tick_ = std::make_unique<Timer>(loop_, [this] { on_tick(); });
@@ -61,12 +66,19 @@ void Session::end(const std::string& why) {
 void Session::check_server() {
   ServerWatch::Callbacks callbacks;
   callbacks.on_unusable = [this](const std::string& why) { end(why); };
-  callbacks.on_swept = [this](const std::string& why) {
+  callbacks.on_swept = [this](Sweep sweep) {
+    contact_.facts = watch_->facts();
     if (ended_ || mutated("no-canary")) return;
-    log::warn("redis_swept", {{"why", why + " was executed: reading everything again"}});
+    const bool reset = sweep == Sweep::kReset;
+    log::warn("redis_swept", {{"why", std::string(reset ? "FLUSHALL, FLUSHDB or DEBUG" : "SWAPDB") +
+                                          " was executed: reading everything again"}});
+    if (reset) mirror_.lose_index();
     begin_sync();
   };
-  callbacks.on_clean = [this] { give_lease(); };
+  callbacks.on_clean = [this] {
+    contact_.facts = watch_->facts();
+    give_lease();
+  };
   watch_ = std::make_unique<ServerWatch>(*data_, std::move(callbacks));
   watch_->begin([this](const ServerFacts& facts) {
     if (!version_at_least(facts.version, 6, 2)) {
@@ -75,9 +87,19 @@ void Session::check_server() {
     if (facts.cluster) {
       return end("this is a Redis Cluster node, and clusters are not supported: point the agent at a single master");
     }
+    note_losses(facts);
     set_up_notifications(*data_, options_.signal,
                          [this](Notifications n) { open_stream(n != Notifications::kOff, n == Notifications::kOn); });
   });
+}
+
+// Before anything is read. What the server does not have and nothing says was lost has been deleted.
+void Session::note_losses(const ServerFacts& facts) {
+  const auto why = lost_since(contact_, facts, boot_now());
+  contact_.facts = facts;
+  if (!why || mirror_.known() == 0) return;
+  log::warn("redis_lost_its_data", {{"why", *why}, {"then", "what it does not list is kept"}});
+  mirror_.lose_index();
 }
 
 void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
@@ -331,6 +353,7 @@ void Session::publish_freshness() {
 void Session::give_lease() {
   if (phase_ != Phase::kLive || synced_through_.ns == 0) return;
   const BootTime vouched = mutated("no-canary") ? synced_through_ : watch_->vouched_until();
+  contact_.synced_through = synced_through_;
   writer_.publish_sync(synced_through_, std::min(synced_through_, vouched) + options_.lease);
 }
 

@@ -51,7 +51,9 @@ class Session {
   };
   using OnFence = FenceWaiters::OnFence;
 
-  Session(uv_loop_t* loop, const SessionOptions& options, SegmentWriter& writer, Mirror& mirror, Callbacks callbacks);
+  // Keeps `contact`, which the next session gets, up to date.
+  Session(uv_loop_t* loop, const SessionOptions& options, SegmentWriter& writer, Mirror& mirror, LastContact& contact,
+          Callbacks callbacks);
   ~Session();
 
   // Answers once the segment holds every write acknowledged before this call, or with the reason why it cannot.
@@ -72,6 +74,7 @@ class Session {
   enum class ScanKind { kEverything, kNamesOnly };
 
   void check_server();
+  void note_losses(const ServerFacts& facts);
   void open_stream(bool keyspace_enabled, bool flags_visible);
   void begin_sync();
   void begin_scan(ScanKind kind);
@@ -99,6 +102,7 @@ class Session {
   SessionOptions options_;
   SegmentWriter& writer_;
   Mirror& mirror_;
+  LastContact& contact_;
   Callbacks callbacks_;
 
   std::unique_ptr<DataConnection> data_;

@@ -109,6 +109,15 @@ TEST_F(MirrorTest, WhatRedisLostStaysAlsoWhenWritersWereFasterThanTheFirstLook) 
   EXPECT_EQ(served("b.py"), "<miss>");
 }
 
+TEST_F(MirrorTest, WhatANewIndexListsIsDeletedByItsRemovalAgain) {
+  see_source("a.py", "x = 1");
+  mirror_->lose_index();
+  see_vanished("a.py", IndexEntry::kListed);  // written again and expired before the first look
+  EXPECT_EQ(served("a.py"), "x = 1");
+  see_vanished("a.py", IndexEntry::kUnlisted);
+  EXPECT_EQ(served("a.py"), "<miss>");
+}
+
 TEST_F(MirrorTest, PruneDropsWhatRedisDoesNotHave) {
   see_source("a.py", "x = 1");
   see_source("b.py", "y = 1");

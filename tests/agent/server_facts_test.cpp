@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 namespace bifrost::agent {
 namespace {
 
@@ -47,12 +49,53 @@ TEST(ServerFacts, TellARestartAPromotionAndAnotherMasterApart) {
 TEST(ServerFacts, SwapsAlwaysCountAndResetsOnlyWhereTheyAreNotAnnounced) {
   const ServerFacts before = facts_from_info(kMaster);
   ServerFacts now = before;
-  EXPECT_EQ(swept(before, now, true), std::nullopt);
+  EXPECT_EQ(swept(before, now, true), Sweep::kNone);
   now.resets = 9;
-  EXPECT_EQ(swept(before, now, true), std::nullopt);
-  EXPECT_NE(swept(before, now, false), std::nullopt);
+  EXPECT_EQ(swept(before, now, true), Sweep::kNone);
+  EXPECT_EQ(swept(before, now, false), Sweep::kReset);
   now.swaps = 4;
-  EXPECT_NE(swept(before, now, true), std::nullopt);
+  EXPECT_EQ(swept(before, now, true), Sweep::kSwapped);
+}
+
+// What a Redis 7.0 says right after its start.
+std::string just_started(const std::string& persistence, const std::string& followed = "0000") {
+  return "redis_version:7.0.15\r\nrun_id:bbbb\r\nuptime_in_seconds:3\r\nrole:master\r\nmaster_replid2:" + followed +
+         "\r\n" + persistence + "cmdstat_info:calls=1,usec=3\r\n";
+}
+
+TEST(ServerFacts, TellAStartWithoutDataFromOneWithData) {
+  const auto empty = [](const std::string& info) { return facts_from_info(info).started_empty; };
+  EXPECT_TRUE(empty(just_started("rdb_last_load_keys_loaded:0\r\naof_enabled:0\r\n")));
+  EXPECT_TRUE(empty(just_started("rdb_last_load_keys_loaded:0\r\naof_enabled:1\r\naof_base_size:0\r\n")));
+  EXPECT_FALSE(empty(just_started("rdb_last_load_keys_loaded:2\r\naof_enabled:0\r\n")));
+  EXPECT_FALSE(empty(just_started("rdb_last_load_keys_loaded:0\r\naof_enabled:1\r\naof_base_size:89\r\n")))
+      << "its base is empty, but not what was appended";
+  EXPECT_FALSE(empty(just_started("rdb_last_load_keys_loaded:0\r\naof_enabled:0\r\n", "a0b1")))
+      << "a promoted replica has its master's data";
+  EXPECT_FALSE(empty(just_started("aof_enabled:0\r\n"))) << "before Redis 7 it does not say";
+}
+
+TEST(ServerFacts, WhatWasLostBetweenTwoConnectionsIsToldFromWhatWasDeleted) {
+  const ServerFacts empty = facts_from_info(just_started("rdb_last_load_keys_loaded:0\r\naof_enabled:0\r\n"));
+  const BootTime now{100'000'000'000};
+  const BootTime before_its_start{95'000'000'000};
+  const BootTime after_its_start{99'000'000'000};
+  LastContact last{facts_from_info(kMaster), before_its_start};
+  EXPECT_NE(lost_since(last, empty, now), std::nullopt);
+  last.facts.reset();  // an agent that was itself restarted
+  EXPECT_NE(lost_since(last, empty, now), std::nullopt);
+  last.synced_through = after_its_start;
+  EXPECT_EQ(lost_since(last, empty, now), std::nullopt) << "it had been read since it started";
+  const ServerFacts full = facts_from_info(just_started("rdb_last_load_keys_loaded:9\r\naof_enabled:0\r\n"));
+  EXPECT_EQ(lost_since({std::nullopt, before_its_start}, full, now), std::nullopt);
+}
+
+TEST(ServerFacts, AFlushWhileNobodyListenedIsCounted) {
+  const ServerFacts before = facts_from_info(kMaster);
+  ServerFacts now = before;
+  EXPECT_EQ(lost_since({before, BootTime{1}}, now, BootTime{2}), std::nullopt);
+  now.resets = *before.resets + 1;
+  EXPECT_NE(lost_since({before, BootTime{1}}, now, BootTime{2}), std::nullopt);
 }
 
 TEST(ServerFacts, VersionsAreComparedByNumber) {

@@ -1,6 +1,8 @@
 """The agent's life under bad circumstances, and the bounds that workers keep while Redis is silent."""
 
 import json
+import shutil
+import signal
 import socket
 import time
 
@@ -40,6 +42,65 @@ def test_cold_ends_when_writers_return_and_nothing_is_dropped_across_a_restart_o
     assert live.run(IMPORT + "; import other; answer = [answer, other.X, execution.source]") == [1, 2, "shm"]
     live.publish("shared/halopsa.py", "VERSION = 3\n")
     live.delete("shared/halopsa.py")
+    with pytest.raises(WorkerRaised, match="ModuleNotFoundError"):
+        live.run(IMPORT)
+
+
+def restart_without_data(node):
+    node.redis.stop()
+    shutil.rmtree(node.redis.directory / "appendonlydir")
+    node.redis.start()
+
+
+def restart_with_data(node):
+    node.redis.stop()
+    node.redis.start()
+
+
+def flush_while_cut_off(node):
+    client = node.redis.client()
+    client.client_kill_filter(_type="pubsub")
+    client.client_kill_filter(_type="normal", skipme=True)
+    client.flushall()
+
+
+def restart_agent(node):
+    node.agent.kill()
+    node.start_agent(ready=False)
+
+
+def go_on(node):
+    node.agent.process.send_signal(signal.SIGCONT)
+
+
+LOSSES = [restart_without_data, flush_while_cut_off]
+
+
+@pytest.mark.parametrize(("lose", "agent_returns"), [(f, go_on) for f in LOSSES] + [(restart_without_data, restart_agent)])
+def test_what_redis_lost_stays_although_a_new_index_is_there_before_the_agent_looks(live, lose, agent_returns):
+    live.publish("other.py", "X = 1\n")
+    live.wait("--fresh")
+    live.agent.process.send_signal(signal.SIGSTOP)
+    lose(live)
+    live.publish("other.py", "X = 2\n")
+    agent_returns(live)
+    eventually(lambda: "event=redis_lost_its_data" in live.agent.log, "the agent notices")
+    live.wait("--ready")
+    live.wait("--fresh")
+    assert kinds(live) == {"shared/halopsa.py": True, "other.py": False}
+    assert live.run(IMPORT + "; import other; answer = [answer, other.X, execution.source]") == [1, 2, "shm"]
+
+
+@pytest.mark.parametrize("agent_returns", [go_on, restart_agent])
+def test_what_was_deleted_while_redis_restarted_with_its_data_is_gone(live, agent_returns):
+    live.publish("other.py", "X = 1\n")
+    live.wait("--fresh")
+    live.agent.process.send_signal(signal.SIGSTOP)
+    restart_with_data(live)
+    live.delete("shared/halopsa.py")
+    agent_returns(live)
+    eventually(lambda: kinds(live) == {"other.py": False}, "the deletion is seen")
+    live.wait("--fresh")
     with pytest.raises(WorkerRaised, match="ModuleNotFoundError"):
         live.run(IMPORT)
 
