@@ -6,6 +6,9 @@
 
 namespace bifrost {
 
+// Where the segment is when nothing else is said, if the directory exists.
+inline constexpr std::string_view kStandardSegmentDir = "/run/bifrost";
+
 inline constexpr std::string_view kSegmentFileName = "segment";
 inline constexpr std::string_view kControlSocketName = "control.sock";
 inline constexpr std::string_view kLockFileName = "agent.lock";

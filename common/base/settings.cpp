@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "common/base/segment_dir.hpp"
+
 namespace bifrost {
 
 const std::array<SettingInfo, static_cast<std::size_t>(Setting::kCount)>& setting_table() {
@@ -73,7 +75,8 @@ std::string_view trimmed(std::string_view text) {
 
 std::string default_segment_dir() {
   struct stat st {};
-  if (::stat("/run/bifrost", &st) == 0 && S_ISDIR(st.st_mode)) return "/run/bifrost";
+  const std::string standard(kStandardSegmentDir);
+  if (::stat(standard.c_str(), &st) == 0 && S_ISDIR(st.st_mode)) return standard;
   return "/dev/shm/bifrost-" + std::to_string(::geteuid());
 }
 

@@ -36,18 +36,18 @@ Error error_of_open(const std::string& path, int err) {
 }
 
 // The security boundary: who could have written these bytes?
-Status check_trust(const std::string& path, const struct stat& st, const Trust& trust) {
+Status check_trust(const std::string& dir, const std::string& path, const struct stat& st, const Trust& trust) {
   if (!S_ISREG(st.st_mode)) {
     return Error{ErrorCode::kUntrusted, path + " is not a regular file: remove it and restart bifrost-agent"};
   }
-  const bool owner_trusted =
-      st.st_uid == 0 || st.st_uid == ::geteuid() || (trust.agent_uid && st.st_uid == *trust.agent_uid);
-  if (!owner_trusted) {
-    return Error{
-        ErrorCode::kUntrusted,
-        path + " belongs to uid " + std::to_string(st.st_uid) +
-            ", which is neither root, this user nor BIFROST_AGENT_UID: its code would not be trustworthy. If the "
-            "agent runs as that user, set BIFROST_AGENT_UID to it"};
+  if (!is_trusted(trust, dir, st.st_uid)) {
+    const std::string appointed =
+        trust.agent_uid ? "BIFROST_AGENT_UID" : "the owner of " + std::string(trust.appointed_dir);
+    return Error{ErrorCode::kUntrusted,
+                 path + " belongs to uid " + std::to_string(st.st_uid) + ", which is neither root, this user nor " +
+                     appointed +
+                     ": its code would not be trustworthy. If the agent runs as that user, set BIFROST_AGENT_UID to "
+                     "it"};
   }
   if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
     return Error{ErrorCode::kUntrusted, path + " is writable by group or others: remove it and restart bifrost-agent"};
@@ -108,7 +108,7 @@ Result<std::shared_ptr<const Segment>> Segment::attach(const std::string& dir, c
   if (!fd.valid()) return error_of_open(path, errno);
   struct stat st {};
   if (::fstat(fd.get(), &st) != 0) return error_of_open(path, errno);
-  if (const Status trusted = check_trust(path, st, trust); !trusted) return trusted.error();
+  if (const Status trusted = check_trust(dir, path, st, trust); !trusted) return trusted.error();
 
   const auto file_bytes = static_cast<std::uint64_t>(st.st_size);
   FrozenHeader frozen{};

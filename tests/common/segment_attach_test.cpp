@@ -48,7 +48,67 @@ TEST_F(SegmentAttachTest, RefusesAFileOfAnotherUserUnlessItIsTheAgents) {
   publish("a.py", "x");
   ASSERT_EQ(::chown(segment_path().c_str(), 12345, 12345), 0);
   EXPECT_EQ(refusal(), ErrorCode::kUntrusted);
-  EXPECT_TRUE(Segment::attach(dir_, Trust{12345}));
+  EXPECT_TRUE(Segment::attach(dir_, Trust{.agent_uid = 12345}));
+}
+
+// As /run/bifrost: a directory in one that only root may write to.
+class AppointedDirectoryTest : public SegmentAttachTest {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root to give files away";
+    above_ = dir_;
+    dir_ += "/bifrost";
+    ASSERT_EQ(::chmod(above_.c_str(), 0755), 0);
+    ASSERT_EQ(::mkdir(dir_.c_str(), 0750), 0);
+    publish("a.py", "x");
+    ASSERT_EQ(::chown(dir_.c_str(), kAgent, kAgent), 0);
+    ASSERT_EQ(::chown(segment_path().c_str(), kAgent, kAgent), 0);
+  }
+  void TearDown() override {
+    writer_.reset();
+    if (!above_.empty()) dir_ = above_;
+  }
+  bool attaches(std::optional<uid_t> agent_uid = {}) {
+    return static_cast<bool>(Segment::attach(dir_, Trust{.agent_uid = agent_uid, .appointed_dir = dir_}));
+  }
+
+  static constexpr uid_t kAgent = 12345;
+  std::string above_;
+};
+
+TEST_F(AppointedDirectoryTest, TheOwnerOfTheStandardDirectoryIsTheAgent) {
+  EXPECT_TRUE(attaches());
+  EXPECT_FALSE(Segment::attach(dir_)) << "this is not the standard directory";
+}
+
+TEST_F(AppointedDirectoryTest, ButNobodyElseIs) {
+  ASSERT_EQ(::chown(segment_path().c_str(), kAgent + 1, kAgent), 0);
+  EXPECT_FALSE(attaches());
+}
+
+TEST_F(AppointedDirectoryTest, AnAgentUidSaysOtherwise) {
+  EXPECT_FALSE(attaches(kAgent + 1));
+}
+
+TEST_F(AppointedDirectoryTest, NotWhereOthersCanPutSomethingElseInItsPlace) {
+  ASSERT_EQ(::chmod(above_.c_str(), 01777), 0);
+  EXPECT_FALSE(attaches()) << "sticky";
+  ASSERT_EQ(::chmod(above_.c_str(), 0775), 0);
+  EXPECT_FALSE(attaches()) << "a group";
+  ASSERT_EQ(::chmod(above_.c_str(), 0755), 0);
+  ASSERT_EQ(::chown(above_.c_str(), kAgent, 0), 0);
+  EXPECT_FALSE(attaches()) << "not root's";
+}
+
+TEST_F(AppointedDirectoryTest, NorWhereOthersCanPutFilesIntoIt) {
+  ASSERT_EQ(::chmod(dir_.c_str(), 0770), 0);
+  EXPECT_FALSE(attaches());
+}
+
+TEST_F(AppointedDirectoryTest, NorThroughALink) {
+  std::filesystem::rename(dir_, above_ + "/real");
+  ASSERT_EQ(::symlink((above_ + "/real").c_str(), dir_.c_str()), 0);
+  EXPECT_FALSE(attaches());
 }
 
 TEST_F(SegmentAttachTest, RefusesWhatIsNoRegularFile) {

@@ -360,6 +360,14 @@ def test_push_draws_a_progress_bar_on_a_terminal_only(cachectl, tmp_path):
 # --- with the real agent --------------------------------------------------------------------------------------------
 
 
+def test_diff_draws_a_progress_bar_on_a_terminal_only(segment_dir, redis_url, redis_client, agent):
+    ctl = Cachectl(segment_dir, redis_url)
+    redis_client.setex("bifrost:module:a.py", 86400, json.dumps({"content": "", "path": "a.py", "hash": ""}))
+    assert ctl("wait", "--fresh").returncode == 0
+    assert ctl("diff").stderr == b""
+    assert b"diff [####" in run_on_a_terminal(ctl, "diff")
+
+
 def test_wait_fresh_holds_every_write_acknowledged_before_it(cachectl, agent, redis_client):
     for version in range(50):
         redis_client.setex("bifrost:module:a.py", 86400, json.dumps({"content": f"v = {version}", "path": "", "hash": ""}))

@@ -3,12 +3,17 @@
 An interpreter must start whatever is wrong with the cache, so trouble becomes one line on stderr.
 """
 
-try:
-    from . import install_virtual_import_hook
 
-    install_virtual_import_hook()
-except Exception as error:
-    import sys
+def _install() -> None:
+    try:
+        from . import install_virtual_import_hook
 
-    if sys.stderr is not None:
-        print(f"bifrost_cache: not installed at start-up: {error}", file=sys.stderr)
+        install_virtual_import_hook()
+    except Exception as error:
+        import sys
+
+        if sys.stderr is not None:
+            print(f"bifrost_cache: not installed at start-up: {error}", file=sys.stderr)
+
+
+_install()
