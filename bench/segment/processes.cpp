@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -58,10 +59,19 @@ struct Board {
   struct Reader {
     std::uint64_t lookups = 0;
     std::uint64_t lost = 0;
+    std::uint64_t measured = 0;
+    std::uint64_t slow = 0;
+    std::uint64_t slow_by_fault = 0;
     double seconds = 0;
     Histogram times;
   } readers[kMaxReaders];
 };
+
+long minor_faults() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_minflt;
+}
 
 std::uint64_t clock_cost_ns() {
   std::uint64_t least = ~std::uint64_t{0};
@@ -72,53 +82,100 @@ std::uint64_t clock_cost_ns() {
   return least;
 }
 
-void read(const Stores& stores, Board& board, Board::Reader& out, std::size_t begin) {
-  const std::uint64_t clock_ns = clock_cost_ns();
-  const Questions& questions = stores.hits();
-  const Segment& segment = stores.segment();
-  const auto look = [&](std::size_t i) {
-    if (segment.snapshot().find_file(questions[i]).status == Lookup::kSnapshotLost) ++out.lost;
-  };
-  for (std::size_t i = 0; i < kQuestions; ++i) look(i);
-  ++board.ready;
-  while (!board.go.load()) {
+class Reader {
+ public:
+  Reader(const Stores& stores, const Segment& segment, Reading reading, Board& board, Board::Reader& out)
+      : questions_(stores.hits()),
+        segment_(segment),
+        hot_(reading == Reading::kHotKey || reading == Reading::kHotOwnCopy),
+        board_(board),
+        out_(out) {}
+
+  void run(std::size_t begin) {
+    for (std::size_t i = 0; i < kQuestions; ++i) look(i);
+    wait_for_go();
+    const auto begun = steady_clock::now();
+    const std::size_t stride = hot_ ? 1 : 17;
+    for (std::size_t i = begin; !board_.stop.load(std::memory_order_relaxed); i += stride) {
+      measure(hot_ ? 0 : i);
+      for (std::size_t n = 1; n < stride; ++n) look(i + n);
+      out_.lookups += stride;
+    }
+    out_.seconds = std::chrono::duration<double>(steady_clock::now() - begun).count();
   }
-  const auto begun = steady_clock::now();
-  std::size_t i = begin;
-  while (!board.stop.load(std::memory_order_relaxed)) {
+
+  void run_arithmetic() {
+    wait_for_go();
+    const auto begun = steady_clock::now();
+    for (std::uint64_t x = 1; !board_.stop.load(std::memory_order_relaxed); ++out_.lookups) {
+      for (int i = 0; i < 100; ++i) {
+        x = x * 6364136223846793005 + 1442695040888963407;
+        asm volatile("" : "+r"(x));
+      }
+    }
+    out_.seconds = std::chrono::duration<double>(steady_clock::now() - begun).count();
+  }
+
+ private:
+  void wait_for_go() {
+    ++board_.ready;
+    while (!board_.go.load()) {
+    }
+  }
+  void look(std::size_t i) {
+    if (segment_.snapshot().find_file(questions_[i]).status == Lookup::kSnapshotLost) ++out_.lost;
+  }
+  void measure(std::size_t i) {
     const auto before = steady_clock::now();
     look(i);
     const auto ns = static_cast<std::uint64_t>((steady_clock::now() - before).count());
-    out.times.add(ns - std::min(ns, clock_ns));
-    for (int n = 1; n < 16; ++n) look(i + static_cast<std::size_t>(n));
-    i += 16;
-    out.lookups += 16;
+    out_.times.add(ns - std::min(ns, clock_ns_));
+    ++out_.measured;
+    if (ns < kSlowNs) return;
+    ++out_.slow;
+    const long faults = minor_faults();
+    if (faults != faults_) ++out_.slow_by_fault;
+    faults_ = faults;
   }
-  out.seconds = std::chrono::duration<double>(steady_clock::now() - begun).count();
-}
+
+  const Questions& questions_;
+  const Segment& segment_;
+  const bool hot_;
+  Board& board_;
+  Board::Reader& out_;
+  const std::uint64_t clock_ns_ = clock_cost_ns();
+  long faults_ = minor_faults();
+};
 
 }  // namespace
 
-Readings read_for(Stores& stores, int readers, Writing writing, int milliseconds) {
+Readings read_for(Stores& stores, const Load& load, int milliseconds) {
+  const bool own = load.reading == Reading::kOwnCopy || load.reading == Reading::kHotOwnCopy;
+
   void* memory = ::mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) die("no memory to share");
   Board& board = *new (memory) Board();
   std::array<pid_t, kMaxReaders> children{};
-  for (int n = 0; n < readers; ++n) {
+  for (int n = 0; n < load.readers; ++n) {
     pid_t& child = children[static_cast<std::size_t>(n)];
     child = ::fork();
     if (child < 0) die("cannot fork");
     if (child == 0) {
-      read(stores, board, board.readers[n], static_cast<std::size_t>(n) * 1000);
+      Reader reader(stores, own ? stores.private_copy(n) : stores.segment(), load.reading, board, board.readers[n]);
+      if (load.reading == Reading::kArithmetic) {
+        reader.run_arithmetic();
+      } else {
+        reader.run(static_cast<std::size_t>(n) * 1000);
+      }
       ::_exit(0);
     }
   }
-  while (board.ready.load() < readers) ::poll(nullptr, 0, 1);
+  while (board.ready.load() < load.readers) ::poll(nullptr, 0, 1);
   board.go = true;
   const auto begun = steady_clock::now();
   const auto end = begun + std::chrono::milliseconds(milliseconds);
   std::uint64_t commits = 0;
-  if (writing == Writing::kNone) {
+  if (load.writing == Writing::kNone) {
     ::poll(nullptr, 0, milliseconds);
   } else {
     static std::uint64_t version = 0;
@@ -128,9 +185,9 @@ Readings read_for(Stores& stores, int readers, Writing writing, int milliseconds
       ++version;
       source.replace(0, std::min(source.size(), sizeof version), reinterpret_cast<const char*>(&version),
                      sizeof version);
-      const std::size_t module = writing == Writing::kUniform ? random() % stores.modules() : 0;
+      const std::size_t module = load.writing == Writing::kUniform ? random() % stores.modules() : 0;
       // The hot key is one that readers ask for.
-      const std::string path(writing == Writing::kUniform ? stores.path(module) : std::string(stores.hits()[0]));
+      const std::string path(load.writing == Writing::kUniform ? stores.path(module) : std::string(stores.hits()[0]));
       stores.writer().put_source(path, source, "new");
       if (!stores.writer().commit()) die("a commit failed");
     }
@@ -139,13 +196,16 @@ Readings read_for(Stores& stores, int readers, Writing writing, int milliseconds
   board.stop = true;
   Readings all;
   Histogram times;
-  for (int n = 0; n < readers; ++n) {
+  for (int n = 0; n < load.readers; ++n) {
     int status = 0;
     ::waitpid(children[static_cast<std::size_t>(n)], &status, 0);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) die("a reader process failed");
     const Board::Reader& r = board.readers[n];
     all.lookups_per_second += static_cast<double>(r.lookups) / r.seconds;
     all.lost += r.lost;
+    all.measured += r.measured;
+    all.slow += r.slow;
+    all.slow_by_fault += r.slow_by_fault;
     times.merge(r.times);
   }
   all.p50_ns = times.percentile(0.5);

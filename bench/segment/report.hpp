@@ -8,6 +8,8 @@
 
 namespace bifrost::bench {
 
+double median(std::vector<double> values);
+
 struct Row {
   std::size_t modules = 0;
   std::string what;

@@ -8,7 +8,6 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -17,8 +16,8 @@
 #include <utility>
 #include <vector>
 
-#include "processes.hpp"
 #include "report.hpp"
+#include "side_by_side.hpp"
 #include "steps.hpp"
 #include "stores.hpp"
 
@@ -79,12 +78,6 @@ void plain_copy(benchmark::State& state, std::size_t bytes) {
   }
 }
 
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 // Collects the time of every repetition, in ns, instead of printing it.
 class Collector : public benchmark::BenchmarkReporter {
  public:
@@ -140,55 +133,6 @@ double one_process(Report& report) {
     row("find and copy " + size + ", hot", ("copy_" + size).c_str(), "memcpy", ("memcpy_" + size).c_str(), budget);
   }
   return times.of("find_hit");
-}
-
-void several_processes(Report& report) {
-  constexpr int kRounds = 5;
-  constexpr int kMilliseconds = 300;
-  const std::pair<int, Writing> setups[] = {
-      {1, Writing::kNone}, {2, Writing::kNone}, {1, Writing::kUniform}, {1, Writing::kOneHotKey}};
-  std::map<std::pair<int, Writing>, std::vector<Readings>> all;
-  for (int round = 0; round < kRounds; ++round) {
-    for (const auto& [readers, writing] : setups) {
-      all[{readers, writing}].push_back(read_for(*stores, readers, writing, kMilliseconds));
-    }
-  }
-  const auto middle = [&](int readers, Writing writing, auto member) {
-    std::vector<double> values;
-    for (const Readings& r : all.at({readers, writing})) values.push_back(static_cast<double>(r.*member));
-    return median(values);
-  };
-  const auto rate = [&](int readers, Writing writing) {
-    return middle(readers, writing, &Readings::lookups_per_second) / 1000;
-  };
-  const double alone = rate(1, Writing::kNone);
-  const std::size_t modules = stores->modules();
-  report.add({modules, "two reader processes", rate(2, Writing::kNone), "one", alone, "k/s", 1.9, false});
-  report.add(
-      {modules, "reader beside a writer, uniform", rate(1, Writing::kUniform), "alone", alone, "k/s", 0.95, false});
-  report.add(
-      {modules, "reader beside a writer, hot key", rate(1, Writing::kOneHotKey), "alone", alone, "k/s", 0.95, false});
-  for (const auto& [writing, name] :
-       {std::pair{Writing::kNone, "alone"}, std::pair{Writing::kUniform, "writer, uniform"},
-        std::pair{Writing::kOneHotKey, "writer, hot key"}}) {
-    const bool budgeted = writing != Writing::kNone;
-    const double p50 = middle(1, writing, &Readings::p50_ns);
-    report.add({modules, fmt::format("p99.9 of find, {}", name), middle(1, writing, &Readings::p999_ns), "its p50", p50,
-                "ns", budgeted ? std::optional<double>(10) : std::nullopt, true});
-    report.add({modules,
-                fmt::format("p99 of find, {}", name),
-                middle(1, writing, &Readings::p99_ns),
-                "its p50",
-                p50,
-                "ns",
-                {},
-                true});
-    if (budgeted) {
-      report.note(fmt::format("{:>8} {}: {:.0f} commits/s, {:.0f} snapshots lost in {} ms", modules, name,
-                              middle(1, writing, &Readings::commits_per_second), middle(1, writing, &Readings::lost),
-                              kMilliseconds));
-    }
-  }
 }
 
 // Large tables get small sources: lookups never touch them, and both stores have to fit memory.
@@ -247,7 +191,7 @@ int run(int argc, char** argv) {
                               modules, what, steps.mean_slots, steps.most_slots, steps.mean_headers,
                               steps.most_headers));
     }
-    if (processes) several_processes(report);
+    if (processes) several_processes(*stores, report);
   }
   stores.reset();
   if (!json.empty() && !report.write_json(json, command)) die("cannot write " + json);

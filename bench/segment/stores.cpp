@@ -6,6 +6,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <vector>
+
+#include "common/base/segment_dir.hpp"
 
 namespace bifrost::bench {
 
@@ -43,6 +47,32 @@ bool Stores::lmdb_get(std::string_view key, MDB_val& value, bool renew) {
   if (renew && mdb_txn_renew(transaction_) != 0) die("mdb_txn_renew failed");
   MDB_val k{key.size(), const_cast<char*>(key.data())};
   return mdb_get(transaction_, database_, &k, &value) == 0;
+}
+
+void Stores::make_copies(int count) {
+  while (copies_.size() < static_cast<std::size_t>(count)) copies_.push_back(copy_of_segment());
+}
+
+std::shared_ptr<const Segment> Stores::copy_of_segment() const {
+  const std::string dir = dir_ + "/copy";
+  const std::string from = path_in(dir_, kSegmentFileName);
+  const std::string to = path_in(dir, kSegmentFileName);
+  // Up to the end of what is used, and what the allocator's first grain may leave out: behind it are gigabytes of
+  // holes.
+  const SegmentInfo info = segment_->info();
+  const auto used = static_cast<std::streamsize>(segment_->regions().heap_offset + info.heap_used_bytes + 4096);
+  std::vector<char> bytes(static_cast<std::size_t>(used));
+  std::error_code failed;
+  std::filesystem::create_directory(dir, failed);
+  std::ifstream(from, std::ios::binary).read(bytes.data(), used);
+  std::ofstream(to, std::ios::binary).write(bytes.data(), used);
+  std::filesystem::resize_file(to, info.total_bytes, failed);
+  if (!failed) std::filesystem::permissions(dir, std::filesystem::status(dir_).permissions(), failed);
+  if (!failed) std::filesystem::permissions(to, std::filesystem::status(from).permissions(), failed);
+  auto segment = Segment::attach(dir);
+  if (failed || !segment) die("cannot copy the segment");
+  std::filesystem::remove_all(dir);
+  return *segment;
 }
 
 void Stores::fill_segment() {

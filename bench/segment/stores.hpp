@@ -57,6 +57,10 @@ class Stores {
   const Questions& hits() const { return hits_; }
   const Questions& misses() const { return misses_; }
 
+  // The segment as it was when make_copies() was called, in a file that only reader `n` maps.
+  const Segment& private_copy(int n) const { return *copies_[static_cast<std::size_t>(n)]; }
+  void make_copies(int count);
+
   // `renew`: as a program does that wants the newest data; without, one transaction lasts for all gets.
   bool lmdb_get(std::string_view key, MDB_val& value, bool renew);
   const std::unordered_map<std::string_view, std::string_view>& map() const { return map_; }
@@ -65,6 +69,7 @@ class Stores {
  private:
   void fill_segment();
   void fill_lmdb();
+  std::shared_ptr<const Segment> copy_of_segment() const;
 
   std::string dir_;
   std::size_t source_bytes_;
@@ -75,6 +80,7 @@ class Stores {
   std::unordered_map<std::string_view, std::string_view> map_;
   std::unique_ptr<SegmentWriter> writer_;
   std::shared_ptr<const Segment> segment_;
+  std::vector<std::shared_ptr<const Segment>> copies_;
   MDB_env* environment_ = nullptr;
   MDB_txn* transaction_ = nullptr;
   MDB_dbi database_ = 0;

@@ -30,29 +30,23 @@ enum class Lookup {
   kDamaged,       // the segment contradicts itself here: ask Redis
 };
 
-// What a lookup found: a checked copy of the record's header. Plain data; its content is still in the segment and is
-// valid for as long as the snapshot that found it is not lost.
+// What a lookup found: a checked copy of what callers need of the record's header. Plain data; its content is still in
+// the segment and is valid for as long as the snapshot that found it is not lost.
+// Small on purpose: it is cleared and filled within a lookup of some 20 ns (docs/design/0021).
 struct RecordRef {
   RecordOffset offset;
   Generation created;
-  RecordOffset previous;
   layout::Shape shape;
-  std::uint64_t extent_bytes = 0;
   std::uint64_t content_bytes = 0;
   SlotNumber link;
   layout::Checksum digest;  // of the content
-  layout::Checksum checksum;
   std::uint64_t marks = 0;
 
   std::uint64_t key_offset() const { return offset.value + layout::record::kHeaderBytes; }
   std::uint64_t token_offset() const { return key_offset() + layout::padded(shape.key_bytes); }
   std::uint64_t content_offset() const { return token_offset() + layout::padded(shape.token_bytes); }
-  std::uint64_t body_bytes() const { return extent_bytes - layout::record::kHeaderBytes; }
-  // The words that the checksum covers, as they stand in the segment.
-  layout::RecordHeadWords head_words() const {
-    return {created.value, previous.value, extent_bytes, layout::pack_shape(shape),
-            content_bytes, link.value,     digest.low,   digest.high};
-  }
+  std::uint64_t extent_bytes() const { return layout::extent_bytes(shape.key_bytes, shape.token_bytes, content_bytes); }
+  std::uint64_t body_bytes() const { return extent_bytes() - layout::record::kHeaderBytes; }
   bool has(layout::Mark mark) const { return (marks & static_cast<std::uint64_t>(mark)) != 0; }
 };
 
@@ -192,6 +186,9 @@ class BasicSnapshot {
   // `ref` is the oldest one (its key tells whose chain this was). kLost also when the steps run out.
   Visit walk(RecordOffset head, RecordRef& ref, Steps& steps) const;
   bool read_header(RecordOffset at, RecordRef& ref) const;
+  // Whether the head in `ref` and its key and token, copied out, are what the record's checksum was made of. Its loads
+  // have to be confirmed.
+  bool head_matches(const RecordRef& ref, std::string_view key_and_token) const;
   bool read_variant(RecordOffset at, VariantRef& variant) const;
   bool key_equals(const RecordRef& ref, std::string_view key) const;
 
@@ -291,7 +288,7 @@ typename BasicSnapshot<Words>::Visit BasicSnapshot<Words>::walk(RecordOffset hea
     }
     if (ref.created <= generation_) return Visit::kVersion;
     newer = ref.created.value;
-    at = ref.previous;
+    at = {words_.relaxed(at.value + layout::record::kPrevious)};
     if (at.value == 0) return Visit::kTooNew;
   }
   return Visit::kLost;  // too far behind: an honest "take a new snapshot"
@@ -306,22 +303,19 @@ bool BasicSnapshot<Words>::read_header(RecordOffset at, RecordRef& ref) const {
   }
   ref.offset = at;
   ref.created = {words_.relaxed(o + layout::record::kCreated)};
-  ref.previous = {words_.relaxed(o + layout::record::kPrevious)};
-  ref.extent_bytes = words_.relaxed(o + layout::record::kExtentBytes);
+  const std::uint64_t extent = words_.relaxed(o + layout::record::kExtentBytes);
   const layout::Word shape = words_.relaxed(o + layout::record::kShape);
   ref.shape = layout::unpack_shape(shape);
   if (layout::pack_shape(ref.shape) != shape) return false;
   ref.content_bytes = words_.relaxed(o + layout::record::kContentBytes);
   ref.link = {words_.relaxed(o + layout::record::kLink)};
   ref.digest = {words_.relaxed(o + layout::record::kDigestLow), words_.relaxed(o + layout::record::kDigestHigh)};
-  ref.checksum = {words_.relaxed(o + layout::record::kChecksumLow), words_.relaxed(o + layout::record::kChecksumHigh)};
   ref.marks = words_.relaxed(o + layout::record::kMarks);
   if (ref.content_bytes > regions_.heap_bytes || ref.shape.key_bytes > layout::kMaxKeyBytes ||
       ref.shape.token_bytes > layout::kMaxTokenBytes) {
     return false;
   }
-  return ref.extent_bytes == layout::extent_bytes(ref.shape.key_bytes, ref.shape.token_bytes, ref.content_bytes) &&
-         ref.extent_bytes <= regions_.heap_end() - o;
+  return extent == ref.extent_bytes() && extent <= regions_.heap_end() - o;
 }
 
 template <class Words>
@@ -349,23 +343,36 @@ bool BasicSnapshot<Words>::key_equals(const RecordRef& ref, std::string_view key
 }
 
 template <class Words>
+bool BasicSnapshot<Words>::head_matches(const RecordRef& ref, std::string_view key_and_token) const {
+  const std::uint64_t o = ref.offset.value;
+  const layout::Word previous = words_.relaxed(o + layout::record::kPrevious);
+  const layout::Checksum checksum{words_.relaxed(o + layout::record::kChecksumLow),
+                                  words_.relaxed(o + layout::record::kChecksumHigh)};
+  const layout::RecordHeadWords head = {
+      ref.created.value, previous,       ref.extent_bytes(), layout::pack_shape(ref.shape),
+      ref.content_bytes, ref.link.value, ref.digest.low,     ref.digest.high};
+  return layout::record_checksum(head, key_and_token) == checksum;
+}
+
+template <class Words>
 Lookup BasicSnapshot<Words>::verify_head(const RecordRef& ref, std::string& scratch) const {
   scratch.resize(ref.content_offset() - ref.key_offset());
   words_.copy_out(ref.key_offset(), scratch.data(), scratch.size());
+  const bool matches = head_matches(ref, scratch);
   if (lost()) return Lookup::kSnapshotLost;
-  return layout::record_checksum(ref.head_words(), scratch) == ref.checksum ? Lookup::kHit : Lookup::kDamaged;
+  return matches ? Lookup::kHit : Lookup::kDamaged;
 }
 
 template <class Words>
 Lookup BasicSnapshot<Words>::verify(const RecordRef& ref, std::string& scratch) const {
   scratch.resize(ref.body_bytes());
   words_.copy_out(ref.key_offset(), scratch.data(), scratch.size());
-  if (lost()) return Lookup::kSnapshotLost;
   const std::string_view body(scratch);
   const std::size_t content = ref.content_offset() - ref.key_offset();
   const std::size_t end = content + ref.content_bytes;
-  const bool whole = layout::record_checksum(ref.head_words(), body.substr(0, content)) == ref.checksum &&
-                     layout::content_digest(body.substr(content, ref.content_bytes)) == ref.digest &&
+  const bool head = head_matches(ref, body.substr(0, content));
+  if (lost()) return Lookup::kSnapshotLost;
+  const bool whole = head && layout::content_digest(body.substr(content, ref.content_bytes)) == ref.digest &&
                      body.substr(end).find_first_not_of('\0') == std::string_view::npos;
   return whole ? Lookup::kHit : Lookup::kDamaged;
 }

@@ -185,7 +185,7 @@ TEST_F(SnapshotTest, EveryWordOfARecordMayBeGarbage) {
   std::mt19937_64 random(20240229);
   std::string body;
   for (int round = 0; round < 2000; ++round) {
-    const std::uint64_t word = random() % (ref.extent_bytes / 8);
+    const std::uint64_t word = random() % (ref.extent_bytes() / 8);
     const std::uint64_t value = round % 3 == 0 ? random() : round % 3 == 1 ? random() % (1 << 20) : ~std::uint64_t{0};
     poke(ref.offset.value + word * 8, value);
     const Snapshot s = segment->snapshot();

@@ -15,7 +15,6 @@ import sys
 SNAPSHOT = "common/reader/snapshot.hpp"
 
 
-
 class Place:
     """A condition that stands in the file once as a whole, though its parts do not."""
 
@@ -39,10 +38,10 @@ MUTANTS = {
         "words_.copy_out(ref.content_offset(), to, ref.content_bytes);\n    return confirm();",
         "words_.copy_out(ref.content_offset(), to, ref.content_bytes);\n    return Lookup::kHit;",
     ),
-    "verify_is_not_confirmed": ("  if (lost()) return Lookup::kSnapshotLost;\n  const std::string_view body(scratch);",
-                                "  const std::string_view body(scratch);"),
-    "verify_head_is_not_confirmed": ("  if (lost()) return Lookup::kSnapshotLost;\n  return layout::record_checksum",
-                                     "  return layout::record_checksum"),
+    "verify_is_not_confirmed": ("  if (lost()) return Lookup::kSnapshotLost;\n  const bool whole = head &&",
+                                "  const bool whole = head &&"),
+    "verify_head_is_not_confirmed": ("  if (lost()) return Lookup::kSnapshotLost;\n  return matches ?",
+                                     "  return matches ?"),
     "content_is_not_confirmed": ("  if (lost()) return Lookup::kSnapshotLost;\n  return layout::content_digest",
                                  "  return layout::content_digest"),
     "find_is_not_confirmed": ("      if (lost()) return Lookup::kSnapshotLost;\n      if (same)", "      if (same)"),
@@ -86,8 +85,8 @@ MUTANTS = {
     "keys_may_be_longer": ("ref.shape.key_bytes > layout::kMaxKeyBytes ||", ""),
     "tokens_may_be_longer": (" ||\n      ref.shape.token_bytes > layout::kMaxTokenBytes", ""),
     "content_may_overflow": ("ref.content_bytes > regions_.heap_bytes || ", ""),
-    "extent_need_not_match": ("ref.extent_bytes == layout::extent_bytes(", "ref.extent_bytes != 1 + 0 * layout::extent_bytes("),
-    "extent_may_leave_the_heap": ("ref.extent_bytes <= regions_.heap_end() - o", "true"),
+    "extent_need_not_match": ("extent == ref.extent_bytes() && ", ""),
+    "extent_may_leave_the_heap": ("extent == ref.extent_bytes() && extent <= regions_.heap_end() - o", "extent == ref.extent_bytes()"),
     "links_may_point_anywhere": ("if (node.link.value >= regions_.slot_count) return {Lookup::kDamaged, {}, {}};",
                                  ""),
     "links_may_lead_to_other_files": ("file.shape.key_bytes == name.size() + suffix.size() &&", ""),

@@ -61,7 +61,7 @@ Lookup SegmentCheck::check_slot(SlotNumber slot) {
 
 Lookup SegmentCheck::check_record(SlotNumber slot, const RecordRef& record) {
   ++report_.records;
-  report_.bytes += record.extent_bytes;
+  report_.bytes += record.extent_bytes();
   const Lookup verified = snapshot_.verify(record, body_);
   if (verified == Lookup::kSnapshotLost) return verified;
   const std::string key = body_.substr(0, record.shape.key_bytes);
