@@ -1,20 +1,16 @@
 // control_server.hpp - the agent's Unix socket: fences, syncs and signs of life. Language: control_protocol.hpp.
 //
-// Anyone who can connect may ask for a fence; changing what is mirrored takes the agent's own uid or root. A client
-// that is slow, silent or rude costs a bounded buffer and is dropped after a while; it never holds up the loop.
-// Belongs to the loop's thread.
+// Anyone who can connect may ask for a fence; changing what is mirrored takes the agent's own uid or root. What clients
+// may cost: request_server.hpp. Belongs to the loop's thread.
 #pragma once
 
-#include <sys/types.h>
 #include <uv.h>
 
 #include <functional>
 #include <memory>
 #include <string>
-#include <unordered_map>
 
-#include "agent/event_loop.hpp"
-#include "common/base/clock.hpp"
+#include "agent/request_server.hpp"
 #include "common/base/result.hpp"
 #include "common/control/control_client.hpp"
 
@@ -35,27 +31,14 @@ class ControlServer {
   ControlServer& operator=(const ControlServer&) = delete;
 
  private:
-  struct Client;
-  struct Server {
-    uv_pipe_t handle{};
-    ControlServer* owner = nullptr;
-  };
+  ControlServer(uv_loop_t* loop, UniqueFd listening, std::string path, Requests requests);
+  void on_request(RequestServer::ClientId client, std::string_view input);
+  std::string sync(RequestServer::ClientId client, bool prune);
+  void answer(RequestServer::ClientId client, std::string line);
 
-  ControlServer(uv_loop_t* loop, Requests requests);
-  void accept();
-  void on_input(Client& client, std::string_view bytes);
-  void answer_line(Client& client, std::string_view line);
-  void send(std::uint64_t client_id, const std::string& line);
-  void drop(std::uint64_t client_id);
-  void drop_idle();
-
-  uv_loop_t* loop_;
-  Requests requests_;
   std::string path_;
-  Server* server_ = nullptr;
-  std::unordered_map<std::uint64_t, Client*> clients_;
-  std::uint64_t next_client_ = 1;
-  std::unique_ptr<Timer> sweep_;
+  Requests requests_;
+  RequestServer clients_;
 };
 
 }  // namespace bifrost::agent

@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,6 +10,7 @@
 
 #include "common/base/segment_dir.hpp"
 #include "common/base/unique_fd.hpp"
+#include "common/control/control_address.hpp"
 #include "common/control/control_protocol.hpp"
 
 namespace bifrost {
@@ -63,15 +63,11 @@ bool number_in(const ControlAnswer& answer, const char* key, std::uint64_t& out)
 
 Result<ControlAnswer> ask_agent(const std::string& dir, std::string_view request, const Deadline& deadline) {
   const std::string path = path_in(dir, kControlSocketName);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) {
-    return Error{ErrorCode::kInvalidArgument, path + " is too long for a socket: choose a shorter segment directory"};
-  }
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  const auto address = control::address_at(path);
+  if (!address) return address.error();
   const UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return socket_error(path, errno);
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
     return socket_error(path, errno);  // EAGAIN: the agent's backlog is full, it is as good as absent
   }
   std::string line(request);

@@ -1,13 +1,13 @@
 // control_protocol.hpp - the language of the agent's control socket.
 //
-// A stream socket, one request and one answer per line, ASCII:
+// A stream socket; one request and its answer per connection, one line each, ASCII:
 //     fence                 -> ok generation=812 synced_through_ns=5123456789
 //     sync                  -> ok                       (accepted: a full synchronisation has been started)
 //     sync prune            -> ok                       (and what Redis does not have is dropped afterwards)
 //     ping                  -> ok pid=4711
 //     anything else         -> error <one sentence>
 // `fence` is answered once the segment holds every write that Redis acknowledged before the request arrived, or with
-// an error when the agent cannot know. A client may send the next request after the answer.
+// an error when the agent cannot know. The agent closes the connection behind its answer.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,7 @@
 """The agent's life under bad circumstances, and the bounds that workers keep while Redis is silent."""
 
 import json
+import resource
 import shutil
 import signal
 import socket
@@ -15,6 +16,10 @@ IMPORT = "from shared import halopsa; answer = halopsa.VERSION"
 
 def kinds(node):
     return {m["path"]: m["retained"] for m in json.loads(node.cachectl("list", "-o", "json").stdout)}
+
+
+def counters(node):
+    return json.loads(node.cachectl("stats", "-o", "json").stdout)["counters"]
 
 
 def test_prune_drops_what_redis_does_not_have_and_keeps_the_rest(live):
@@ -165,3 +170,26 @@ def test_slow_silent_and_hostile_clients_of_the_control_socket_harm_nobody(live)
         assert live.run(IMPORT + "; answer = [answer, execution.source]") == [version, "shm"]
     for client in clients:
         client.close()
+
+
+def test_clients_that_use_up_the_descriptors_of_the_agent_are_turned_away_and_fences_are_answered_after_them(live):
+    resource.prlimit(live.agent.process.pid, resource.RLIMIT_NOFILE, (48, 48))
+    path = str(live.segment_dir / "control.sock")
+    clients = [socket.socket(socket.AF_UNIX) for _ in range(100)]
+    for client in clients:
+        client.connect(path)
+    eventually(lambda: counters(live)["control_refused_total"] > 0, "the agent runs out of descriptors")
+    live.publish("shared/halopsa.py", "VERSION = 2\n")
+    for client in clients:
+        client.close()
+    eventually(lambda: live.run(IMPORT + "; answer = [answer, execution.source]") == [2, "shm"], "fences are back")
+
+
+def test_the_agent_closes_the_connection_behind_its_answer(live):
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(20)
+        client.connect(str(live.segment_dir / "control.sock"))
+        for part in [b"pi", b"ng", b"\n"]:
+            client.sendall(part)
+        said = b"".join(iter(lambda: client.recv(100), b""))
+    assert said == f"ok pid={live.agent.process.pid}\n".encode()
