@@ -26,7 +26,7 @@ DOCUMENTS = {str(path.relative_to(REPOSITORY)): path.read_text(encoding="utf-8")
              if path.name != "CHANGELOG.md"}
 LANGUAGES = {"sh", "python", "redis", "text"}
 # Why a line is not executed here. Whoever reads the document needs the same.
-NEEDS = {"root", "systemd", "a cluster", "network", "podman"}
+NEEDS = {"root", "systemd", "a cluster", "network", "docker", "buildah"}
 # Too long for a test of documents: first words of a command, and what runs it.
 RUN_ELSEWHERE = {"tools/demo": "tests/tools/test_scripts.py", "tools/test": ".ci/run", "bench/import/run": "tests/bench/test_import_bench.py"}
 # What of it the test executes.
