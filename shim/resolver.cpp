@@ -151,37 +151,44 @@ Resolution Resolver::fill_gap(const View& view, const std::string& node, const M
 }
 
 Resolution Resolver::ask_redis(const View& view, const std::string& node) const {
-  auto file = redis_.first_of(candidate_paths(node));
-  // Listed without a key: it expired, or its deletion is half done. If the mirror has not seen it expire, a second look
-  // tells in nearly every case; the one or two round trips are paid by modules that have just gone.
-  for (int look = 0; look < kSecondLooks && file && half_gone(view, node, *file); ++look) {
-    file = redis_.first_of(candidate_paths(node));
-  }
-  if (!file) return last_known_good(view, look_in_mirror(view, node), unreachable(file.error().message));
-  if (file->kind == FileInRedis::Kind::kAbsent) return absent_in_redis(view, node, *file);
-  return from_file(std::move(*file), node);
-}
-
-bool Resolver::half_gone(const View& view, const std::string& node, const FileInRedis& file) const {
-  if (file.kind != FileInRedis::Kind::kAbsent || !file.listed || view.segment == nullptr) return false;
-  return !look_in_mirror(mirror_.at_newest(view), node).retained;
-}
-
-// The mirror is looked at after Redis was, and at its newest: what Redis had until now may have reached it meanwhile.
-Resolution Resolver::absent_in_redis(const View& view, const std::string& node, const FileInRedis& absent) const {
-  if (view.segment != nullptr) {
+  bool index_existed = false;
+  for (int look = 0;; ++look) {
+    auto file = redis_.first_of(candidate_paths(node));
+    if (!file) return last_known_good(view, look_in_mirror(view, node), unreachable(file.error().message));
+    if (file->kind != FileInRedis::Kind::kAbsent) return from_file(std::move(*file), node);
+    if (view.segment == nullptr) return absent_everywhere(view, node);
+    // An index that goes between two looks went with its last member.
+    file->index_exists = index_existed |= file->index_exists;
+    // The mirror after Redis, and at its newest: what Redis had until now may have reached it meanwhile.
     const View newest = mirror_.at_newest(view);
     MirrorAnswer mirror = look_in_mirror(newest, node);
-    if (mirror.resolution.kind == Kind::kSnapshotLost) return std::move(mirror.resolution);
-    const bool module = mirror.resolution.kind == Kind::kModule || mirror.resolution.kind == Kind::kPackage;
-    if (mirror.gap == Gap::kNone && module && !was_deleted(absent, *newest.segment, mirror.index_lost)) {
-      if (!vouches_for(newest, mirror.resolution.path)) {
-        return last_known_good(newest, std::move(mirror), "Redis no longer has it, though nobody deleted it");
-      }
-      counters_.add(ShimCounter::kRetainedServes);
-      return std::move(mirror.resolution);
-    }
+    // A module that is there for the mirror and not for Redis has expired, is half deleted, or was written after Redis
+    // had answered. If the mirror has not seen it go, another look tells in nearly every case; the one or two round
+    // trips are paid by modules that have just gone.
+    const bool undecided = holds_module(mirror) && !mirror.retained;
+    if (!undecided || look == kSecondLooks) return absent_in_redis(newest, node, *file, std::move(mirror));
   }
+}
+
+bool Resolver::holds_module(const MirrorAnswer& mirror) {
+  const Kind kind = mirror.resolution.kind;
+  return mirror.gap == Gap::kNone && (kind == Kind::kModule || kind == Kind::kPackage);
+}
+
+Resolution Resolver::absent_in_redis(const View& view, const std::string& node, const FileInRedis& absent,
+                                     MirrorAnswer mirror) const {
+  if (mirror.resolution.kind == Kind::kSnapshotLost) return std::move(mirror.resolution);
+  if (!holds_module(mirror) || was_deleted(absent, *view.segment, mirror.index_lost)) {
+    return absent_everywhere(view, node);
+  }
+  if (!vouches_for(view, mirror.resolution.path)) {
+    return last_known_good(view, std::move(mirror), "Redis no longer has it, though nobody deleted it");
+  }
+  counters_.add(ShimCounter::kRetainedServes);
+  return std::move(mirror.resolution);
+}
+
+Resolution Resolver::absent_everywhere(const View& view, const std::string& node) const {
   auto index = redis_.index(index_age(view));
   if (!index) return answer(Kind::kUnknown, index.error().message);
   return (*index)->has_directory(node) ? namespace_at(node) : answer(Kind::kNotFound);

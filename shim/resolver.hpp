@@ -63,10 +63,12 @@ class Resolver {
   MirrorAnswer look_in_mirror(const View& view, const std::string& node) const;
   MirrorAnswer read_record(const View& view, const RecordRef& file, std::string path) const;
   Resolution ask_redis(const View& view, const std::string& node) const;
-  // Whether the key is gone and the index still lists it, and the mirror does not say why.
-  bool half_gone(const View& view, const std::string& node, const FileInRedis& file) const;
-  // When Redis answered "no such key".
-  Resolution absent_in_redis(const View& view, const std::string& node, const FileInRedis& absent) const;
+  static bool holds_module(const MirrorAnswer& mirror);
+  // When Redis answered "no such key", and what the mirror of `view` said after that.
+  Resolution absent_in_redis(const View& view, const std::string& node, const FileInRedis& absent,
+                             MirrorAnswer mirror) const;
+  // No module: a directory, perhaps.
+  Resolution absent_everywhere(const View& view, const std::string& node) const;
   // Whether the view's segment holds all that this process may have read of `path`, and is not older than its lease.
   bool vouches_for(const View& view, const std::string& path) const;
   // When nobody vouches for what the segment said: that, if it may be served. `why_not_redis` is one clause.

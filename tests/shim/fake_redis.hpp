@@ -3,10 +3,12 @@
 
 #include <atomic>
 #include <charconv>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/redis/contract.hpp"
@@ -45,10 +47,10 @@ class FakeRedis : public LineServer {
     const std::lock_guard lock(mutex_);
     index_.erase(path);
   }
-  // As erase(), right after the command `name` has been answered `times` more times.
-  void erase_at(const std::string& name, const std::string& path, int times) {
+  // Does something right after the command `name` has been answered `times` more times.
+  void after(const std::string& name, int times, std::function<void()> action) {
     const std::lock_guard lock(mutex_);
-    erase_after_ = {name, path, counts_[name] + times};
+    after_ = {name, counts_[name] + times, std::move(action)};
   }
   void flush() {
     const std::lock_guard lock(mutex_);
@@ -105,13 +107,15 @@ class FakeRedis : public LineServer {
   }
 
   std::string reply_to(const std::vector<std::string>& words) {
-    const std::lock_guard lock(mutex_);
-    const int count = ++counts_[words[0]];
-    std::string reply = reply_of(words);
-    if (words[0] == erase_after_.command && count == erase_after_.count) {
-      values_.erase(contract::key_of(erase_after_.path));
-      index_.erase(erase_after_.path);
+    std::function<void()> action;
+    std::string reply;
+    {
+      const std::lock_guard lock(mutex_);
+      const int count = ++counts_[words[0]];
+      reply = reply_of(words);
+      if (words[0] == after_.command && count == after_.count) action = std::move(after_.action);
     }
+    if (action) action();
     return reply;
   }
 
@@ -136,11 +140,11 @@ class FakeRedis : public LineServer {
   std::set<std::string> index_;
   std::map<std::string, int> counts_;
   std::string error_;
-  struct EraseAfter {
+  struct After {
     std::string command;
-    std::string path;
     int count = 0;
-  } erase_after_;
+    std::function<void()> action;
+  } after_;
 };
 
 }  // namespace bifrost

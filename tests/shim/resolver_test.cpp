@@ -203,11 +203,12 @@ TEST_F(ResolverTest, ADeletionThatIsHalfDoneDoesNotBringAnOlderVersionBack) {
   ASSERT_EQ(begin(), Authority::kRedis);
   EXPECT_EQ(import("x"), "x = 2");
   redis().expire("x.py");
-  redis().erase_at("SISMEMBER", "x.py", 2);  // the entry goes while the first question is being answered
+  redis().after("SISMEMBER", 2,
+                [&] { redis().erase("x.py"); });  // the entry goes while the first question is being answered
   EXPECT_EQ(import("x"), "<not found>");
   EXPECT_EQ(count(ShimCounter::kRetainedServes), 0u);
   redis().add_to_index("x.py");
-  redis().erase_at("GET", "x.py", 4);  // or not before the second one
+  redis().after("GET", 4, [&] { redis().erase("x.py"); });  // or not before the second one
   EXPECT_EQ(import("x"), "<not found>");
   EXPECT_EQ(count(ShimCounter::kRetainedServes), 0u);
 }
@@ -254,6 +255,24 @@ TEST_F(ResolverTest, AMirrorThatMayBeOlderThanWhatRedisSaidBeforeIsServedAsStale
   EXPECT_EQ(count(ShimCounter::kRetainedServes), 0u);
   EXPECT_EQ(import("y"), "y = 1");  // of which this process has read nothing
   EXPECT_EQ(count(ShimCounter::kRetainedServes), 1u);
+}
+
+TEST_F(ResolverTest, AVersionThatIsWrittenRightAfterRedisAnsweredIsNoDeletion) {
+  redis();
+  put("x.py", "x = 1");
+  put("y.py", "y = 1");
+  writer().mark("x.py", layout::Mark::kRetained, true);
+  writer().mark("x.py", layout::Mark::kIndexLost, true);
+  agent();
+  stop_agent();
+  redis().put("y.py", "y = 1");  // the new index does not list x.py yet
+  ASSERT_EQ(begin(), Authority::kRedis);
+  redis().after("GET", 2, [&] {
+    redis().put("x.py", "x = 2");
+    put("x.py", "x = 2");
+    commit();
+  });
+  EXPECT_EQ(import("x"), "x = 2");
 }
 
 TEST_F(ResolverTest, WithoutALeaseNobodyVouchesForWhatRedisLost) {
