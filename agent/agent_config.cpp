@@ -93,6 +93,9 @@ Result<AgentConfig> parse_agent_config(const Settings& s) {
   const auto module_bytes = number(s, Setting::kMaxModuleBytes, parse_bytes, 1024, kGiB / 2);
   if (!module_bytes) return module_bytes.error();
   config.session.max_module_bytes = *module_bytes;
+  const auto pending = number(s, Setting::kMaxPending, parse_bytes, 1000, 100'000'000);
+  if (!pending) return pending.error();
+  config.session.max_pending = *pending;
   const auto size = number(s, Setting::kSize, parse_bytes, layout::kMinSegmentBytes, layout::kMaxSegmentBytes);
   if (!size) return size.error();
   config.size_bytes = *size;

@@ -16,7 +16,6 @@ using std::chrono::nanoseconds;
 
 constexpr std::string_view kScanCount = "1000";
 constexpr std::size_t kScanBacklog = 20'000;  // waiting paths above which no further page is asked for
-constexpr std::size_t kMaxQueue = 2'000'000;  // distinct waiting paths; beyond it, start over
 constexpr std::size_t kMaxBatchPaths = 128;
 constexpr std::uint64_t kBatchBytes = 4u << 20;
 constexpr std::size_t kMaxBatchesInFlight = 4;
@@ -227,7 +226,10 @@ void Session::mark(std::string_view path, RefreshQueue::Doubt doubt) {
 // Every input ends here; each step does what the steps before have made possible.
 void Session::advance() {
   if (ended_) return;
-  if (queue_.waiting() > kMaxQueue) return end("too many changes at once");
+  // What is known is in memory anyway, and a scan may mark all of it.
+  if (queue_.waiting() > options_.max_pending + mirror_.known()) {
+    return end("more than " + std::to_string(options_.max_pending) + " changes wait to be read");
+  }
   read_more();
   move_phase();
   commit_when_whole();

@@ -36,7 +36,8 @@ struct SessionOptions {
   std::chrono::milliseconds lease{1000};
   std::chrono::milliseconds reconcile{60'000};
   std::uint64_t max_module_bytes = 32u << 20;
-  bool follow_expiry = false;  // read keys again when they are due to expire: for --on-expiry drop
+  std::uint64_t max_pending = 2'000'000;  // announced changes that may wait to be read; beyond it, start over
+  bool follow_expiry = false;             // read keys again when they are due to expire: for --on-expiry drop
 };
 
 class Session {

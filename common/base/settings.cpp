@@ -38,6 +38,8 @@ const std::array<SettingInfo, static_cast<std::size_t>(Setting::kCount)>& settin
       {Setting::kReconcile, "reconcile", "BIFROST_RECONCILE", "60s", "time between full comparisons of key names"},
       {Setting::kMaxModuleBytes, "max_module_bytes", "BIFROST_MAX_MODULE_BYTES", "32M",
        "values above this size are not mirrored"},
+      {Setting::kMaxPending, "max_pending", "BIFROST_MAX_PENDING", "2000000",
+       "changed modules that may wait to be read before the mirror is synchronised anew"},
       {Setting::kPython, "python", "BIFROST_PYTHON", "",
        "interpreters to compile for, separated by `:`; none: workers compile the source themselves"},
       {Setting::kOptimize, "optimize", "BIFROST_OPTIMIZE", "0",

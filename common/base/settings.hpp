@@ -32,6 +32,7 @@ enum class Setting {
   kLease,
   kReconcile,
   kMaxModuleBytes,
+  kMaxPending,
   kPython,
   kOptimize,
   kLogLevel,

@@ -1,8 +1,10 @@
 """What happens when messages, requests or values pile up: nothing is lost and nobody is held up."""
 
+import shlex
 import signal
 import socket
 
+from nemesis.proxy import FaultProxy
 from node import eventually
 
 FENCES = 60
@@ -32,6 +34,86 @@ def test_a_subscription_that_redis_cut_off_for_its_backlog_is_taken_up_again_and
     live.wait("--fresh")
     names = ", ".join(f"piled.m{i}" for i in range(MODULES))
     assert live.run(f"import {names}\nanswer = [sorted({{m.V for m in ({names})}}), execution.source]") == [[version], "shm"]
+
+
+def data_connection(proxy):
+    """The number of the agent's connection that is not subscribed: it is opened first."""
+    return proxy.accepted - 1
+
+
+def test_when_more_changes_wait_than_may_the_lease_goes_and_everything_is_read_anew(node):
+    proxy = FaultProxy(node.redis.socket)
+    try:
+        node.publish("shared/halopsa.py", "VERSION = 1\n")
+        node.agent_url = proxy.url
+        node.start_agent("--max-pending", "5000")
+        node.wait("--fresh")
+        syncs = node.agent.log.count("event=synced")
+        proxy.only = data_connection(proxy)
+        proxy.held = True
+        node.publish("shared/halopsa.py", "VERSION = 2\n")
+        # Announced one by one, and none is read.
+        node.redis.client().eval("for i = 1, 6000 do redis.call('SET', 'bifrost:module:flood/m' .. i .. '.py', '') end", 0)
+        eventually(lambda: "more than 5000 changes wait" in node.agent.log, "the agent gives up")
+        assert not node.status()["lease_valid"], "no lease although changes were let go"
+        node.redis.client().eval("for i = 1, 6000 do redis.call('DEL', 'bifrost:module:flood/m' .. i .. '.py') end", 0)
+        node.publish("piled.py", "X = 3\n")
+        proxy.heal()
+        eventually(lambda: node.agent.log.count("event=synced") > syncs, "it synchronises anew")
+        node.wait("--fresh")
+        assert node.run("import piled; from shared import halopsa; answer = [piled.X, halopsa.VERSION, execution.source]") == \
+            [3, 2, "shm"]
+    finally:
+        proxy.close()
+
+
+# By what the agent asks for, since how long that takes is the machine's business: bench/freshness/run prints the times.
+SCANNED = 1000
+PATHS = 128
+BATCH_BYTES = 4 << 20
+
+
+def commands_seen(monitor, until):
+    """What MONITOR hears, up to the command that `until` recognises."""
+    while True:
+        words = shlex.split(monitor.next_command()["command"])
+        if until(words):
+            return
+        yield [w.upper() if i == 0 else w for i, w in enumerate(words)]
+
+
+def test_a_resync_asks_for_a_bounded_piece_at_a_time(node):
+    client = node.redis.client()
+    pipe = client.pipeline(transaction=False)
+    for i in range(3000):
+        pipe.setex(f"bifrost:module:many/m{i}.py", 86400, node.value("p", f"X = {i}\n"))
+        pipe.sadd("bifrost:module:index", f"many/m{i}.py")
+    for i in range(20):
+        pipe.setex(f"bifrost:module:long/m{i}.py", 86400, node.value("p", "#" * 1_000_000))
+        pipe.sadd("bifrost:module:index", f"long/m{i}.py")
+    pipe.execute()
+    node.start_agent("--max-size", "256M")
+    node.wait("--fresh")
+    with client.monitor() as monitor:
+        assert node.cachectl("sync").returncode == 0
+        eventually(lambda: node.agent.log.count("event=synced") == 2, "the resync is over")
+        client.echo("over")
+        read, asked, most_paths, most_bytes = set(), [], 0, 0
+        for command, *words in commands_seen(monitor, lambda w: w == ["ECHO", "over"]):
+            if command == "SCAN":
+                assert int(words[words.index("COUNT") + 1]) <= SCANNED
+            elif command == "MULTI":
+                asked = []
+            elif command in ("GETRANGE", "STRLEN"):
+                asked.append(int(words[2]) if command == "GETRANGE" else 0)
+                read.add(words[0])
+            elif command == "EXEC":
+                most_paths, most_bytes = max(most_paths, len(asked)), max(most_bytes, sum(asked))
+            else:
+                assert command in ("INFO", "CONFIG", "PING", "TYPE", "PTTL", "SISMEMBER", "CLIENT"), f"a resync sent {command}"
+    assert len(read) == 3020
+    assert 1 < most_paths <= PATHS
+    assert 1_000_000 < most_bytes <= BATCH_BYTES + 1_100_000, "a batch holds 4 MiB, or what it began with"
 
 
 def test_fences_that_are_asked_for_together_share_one_ping(node):
