@@ -93,6 +93,8 @@ void LoopLink::pump_input() {
     if (broken_) return;
   }
   if (!received) return break_off(received.error().message);
+  if (link_->wants_write()) pump_output();  // a TLS handshake goes on
+  if (broken_) return;
   if (callbacks_.on_drained) callbacks_.on_drained();
 }
 

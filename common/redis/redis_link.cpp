@@ -17,6 +17,11 @@ Result<RedisLink> RedisLink::start(const RedisUrl& url) {
   // hiredis frees its input buffer whenever it is empty and above this; 16 KiB would be at every batch of modules.
   context->reader->maxbuf = 2 << 20;
   RedisLink link(context);
+  if (url.tls) {
+    auto tls = TlsStream::client(*url.tls);
+    if (!tls) return tls.error();
+    link.tls_ = std::move(*tls);
+  }
   if (context->err != 0) {
     return Error{ErrorCode::kUnreachable, url.display() + ": " + context->errstr};
   }
@@ -48,16 +53,32 @@ void RedisLink::append(const Command& command) {
 }
 
 Status RedisLink::flush() {
+  if (tls_ != nullptr) {
+    if (const Status s = tls_->seal(unsent_, sealed_); !s) return s;
+  }
+  std::string& out = tls_ != nullptr ? sealed_ : unsent_;
   std::size_t sent = 0;
-  while (sent < unsent_.size()) {
+  while (sent < out.size()) {
     // Not hiredis' redisBufferWrite: it raises SIGPIPE, which would end a host process that does not ignore it.
-    const ssize_t n = ::send(fd(), unsent_.data() + sent, unsent_.size() - sent, MSG_NOSIGNAL);
+    const ssize_t n = ::send(fd(), out.data() + sent, out.size() - sent, MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
     if (n < 0) return Error{ErrorCode::kUnreachable, std::string("write: ") + std::strerror(errno)};
     sent += static_cast<std::size_t>(n);
   }
-  unsent_.erase(0, sent);
+  out.erase(0, sent);
+  return Done{};
+}
+
+Status RedisLink::take(std::string_view received) {
+  if (tls_ != nullptr) {
+    opened_.clear();
+    if (const Status s = tls_->open(received, opened_); !s) return s;
+    received = opened_;
+  }
+  if (redisReaderFeed(context_->reader, received.data(), received.size()) != REDIS_OK) {
+    return Error{ErrorCode::kUnreachable, std::string("read: ") + context_->reader->errstr};
+  }
   return Done{};
 }
 
@@ -72,9 +93,7 @@ Status RedisLink::receive(std::size_t max_bytes) {
       if (errno == EINTR) continue;
       return Error{ErrorCode::kUnreachable, std::string("read: ") + std::strerror(errno)};
     }
-    if (redisReaderFeed(context_->reader, buffer.get(), static_cast<std::size_t>(n)) != REDIS_OK) {
-      return Error{ErrorCode::kUnreachable, std::string("read: ") + context_->reader->errstr};
-    }
+    if (const Status s = take({buffer.get(), static_cast<std::size_t>(n)}); !s) return s;
     got += static_cast<std::size_t>(n);
     if (static_cast<std::size_t>(n) < kChunk) return Done{};
   }

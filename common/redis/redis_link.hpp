@@ -17,6 +17,7 @@
 
 #include "common/base/result.hpp"
 #include "common/redis/redis_url.hpp"
+#include "common/redis/tls_stream.hpp"
 
 namespace bifrost {
 
@@ -56,7 +57,11 @@ class RedisLink {
 
   // Queues a command; nothing is sent before flush().
   void append(const Command& command);
-  bool wants_write() const { return !unsent_.empty(); }
+  // Whether flush() has something to do. With TLS, receive() may bring that about.
+  bool wants_write() const {
+    if (tls_ == nullptr) return !unsent_.empty();
+    return !sealed_.empty() || (tls_->ready() && !unsent_.empty());
+  }
   // Writes what the socket takes.
   Status flush();
   // Reads what the socket has, up to `max_bytes`.
@@ -70,9 +75,13 @@ class RedisLink {
   };
   explicit RedisLink(redisContext* context) : context_(context) {}
   void append_header(char kind, std::size_t number);
+  Status take(std::string_view received);
 
   std::unique_ptr<redisContext, FreeContext> context_;
   std::string unsent_;
+  std::unique_ptr<TlsStream> tls_;  // null: plain
+  std::string sealed_;              // what of unsent_ and of the handshake goes out
+  std::string opened_;
 };
 
 // The commands that every new connection needs first: AUTH when there are credentials, SELECT when db != 0.

@@ -8,7 +8,8 @@ namespace {
 
 Error invalid(std::string_view why) {
   return {ErrorCode::kInvalidArgument,
-          "Redis URL: " + std::string(why) + "; write redis://[user:pass@]host:port/db or unix://path?db=N"};
+          "Redis URL: " + std::string(why) +
+              "; write redis://[user:pass@]host:port/db, rediss:// with TLS, or unix://path?db=N"};
 }
 
 int hex_digit(char c) {
@@ -62,12 +63,37 @@ Status take_credentials(std::string_view& rest, std::size_t at, RedisUrl& url) {
   return Done{};
 }
 
+// `ca=/etc/redis/ca.pem` into the setting it names.
+Status take_tls_parameter(std::string_view name, std::string_view value, TlsSettings& tls) {
+  std::string* const setting = name == "ca"     ? &tls.ca_file
+                               : name == "cert" ? &tls.certificate_file
+                               : name == "key"  ? &tls.key_file
+                               : name == "name" ? &tls.server_name
+                                                : nullptr;
+  if (setting == nullptr) return invalid("the parameters are db, ca, cert, key and name");
+  const auto decoded = percent_decoded(value);
+  if (!decoded || decoded->empty()) return invalid("the parameter " + std::string(name) + " has no usable value");
+  *setting = *decoded;
+  return Done{};
+}
+
 Status take_query(std::string_view query, RedisUrl& url) {
   while (!query.empty()) {
     const auto end = query.find('&');
     std::string_view pair = query.substr(0, end);
     query = end == std::string_view::npos ? std::string_view{} : query.substr(end + 1);
-    if (!consume(pair, "db=") || !parse_number(pair, url.db)) return invalid("the only parameter is db=N");
+    const auto equals = pair.find('=');
+    const std::string_view value = equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1);
+    if (pair.substr(0, equals) == "db") {
+      if (!parse_number(value, url.db)) return invalid("the database is not a number");
+    } else if (!url.tls) {
+      return invalid("the only parameter is db=N");
+    } else if (const Status s = take_tls_parameter(pair.substr(0, equals), value, *url.tls); !s) {
+      return s;
+    }
+  }
+  if (url.tls && url.tls->certificate_file.empty() != url.tls->key_file.empty()) {
+    return invalid("cert and key go together");
   }
   return Done{};
 }
@@ -79,17 +105,16 @@ std::string RedisUrl::display() const {
     return "unix://" + path + (db != 0 ? "?db=" + std::to_string(db) : std::string());
   }
   const bool v6 = host.find(':') != std::string::npos;
-  return "redis://" + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port) + "/" + std::to_string(db);
+  return std::string(tls ? "rediss" : "redis") + "://" + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port) +
+         "/" + std::to_string(db);
 }
 
 Result<RedisUrl> parse_redis_url(std::string_view text) {
   RedisUrl url;
   std::string_view rest = text;
-  if (consume(rest, "rediss://")) {
-    return invalid("rediss:// needs TLS, which this build does not have; use a local TLS proxy");
-  }
   const bool is_unix = consume(rest, "unix://");
-  if (!is_unix && !consume(rest, "redis://")) return invalid("unknown scheme");
+  if (!is_unix && consume(rest, "rediss://")) url.tls.emplace();
+  if (!is_unix && !url.tls && !consume(rest, "redis://")) return invalid("unknown scheme");
 
   std::string_view query;
   if (const auto mark = rest.find('?'); mark != std::string_view::npos) {
@@ -129,6 +154,7 @@ Result<RedisUrl> parse_redis_url(std::string_view text) {
     if (!host.empty()) url.host = std::string(host);
   }
   if (const Status s = take_query(query, url); !s) return s.error();
+  if (url.tls && url.tls->server_name.empty()) url.tls->server_name = url.host;
   return url;
 }
 

@@ -1,11 +1,14 @@
-// redis_url.hpp - where a Redis is, from redis://[user:pass@]host:port/db or unix://path?db=N.
+// redis_url.hpp - where a Redis is: redis://[user:pass@]host:port/db, unix://path?db=N, or with TLS
+// rediss://[user:pass@]host:port/db[?ca=FILE&cert=FILE&key=FILE&name=SERVER].
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "common/base/result.hpp"
+#include "common/redis/tls_settings.hpp"
 
 namespace bifrost {
 
@@ -19,6 +22,7 @@ struct RedisUrl {
   std::string user;
   std::string password;
   unsigned db = 0;
+  std::optional<TlsSettings> tls;  // rediss://
 
   // For logs, status and errors: never holds credentials.
   std::string display() const;

@@ -48,10 +48,24 @@ TEST(RedisUrl, NeverShowsCredentials) {
   EXPECT_EQ(wrong.error().message.find("secret"), std::string::npos);
 }
 
-TEST(RedisUrl, RefusesTlsRatherThanGoingWithout) {
-  const auto url = parse_redis_url("rediss://h:6379/0");
-  ASSERT_FALSE(url);
-  EXPECT_NE(url.error().message.find("TLS"), std::string::npos);
+TEST(RedisUrl, TakesWhomToTrustOverTls) {
+  const RedisUrl url = parsed("rediss://u:p@cache:6390/3?ca=/etc/redis%20ca.pem&cert=/c.pem&key=/k.pem");
+  ASSERT_TRUE(url.tls);
+  EXPECT_EQ(url.tls->ca_file, "/etc/redis ca.pem");
+  EXPECT_EQ(url.tls->certificate_file, "/c.pem");
+  EXPECT_EQ(url.tls->key_file, "/k.pem");
+  EXPECT_EQ(url.tls->server_name, "cache");
+  EXPECT_EQ(url.db, 3u);
+  EXPECT_EQ(url.display(), "rediss://cache:6390/3");
+  EXPECT_EQ(parsed("rediss://10.0.0.7?name=cache.internal").tls->server_name, "cache.internal");
+  EXPECT_FALSE(parsed("redis://cache").tls);
+}
+
+TEST(RedisUrl, TlsIsNeverHalfSetUp) {
+  for (const char* text : {"rediss://h?cert=/c", "rediss://h?key=/k", "rediss://h?ca=", "rediss://h?verify=no",
+                           "redis://h?ca=/c", "unix:///s?ca=/c"}) {
+    EXPECT_FALSE(parse_redis_url(text)) << text;
+  }
 }
 
 TEST(RedisUrl, RefusesNonsense) {
