@@ -100,11 +100,11 @@ def setup():
 
 
 def file_system_of(path):
-    """Its kind, as mount names it."""
+    """Its kind, as mount names it; a chroot need not know what its root is on."""
     with open("/proc/self/mounts", encoding="utf-8") as lines:
         mounts = [line.split()[1:3] for line in lines]
     above = [mount for mount in mounts if f"{path}/".startswith(mount[0].rstrip("/") + "/")]
-    return max(above, key=lambda mount: len(mount[0]))[1]
+    return max(above, key=lambda mount: len(mount[0]), default=(path, "an unknown file system"))[1]
 
 
 def main():
