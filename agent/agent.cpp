@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "agent/directory_lock.hpp"
+#include "agent/last_server.hpp"
 #include "agent/log.hpp"
 #include "agent/seed.hpp"
 #include "agent/service_notify.hpp"
@@ -128,6 +129,7 @@ Status Agent::publish_first_segment(const std::string& version) {
     seeded = seed_from(**old, *mirror_, *writer_);
     // Without a lease: it says of which time the content is.
     contact_.synced_through = (*old)->synced_through();
+    contact_.facts.run_id = last_server(lock_);
     writer_->publish_sync(contact_.synced_through, BootTime{});
   }
   writer_->heartbeat(boot_now());
@@ -165,6 +167,7 @@ void Agent::connect() {
   session_.reset();
   Session::Callbacks callbacks;
   callbacks.on_synced = [this] {
+    note_last_server(lock_, contact_.facts.run_id);
     backoff_ = milliseconds(0);
     synced_once_ = true;
     ready_by_.reset();

@@ -39,6 +39,9 @@ bool found_nothing_at_its_start(std::string_view info) {
   return field(info, "role") == "master" && always_master && field(info, "rdb_last_load_keys_loaded") == "0" && no_aof;
 }
 
+// Redis takes the difference of two readings in whole seconds: one tenth may show as a second.
+constexpr std::chrono::seconds kUptimeError{1};
+
 }  // namespace
 
 ServerFacts facts_from_info(std::string_view info) {
@@ -73,11 +76,11 @@ Sweep swept(const ServerFacts& before, const ServerFacts& now, bool tracking) {
 }
 
 std::optional<std::string> lost_since(const LastContact& last, const ServerFacts& now, BootTime at) {
-  if (last.facts && last.facts->run_id == now.run_id) {
-    if (last.facts->resets == now.resets) return std::nullopt;
+  if (last.facts.run_id == now.run_id) {
+    if (!last.facts.resets || last.facts.resets == now.resets) return std::nullopt;
     return "FLUSHALL, FLUSHDB or DEBUG was executed meanwhile";
   }
-  const bool began_later = at >= last.synced_through + now.uptime;
+  const bool began_later = at + kUptimeError >= last.synced_through + now.uptime;
   if (now.started_empty && began_later) return "the server started without data meanwhile";
   return std::nullopt;
 }

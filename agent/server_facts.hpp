@@ -27,7 +27,7 @@ struct ServerFacts {
   std::optional<std::uint64_t> resets;  // FLUSHALL, FLUSHDB, DEBUG
   // A master since its start, and it says that it found nothing to load then. Known from Redis 7 on.
   bool started_empty = false;
-  std::chrono::seconds uptime{0};  // rounded down
+  std::chrono::seconds uptime{0};  // up to a second off, either way
 
   bool is_replica() const { return role == "slave"; }
 };
@@ -46,10 +46,11 @@ enum class Sweep {
 };
 Sweep swept(const ServerFacts& before, const ServerFacts& now, bool tracking);
 
-// What the agent knew of its server when it last had a connection.
+// What is known of the server from when there last was a connection: of an agent that has had none yet, the run id and
+// the time that the agent before has left.
 struct LastContact {
-  std::optional<ServerFacts> facts;  // nothing for an agent that has had none yet
-  BootTime synced_through;           // also of the agent before
+  ServerFacts facts;
+  BootTime synced_through;
 };
 
 // Why what the server lacks at `at` was lost since then and not deleted, as a clause; nothing when there is no sign of

@@ -82,12 +82,18 @@ TEST(ServerFacts, WhatWasLostBetweenTwoConnectionsIsToldFromWhatWasDeleted) {
   const BootTime after_its_start{99'000'000'000};
   LastContact last{facts_from_info(kMaster), before_its_start};
   EXPECT_NE(lost_since(last, empty, now), std::nullopt);
-  last.facts.reset();  // an agent that was itself restarted
+  last.facts = {};  // an agent that was itself restarted, and knows of no server
+  EXPECT_NE(lost_since(last, empty, now), std::nullopt);
+  last.facts.run_id = empty.run_id;
+  EXPECT_EQ(lost_since(last, empty, now), std::nullopt) << "the agent before was in sync with it";
+  last.facts.run_id = "aaaa";
   EXPECT_NE(lost_since(last, empty, now), std::nullopt);
   last.synced_through = after_its_start;
   EXPECT_EQ(lost_since(last, empty, now), std::nullopt) << "it had been read since it started";
+  last = {facts_from_info(kMaster), BootTime{97'500'000'000}};
+  EXPECT_NE(lost_since(last, empty, now), std::nullopt) << "its uptime of 3 s may be one of 2.1 s";
   const ServerFacts full = facts_from_info(just_started("rdb_last_load_keys_loaded:9\r\naof_enabled:0\r\n"));
-  EXPECT_EQ(lost_since({std::nullopt, before_its_start}, full, now), std::nullopt);
+  EXPECT_EQ(lost_since({{}, before_its_start}, full, now), std::nullopt);
 }
 
 TEST(ServerFacts, AFlushWhileNobodyListenedIsCounted) {

@@ -110,6 +110,20 @@ def test_what_was_deleted_while_redis_restarted_with_its_data_is_gone(live, agen
         live.run(IMPORT)
 
 
+def test_an_agent_restarted_beside_a_young_redis_takes_a_deletion_for_what_it_is(node):
+    """The server started without data and within the same second: only its run id says that nothing was lost."""
+    node.publish("shared/halopsa.py", "VERSION = 1\n")
+    node.publish("other.py", "X = 1\n")
+    node.start_agent()
+    node.wait("--fresh")
+    node.agent.kill()
+    node.delete("shared/halopsa.py")
+    node.start_agent()
+    node.wait("--fresh")
+    assert kinds(node) == {"other.py": False}
+    assert "event=redis_lost_its_data" not in node.agent.log
+
+
 def test_sigterm_during_a_resync_ends_the_agent_at_once(node):
     proxy = FaultProxy(node.redis.socket)
     try:
