@@ -48,7 +48,7 @@ void Mirror::apply_value(const Observation& seen) {
   if (!value) return reject(seen.path, value.error().message);
   const Put put = put_source(seen.path, value->content, value->hash);
   if (put == Put::kUnchanged) writer_.count(Counter::kUnchanged);
-  hold(seen.path, Held::kSource);
+  hold(seen.path, Held::kSource).left_out = put == Put::kNoRoom;
 }
 
 void Mirror::apply_vanished(const Observation& seen) {
@@ -83,13 +83,15 @@ void Mirror::reject(std::string_view path, std::string_view reason) {
   hold(path, Held::kNotMirrored);
 }
 
-void Mirror::hold(std::string_view path, Held held) {
+Mirror::Entry& Mirror::hold(std::string_view path, Held held) {
   const auto found = paths_.try_emplace(std::string(path)).first;
   Entry& entry = found->second;
   entry.held = held;
+  entry.left_out = false;
   entry.deleted_on_purpose = false;
   set_retained(found->first, entry, false);
   set_index_lost(found->first, entry, false);
+  return entry;
 }
 
 void Mirror::set_retained(const std::string& path, Entry& entry, bool retained) {
@@ -122,6 +124,10 @@ bool Mirror::note_seen(std::string_view path) {
   const auto found = paths_.find(std::string(path));
   if (found == paths_.end()) return true;
   found->second.seen_in_scan = scan_;
+  if (found->second.left_out && retries_left_ != 0) {
+    --retries_left_;
+    return true;
+  }
   return found->second.retained;
 }
 

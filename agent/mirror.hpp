@@ -40,8 +40,12 @@ class Mirror {
   void prune_retained();
 
   // A scan over Redis' key names: after begin_scan, note_seen hears every name; what it did not hear is unseen.
-  void begin_scan() { ++scan_; }
-  // Whether the name alone already contradicts what is held: not known, or retained although the key is back.
+  void begin_scan() {
+    ++scan_;
+    retries_left_ = kRetriesPerScan;
+  }
+  // Whether to read it again for its name alone: not known, retained although the key is back, or left out for lack of
+  // room, of which there may be more by now (kRetriesPerScan of these in one scan).
   bool note_seen(std::string_view path);
   void for_each_unseen(const std::function<void(const std::string& path)>& visit) const;
 
@@ -53,11 +57,13 @@ class Mirror {
   bool cold() const { return cold_; }
 
  private:
+  static constexpr std::uint64_t kRetriesPerScan = 1000;
   enum class Held { kSource, kNotMirrored };
   struct Entry {
     Held held = Held::kSource;
     bool retained = false;
     bool index_lost = false;
+    bool left_out = false;            // there was no room for it
     bool deleted_on_purpose = false;  // a deletion was seen since the last value: DEL comes before SREM
     std::uint64_t seen_in_scan = 0;
   };
@@ -66,7 +72,7 @@ class Mirror {
   void apply_vanished(const Observation& seen);
   void reject(std::string_view path, std::string_view reason);
   Put put_source(std::string_view path, std::string_view content, std::string_view hash);
-  void hold(std::string_view path, Held held);
+  Entry& hold(std::string_view path, Held held);
   void set_retained(const std::string& path, Entry& entry, bool retained);
   void set_index_lost(const std::string& path, Entry& entry, bool lost);
   void forget(const std::string& path);
@@ -79,6 +85,7 @@ class Mirror {
   std::unordered_map<std::string, Entry> paths_;
   std::size_t retained_count_ = 0;
   std::uint64_t scan_ = 0;
+  std::uint64_t retries_left_ = 0;
   bool cold_ = false;
 };
 

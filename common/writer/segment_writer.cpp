@@ -9,7 +9,11 @@ using layout::KeySpace;
 using layout::RecordKind;
 
 constexpr std::uint64_t kPage = 4096;
+// A successor at the maximum size copies everything that is live. Between two of them, at least one part in so many of
+// that must have been written: copying stays within this many times the writing, however torn the memory is.
+constexpr std::uint64_t kMostMovedPerWritten = 2;
 constexpr std::string_view kNoRoomReason = "the segment is full (raise --max-size)";
+constexpr std::string_view kNoFileRoomReason = "the file system has no room for a larger segment (enlarge it)";
 
 std::uint64_t valid_size(std::uint64_t bytes) {
   const std::uint64_t clamped = std::clamp(bytes, layout::kMinSegmentBytes, layout::kMaxSegmentBytes);
@@ -39,7 +43,7 @@ Put SegmentWriter::put_source(std::string_view path, std::string_view content, s
   const Put put = stage_file({KeySpace::kFile, RecordKind::kSource, path, token, content, {}});
   if (put != Put::kNoRoom) return put;
   count(Counter::kNoSpace);
-  put_not_mirrored(path, kNoRoomReason);
+  put_not_mirrored(path, file_system_full_ ? kNoFileRoomReason : kNoRoomReason);
   return Put::kNoRoom;
 }
 
@@ -128,6 +132,7 @@ Put SegmentWriter::stage(const Change& change) {
   if (before && variants == SegmentTable::Variants::kOutOfDate) count_code(*table_, *before, std::uint64_t(-1));
   table_->install(*place, *at, head, record_body(change.key, change.token, change.content));
   if (before) table_->supersede(*before, next(), variants);
+  written_since_move_ += extent;
   staged_ = true;
   return Put::kStaged;
 }
@@ -158,15 +163,19 @@ Status SegmentWriter::grow(std::uint64_t needed_bytes, SegmentTable::Use use) {
   const layout::Regions& now = table_->regions();
   const std::uint64_t live = table_->live_bytes();
   std::uint64_t bytes = now.total_bytes;
+  file_system_full_ = false;
   if (bytes >= options_.max_size_bytes) {
-    // It cannot grow, but moving the newest versions together gathers all that is free. Only while that pays: the
-    // copying is bounded by a share of the heap that must have come free since.
+    // It cannot grow, but moving the newest versions together gathers all that is free. Only while that pays.
     const std::uint64_t headroom = table_->headroom_bytes();
     // Code stays behind where there is no room, but it must not be what is gathered for.
     if (use == SegmentTable::Use::kCode) return Error{ErrorCode::kNoSpace, "code is not worth moving everything"};
     const std::uint64_t keep = use == SegmentTable::Use::kSource ? headroom : headroom / 2;
     if (live + needed_bytes + keep > now.heap_bytes) {
       return Error{ErrorCode::kNoSpace, "the segment is at its maximum size"};
+    }
+    // What must not wait: without its tombstone, an old version would go on being served.
+    if (use == SegmentTable::Use::kSource && written_since_move_ < live / kMostMovedPerWritten) {
+      return Error{ErrorCode::kNoSpace, "too little was written since everything was moved last"};
     }
   } else {
     do {
@@ -185,7 +194,10 @@ Status SegmentWriter::republish() {
 
 Status SegmentWriter::move_to_successor(std::uint64_t bytes, std::uint64_t needed_bytes) {
   auto created = SegmentTable::create(options_.dir, bytes, options_.identity);
-  if (!created) return created.error();
+  if (!created) {
+    file_system_full_ = created.error().code == ErrorCode::kNoSpace;
+    return created.error();
+  }
   SegmentTable& to = **created;
   bool fits = true;
   const auto copy = [&](const RecordView& record, SlotNumber link) {
@@ -228,6 +240,7 @@ Status SegmentWriter::move_to_successor(std::uint64_t bytes, std::uint64_t neede
   }
   table_ = std::move(*created);
   staged_ = true;
+  written_since_move_ = 0;
   return Done{};
 }
 
@@ -377,7 +390,7 @@ void SegmentWriter::account(const RecordView* before, const Change& change) {
       modules_ += by;
     } else {
       not_mirrored_ += by;
-      if (content == kNoRoomReason) without_room_ += by;
+      if (content == kNoRoomReason || content == kNoFileRoomReason) without_room_ += by;
     }
   };
   if (before != nullptr) {

@@ -162,8 +162,10 @@ class SegmentWriter {
   Generation generation_;
   BootTime synced_through_;
   bool staged_ = false;
+  std::uint64_t written_since_move_ = 0;  // bytes of records staged since the last successor was built
   bool starved_ = false;
   bool incomplete_ = false;
+  bool file_system_full_ = false;  // the last successor found no room for its file
   std::uint64_t modules_ = 0;
   std::uint64_t not_mirrored_ = 0;
   std::uint64_t without_room_ = 0;

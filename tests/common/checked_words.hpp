@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/layout/segment_layout.hpp"
+#include "tests/common/copy_words.hpp"
 
 namespace bifrost {
 
@@ -31,12 +32,7 @@ class CheckedWords {
   }
   void fence_acquire() const {}
   // Not counted: its length is that of the answer.
-  void copy_out(std::uint64_t offset, void* to, std::uint64_t bytes) const {
-    for (std::uint64_t done = 0; done < bytes; done += layout::kWordBytes) {
-      const Word w = at(offset + done);
-      std::memcpy(static_cast<std::byte*>(to) + done, &w, std::min(bytes - done, layout::kWordBytes));
-    }
-  }
+  void copy_out(std::uint64_t offset, void* to, std::uint64_t bytes) const { copy_words(*this, offset, to, bytes); }
 
  private:
   Word at(std::uint64_t offset) const {

@@ -4,6 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <iostream>
+#include <random>
+
 #include "common/base/unique_fd.hpp"
 #include "segment_fixture.hpp"
 
@@ -131,6 +134,35 @@ TEST_F(SegmentWriterTest, ReusesMemoryInsteadOfFillingUp) {
   EXPECT_EQ(info.modules, 1u);
   EXPECT_EQ(info.total_bytes, 1u << 20);
   EXPECT_LT(info.heap_used_bytes, 10'000u);
+}
+
+// Random sizes tear the memory of a segment that is nearly full; moving everything would mend it each time.
+TEST_F(SegmentWriterTest, AtTheMaximumNoMoreThanTwiceWhatIsWrittenIsMoved) {
+  make_writer(2 << 20, 2 << 20);
+  std::mt19937 random(20261124);
+  std::uint64_t written = 0;
+  std::uint64_t moves = 0;
+  std::uint64_t left_out = 0;
+  for (int step = 0; step < 4000; ++step) {
+    const std::size_t most = random() % 2 == 0 ? 60'000 : 1'500;
+    const std::string source(1 + random() % most, static_cast<char>('a' + step % 26));
+    left_out += writer().put_source("m" + std::to_string(random() % 96) + ".py", source, "h") == Put::kNoRoom;
+    written += source.size() + 256;  // more than head, key and token take
+    commit();
+    const auto segment = Segment::attach(dir_);
+    ASSERT_TRUE(segment);
+    const SegmentInfo info = (*segment)->info();
+    const std::uint64_t now = info.counters[static_cast<std::size_t>(Counter::kGrowths)];
+    if (now == moves) continue;
+    ASSERT_EQ(now, moves + 1);
+    EXPECT_GE(2 * written + source.size(), info.heap_used_bytes) << "step " << step;
+    moves = now;
+    written = 0;
+  }
+  std::cout << "  " << moves << " moves, " << left_out << " left out\n";
+  EXPECT_GT(moves, 0u);
+  EXPECT_GT(left_out, 0u) << "never full";
+  EXPECT_FALSE(writer().starved());
 }
 
 TEST_F(SegmentWriterTest, ANewAgentsSegmentRetiresTheOneBefore) {

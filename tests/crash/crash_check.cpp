@@ -1,13 +1,13 @@
 #include "crash_check.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <random>
 
 #include "common/reader/snapshot.hpp"
 #include "reader_answers.hpp"
 #include "replay.hpp"
 #include "store_index.hpp"
+#include "tests/common/copy_words.hpp"
 
 namespace bifrost::crash {
 namespace {
@@ -146,13 +146,7 @@ class MovingWords {
     return clock_->index->value_after(image_, offset, clock_->now);
   }
   void fence_acquire() const {}
-  void copy_out(std::uint64_t offset, void* to, std::uint64_t bytes) const {
-    auto* out = static_cast<std::byte*>(to);
-    for (std::uint64_t done = 0; done < bytes; done += layout::kWordBytes) {
-      const Word w = relaxed(offset + done);
-      std::memcpy(out + done, &w, std::min(bytes - done, layout::kWordBytes));
-    }
-  }
+  void copy_out(std::uint64_t offset, void* to, std::uint64_t bytes) const { copy_words(*this, offset, to, bytes); }
 
  private:
   Clock* clock_;

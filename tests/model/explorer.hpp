@@ -14,7 +14,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <stdexcept>
 #include <unordered_map>
 #include <utility>
@@ -22,6 +21,7 @@
 
 #include "store_index.hpp"
 #include "store_log.hpp"
+#include "tests/common/copy_words.hpp"
 
 namespace bifrost::model {
 
@@ -151,13 +151,7 @@ class ModelWords {
   void fence_acquire() const {
     if (!weakened_->fence) reader_->fence_acquire();
   }
-  void copy_out(std::uint64_t offset, void* to, std::uint64_t bytes) const {
-    auto* out = static_cast<std::byte*>(to);
-    for (std::uint64_t done = 0; done < bytes; done += layout::kWordBytes) {
-      const Word w = relaxed(offset + done);
-      std::memcpy(out + done, &w, std::min(bytes - done, layout::kWordBytes));
-    }
-  }
+  void copy_out(std::uint64_t offset, void* to, std::uint64_t bytes) const { copy_words(*this, offset, to, bytes); }
 
  private:
   bool is_weakened(std::uint64_t offset) const {

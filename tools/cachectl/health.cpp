@@ -80,8 +80,9 @@ Health assess(const SegmentInfo& info, BootTime now) {
                                "bifrost-cachectl sync --prune"});
   }
   if (info.state == AgentState::kDegraded) {
-    health.problems.push_back({"the segment is full at its maximum size; workers ask Redis for what does not fit",
-                               "give bifrost-agent a larger --max-size"});
+    health.problems.push_back(
+        {"the segment is full and cannot grow; workers ask Redis for what does not fit",
+         "give bifrost-agent a larger --max-size, or its file system more room: list -o wide says which"});
   }
   if (info.not_mirrored != 0) {
     health.problems.push_back(

@@ -1,0 +1,99 @@
+"""The agent where its file system has no room: a tmpfs of a few MiB in a mount namespace of its own.
+
+Everybody reaches it through /proc/PID/root of the process that holds the namespace.
+"""
+
+import os
+import pathlib
+import select
+import subprocess
+
+import pytest
+from node import PATIENCE_S, eventually
+
+
+class SmallFileSystem:
+    def __init__(self, directory, size):
+        self.directory = directory
+        directory.mkdir()
+        become_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+        self.holder = subprocess.Popen(
+            ["unshare", *become_root, "--mount", "sh", "-c",
+             f"mount -t tmpfs -o size={size},mode=755 bifrost-test '{directory}' && echo mounted && exec cat"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        select.select([self.holder.stdout], [], [], PATIENCE_S)
+        if self.holder.stdout.readline() != "mounted\n":
+            pytest.skip("mount namespaces are not permitted here: " + self.holder.communicate()[1].strip())
+        self.path = pathlib.Path(f"/proc/{self.holder.pid}/root{directory}")
+
+    def resize(self, size):
+        subprocess.run(["nsenter", "--target", str(self.holder.pid), "--mount", *(["--user"] if os.geteuid() else []),
+                        "mount", "-o", f"remount,size={size}", self.directory], check=True, timeout=PATIENCE_S)
+
+    def close(self):
+        self.holder.communicate(timeout=PATIENCE_S)  # `cat` ends with its input, and the namespace with it
+
+
+@pytest.fixture
+def small(node):
+    systems = []
+
+    def make(size):
+        systems.append(SmallFileSystem(node.directory / f"small{len(systems)}", size))
+        node.segment_dir = systems[-1].path
+        return systems[-1]
+
+    yield make
+    if node.agent and node.agent.process.poll() is None:
+        node.agent.kill()
+    for system in systems:
+        system.close()
+
+
+def names(count):
+    return [f"big/m{n}.py" for n in range(count)]
+
+
+IMPORT_ALL = """
+import importlib
+answer = {n: importlib.import_module(f"big.m{n}").N for n in range(24)}
+answer["fallbacks"] = bifrost_cache.stats()["fallbacks"]
+"""
+
+
+def test_what_does_not_fit_comes_from_redis_until_there_is_room(node, small):
+    file_system = small("12m")  # for a segment of 8 MiB, not for its successor
+    node.start_agent("--reconcile", "1s")
+    for n, path in enumerate(names(24)):
+        node.publish(path, f"N = {n}\n#" + "x" * 500_000)
+    full = eventually(lambda: (s := node.status())["modules"] + s["not_mirrored"] == 24 and s, "all are known")
+    assert full["state"] == "degraded" and full["ready"]
+    assert 0 < full["not_mirrored"] < 24
+    assert full["memory"]["size"] == 8 << 20
+    assert "the file system has no room" in node.cachectl("list", "-o", "wide").stdout.decode()
+    assert "remount,size=" in node.cachectl("doctor").stdout.decode()
+
+    answer = node.run(IMPORT_ALL)
+    assert answer.pop("fallbacks") == full["not_mirrored"]
+    assert answer == {str(n): n for n in range(24)}
+
+    # What is there goes on being followed.
+    there = next(p for p in names(24) if node.cachectl("show", p).returncode == 0)
+    node.publish(there, "N = 'new'\n")
+    node.wait("--ready")
+    assert node.run(f"import big.{there[4:-3]} as m\nanswer = m.N") == "new"
+
+    file_system.resize("64m")
+    eventually(lambda: node.status()["not_mirrored"] == 0, "room is used without anybody writing")
+    assert node.status()["state"] == "live"
+    assert node.run(IMPORT_ALL.replace("big.m{n}\").N", "big.m{n}\").__name__"))["fallbacks"] == 0
+
+
+def test_an_agent_that_finds_no_room_at_all_says_so_and_workers_use_redis(node, small):
+    small("1m")
+    node.publish("shared/halopsa.py", "VERSION = 1\n")
+    agent = node.start_agent(ready=False)
+    assert agent.process.wait(PATIENCE_S) == 1
+    assert "no space left; enlarge the file system of the segment directory or lower --size" in agent.log
+    assert node.run("import shared.halopsa as m\nanswer = m.VERSION") == 1
+    assert node.cachectl("doctor").returncode != 0
