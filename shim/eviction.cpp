@@ -5,6 +5,7 @@
 #include "shim/importlib_objects.hpp"
 #include "shim/loader.hpp"
 #include "shim/namespace_path.hpp"
+#include "shim/source_lines.hpp"
 
 namespace bifrost {
 namespace {
@@ -32,7 +33,7 @@ bool is_still_ours(const ProcessState& state, const std::string& name, const Loa
   const py::object entry = entry_of(name);
   if (!entry) return false;
   const py::dict globals = globals_of(entry);
-  if (module.kind != Resolution::Kind::kNamespace) {
+  if (!module.is_namespace()) {
     return globals.contains("__loader__") && py::isinstance<VirtualModuleLoader>(globals["__loader__"]);
   }
   // PathFinder may have taken a package on disk instead of the portion that was offered.
@@ -67,7 +68,7 @@ std::vector<std::string> evict_loaded_modules(ProcessState& state) {
     if (!entry) continue;
     forget_in_parent(name, entry);
     if (PyDict_DelItemString(PyImport_GetModuleDict(), name.c_str()) != 0) PyErr_Clear();
-    if (!module.path.empty()) forget_lines_of(state.file_of(module.path));
+    if (!module.is_namespace()) forget_lines_of(py::str(state.file_of(module.found->path)));
     evicted.push_back(name);
   }
   state.counters().add(ShimCounter::kEvicted, evicted.size());

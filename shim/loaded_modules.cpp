@@ -2,24 +2,10 @@
 
 namespace bifrost {
 
-LoadedModule LoadedModule::from(const Resolution& r) {
-  LoadedModule m;
-  m.kind = r.kind;
-  m.path = r.path;
-  m.portions = r.portions;
-  if (r.kind != Resolution::Kind::kNamespace) {
-    m.hash = r.source.hash;
-    m.generation = r.source.generation;
-    m.origin = r.source.origin;
-    m.digest = r.source.digest;
-  }
-  return m;
-}
-
 bool LoadedModule::same_as(const Resolution& now) const {
-  if (kind != now.kind || path != now.path || portions != now.portions) return false;
-  if (kind == Resolution::Kind::kNamespace) return true;
-  return hash == now.source.hash && digest == now.source.digest;
+  if (found->kind != now.kind || found->path != now.path || found->portions != now.portions) return false;
+  if (is_namespace()) return true;
+  return found->source.hash == now.source.hash && found->source.digest == now.source.digest;
 }
 
 void LoadedModules::add(std::string_view name, LoadedModule module) {

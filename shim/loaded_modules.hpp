@@ -3,24 +3,25 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "shim/resolution.hpp"
 
 namespace bifrost {
 
 struct LoadedModule {
-  Resolution::Kind kind = Resolution::Kind::kModule;
-  std::string path;                   // storage path; "" for a namespace
-  std::vector<std::string> portions;  // of a package or namespace
-  std::string hash;
-  Generation generation;
-  SourceOrigin origin = SourceOrigin::kSegment;
-  layout::Checksum digest;
+  std::shared_ptr<const Resolution> found;  // the loader's own: a worker has thousands of these
+  SourceOrigin origin;                      // what was run, which may be code made of the source that was found
 
-  static LoadedModule from(const Resolution& resolution);
+  explicit LoadedModule(std::shared_ptr<const Resolution> resolution)
+      : found(std::move(resolution)), origin(found->source.origin) {}
+  LoadedModule(std::shared_ptr<const Resolution> resolution, SourceOrigin executed)
+      : found(std::move(resolution)), origin(executed) {}
+
+  bool is_namespace() const { return found->kind == Resolution::Kind::kNamespace; }
   // Whether `now` would load the same thing. Only the fallback callable's modules cannot be shown to be the same.
   bool same_as(const Resolution& now) const;
 };

@@ -7,6 +7,7 @@
 #include "shim/fast_method.hpp"
 #include "shim/importlib_objects.hpp"
 #include "shim/interpreter_tag.hpp"
+#include "shim/source_lines.hpp"
 
 namespace bifrost {
 namespace {
@@ -70,19 +71,6 @@ py::dict namespace_of(const py::object& module) {
   return module.attr("__dict__");
 }
 
-// linecache costs 7 ms to import, so it is used only where somebody has imported it already. Otherwise traceback and
-// inspect come by the source through __loader__.
-void seed_linecache(const std::string& file, const py::dict& globals) {
-  const py::object linecache = loaded_module("linecache");
-  if (!linecache) return;
-  forget_lines_of(file);
-  try {
-    linecache.attr("lazycache")(file, globals);
-  } catch (py::error_already_set&) {
-    // Source lines in tracebacks are a courtesy, no reason to fail an import.
-  }
-}
-
 [[noreturn]] void throw_file_not_found(const std::string& path) {
   errno = ENOENT;
   const py::str name(path);
@@ -92,18 +80,11 @@ void seed_linecache(const std::string& file, const py::dict& globals) {
 
 }  // namespace
 
-void forget_lines_of(const std::string& file) {
-  const py::object linecache = loaded_module("linecache");
-  if (!linecache) return;
-  const py::object cache = py::getattr(linecache, "cache", py::none());
-  if (PyDict_Check(cache.ptr())) cache.attr("pop")(file, py::none());
-}
-
 VirtualModuleLoader::VirtualModuleLoader(std::shared_ptr<ProcessState> state, std::string name, Resolution module)
     : state_(std::move(state)),
       name_(std::move(name)),
       file_(state_->file_of(module.path)),
-      module_(std::move(module)) {}
+      module_(std::make_shared<const Resolution>(std::move(module))) {}
 
 py::object VirtualModuleLoader::create_module(const py::object& self, const py::object& spec) {
   const ImportlibObjects& python = ImportlibObjects::get();
@@ -116,8 +97,8 @@ py::object VirtualModuleLoader::create_module(const py::object& self, const py::
   if (!module) throw py::error_already_set();
   py::dict globals = namespace_of(module);
   globals[python.dunder_loader] = self;
-  globals[python.dunder_file] = as_str(loader.file_);
-  if (loader.module_.kind == Resolution::Kind::kPackage) {
+  globals[python.dunder_file] = loader.file_;
+  if (loader.module_->kind == Resolution::Kind::kPackage) {
     globals[python.dunder_package] = name;
     globals[python.dunder_path] = spec.attr(python.search_locations);
   } else {
@@ -127,34 +108,38 @@ py::object VirtualModuleLoader::create_module(const py::object& self, const py::
   return module;
 }
 
-void VirtualModuleLoader::exec_module(const py::object& module) {
+void VirtualModuleLoader::exec_module(const py::object& self, const py::object& module) {
+  bound_instance<VirtualModuleLoader>(self.ptr()).run(self, module);
+}
+
+void VirtualModuleLoader::run(const py::object& self, const py::object& module) {
   const ImportlibObjects& python = ImportlibObjects::get();
   const Executable executable = get_ready();
   // Through the dict: the module may define a __getattr__ that answers everything, or a __setattr__ of its own.
   const py::dict globals = namespace_of(module);
-  globals[python.content_hash] = as_str(module_.source.hash);
-  globals[python.storage_path] = as_str(module_.path);
-  seed_linecache(file_, globals);
+  globals[python.content_hash] = as_str(module_->source.hash);
+  globals[python.storage_path] = as_str(module_->path);
+  offer_lines(file_, self, globals);
   execute_module_code(executable.code, globals);
-  LoadedModule loaded = LoadedModule::from(module_);
-  loaded.origin = executable.origin;
-  state_->loaded().add(name_, std::move(loaded));
+  state_->loaded().add(name_, LoadedModule(module_, executable.origin));
 }
 
 VirtualModuleLoader::Executable VirtualModuleLoader::get_ready() {
   if (py::object code = shared_code()) return {std::move(code), SourceOrigin::kCode};
-  auto content = state_->content_of(module_);
+  auto content = state_->content_of(*module_);
   if (!content) {
     // The version that was found is gone. What the path holds by now is what an import that starts now would run.
-    Resolution now = state_->read_again(module_.path);
+    Resolution now = state_->read_again(module_->path);
     if (now.found()) content = state_->content_of(now);
     if (!content) {
-      PyErr_SetImportError(py::str(gone(now.reason)).ptr(), py::str(name_).ptr(), py::str(file_).ptr());
+      PyErr_SetImportError(py::str(gone(now.reason)).ptr(), py::str(name_).ptr(), file_.ptr());
       throw py::error_already_set();
     }
-    module_.source = std::move(now.source);
+    Resolution replaced = *module_;
+    replaced.source = std::move(now.source);
+    module_ = std::make_shared<const Resolution>(std::move(replaced));
   }
-  return {compiled(*content), module_.source.origin};
+  return {compiled(*content), module_->source.origin};
 }
 
 py::object VirtualModuleLoader::shared_code() const {
@@ -162,7 +147,7 @@ py::object VirtualModuleLoader::shared_code() const {
   // Unmarshalling may run finalizers, and those may import: whoever uses the buffer holds it.
   CodeBuffer buffer = std::move(reused);
   py::object code;
-  switch (module_.source.read_code(module_.path, interpreter_tag(), buffer)) {
+  switch (module_->source.read_code(module_->path, interpreter_tag(), buffer)) {
     case Lookup::kHit: code = at_home(unmarshalled(buffer.view())); break;
     case Lookup::kDamaged: state_->counters().add(ShimCounter::kDamaged); break;
     default: break;
@@ -175,7 +160,7 @@ py::object VirtualModuleLoader::shared_code() const {
 
 // The agent compiled it for its own workspace directory; this process may have another.
 py::object VirtualModuleLoader::at_home(py::object code) const {
-  if (!code || utf8_of(reinterpret_cast<PyCodeObject*>(code.ptr())->co_filename) == file_) return code;
+  if (!code || utf8_of(reinterpret_cast<PyCodeObject*>(code.ptr())->co_filename) == utf8_of(file_)) return code;
   ImportlibObjects::get().fix_co_filename(code, file_);
   return code;
 }
@@ -188,7 +173,7 @@ py::object VirtualModuleLoader::compiled(std::string_view content) const {
 }
 
 std::string VirtualModuleLoader::content() const {
-  auto content = state_->content_of(module_);
+  auto content = state_->content_of(*module_);
   if (!content) {
     PyErr_SetString(PyExc_OSError, gone("its version was replaced, and the mirror has reused the memory").c_str());
     throw py::error_already_set();
@@ -197,7 +182,7 @@ std::string VirtualModuleLoader::content() const {
 }
 
 std::string VirtualModuleLoader::gone(const std::string& why) const {
-  return "the source of module '" + name_ + "' (" + module_.path + ") is no longer there: " + why;
+  return "the source of module '" + name_ + "' (" + module_->path + ") is no longer there: " + why;
 }
 
 void VirtualModuleLoader::check_name(const py::object& fullname) const {
@@ -219,19 +204,19 @@ py::str VirtualModuleLoader::get_source(const py::object& fullname) const {
   return text.find('\r') == std::string_view::npos ? as_str(text) : as_str(with_universal_newlines(text));
 }
 
-std::string VirtualModuleLoader::get_filename(const py::object& fullname) const {
+py::str VirtualModuleLoader::get_filename(const py::object& fullname) const {
   check_name(fullname);
   return file_;
 }
 
 bool VirtualModuleLoader::is_package(const py::object& fullname) const {
   check_name(fullname);
-  return module_.kind == Resolution::Kind::kPackage;
+  return module_->kind == Resolution::Kind::kPackage;
 }
 
 py::bytes VirtualModuleLoader::get_data(const std::string& path) const {
   const auto as_bytes = [](std::string_view content) { return py::bytes(content.data(), content.size()); };
-  if (path == file_) return as_bytes(content());
+  if (path == utf8_of(file_)) return as_bytes(content());
   const auto stored = state_->storage_of(path);
   if (!stored || stored->empty()) throw_file_not_found(path);
   const Resolution found = state_->read_path(std::string(*stored));
@@ -246,7 +231,7 @@ py::bytes VirtualModuleLoader::get_data(const std::string& path) const {
 py::object VirtualModuleLoader::get_resource_reader(const py::object& fullname) const {
   if (!is_package(fullname)) return py::none();
   const py::object resources = py::module_::import("bifrost_cache._resources");
-  return resources.attr("PackageReader")(py::cast(this), state_->file_of(module_.portions.front()));
+  return resources.attr("PackageReader")(py::cast(this), state_->file_of(module_->portions.front()));
 }
 
 namespace {
@@ -266,7 +251,8 @@ PyObject* exec_module(PyObject* self, PyObject* const* arguments, Py_ssize_t cou
   PyObject* values[] = {nullptr};
   if (!bind_arguments(kNames, values, arguments, count, keywords)) return nullptr;
   return guarded([&]() -> py::object {
-    bound_instance<VirtualModuleLoader>(self).exec_module(py::reinterpret_borrow<py::object>(values[0]));
+    VirtualModuleLoader::exec_module(py::reinterpret_borrow<py::object>(self),
+                                     py::reinterpret_borrow<py::object>(values[0]));
     return py::none();
   });
 }

@@ -24,22 +24,23 @@ class VirtualModuleLoader {
   // A module with the attributes that importlib would give it one by one. `self` is this loader as Python knows it.
   static py::object create_module(const py::object& self, const py::object& spec);
   // Exceptions of the module's own code pass unchanged.
-  void exec_module(const py::object& module);
+  static void exec_module(const py::object& self, const py::object& module);
 
   // ImportError when `fullname` is another module's.
   py::object get_code(const py::object& fullname);
   py::str get_source(const py::object& fullname) const;
-  std::string get_filename(const py::object& fullname) const;
+  py::str get_filename(const py::object& fullname) const;
   bool is_package(const py::object& fullname) const;
   // The bytes stored under a path of the workspace; FileNotFoundError for any other path.
   py::bytes get_data(const std::string& path) const;
   py::object get_resource_reader(const py::object& fullname) const;
 
   const std::string& name() const { return name_; }
-  const std::string& filename() const { return file_; }
-  const Resolution& module() const { return module_; }
+  // The module's `__file__`, and everything else in Python that says where it lies: one object.
+  const py::str& file() const { return file_; }
 
  private:
+  void run(const py::object& self, const py::object& module);
   void check_name(const py::object& fullname) const;
   struct Executable {
     py::object code;
@@ -56,14 +57,12 @@ class VirtualModuleLoader {
 
   const std::shared_ptr<ProcessState> state_;
   const std::string name_;
-  const std::string file_;
-  Resolution module_;  // replaced once, when the version found was gone before it could be run
+  const py::str file_;
+  std::shared_ptr<const Resolution>
+      module_;  // never null; replaced once, when the version found was gone before it could be run
 };
 
 // create_module and exec_module of the bound class.
 void add_loader_fast_methods(const py::handle& type);
-
-// linecache's lines for a file name belong to another version now, if it has been used at all.
-void forget_lines_of(const std::string& file);
 
 }  // namespace bifrost

@@ -116,8 +116,9 @@ std::map<std::string, LoadedModuleInfo> loaded() {
   if (state == nullptr) return infos;
   forget_replaced_modules(*state);
   for (const auto& [name, module] : state->loaded().all()) {
-    if (module.kind == Resolution::Kind::kNamespace) continue;
-    infos[name] = {module.path, module.hash, module.generation.value, std::string(name_of(module.origin))};
+    if (module.is_namespace()) continue;
+    const ModuleSource& source = module.found->source;
+    infos[name] = {module.found->path, source.hash, source.generation.value, std::string(name_of(module.origin))};
   }
   return infos;
 }
@@ -180,18 +181,21 @@ void bind_loader(py::module_& m) {
       .def("get_resource_reader", &VirtualModuleLoader::get_resource_reader,
            docstrings::kVirtualModuleLoaderGetResourceReader, py::arg("fullname") = py::none())
       .def_property_readonly("name", &VirtualModuleLoader::name, docstrings::kVirtualModuleLoaderName)
-      .def_property_readonly("path", &VirtualModuleLoader::filename, docstrings::kVirtualModuleLoaderPath)
+      .def_property_readonly("path", &VirtualModuleLoader::file, docstrings::kVirtualModuleLoaderPath)
       // As importlib's loader for files: specs compare their loaders.
       .def(
           "__eq__",
           [](const VirtualModuleLoader& a, const VirtualModuleLoader& b) {
-            return a.name() == b.name() && a.filename() == b.filename();
+            return a.name() == b.name() && a.file().equal(b.file());
           },
           py::is_operator())
-      .def("__hash__", [](const VirtualModuleLoader& l) { return std::hash<std::string>()(l.name() + l.filename()); })
+      .def("__hash__",
+           [](const VirtualModuleLoader& l) {
+             return py::hash(l.file()) ^ static_cast<py::ssize_t>(std::hash<std::string>()(l.name()));
+           })
       .def("__repr__",
            [](const VirtualModuleLoader& l) {
-             return "<bifrost_cache.VirtualModuleLoader " + l.name() + " from " + l.filename() + ">";
+             return "<bifrost_cache.VirtualModuleLoader " + l.name() + " from " + std::string(l.file()) + ">";
            })
       .attr("__module__") = "bifrost_cache";
 }

@@ -119,16 +119,17 @@ py::object ModuleSearch::spec_of(const py::object& fullname, Resolution resoluti
   if (resolution.kind == Kind::kNamespace) {
     const std::string name(utf8_of(fullname).value_or(""));
     // importlib runs no loader for a namespace, so it is noted here: unless somebody merely asks what a loaded name is.
-    if (!loaded_module(name.c_str())) state_->loaded().add(name, LoadedModule::from(resolution));
+    const auto found = std::make_shared<const Resolution>(std::move(resolution));
+    if (!loaded_module(name.c_str())) state_->loaded().add(name, LoadedModule(found));
     return namespace_spec(fullname, form == NamespaceForm::kPortions
-                                        ? py::object(files_of(*state_, resolution.portions))
-                                        : py::cast(NamespacePath(state_, name, std::move(resolution.portions))));
+                                        ? py::object(files_of(*state_, found->portions))
+                                        : py::cast(NamespacePath(state_, name, found->portions)));
   }
   py::object locations;
   if (!is_module) locations = files_of(*state_, resolution.portions);
   auto loader =
       std::make_unique<VirtualModuleLoader>(state_, std::string(utf8_of(fullname).value_or("")), std::move(resolution));
-  const py::str file(loader->filename());
+  const py::str file = loader->file();
   return module_spec(fullname, py::cast(std::move(loader)), file, locations);
 }
 

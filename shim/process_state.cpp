@@ -198,7 +198,7 @@ bool ProcessState::loaded_is_current() {
   const LoadedModules::Map loaded = loaded_->all();
   for (const auto& [name, module] : loaded) {
     // What the host's callable returned cannot be compared with anything.
-    if (module.origin == SourceOrigin::kCallable && module.kind != Resolution::Kind::kNamespace) return false;
+    if (module.origin == SourceOrigin::kCallable && !module.is_namespace()) return false;
     const auto dot = name.rfind('.');
     Resolution now;
     if (dot == std::string::npos) {
@@ -206,7 +206,7 @@ bool ProcessState::loaded_is_current() {
     } else {
       const auto parent = loaded.find(std::string_view(name).substr(0, dot));
       if (parent == loaded.end()) return false;
-      now = look_up(parent->second.portions, std::string_view(name).substr(dot + 1));
+      now = look_up(parent->second.found->portions, std::string_view(name).substr(dot + 1));
     }
     if (!module.same_as(now)) return false;
   }

@@ -236,10 +236,10 @@ class LoadedModulesTest : public ShimFixture {
       r = worker().resolve_top_level(name);
     } else {
       const auto parent = worker().loaded().all().at(name.substr(0, dot));
-      r = worker().resolve(parent.portions, name.substr(dot + 1));
+      r = worker().resolve(parent.found->portions, name.substr(dot + 1));
     }
     ASSERT_TRUE(r.found()) << name;
-    worker().loaded().add(name, LoadedModule::from(r));
+    worker().loaded().add(name, LoadedModule(std::make_shared<const Resolution>(r)));
   }
   bool current_in(Scope scope = {}) { return worker().begin({std::move(scope)}).loaded_is_current; }
 };
@@ -308,7 +308,7 @@ TEST_F(LoadedModulesTest, OfTheCallableCannotBeShownToBeCurrent) {
   from_callable.kind = Resolution::Kind::kModule;
   from_callable.path = "a.py";
   from_callable.source = ModuleSource("a = 1", "", SourceOrigin::kCallable);
-  worker().loaded().add("a", LoadedModule::from(from_callable));
+  worker().loaded().add("a", LoadedModule(std::make_shared<const Resolution>(from_callable)));
   EXPECT_FALSE(current_in());
 }
 

@@ -40,6 +40,25 @@ def test_tracebacks_show_lines_also_by_file_name_alone(node):
     assert "raise KeyError('boom')" in out["text"]
 
 
+def test_each_of_several_modules_has_its_lines_under_its_file_name(node):
+    names = ["m0", "m1", "m2"]
+    for name in names:
+        node.put(f"{name}.py", f"# {name}\n" + MODULE)
+    out = node.execute(
+        """
+        import linecache
+        import m0, m1, m2
+        modules = (m0, m1, m2)
+        out["lazy"] = [len(linecache.cache[m.__file__]) for m in modules]
+        out["lines"] = [linecache.getline(m.__file__, 1) for m in modules]
+        linecache.checkcache()
+        out["again"] = [linecache.getline(m.__file__, 1, vars(m)) for m in modules]
+        """
+    )
+    assert out["lazy"] == [1, 1, 1], "no source is read before somebody wants it"
+    assert out["lines"] == out["again"] == [f"# {name}\n" for name in names]
+
+
 def test_an_old_module_keeps_the_lines_that_it_executed(node, talk):
     node.put("m.py", MODULE)
     talk.begin()
