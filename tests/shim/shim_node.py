@@ -129,7 +129,7 @@ class Node:
         # Files instead of pipes: a grandchild that outlives the process must not keep us waiting.
         with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
             done = subprocess.run(
-                command, env=self.environment(**(env or {})), cwd=self.base, stdout=stdout, stderr=stderr, timeout=60
+                command, env=self.environment(**(env or {})), cwd=self.base, stdout=stdout, stderr=stderr, timeout=180
             )
             for stream in (stdout, stderr):
                 stream.seek(0)

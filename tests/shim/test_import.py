@@ -142,7 +142,7 @@ def test_exceptions_of_the_module_pass_unchanged_and_without_foreign_frames(node
     node.put("broken.py", "import helper\n\nhelper.fail()\n")
     node.put("helper.py", "class Odd(Exception):\n    pass\n\ndef fail():\n    raise Odd('x')\n")
     node.put("syntax.py", "def f(:\n")
-    done = node.python(code="import bifrost_cache as b; b.install_virtual_import_hook(); import broken")
+    done = node.python(code="import bifrost_cache as b; b.install_virtual_import_hook(); b.begin_execution(); import broken")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "helper.Odd: x"
     assert "importlib" not in done.stderr and "/bifrost_cache/" not in done.stderr
