@@ -21,6 +21,8 @@ class DataConnection {
   DataConnection(uv_loop_t* loop, const RedisUrl& url, std::function<void()> on_ready,
                  std::function<void(std::string why)> on_broken);
 
+  const RedisUrl& reached() const { return link_->reached(); }
+
   void ask(const Command& command, OnReply on_reply) {
     send(command);
     expect(0, std::move(on_reply));

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include "agent/master_finder.hpp"
+
 namespace bifrost::agent {
 namespace {
 
@@ -13,24 +15,34 @@ constexpr std::chrono::milliseconds kConnectPatience{5000};
 LoopLink::LoopLink(uv_loop_t* loop, RedisUrl url, Callbacks callbacks)
     : loop_(loop), url_(std::move(url)), callbacks_(std::move(callbacks)) {
   patience_ = std::make_unique<Timer>(loop_, [this] { break_off("no answer while connecting"); });
-  patience_->once(kConnectPatience);
   flush_ = std::make_unique<BeforeWait>(loop_, [this] {
     if (!broken_) pump_output();
   });
-  if (url_.transport == RedisUrl::Transport::kUnix) {
-    start(url_);
+  if (url_.transport != RedisUrl::Transport::kSentinel) {
+    find_address();
     return;
   }
-  resolver_ = std::make_unique<Resolver>(loop_, url_.host, [this](Result<std::string> address) {
-    if (!address) return break_off("cannot resolve " + url_.host + ": " + address.error().message);
-    RedisUrl resolved = url_;
-    resolved.host = *address;
-    start(resolved);
+  master_ = std::make_unique<MasterFinder>(loop_, url_, [this](Result<RedisUrl> master) {
+    if (!master) return break_off(master.error().message);
+    url_ = std::move(*master);
+    find_address();
   });
 }
 
-void LoopLink::start(const RedisUrl& url) {
-  auto link = RedisLink::start(url);
+LoopLink::~LoopLink() = default;
+
+void LoopLink::find_address() {
+  patience_->once(kConnectPatience);
+  if (url_.transport == RedisUrl::Transport::kUnix) return start();
+  resolver_ = std::make_unique<Resolver>(loop_, url_.host, [this](Result<std::string> address) {
+    if (!address) return break_off("cannot resolve " + url_.host + ": " + address.error().message);
+    url_.host = *address;
+    start();
+  });
+}
+
+void LoopLink::start() {
+  auto link = RedisLink::start(url_);
   if (!link) {
     // Not from inside the constructor: the owner does not have this object yet.
     patience_ = std::make_unique<Timer>(loop_, [this, why = link.error().message] { break_off(why); });

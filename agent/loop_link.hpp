@@ -16,6 +16,8 @@
 
 namespace bifrost::agent {
 
+class MasterFinder;
+
 class LoopLink {
  public:
   struct Callbacks {
@@ -26,14 +28,20 @@ class LoopLink {
   };
 
   LoopLink(uv_loop_t* loop, RedisUrl url, Callbacks callbacks);
+  ~LoopLink();
   LoopLink(const LoopLink&) = delete;
   LoopLink& operator=(const LoopLink&) = delete;
+
+  // After on_ready: the URL with the address that names and sentinels were resolved to. A second link to the very same
+  // server starts from it.
+  const RedisUrl& reached() const { return url_; }
 
   // Queues a command; it is sent before the loop waits again.
   void send(const Command& command);
 
  private:
-  void start(const RedisUrl& url);
+  void find_address();
+  void start();
   void on_ready(bool readable, bool writable);
   void finish_connect();
   void take_handshake_reply(const redisReply& reply);
@@ -44,6 +52,7 @@ class LoopLink {
   uv_loop_t* loop_;
   RedisUrl url_;
   Callbacks callbacks_;
+  std::unique_ptr<MasterFinder> master_;
   std::unique_ptr<Resolver> resolver_;
   std::optional<RedisLink> link_;
   std::unique_ptr<Poller> poller_;  // declared after link_: it must go first

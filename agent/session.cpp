@@ -86,6 +86,9 @@ void Session::check_server() {
     if (facts.cluster) {
       return end("this is a Redis Cluster node, and clusters are not supported: point the agent at a single master");
     }
+    if (options_.url.transport == RedisUrl::Transport::kSentinel && facts.is_replica()) {
+      return end("the sentinels named a server that follows another: a failover is under way");
+    }
     note_losses(facts);
     set_up_notifications(*data_, options_.signal,
                          [this](Notifications n) { open_stream(n != Notifications::kOff, n == Notifications::kOn); });
@@ -143,10 +146,10 @@ void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
   callbacks.on_broken = [this](const std::string& why) { end("subscription: " + why); };
   callbacks.on_ignored = [this] { writer_.count(Counter::kEventsIgnored); };
   stream_ =
-      std::make_unique<ChangeStream>(loop_, options_.url, options_.signal, keyspace_enabled, std::move(callbacks));
+      std::make_unique<ChangeStream>(loop_, data_->reached(), options_.signal, keyspace_enabled, std::move(callbacks));
   if (mutated("two-data-connections")) {
     second_ = std::make_unique<DataConnection>(
-        loop_, options_.url, [] {}, [](const std::string&) {});
+        loop_, data_->reached(), [] {}, [](const std::string&) {});
   }
 }
 

@@ -5,9 +5,46 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/redis/sentinel.hpp"
+
 namespace bifrost {
 
+namespace {
+
+// The sentinels share the time with the connection to the master that they name.
+Result<RedisUrl> find_master(const RedisUrl& url, const Deadline& deadline) {
+  Result<RedisUrl> master = Error{ErrorCode::kUnreachable, "no sentinel was asked"};
+  const auto sentinels = sentinels_of(url);
+  for (std::size_t i = 0; i < sentinels.size() && !master; ++i) {
+    const auto left = deadline.instant().since(boot_now());
+    const Deadline share(left / static_cast<long>(sentinels.size() - i + 1));
+    auto sentinel = RedisClient::connect(sentinels[i], share);
+    auto answer = sentinel ? sentinel->command(question_to_sentinel(url), share) : Result<Reply>(sentinel.error());
+    master = answer ? master_from(url, **answer) : Result<RedisUrl>(answer.error());
+  }
+  return master;
+}
+
+// A sentinel may name a server that has just been demoted. Who may not ask for the role believes the sentinel.
+Status check_role(RedisClient& client, const Deadline& deadline) {
+  auto role = client.command({"ROLE"}, deadline);
+  if (!role) return role.error();
+  const auto parts = elements_of(**role);
+  if (parts.empty() || text_of(*parts[0]) != "slave") return Done{};
+  return Error{ErrorCode::kUnreachable, "the sentinels named a server that follows another: a failover is under way"};
+}
+
+}  // namespace
+
 Result<RedisClient> RedisClient::connect(const RedisUrl& url, const Deadline& deadline) {
+  if (url.transport == RedisUrl::Transport::kSentinel) {
+    const auto master = find_master(url, deadline);
+    if (!master) return Error{master.error().code, url.display() + ": " + master.error().message};
+    auto client = connect(*master, deadline);
+    if (!client) return client;
+    if (const Status s = check_role(*client, deadline); !s) return s.error();
+    return client;
+  }
   auto link = RedisLink::start(url);
   if (!link) return link.error();
   RedisClient client(std::move(*link));

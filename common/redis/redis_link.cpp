@@ -10,6 +10,9 @@
 namespace bifrost {
 
 Result<RedisLink> RedisLink::start(const RedisUrl& url) {
+  if (url.transport == RedisUrl::Transport::kSentinel) {
+    return Error{ErrorCode::kInvalidArgument, "the sentinels were not asked for the master"};
+  }
   redisContext* context = url.transport == RedisUrl::Transport::kUnix
                               ? redisConnectUnixNonBlock(url.path.c_str())
                               : redisConnectNonBlock(url.host.c_str(), url.port);

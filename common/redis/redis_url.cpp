@@ -9,7 +9,8 @@ namespace {
 Error invalid(std::string_view why) {
   return {ErrorCode::kInvalidArgument,
           "Redis URL: " + std::string(why) +
-              "; write redis://[user:pass@]host:port/db, rediss:// with TLS, or unix://path?db=N"};
+              "; write redis://[user:pass@]host:port/db, rediss:// with TLS, unix://path?db=N or "
+              "redis+sentinel://host:port,host:port/MASTER/db"};
 }
 
 int hex_digit(char c) {
@@ -46,6 +47,25 @@ bool consume(std::string_view& text, std::string_view prefix) {
   if (text.substr(0, prefix.size()) != prefix) return false;
   text.remove_prefix(prefix.size());
   return true;
+}
+
+// `host:port`, `[v6]:port`; either may be missing and keeps its default then.
+Status take_host(std::string_view host, std::string& into_host, std::uint16_t& into_port) {
+  std::string_view port;
+  if (consume(host, "[")) {
+    const auto close = host.find(']');
+    if (close == std::string_view::npos) return invalid("unclosed [ in the host");
+    port = host.substr(close + 1);
+    host = host.substr(0, close);
+  } else if (const auto colon = host.find(':'); colon != std::string_view::npos) {
+    port = host.substr(colon);
+    host = host.substr(0, colon);
+  }
+  if (!port.empty() && (!consume(port, ":") || !parse_number(port, into_port) || into_port == 0)) {
+    return invalid("the port is not a number from 1 to 65535");
+  }
+  if (!host.empty()) into_host = std::string(host);
+  return Done{};
 }
 
 // Takes `[user:pass@]` off the front.
@@ -86,8 +106,12 @@ Status take_query(std::string_view query, RedisUrl& url) {
     const std::string_view value = equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1);
     if (pair.substr(0, equals) == "db") {
       if (!parse_number(value, url.db)) return invalid("the database is not a number");
+    } else if (url.transport == RedisUrl::Transport::kSentinel && pair.substr(0, equals) == "sentinel_password") {
+      const auto password = percent_decoded(value);
+      if (!password) return invalid("bad percent-encoding in sentinel_password");
+      url.sentinel_password = *password;
     } else if (!url.tls) {
-      return invalid("the only parameter is db=N");
+      return invalid("there is no such parameter for this kind of URL");
     } else if (const Status s = take_tls_parameter(pair.substr(0, equals), value, *url.tls); !s) {
       return s;
     }
@@ -98,15 +122,24 @@ Status take_query(std::string_view query, RedisUrl& url) {
   return Done{};
 }
 
+std::string address(const std::string& host, std::uint16_t port) {
+  const bool v6 = host.find(':') != std::string::npos;
+  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
 }  // namespace
 
 std::string RedisUrl::display() const {
   if (transport == Transport::kUnix) {
     return "unix://" + path + (db != 0 ? "?db=" + std::to_string(db) : std::string());
   }
-  const bool v6 = host.find(':') != std::string::npos;
-  return std::string(tls ? "rediss" : "redis") + "://" + (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port) +
-         "/" + std::to_string(db);
+  const std::string database = std::to_string(db);
+  if (transport == Transport::kSentinel) {
+    std::string all;
+    for (const Sentinel& one : sentinels) all += (all.empty() ? "" : ",") + address(one.host, one.port);
+    return "redis+sentinel://" + all + "/" + master + "/" + database;
+  }
+  return std::string(tls ? "rediss" : "redis") + "://" + address(host, port) + "/" + database;
 }
 
 Result<RedisUrl> parse_redis_url(std::string_view text) {
@@ -114,7 +147,8 @@ Result<RedisUrl> parse_redis_url(std::string_view text) {
   std::string_view rest = text;
   const bool is_unix = consume(rest, "unix://");
   if (!is_unix && consume(rest, "rediss://")) url.tls.emplace();
-  if (!is_unix && !url.tls && !consume(rest, "redis://")) return invalid("unknown scheme");
+  const bool sentinel = !is_unix && !url.tls && consume(rest, "redis+sentinel://");
+  if (!is_unix && !url.tls && !sentinel && !consume(rest, "redis://")) return invalid("unknown scheme");
 
   std::string_view query;
   if (const auto mark = rest.find('?'); mark != std::string_view::npos) {
@@ -136,22 +170,26 @@ Result<RedisUrl> parse_redis_url(std::string_view text) {
       rest = rest.substr(0, slash);
     }
     if (const Status s = take_credentials(rest, rest.rfind('@'), url); !s) return s.error();
+    if (sentinel) {
+      const auto master = percent_decoded(database.substr(0, database.find('/')));
+      if (!master || master->empty()) return invalid("redis+sentinel:// needs the name of a master as its path");
+      url.transport = RedisUrl::Transport::kSentinel;
+      url.master = *master;
+      const auto slash = database.find('/');
+      database = slash == std::string_view::npos ? std::string_view{} : database.substr(slash + 1);
+    }
     if (!database.empty() && !parse_number(database, url.db)) return invalid("the database is not a number");
-    std::string_view host = rest;
-    std::string_view port;
-    if (consume(host, "[")) {
-      const auto close = host.find(']');
-      if (close == std::string_view::npos) return invalid("unclosed [ in the host");
-      port = host.substr(close + 1);
-      host = host.substr(0, close);
-    } else if (const auto colon = host.find(':'); colon != std::string_view::npos) {
-      port = host.substr(colon);
-      host = host.substr(0, colon);
+    if (!sentinel) {
+      if (const Status s = take_host(rest, url.host, url.port); !s) return s.error();
     }
-    if (!port.empty() && (!consume(port, ":") || !parse_number(port, url.port) || url.port == 0)) {
-      return invalid("the port is not a number from 1 to 65535");
+    while (sentinel && !rest.empty()) {
+      const auto comma = rest.find(',');
+      RedisUrl::Sentinel& one = url.sentinels.emplace_back();
+      if (const Status s = take_host(rest.substr(0, comma), one.host, one.port); !s) return s.error();
+      if (one.host.empty()) return invalid("a sentinel has no host");
+      rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
     }
-    if (!host.empty()) url.host = std::string(host);
+    if (sentinel && url.sentinels.empty()) return invalid("redis+sentinel:// names no sentinel");
   }
   if (const Status s = take_query(query, url); !s) return s.error();
   if (url.tls && url.tls->server_name.empty()) url.tls->server_name = url.host;

@@ -40,6 +40,26 @@ TEST(RedisUrl, TakesUnixSockets) {
   EXPECT_EQ(parsed("unix://user:pw@/run/at@sign.sock").password, "pw");
 }
 
+TEST(RedisUrl, TakesSentinelsAndTheNameOfTheirMaster) {
+  const RedisUrl url = parsed("redis+sentinel://u:p%40@one,two:26380,[::1]:7/mod%20ules/4?sentinel_password=s");
+  EXPECT_EQ(url.transport, RedisUrl::Transport::kSentinel);
+  ASSERT_EQ(url.sentinels.size(), 3u);
+  EXPECT_EQ(url.sentinels[0].host, "one");
+  EXPECT_EQ(url.sentinels[0].port, 26379);
+  EXPECT_EQ(url.sentinels[1].port, 26380);
+  EXPECT_EQ(url.sentinels[2].host, "::1");
+  EXPECT_EQ(url.master, "mod ules");
+  EXPECT_EQ(url.password, "p@");
+  EXPECT_EQ(url.sentinel_password, "s");
+  EXPECT_EQ(url.db, 4u);
+  EXPECT_EQ(url.display(), "redis+sentinel://one:26379,two:26380,[::1]:7/mod ules/4");
+  for (const char* text :
+       {"redis+sentinel://one", "redis+sentinel://one/", "redis+sentinel:///m", "redis+sentinel://one,,two/m",
+        "redis+sentinel://one/m/x", "redis+sentinel://one/m?ca=/c", "redis://h?sentinel_password=s"}) {
+    EXPECT_FALSE(parse_redis_url(text)) << text;
+  }
+}
+
 TEST(RedisUrl, NeverShowsCredentials) {
   EXPECT_EQ(parsed("redis://bob:secret@h:1/2").display(), "redis://h:1/2");
   EXPECT_EQ(parsed("unix://bob:secret@/s?db=1").display(), "unix:///s?db=1");

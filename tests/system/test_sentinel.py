@@ -1,0 +1,95 @@
+"""Redis behind real Sentinels: the master is found by its name, and a failover is followed."""
+
+import signal
+import subprocess
+
+import pytest
+import redis
+from node import PATIENCE_S, Node, RedisServer, eventually
+from test_tls import free_port
+
+IMPORT = "from shared import halopsa; answer = [halopsa.VERSION, execution.source]"
+
+
+class Guarded:
+    """A node whose Redis has one replica, both watched by one sentinel."""
+
+    def __init__(self):
+        self.master_port, self.replica_port, self.sentinel_port = free_port(), free_port(), free_port()
+        self.node = Node("--port", str(self.master_port))
+        self.master = self.node.redis.start()
+        directory = self.node.directory / "replica"
+        directory.mkdir()
+        self.replica = RedisServer(directory, "--port", str(self.replica_port), "--replicaof", "127.0.0.1",
+                                   str(self.master_port), "--repl-diskless-sync-delay", "0").start()
+        settings = self.node.directory / "sentinel.conf"
+        settings.write_text(f"port {self.sentinel_port}\ndir {self.node.directory}\n"
+                            f"sentinel monitor modules 127.0.0.1 {self.master_port} 1\n"
+                            "sentinel down-after-milliseconds modules 500\nsentinel failover-timeout modules 3000\n")
+        self.sentinel = subprocess.Popen(["redis-server", str(settings), "--sentinel"], stdout=subprocess.DEVNULL)
+        asked = redis.Redis(port=self.sentinel_port)
+        eventually(lambda: self.knows_replica(asked), "the sentinel knows the replica")
+
+    @staticmethod
+    def knows_replica(sentinel):
+        try:
+            known = sentinel.sentinel_slaves("modules")
+        except redis.exceptions.ConnectionError:
+            return False
+        return any("s_down" not in one["flags"] and one["master-link-status"] == "ok" for one in known)
+
+    def url(self, master="modules"):
+        # Nobody listens at the first one.
+        return f"redis+sentinel://127.0.0.1:1,127.0.0.1:{self.sentinel_port}/{master}/0"
+
+    def fail_over(self):
+        self.master.process.send_signal(signal.SIGKILL)
+        self.master.process.wait(PATIENCE_S)
+        eventually(lambda: self.replica.client().role()[0] == b"master", "the replica is promoted")
+        self.node.redis = self.replica
+
+    def close(self):
+        self.sentinel.kill()
+        self.sentinel.wait(PATIENCE_S)
+        self.master.stop()
+        self.replica.stop()
+        self.node.close()
+
+
+@pytest.fixture
+def guarded():
+    it = Guarded()
+    try:
+        yield it
+    finally:
+        it.close()
+
+
+def test_a_failover_is_followed_by_agent_and_workers(guarded):
+    node = guarded.node
+    node.publish("shared/halopsa.py", "VERSION = 1\n")
+    node.publish("other.py", "X = 1\n")
+    node.agent_url = guarded.url()
+    node.start_agent()
+    node.wait("--fresh")
+    worker = node.worker(BIFROST_REDIS_URL=guarded.url())
+    worker.do("bifrost_cache.begin_execution()\nimport other")
+    assert node.run(IMPORT) == [1, "shm"]
+    eventually(lambda: guarded.replica.client().exists("bifrost:module:other.py"), "the replica has everything")
+    guarded.fail_over()
+    node.publish("shared/halopsa.py", "VERSION = 2\n")
+    eventually(lambda: node.agent.log.count("event=synced") >= 2, "the agent follows the new master")
+    node.wait("--fresh")
+    assert node.run(IMPORT) == [2, "shm"]
+    node.agent.kill()
+    node.publish("shared/halopsa.py", "VERSION = 3\n")
+    assert worker.do("execution = bifrost_cache.begin_execution(); " + IMPORT) == [3, "redis"]
+
+
+def test_a_master_that_no_sentinel_knows_is_named_in_the_reason(guarded):
+    node = guarded.node
+    node.agent_url = guarded.url("nobody")
+    node.start_agent(ready=False)
+    eventually(lambda: "knows no master `nobody`" in node.agent.log, "the agent says so")
+    result = node.cachectl("--redis-url", guarded.url("nobody"), "diff")
+    assert b"knows no master `nobody`" in result.stderr
