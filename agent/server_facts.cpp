@@ -78,7 +78,7 @@ Sweep swept(const ServerFacts& before, const ServerFacts& now, bool tracking) {
 std::optional<std::string> lost_since(const LastContact& last, const ServerFacts& now, BootTime at) {
   if (last.facts.run_id == now.run_id) {
     if (!last.facts.resets || last.facts.resets == now.resets) return std::nullopt;
-    return "FLUSHALL, FLUSHDB or DEBUG was executed meanwhile";
+    return std::string(kResetCommands) + " was executed meanwhile";
   }
   const bool began_later = at + kUptimeError >= last.synced_through + now.uptime;
   if (now.started_empty && began_later) return "the server started without data meanwhile";

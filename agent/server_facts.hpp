@@ -15,6 +15,9 @@
 
 namespace bifrost::agent {
 
+// The commands after which everything may be gone, as people are told of them.
+inline constexpr std::string_view kResetCommands = "FLUSHALL, FLUSHDB or DEBUG";
+
 struct ServerFacts {
   std::string version;
   bool cluster = false;
@@ -24,7 +27,7 @@ struct ServerFacts {
   bool master_link_up = true;
   // Executed so far; nothing when the server does not say.
   std::optional<std::uint64_t> swaps;   // SWAPDB
-  std::optional<std::uint64_t> resets;  // FLUSHALL, FLUSHDB, DEBUG
+  std::optional<std::uint64_t> resets;  // kResetCommands
   // A master since its start, and it says that it found nothing to load then. Known from Redis 7 on.
   bool started_empty = false;
   std::chrono::seconds uptime{0};  // up to a second off, either way
@@ -42,7 +45,7 @@ std::optional<std::string> another_server(const ServerFacts& before, const Serve
 enum class Sweep {
   kNone,
   kSwapped,  // SWAPDB: what is there now is the truth
-  kReset,    // FLUSHALL, FLUSHDB or DEBUG: what is not there may have been lost rather than deleted
+  kReset,    // kResetCommands: what is not there may have been lost rather than deleted
 };
 Sweep swept(const ServerFacts& before, const ServerFacts& now, bool tracking);
 

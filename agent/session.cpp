@@ -7,6 +7,7 @@
 #include "agent/notification_setup.hpp"
 #include "common/base/mutation.hpp"
 #include "common/redis/contract.hpp"
+#include "common/redis/sentinel.hpp"
 
 namespace bifrost::agent {
 namespace {
@@ -69,8 +70,8 @@ void Session::check_server() {
     contact_.facts = watch_->facts();
     if (ended_ || mutated("no-canary")) return;
     const bool reset = sweep == Sweep::kReset;
-    log::warn("redis_swept", {{"why", std::string(reset ? "FLUSHALL, FLUSHDB or DEBUG" : "SWAPDB") +
-                                          " was executed: reading everything again"}});
+    log::warn("redis_swept",
+              {{"why", std::string(reset ? kResetCommands : "SWAPDB") + " was executed: reading everything again"}});
     if (reset) mirror_.lose_index();
     begin_sync();
   };
@@ -87,7 +88,7 @@ void Session::check_server() {
       return end("this is a Redis Cluster node, and clusters are not supported: point the agent at a single master");
     }
     if (options_.url.transport == RedisUrl::Transport::kSentinel && facts.is_replica()) {
-      return end("the sentinels named a server that follows another: a failover is under way");
+      return end(kNamedAReplica);
     }
     note_losses(facts);
     set_up_notifications(*data_, options_.signal,

@@ -137,7 +137,7 @@ Resolver::MirrorAnswer Resolver::read_record(const View& view, const RecordRef& 
 Resolution Resolver::fill_gap(const View& view, const std::string& node, const MirrorAnswer& mirror) const {
   auto file = redis_.first_of(candidate_paths(node));
   if (!file) {
-    const std::string why = "Redis unreachable: " + file.error().message;
+    const std::string why = unreachable(file.error().message);
     if (mirror.gap == Gap::kIncomplete || mirror.gap == Gap::kNoSegment) {
       return answer(Kind::kUnknown, mirror.reason + "; " + why);
     }
@@ -248,7 +248,7 @@ Resolution Resolver::read_path(const View& view, const std::string& path) const 
     return r;
   }
   if (mirror.gap == Gap::kNone && mirror.resolution.found() && serve_stale_) return std::move(mirror.resolution);
-  return answer(Kind::kUnknown, "Redis unreachable: " + file.error().message);
+  return answer(Kind::kUnknown, unreachable(file.error().message));
 }
 
 Resolution Resolver::read_again(const Segment* newest, const std::string& path) const {
@@ -266,7 +266,7 @@ Resolution Resolver::read_again(const Segment* newest, const std::string& path) 
     }
   }
   auto file = redis_.first_of({path});
-  if (!file) return answer(Kind::kUnknown, "Redis unreachable: " + file.error().message);
+  if (!file) return answer(Kind::kUnknown, unreachable(file.error().message));
   if (file->kind == FileInRedis::Kind::kAbsent) return answer(Kind::kNotFound, "Redis does not have it");
   return from_file(std::move(*file), {});
 }

@@ -31,7 +31,7 @@ Status check_role(RedisClient& client, const Deadline& deadline) {
   if (!role) return role.error();
   const auto parts = elements_of(**role);
   if (parts.empty() || text_of(*parts[0]) != "slave") return Done{};
-  return Error{ErrorCode::kUnreachable, "the sentinels named a server that follows another: a failover is under way"};
+  return Error{ErrorCode::kUnreachable, kNamedAReplica};
 }
 
 }  // namespace

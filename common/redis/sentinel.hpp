@@ -20,6 +20,10 @@ std::vector<RedisUrl> sentinels_of(const RedisUrl& url);
 // What each is asked. Views into `url`.
 Command question_to_sentinel(const RedisUrl& url);
 
+// What is said of a server that sentinels named and that turns out to be no master.
+inline constexpr const char* kNamedAReplica =
+    "the sentinels named a server that follows another: a failover is under way";
+
 // `url` with the master's address in place of the sentinels. Errors: kRefused, with the sentinel's reason.
 Result<RedisUrl> master_from(const RedisUrl& url, const redisReply& answer);
 

@@ -62,7 +62,7 @@ INSTANTIATE_TEST_SUITE_P(Without, WeakReader,
                                            Weakness{"AcquireOnRetired", &Weakened::retired},
                                            Weakness{"AcquireOnTheTimes", &Weakened::synced},
                                            Weakness{"AcquireOnComplete", &Weakened::complete}),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& instance) { return instance.param.name; });
 
 bool is_slot(const Store& s) {
   return s.offset >= layout::kHeaderBytes && s.offset < layout::compute_regions(1 << 20).heap_offset;

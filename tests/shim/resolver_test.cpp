@@ -8,7 +8,19 @@
 namespace bifrost {
 namespace {
 
-class ResolverTest : public ShimFixture {};
+class ResolverTest : public ShimFixture {
+ protected:
+  // Redis is ahead of a mirror whose agent has stopped, and the execution has read the newer version there.
+  void import_what_the_mirror_does_not_have_yet() {
+    redis().put("x.py", "x = 2");
+    put("x.py", "x = 1");
+    put("y.py", "y = 1");
+    agent();
+    stop_agent();
+    ASSERT_EQ(begin(), Authority::kRedis);
+    EXPECT_EQ(import("x"), "x = 2");
+  }
+};
 
 TEST_F(ResolverTest, AnswersFromTheSegmentWithoutAskingRedis) {
   redis();
@@ -195,13 +207,7 @@ TEST_F(ResolverTest, AKeyThatExpiredWithoutBeingDeletedIsServedFromTheMirror) {
 }
 
 TEST_F(ResolverTest, ADeletionThatIsHalfDoneDoesNotBringAnOlderVersionBack) {
-  redis().put("x.py", "x = 2");
-  put("x.py", "x = 1");
-  put("y.py", "y = 1");
-  agent();
-  stop_agent();
-  ASSERT_EQ(begin(), Authority::kRedis);
-  EXPECT_EQ(import("x"), "x = 2");
+  ASSERT_NO_FATAL_FAILURE(import_what_the_mirror_does_not_have_yet());
   redis().expire("x.py");
   redis().after("SISMEMBER", 2,
                 [&] { redis().erase("x.py"); });  // the entry goes while the first question is being answered
@@ -225,13 +231,7 @@ TEST_F(ResolverTest, ARedisThatLostEverythingDeletedNothing) {
 }
 
 TEST_F(ResolverTest, WhatRedisLostIsServedInTheMirrorsNewestVersionAlsoInAnExecutionThatBeganBefore) {
-  redis().put("x.py", "x = 2");
-  put("x.py", "x = 1");
-  put("y.py", "y = 1");
-  agent();
-  stop_agent();
-  ASSERT_EQ(begin(), Authority::kRedis);
-  EXPECT_EQ(import("x"), "x = 2");
+  ASSERT_NO_FATAL_FAILURE(import_what_the_mirror_does_not_have_yet());
   put("x.py", "x = 2");
   commit();
   give_lease();
@@ -242,13 +242,7 @@ TEST_F(ResolverTest, WhatRedisLostIsServedInTheMirrorsNewestVersionAlsoInAnExecu
 }
 
 TEST_F(ResolverTest, AMirrorThatMayBeOlderThanWhatRedisSaidBeforeIsServedAsStale) {
-  redis().put("x.py", "x = 2");
-  put("x.py", "x = 1");
-  put("y.py", "y = 1");
-  agent();
-  stop_agent();
-  ASSERT_EQ(begin(), Authority::kRedis);
-  EXPECT_EQ(import("x"), "x = 2");
+  ASSERT_NO_FATAL_FAILURE(import_what_the_mirror_does_not_have_yet());
   redis().flush();
   EXPECT_EQ(import("x"), "x = 1");
   EXPECT_EQ(count(ShimCounter::kStaleServes), 1u);

@@ -7,6 +7,7 @@ import pathlib
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,11 @@ def eventually(condition, what, patience=PATIENCE_S):
         if time.monotonic() > deadline:
             raise AssertionError(f"within {patience} s: {what}")
         select.select([], [], [], 0.01)
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
 
 
 class RedisServer:

@@ -5,8 +5,7 @@ import subprocess
 
 import pytest
 import redis
-from node import PATIENCE_S, Node, RedisServer, eventually
-from test_tls import free_port
+from node import PATIENCE_S, Node, RedisServer, eventually, free_port
 
 IMPORT = "from shared import halopsa; answer = [halopsa.VERSION, execution.source]"
 

@@ -1,10 +1,9 @@
 """How the agent hears of changes, and what it does when a signal is refused, taken away, or never given."""
 
 import json
-import socket
 
 import pytest
-from node import eventually, running_node
+from node import eventually, free_port, running_node
 
 IMPORT = "from shared import halopsa; answer = halopsa.VERSION"
 AGENT_ACL = ("reset on >secret resetchannels %R~bifrost:module:* &__redis__:invalidate -@all +ping +info +role "
@@ -18,12 +17,6 @@ def by_lease(node, expected, what):
     worker = node.worker()
     eventually(lambda: worker.do("e = bifrost_cache.begin_execution(fresh=False); " + IMPORT +
                                  "; answer = [answer, e.source]") == [expected, "shm"], what)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def status_of(node):

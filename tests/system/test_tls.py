@@ -1,17 +1,10 @@
 """Redis over TLS: who is trusted, who is not, and that everything else works as without."""
 
-import socket
-
 import pytest
 from certificates import Authority
-from node import Node, eventually
+from node import Node, eventually, free_port
 
 IMPORT = "from shared import halopsa; answer = [halopsa.VERSION, execution.source]"
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 class Secured:
