@@ -58,7 +58,7 @@ void Mirror::apply_vanished(const Observation& seen) {
   found->second.deleted_on_purpose |= seen.explicitly_deleted;
   const Vanished verdict =
       decide_vanished(policy_, {seen.index, found->second.deleted_on_purpose, found->second.index_lost});
-  if (!kept || verdict == Vanished::kRemove) return forget(found->first);
+  if (!kept || found->second.removal_owed || verdict == Vanished::kRemove) return forget(found->first);
   if (seen.index == IndexEntry::kListed) set_index_lost(found->first, found->second, false);
   if (verdict == Vanished::kRetainCold) {
     cold_ = true;
@@ -89,6 +89,7 @@ Mirror::Entry& Mirror::hold(std::string_view path, Held held) {
   entry.held = held;
   entry.left_out = false;
   entry.deleted_on_purpose = false;
+  entry.removal_owed = false;
   set_retained(found->first, entry, false);
   set_index_lost(found->first, entry, false);
   return entry;
@@ -115,8 +116,10 @@ void Mirror::lose_index() {
 
 void Mirror::forget(const std::string& path) {
   const auto found = paths_.find(path);
+  // Still served, and no lease before the next synchronisation: which finds it missing and comes here again.
+  found->second.removal_owed = writer_.remove(path) == Put::kNoRoom;
+  if (found->second.removal_owed) return;
   if (found->second.retained) --retained_count_;
-  writer_.remove(path);
   paths_.erase(found);
 }
 

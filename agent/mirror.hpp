@@ -65,6 +65,7 @@ class Mirror {
     bool index_lost = false;
     bool left_out = false;            // there was no room for it
     bool deleted_on_purpose = false;  // a deletion was seen since the last value: DEL comes before SREM
+    bool removal_owed = false;        // decided, but there was no room to record it
     std::uint64_t seen_in_scan = 0;
   };
 

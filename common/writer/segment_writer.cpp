@@ -53,10 +53,12 @@ Put SegmentWriter::put_not_mirrored(std::string_view path, std::string_view reas
   return put;
 }
 
-bool SegmentWriter::remove(std::string_view path) {
+Put SegmentWriter::remove(std::string_view path) {
+  const auto place = table_->place_of(KeySpace::kFile, path);
+  if (!place || place->head.value == 0) return Put::kUnchanged;
   const Put put = stage_file({KeySpace::kFile, RecordKind::kAbsent, path, {}, {}, {}});
   if (put == Put::kNoRoom) note_no_room(KeySpace::kFile, path);
-  return put != Put::kUnchanged;
+  return put;
 }
 
 // A key that has a slot still shows its old version; one without a slot looks as if it did not exist.

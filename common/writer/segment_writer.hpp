@@ -38,7 +38,7 @@ struct WriterOptions {
 enum class Put {
   kStaged,     // visible at the next commit
   kUnchanged,  // the newest version already says so
-  kNoRoom,     // staged as not mirrored, because it fits nowhere
+  kNoRoom,     // it fits nowhere: of a source or a reason, staged as not mirrored if that fits
 };
 
 enum class Attach {
@@ -72,8 +72,8 @@ class SegmentWriter {
   Put put_source(std::string_view path, std::string_view content, std::string_view token);
   // The module exists in Redis, but workers must ask for it there. `reason` is a few words for operators.
   Put put_not_mirrored(std::string_view path, std::string_view reason);
-  // False when there was nothing to remove.
-  bool remove(std::string_view path);
+  // kUnchanged when there was nothing to remove; kNoRoom when the old version stays visible (starved()): try again.
+  Put remove(std::string_view path);
   // Sets or clears one mark of the newest version. Takes effect at once, without a commit; a new version starts
   // without.
   void mark(std::string_view path, layout::Mark mark, bool on);

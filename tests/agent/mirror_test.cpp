@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "../common/segment_fixture.hpp"
 #include "agent/seed.hpp"
 
@@ -30,6 +32,27 @@ class MirrorTest : public SegmentFixture {
   std::string served(const std::string& path) {
     commit();
     return source(attach()->snapshot(), path);
+  }
+
+  // Leaves no room for anything before the next commit, which frees a little.
+  void fill_up() {
+    see_source("freed.py", std::string(20'000, '#'));
+    commit();
+    see_vanished("freed.py", IndexEntry::kUnlisted);
+    for (int n = 0; !writer().incomplete(); ++n) {
+      ASSERT_LT(n, 10'000);
+      see_value(std::string(800, 'b') + std::to_string(n) + ".py", "{oops");
+    }
+  }
+  std::vector<std::string> unseen() const {
+    std::vector<std::string> paths;
+    mirror_->for_each_unseen([&](const std::string& path) { paths.push_back(path); });
+    return paths;
+  }
+
+  bool misses(const std::string& path) const {
+    const auto paths = unseen();
+    return std::find(paths.begin(), paths.end(), path) != paths.end();
   }
 
   std::unique_ptr<Mirror> mirror_;
@@ -165,9 +188,36 @@ TEST_F(MirrorTest, AScanFindsWhatIsMissingAndWhatIsNew) {
   mirror_->begin_scan();
   EXPECT_FALSE(mirror_->note_seen("kept.py"));
   EXPECT_TRUE(mirror_->note_seen("new.py"));
-  std::vector<std::string> unseen;
-  mirror_->for_each_unseen([&](const std::string& path) { unseen.push_back(path); });
-  EXPECT_THAT(unseen, ::testing::ElementsAre("gone.py"));
+  EXPECT_THAT(unseen(), ::testing::ElementsAre("gone.py"));
+}
+
+const std::string kLongPath = std::string(900, 'o') + ".py";  // its tombstone needs more than chance has left
+
+TEST_F(MirrorTest, ADeletionThatFoundNoRoomIsMadeUpForByTheNextScan) {
+  see_source(kLongPath, "x = 1");
+  fill_up();
+  see_vanished(kLongPath, IndexEntry::kUnlisted);
+  EXPECT_TRUE(writer().starved());
+  EXPECT_EQ(served(kLongPath), "x = 1") << "what a lease would promise to be fresh";
+  writer().forget_shortage();
+  mirror_->begin_scan();
+  EXPECT_TRUE(misses(kLongPath));
+  see_vanished(kLongPath, IndexEntry::kUnlisted);
+  EXPECT_FALSE(writer().starved());
+  EXPECT_EQ(served(kLongPath), "<miss>");
+  EXPECT_FALSE(misses(kLongPath));
+}
+
+TEST_F(MirrorTest, APruneThatFoundNoRoomIsMadeUpForWhateverTheIndexSays) {
+  see_source(kLongPath, "x = 1");
+  see_vanished(kLongPath, IndexEntry::kListed);
+  fill_up();
+  mirror_->prune_retained();
+  EXPECT_TRUE(writer().starved());
+  EXPECT_EQ(served(kLongPath), "x = 1");
+  see_vanished(kLongPath, IndexEntry::kListed);
+  EXPECT_EQ(served(kLongPath), "<miss>");
+  EXPECT_FALSE(mirror_->has_retained());
 }
 
 TEST_F(MirrorTest, ANewAgentTakesOverCodeThatTheOldOneMade) {

@@ -42,7 +42,7 @@ TEST_F(SegmentWriterTest, SayingTheSameAgainChangesNothing) {
   EXPECT_FALSE(writer().has_staged());
   EXPECT_EQ(writer().put_source("a.py", "x", "another token"), Put::kStaged);
   EXPECT_EQ(writer().put_source("a.py", "y", "another token"), Put::kStaged);
-  EXPECT_FALSE(writer().remove("never seen.py"));
+  EXPECT_EQ(writer().remove("never seen.py"), Put::kUnchanged);
 }
 
 TEST_F(SegmentWriterTest, PackageWinsOverModuleAndGivesWayWhenDeleted) {
@@ -108,7 +108,7 @@ TEST_F(SegmentWriterTest, AFullSegmentStillRecordsDeletions) {
   }
   commit();
   for (int i = 0; i < stored; ++i) {
-    ASSERT_TRUE(writer().remove("m" + std::to_string(i) + ".py")) << i;
+    ASSERT_EQ(writer().remove("m" + std::to_string(i) + ".py"), Put::kStaged) << i;
     if (i % 50 == 0) commit();  // memory of a batch that is not committed cannot be reused
   }
   commit();

@@ -67,7 +67,7 @@ TEST_F(SnapshotTest, DeletedModulesAreMissedByNewSnapshotsOnly) {
   publish("a.py", "x = 1");
   const auto segment = attach();
   const Snapshot pinned = segment->snapshot();
-  ASSERT_TRUE(writer().remove("a.py"));
+  ASSERT_EQ(writer().remove("a.py"), Put::kStaged);
   commit();
   EXPECT_EQ(source(pinned, "a.py"), "x = 1");
   EXPECT_EQ(node_kind(pinned, "a"), RecordKind::kModule);

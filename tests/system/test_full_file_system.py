@@ -6,6 +6,7 @@ Everybody reaches it through /proc/PID/root of the process that holds the namesp
 import os
 import pathlib
 import select
+import signal
 import subprocess
 
 import pytest
@@ -87,6 +88,32 @@ def test_what_does_not_fit_comes_from_redis_until_there_is_room(node, small):
     eventually(lambda: node.status()["not_mirrored"] == 0, "room is used without anybody writing")
     assert node.status()["state"] == "live"
     assert node.run(IMPORT_ALL.replace("big.m{n}\").N", "big.m{n}\").__name__"))["fallbacks"] == 0
+
+
+def test_no_lease_returns_while_a_deletion_waits_for_room(node, small):
+    small("12m")  # for a segment of 8 MiB, not for its successor
+    folder = "/".join(letter * 150 for letter in "abcde")  # what says "deleted" takes as much room as what it deletes
+    paths = [f"{folder}/m{n}.py" for n in range(3400)]
+    client = node.redis.client()
+    together = client.pipeline(transaction=False)
+    for path in paths:
+        together.set(f"bifrost:module:{path}", node.value(path, ""))
+    together.sadd("bifrost:module:index", "other.py", *paths)
+    together.execute()
+    agent = node.start_agent()
+    assert node.status()["modules"] == len(paths)
+
+    # Everything goes while the agent does not look, so that it must record it all before it may commit.
+    agent.process.send_signal(signal.SIGSTOP)
+    client.delete(*(f"bifrost:module:{path}" for path in paths))
+    client.srem("bifrost:module:index", *paths)
+    for kind in ("normal", "pubsub"):
+        client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+    agent.process.send_signal(signal.SIGCONT)
+    eventually(lambda: "event=redis_lost" in agent.log, "the connection breaks, and with it the lease")
+    node.wait("--ready")
+    assert node.status()["modules"] == 0, agent.log
+    assert agent.log.count("event=synced") >= 3, "there was room for all of it at once: this tests nothing"
 
 
 def test_an_agent_that_finds_no_room_at_all_says_so_and_workers_use_redis(node, small):
