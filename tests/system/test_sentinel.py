@@ -26,7 +26,7 @@ class Guarded:
                             f"sentinel monitor modules 127.0.0.1 {self.master_port} 1\n"
                             "sentinel down-after-milliseconds modules 500\nsentinel failover-timeout modules 3000\n")
         self.sentinel = subprocess.Popen(["redis-server", str(settings), "--sentinel"], stdout=subprocess.DEVNULL)
-        asked = redis.Redis(port=self.sentinel_port)
+        asked = redis.Redis("127.0.0.1", self.sentinel_port)  # a bare system may not know localhost
         eventually(lambda: self.knows_replica(asked), "the sentinel knows the replica")
 
     @staticmethod
