@@ -60,6 +60,36 @@ def test_missing_rights_are_named_as_acl_rules(ctl, agent, redis_client, segment
     assert "pw" not in advice
 
 
+def redis_findings(ctl):
+    return [f for f in findings(ctl, status=5) if f["part"] == "redis"]
+
+
+@pytest.mark.parametrize("database", ["", "?db=3"])
+def test_a_redis_that_wants_a_password_is_bad_and_nothing_else_is_said_of_it(ctl, agent, redis_client, redis_url, database):
+    redis_client.config_set("requirepass", "hunter2")
+    ctl.env["BIFROST_REDIS_URL"] = redis_url + database
+    (finding,) = redis_findings(ctl)
+    assert (finding["grade"], finding["what"]) == ("bad", "Redis asks for a password that redis_url does not have")
+    assert "/etc/bifrost/bifrost.conf" in finding["advice"] and "BIFROST_REDIS_URL" in finding["advice"]
+
+
+def test_a_password_that_redis_does_not_accept_is_bad(ctl, agent, redis_client, redis_url):
+    redis_client.config_set("requirepass", "hunter2")
+    ctl.env["BIFROST_REDIS_URL"] = redis_url.replace("unix://", "unix://:hunter3@")
+    (finding,) = redis_findings(ctl)
+    assert "WRONGPASS" in finding["what"] and "which comes from BIFROST_REDIS_URL" in finding["advice"]
+    assert "hunter" not in str(finding)
+
+
+def test_a_redis_that_serves_nobody_is_not_taken_for_missing_rights(ctl, redis_client):
+    redis_client.config_set("replica-serve-stale-data", "no")
+    redis_client.execute_command("REPLICAOF", "127.0.0.1", "1")
+    found = [f for f in redis_findings(ctl) if f["grade"] == "bad"]
+    assert "this is a replica that has lost its master" in found[0]["what"]
+    assert "could not all be examined: MASTERDOWN" in found[1]["what"]
+    assert not any("ACL" in f["advice"] for f in found)
+
+
 def test_one_missing_signal_is_only_a_note(ctl, agent, redis_client, segment_dir, redis_url):
     redis_client.execute_command("ACL", "SETUSER", "poor", "on", ">pw", "~*", "&__redis__:invalidate", "+@all")
     poor = Cachectl(segment_dir, redis_url.replace("unix://", "unix://poor:pw@"))

@@ -77,6 +77,7 @@ class DevCommand final : public Command {
       say("this is no directory: give the one that holds your modules");
       return ExitCode::kUsage;
     }
+    watch_for_interruption();
     const PrivateDirectory home;
     if (home.path().empty()) return fail({ErrorCode::kIo, "no directory can be made in /dev/shm or /tmp"});
     if (const Status s = serve(context, home.path()); !s && !interrupted()) {

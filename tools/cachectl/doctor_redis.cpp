@@ -24,11 +24,27 @@ std::string field_of(std::string_view info, std::string_view name) {
   return std::string(rest.substr(0, rest.find_first_of("\r\n")));
 }
 
+constexpr std::string_view kNoPassword = "NOAUTH";
+constexpr std::string_view kNoRight = "NOPERM";
+constexpr char kAskAgain[] = "mend or wait for what Redis says, then ask again: bifrost-cachectl doctor";
+
+bool begins_with(const redisReply& reply, std::string_view code) {
+  return is_error(reply) && text_of(reply).substr(0, code.size()) == code;
+}
+
+Diagnosis password_missing() {
+  return {Grade::kBad, kPart, "Redis asks for a password that redis_url does not have",
+          "put user:password into redis_url in /etc/bifrost/bifrost.conf (readable by root and the agent only), or set "
+          "BIFROST_REDIS_URL"};
+}
+
 class RedisExam {
  public:
-  RedisExam(RedisClient& redis, unsigned db, Diagnoses& out) : redis_(redis), db_(db), out_(out) {}
+  RedisExam(RedisClient& redis, const RedisUrl& url, Diagnoses& out)
+      : redis_(redis), name_(url.display()), db_(url.db), out_(out) {}
 
   void run() {
+    if (!lets_us_in()) return;
     examine_server();
     examine_notifications();
     examine_rights();
@@ -39,11 +55,29 @@ class RedisExam {
     out_.push_back({grade, kPart, std::move(what), std::move(advice)});
   }
 
+  // Whoever is not let in learns nothing about server and rights.
+  bool lets_us_in() {
+    const auto reply = redis_.command({"PING"}, Deadline(kAnswerTime));
+    if (!reply) {
+      say(Grade::kBad, reply.error().message, "check that Redis answers: redis-cli ping");
+      return false;
+    }
+    if (begins_with(**reply, kNoPassword)) {
+      out_.push_back(password_missing());
+      return false;
+    }
+    say(Grade::kGood, name_ + " answers");
+    return true;
+  }
+
   void examine_server() {
     const auto reply = redis_.command({"INFO"}, Deadline(kAnswerTime));
     if (!reply) return say(Grade::kBad, reply.error().message, "check that Redis answers: redis-cli ping");
-    if (is_error(**reply)) {
+    if (begins_with(**reply, kNoRight)) {
       return say(Grade::kNote, "INFO is not allowed: version and role are not known", "ACL SETUSER ... +info");
+    }
+    if (is_error(**reply)) {
+      return say(Grade::kNote, "version and role could not be examined: " + std::string(text_of(**reply)), kAskAgain);
     }
     const std::string_view info = text_of(**reply);
     const std::string version = field_of(info, "redis_version");
@@ -74,6 +108,10 @@ class RedisExam {
     const auto reply = redis_.command({"CONFIG", "GET", "notify-keyspace-events"}, Deadline(kAnswerTime));
     if (!reply) return;  // said before
     const auto pair = elements_of(**reply);
+    if (is_error(**reply) && !begins_with(**reply, kNoRight) && !begins_with(**reply, "ERR unknown command")) {
+      return say(Grade::kNote, "notify-keyspace-events could not be examined: " + std::string(text_of(**reply)),
+                 kAskAgain);
+    }
     if (pair.size() != 2) {
       return say(Grade::kNote, "CONFIG GET is not allowed: the agent works by client tracking alone",
                  "set notify-keyspace-events KA in redis.conf and allow +config|get, if both signals are wanted");
@@ -89,49 +127,56 @@ class RedisExam {
   void examine_rights() {
     const std::string key = contract::key_of("doctor.py");
     const std::string index(contract::kIndexKey);
-    refused_.clear();
-    may({"SCAN", "0", "MATCH", std::string(contract::kPrefix) + "*", "COUNT", "1"}, "+scan");
-    may({"TYPE", index}, "+type");
-    may({"PTTL", key}, "+pttl");
-    may({"GETRANGE", key, "0", "0"}, "+getrange");
-    may({"SISMEMBER", index, "doctor.py"}, "+sismember");
-    may({"MULTI"}, "+multi");
-    may({"EXEC"}, "+exec");
-    const auto id = redis_.command({"CLIENT", "ID"}, Deadline(kAnswerTime));
+    ask({"PING"}, "+ping");
+    ask({"SCAN", "0", "MATCH", std::string(contract::kPrefix) + "*", "COUNT", "1"}, "+scan");
+    ask({"TYPE", index}, "+type");
+    ask({"PTTL", key}, "+pttl");
+    ask({"GETRANGE", key, "0", "0"}, "+getrange");
+    ask({"SISMEMBER", index, "doctor.py"}, "+sismember");
+    if (ask({"MULTI"}, "+multi +exec")) ask({"EXEC"}, "+exec");
     bool tracking = false;
-    if (id && (*id)->type == REDIS_REPLY_INTEGER) {
-      tracking = may({"CLIENT", "TRACKING", "ON", "REDIRECT", std::to_string((*id)->integer), "BCAST", "PREFIX",
+    if (const Reply id = ask({"CLIENT", "ID"}, "+client|id +client|tracking")) {
+      tracking = ask({"CLIENT", "TRACKING", "ON", "REDIRECT", std::to_string(id->integer), "BCAST", "PREFIX",
                       std::string(contract::kPrefix)},
-                     "+client|id +client|tracking") &&
-                 may({"SUBSCRIBE", "__redis__:invalidate"}, "+subscribe &__redis__:invalidate");
-    } else {
-      refused_ += " +client|id +client|tracking";
+                     "+client|tracking") &&
+                 ask({"SUBSCRIBE", "__redis__:invalidate"}, "+subscribe &__redis__:invalidate");
     }
     // The connection is subscribed from here on, and ends with this examination.
     const std::string channel = "__keyspace@" + std::to_string(db_) + "__:" + std::string(contract::kPrefix) + "*";
-    const bool keyspace = may({"PSUBSCRIBE", channel}, "+psubscribe &" + channel);
-    if (refused_.empty()) return say(Grade::kGood, "every command that the agent needs is allowed");
-    const bool enough = only_one_signal_missing_ && (tracking || keyspace);
-    say(enough ? Grade::kNote : Grade::kBad, "some commands of the agent are refused",
-        "ACL SETUSER (the agent's user)" + refused_ + "; docs/redis-contract.md section 5");
+    const bool keyspace = ask({"PSUBSCRIBE", channel}, "+psubscribe &" + channel) != nullptr;
+    if (!unexamined_.empty()) {
+      say(Grade::kBad, "the rights of the agent could not all be examined: " + unexamined_, kAskAgain);
+    }
+    if (!refused_.empty()) {
+      const bool enough = only_one_signal_missing_ && (tracking || keyspace);
+      say(enough ? Grade::kNote : Grade::kBad, "some commands of the agent are refused",
+          "ACL SETUSER (the agent's user)" + refused_ + "; docs/redis-contract.md section 5");
+    }
+    if (unexamined_.empty() && refused_.empty()) say(Grade::kGood, "every command that the agent needs is allowed");
   }
 
-  // Whether the server carries out the command for this user; remembers the rule that is missing.
-  bool may(const bifrost::Command& command, const std::string& rule) {
-    const auto reply = redis_.command(command, Deadline(kAnswerTime));
-    const bool refused = !reply || (is_error(**reply) && text_of(**reply).substr(0, 6) == "NOPERM");
-    if (!refused) return true;
+  // The answer of a server that carries the command out for this user. Otherwise null, and remembered is which rule is
+  // missing, or what else kept it from being carried out: only NOPERM says anything about rights.
+  Reply ask(const bifrost::Command& command, const std::string& rule) {
+    auto reply = redis_.command(command, Deadline(kAnswerTime));
+    if (reply && !is_error(**reply)) return std::move(*reply);
+    if (!reply || !begins_with(**reply, kNoRight)) {
+      if (unexamined_.empty()) unexamined_ = reply ? std::string(text_of(**reply)) : reply.error().message;
+      return nullptr;
+    }
     refused_ += " " + rule;
     if (rule.find("subscribe") == std::string::npos && rule.find("client") == std::string::npos) {
       only_one_signal_missing_ = false;
     }
-    return false;
+    return nullptr;
   }
 
   RedisClient& redis_;
+  std::string name_;
   unsigned db_;
   Diagnoses& out_;
-  std::string refused_;
+  std::string refused_;     // the rules that are missing
+  std::string unexamined_;  // why the first probe that was not carried out was not; "" if there is none
   bool only_one_signal_missing_ = true;
 };
 
@@ -146,12 +191,16 @@ void examine_redis(Context& context, Diagnoses& out) {
   }
   auto redis = RedisClient::connect(*url, Deadline(kConnectTime));
   if (!redis) {
-    out.push_back({Grade::kBad, kPart, redis.error().message,
-                   "set BIFROST_REDIS_URL or --redis-url to the agent's Redis, or start that Redis"});
+    const Error& error = redis.error();
+    const bool refused = error.code == ErrorCode::kRefused;
+    if (refused && error.message.find(kNoPassword) != std::string::npos) return out.push_back(password_missing());
+    out.push_back({Grade::kBad, kPart, error.message,
+                   refused ? "correct user, password and database of redis_url, which comes from " +
+                                 context.settings.entry(Setting::kRedisUrl).origin
+                           : "set BIFROST_REDIS_URL or --redis-url to the agent's Redis, or start that Redis"});
     return;
   }
-  out.push_back({Grade::kGood, kPart, url->display() + " answers", ""});
-  RedisExam(*redis, url->db, out).run();
+  RedisExam(*redis, *url, out).run();
 }
 
 }  // namespace bifrost::cachectl

@@ -1,16 +1,12 @@
-// interruption.hpp - Ctrl-C and SIGTERM as a question that long operations ask between two steps.
+// interruption.hpp - Ctrl-C and SIGTERM as a question, for verbs that have something to finish or to put back.
 //
-// Installed once by main(). Without a question nothing changes: the second signal ends the program at once.
+// Without watch_for_interruption() a signal ends the program at once, which is right for every verb that leaves nothing
+// behind. A verb that watches asks between any two steps, and a second signal ends it at once.
 #pragma once
-
-#include "common/base/result.hpp"
 
 namespace bifrost::cachectl {
 
 void watch_for_interruption();
 bool interrupted();
-inline Error interruption() {
-  return {ErrorCode::kIo, "interrupted"};
-}
 
 }  // namespace bifrost::cachectl

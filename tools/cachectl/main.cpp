@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "tools/cachectl/command.hpp"
-#include "tools/cachectl/interruption.hpp"
 #include "tools/cachectl/verbs.hpp"
 
 namespace bifrost::cachectl {
@@ -142,7 +141,6 @@ int main(int argc, char** argv) {
   if (!standard_streams_are_open()) return static_cast<int>(ExitCode::kError);
   // A closed pipe or connection is an error code of the write that met it.
   std::signal(SIGPIPE, SIG_IGN);
-  watch_for_interruption();
   try {
     return static_cast<int>(Program().run(argc, argv));
   } catch (const std::exception& e) {

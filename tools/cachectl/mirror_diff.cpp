@@ -8,7 +8,6 @@
 
 #include "common/control/control_client.hpp"
 #include "common/redis/contract.hpp"
-#include "tools/cachectl/interruption.hpp"
 #include "tools/cachectl/progress_bar.hpp"
 #include "tools/cachectl/segment_access.hpp"
 #include "tools/cachectl/text.hpp"
@@ -67,7 +66,6 @@ Result<std::vector<std::string>> MirrorDiff::paths_in_redis() {
   std::string cursor = "0";
   const std::string pattern = std::string(contract::kPrefix) + "*";
   do {
-    if (interrupted()) return interruption();
     const auto reply = redis_.command({"SCAN", cursor, "MATCH", pattern, "COUNT", "1000"}, deadline);
     if (!reply) return reply.error();
     const auto page = elements_of(**reply);
@@ -113,7 +111,6 @@ Result<std::vector<Difference>> MirrorDiff::compare(const std::vector<std::strin
   std::vector<Difference> found;
   ProgressBar bar("diff", paths.size());
   for (std::size_t done = 0; done < paths.size(); done += kBatchPaths) {
-    if (interrupted()) return interruption();
     const auto first = paths.begin() + static_cast<std::ptrdiff_t>(done);
     const auto count = static_cast<std::ptrdiff_t>(std::min(kBatchPaths, paths.size() - done));
     if (const Status s = compare_batch(**segment, {first, first + count}, counting, found); !s) return s.error();

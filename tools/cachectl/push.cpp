@@ -42,6 +42,7 @@ class PushCommand final : public Command {
   }
 
   ExitCode run(Context& context) override {
+    watch_for_interruption();
     const BootTime start = boot_now();
     auto tree = scan_source_tree(directory_);
     if (!tree) return fail(tree.error());
@@ -105,6 +106,11 @@ class PushCommand final : public Command {
     return Error{ErrorCode::kIo, fmt::format("interrupted: {} of {} modules written; push again to go on", done, all)};
   }
 
+  static Status stop_deleting(ModulePush& from, std::size_t done, std::size_t all) {
+    if (const Status s = from.flush(); !s) return s;
+    return Error{ErrorCode::kIo, fmt::format("interrupted: {} of {} modules deleted; push again to go on", done, all)};
+  }
+
   // A file that was skipped still stands for its module: what Redis has of it stays.
   Status delete_others(const Context& context, const std::vector<SourceFile>& files, ModulePush& from,
                        Outcome& outcome) const {
@@ -117,6 +123,7 @@ class PushCommand final : public Command {
       return Error{ErrorCode::kIo, "nothing was deleted"};
     }
     for (const std::string& path : *others) {
+      if (interrupted()) return stop_deleting(from, outcome.deleted.size(), others->size());
       if (!dry_run_) {
         if (const Status s = from.remove(path); !s) return s;
       }

@@ -3,7 +3,6 @@
 #include <poll.h>
 
 #include "tools/cachectl/health.hpp"
-#include "tools/cachectl/interruption.hpp"
 #include "tools/cachectl/output.hpp"
 
 namespace bifrost::cachectl {
@@ -19,7 +18,7 @@ Result<std::shared_ptr<const Segment>> attach_segment(const Context& context) {
   const Deadline deadline(context.patience);
   while (true) {
     auto segment = attach_segment(context.settings);
-    if (segment || segment.error().code != ErrorCode::kNotFound || deadline.passed() || interrupted()) return segment;
+    if (segment || segment.error().code != ErrorCode::kNotFound || deadline.passed()) return segment;
     ::poll(nullptr, 0, kPauseMs);
   }
 }

@@ -116,6 +116,7 @@ class TopCommand final : public Command {
     const int frames = count_ ? *count_ : screen ? 0 : 1;  // 0: for ever
     auto before = look(context);
     if (!before) return fail(before.error());
+    watch_for_interruption();  // the terminal is to be put back
     const KeyInput keys;
     for (int frame = 0; frames == 0 || frame < frames; ++frame) {
       if (keys.leaves_within(period)) break;
