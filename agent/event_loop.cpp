@@ -1,9 +1,8 @@
 #include "agent/event_loop.hpp"
 
-#include <netdb.h>
-#include <netinet/in.h>
-
 #include <utility>
+
+#include "common/redis/host_addresses.hpp"
 
 namespace bifrost::agent {
 namespace {
@@ -132,27 +131,22 @@ SignalWatcher::~SignalWatcher() {
 
 struct Resolver::State {
   uv_getaddrinfo_t request{};
-  std::function<void(Result<std::string>)> callback;
+  OnDone callback;
   std::shared_ptr<State> running;  // keeps this alive until libuv has answered
 };
 
-Resolver::Resolver(uv_loop_t* loop, const std::string& host, std::function<void(Result<std::string>)> on_done)
-    : state_(std::make_shared<State>()) {
+Resolver::Resolver(uv_loop_t* loop, const std::string& host, OnDone on_done) : state_(std::make_shared<State>()) {
   state_->callback = std::move(on_done);
   state_->request.data = state_.get();
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
+  const addrinfo hints = any_stream_address();
   const auto done = [](uv_getaddrinfo_t* request, int status, addrinfo* list) {
     const auto state = std::move(static_cast<State*>(request->data)->running);
-    Result<std::string> answer = Error{ErrorCode::kUnreachable, status < 0 ? uv_strerror(status) : "no address"};
-    char text[INET6_ADDRSTRLEN] = "";
-    if (status == 0 && list != nullptr &&
-        ::getnameinfo(list->ai_addr, list->ai_addrlen, text, sizeof text, nullptr, 0, NI_NUMERICHOST) == 0) {
-      answer = std::string(text);
-    }
+    auto addresses = addresses_in(list);
     uv_freeaddrinfo(list);
     const auto callback = state->callback;
-    if (callback) callback(std::move(answer));
+    if (!callback) return;
+    if (!addresses.empty()) return callback(std::move(addresses));
+    callback(Error{ErrorCode::kUnreachable, status < 0 ? uv_strerror(status) : "no address"});
   };
   state_->running = state_;
   if (const int err = uv_getaddrinfo(loop, &state_->request, done, host.c_str(), nullptr, &hints); err != 0) {

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/base/result.hpp"
 
@@ -77,7 +78,9 @@ class SignalWatcher {
 // One host name, resolved off the loop's thread. Destroying it forgets the answer.
 class Resolver {
  public:
-  Resolver(uv_loop_t* loop, const std::string& host, std::function<void(Result<std::string> address)> on_done);
+  // All its addresses, at least one, in the order in which to try them.
+  using OnDone = std::function<void(Result<std::vector<std::string>> addresses)>;
+  Resolver(uv_loop_t* loop, const std::string& host, OnDone on_done);
   ~Resolver();
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;

@@ -8,45 +8,56 @@
 namespace bifrost::agent {
 namespace {
 
-constexpr std::chrono::milliseconds kConnectPatience{5000};
+constexpr std::chrono::milliseconds kConnectPatience{5000};  // with each address
 
 }  // namespace
 
 LoopLink::LoopLink(uv_loop_t* loop, RedisUrl url, Callbacks callbacks)
     : loop_(loop), url_(std::move(url)), callbacks_(std::move(callbacks)) {
-  patience_ = std::make_unique<Timer>(loop_, [this] { break_off("no answer while connecting"); });
+  patience_ = std::make_unique<Timer>(loop_, [this] { on_connect_failed("no answer while connecting"); });
   flush_ = std::make_unique<BeforeWait>(loop_, [this] {
     if (!broken_) pump_output();
   });
   if (url_.transport != RedisUrl::Transport::kSentinel) {
-    find_address();
+    find_addresses();
     return;
   }
   master_ = std::make_unique<MasterFinder>(loop_, url_, [this](Result<RedisUrl> master) {
     if (!master) return break_off(master.error().message);
     url_ = std::move(*master);
-    find_address();
+    find_addresses();
   });
 }
 
 LoopLink::~LoopLink() = default;
 
-void LoopLink::find_address() {
+void LoopLink::find_addresses() {
   patience_->once(kConnectPatience);
   if (url_.transport == RedisUrl::Transport::kUnix) return start();
-  resolver_ = std::make_unique<Resolver>(loop_, url_.host, [this](Result<std::string> address) {
-    if (!address) return break_off("cannot resolve " + url_.host + ": " + address.error().message);
-    url_.host = *address;
-    start();
+  resolver_ = std::make_unique<Resolver>(loop_, url_.host, [this](Result<std::vector<std::string>> addresses) {
+    if (broken_) return;
+    if (!addresses) return break_off("cannot resolve " + url_.host + ": " + addresses.error().message);
+    addresses_.assign(addresses->rbegin(), addresses->rend());
+    try_next_address();
   });
 }
 
+void LoopLink::try_next_address() {
+  url_.host = std::move(addresses_.back());
+  addresses_.pop_back();
+  patience_->once(kConnectPatience);
+  start();
+}
+
 void LoopLink::start() {
+  poller_.reset();
+  link_.reset();
   auto link = RedisLink::start(url_);
   if (!link) {
     // Not from inside the constructor: the owner does not have this object yet.
-    patience_ = std::make_unique<Timer>(loop_, [this, why = link.error().message] { break_off(why); });
-    patience_->once(std::chrono::milliseconds(0));
+    retry_ = std::make_unique<Timer>(
+        loop_, [this, why = url_.display() + ": " + link.error().message] { on_connect_failed(why); });
+    retry_->once(std::chrono::milliseconds(0));
     return;
   }
   link_.emplace(std::move(*link));
@@ -54,14 +65,25 @@ void LoopLink::start() {
   poller_->watch(true, true);
 }
 
+// A server that answers, be it with a refusal, is the one that was meant: only before it does is there another to try.
+void LoopLink::on_connect_failed(const std::string& why) {
+  if (broken_) return;
+  if (connected_ || (addresses_.empty() && failures_.empty())) return break_off(why);
+  failures_ += (failures_.empty() ? "" : "; ") + url_.host + ": " + why;
+  if (addresses_.empty()) return break_off(failures_);
+  try_next_address();
+}
+
 void LoopLink::on_ready(bool readable, bool writable) {
-  if (!connected_) finish_connect();
+  if (!connected_) {
+    if (const Status s = link_->finish_connect(); !s) return on_connect_failed(s.error().message);
+    shake_hands();
+  }
   if (writable && !broken_) pump_output();
   if (readable && !broken_) pump_input();
 }
 
-void LoopLink::finish_connect() {
-  if (const Status s = link_->finish_connect(); !s) return break_off(s.error().message);
+void LoopLink::shake_hands() {
   connected_ = true;
   for (const auto& words : handshake_commands(url_)) {
     link_->append(Command(words.begin(), words.end()));

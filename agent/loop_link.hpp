@@ -1,7 +1,7 @@
 // loop_link.hpp - a connection to Redis on the event loop.
 //
-// Resolves, connects, authenticates and selects, then hands over every reply as it comes. It does not know what the
-// replies mean: ChangeStream and DataConnection do. Belongs to the loop's thread.
+// Resolves, connects to the first address that answers, authenticates and selects, then hands over every reply as it
+// comes. It does not know what the replies mean: ChangeStream and DataConnection do. Belongs to the loop's thread.
 // (L1) After on_broken nothing is called any more.
 // (L2) The owner must not destroy the link from inside a callback, but in a later turn of the loop.
 #pragma once
@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "agent/event_loop.hpp"
 #include "common/redis/redis_link.hpp"
@@ -40,10 +41,12 @@ class LoopLink {
   void send(const Command& command);
 
  private:
-  void find_address();
+  void find_addresses();
+  void try_next_address();
   void start();
+  void on_connect_failed(const std::string& why);
   void on_ready(bool readable, bool writable);
-  void finish_connect();
+  void shake_hands();
   void take_handshake_reply(const redisReply& reply);
   void pump_input();
   void pump_output();
@@ -54,9 +57,12 @@ class LoopLink {
   Callbacks callbacks_;
   std::unique_ptr<MasterFinder> master_;
   std::unique_ptr<Resolver> resolver_;
+  std::vector<std::string> addresses_;  // not tried yet, the next one at the end
+  std::string failures_;                // of those tried
   std::optional<RedisLink> link_;
   std::unique_ptr<Poller> poller_;  // declared after link_: it must go first
   std::unique_ptr<Timer> patience_;
+  std::unique_ptr<Timer> retry_;
   std::unique_ptr<BeforeWait> flush_;
   bool connected_ = false;
   bool broken_ = false;

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/redis/host_addresses.hpp"
 #include "common/redis/sentinel.hpp"
 
 namespace bifrost {
@@ -45,22 +46,39 @@ Result<RedisClient> RedisClient::connect(const RedisUrl& url, const Deadline& de
     if (const Status s = check_role(*client, deadline); !s) return s.error();
     return client;
   }
-  auto link = RedisLink::start(url);
-  if (!link) return link.error();
-  RedisClient client(std::move(*link));
-  if (const Status s = client.wait(POLLOUT, deadline); !s) {
-    return Error{s.error().code, url.display() + ": " + s.error().message};
-  }
-  if (const Status s = client.link_.finish_connect(); !s) {
-    return Error{s.error().code, url.display() + ": " + s.error().message};
-  }
+  auto client = reach(url, deadline);
+  if (!client) return Error{client.error().code, url.display() + ": " + client.error().message};
   for (const auto& words : handshake_commands(url)) {
-    auto reply = client.command(Command(words.begin(), words.end()), deadline);
+    auto reply = client->command(Command(words.begin(), words.end()), deadline);
     if (!reply) return Error{reply.error().code, url.display() + ": " + reply.error().message};
     if (is_error(**reply)) {
       return Error{ErrorCode::kRefused, url.display() + " refused " + words[0] + ": " + std::string(text_of(**reply))};
     }
   }
+  return client;
+}
+
+// The addresses of a host share the time.
+Result<RedisClient> RedisClient::reach(const RedisUrl& url, const Deadline& deadline) {
+  if (url.transport == RedisUrl::Transport::kUnix) return open(url, deadline);
+  const auto addresses = addresses_of(url.host);
+  if (!addresses) return addresses.error();
+  Result<RedisClient> client = Error{ErrorCode::kUnreachable, "no address"};
+  for (std::size_t i = 0; i < addresses->size() && !client; ++i) {
+    RedisUrl at = url;
+    at.host = (*addresses)[i];
+    const auto left = deadline.instant().since(boot_now());
+    client = open(at, Deadline(left / static_cast<long>(addresses->size() - i)));
+  }
+  return client;
+}
+
+Result<RedisClient> RedisClient::open(const RedisUrl& url, const Deadline& deadline) {
+  auto link = RedisLink::start(url);
+  if (!link) return link.error();
+  RedisClient client(std::move(*link));
+  if (const Status s = client.wait(POLLOUT, deadline); !s) return s.error();
+  if (const Status s = client.link_.finish_connect(); !s) return s.error();
   return client;
 }
 

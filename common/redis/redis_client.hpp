@@ -17,7 +17,8 @@ namespace bifrost {
 
 class RedisClient {
  public:
-  // Connects, authenticates and selects the database. Errors: kUnreachable, kTimeout, kRefused (credentials).
+  // Connects to the first address of the host that answers, authenticates and selects the database. Errors:
+  // kUnreachable, kTimeout, kRefused (credentials).
   // Cost: one round trip each. A host name is resolved by getaddrinfo, which has its own time-outs.
   static Result<RedisClient> connect(const RedisUrl& url, const Deadline& deadline);
 
@@ -31,6 +32,8 @@ class RedisClient {
 
  private:
   explicit RedisClient(RedisLink link) : link_(std::move(link)) {}
+  static Result<RedisClient> reach(const RedisUrl& url, const Deadline& deadline);
+  static Result<RedisClient> open(const RedisUrl& url, const Deadline& deadline);
   Result<std::vector<Reply>> exchange(std::size_t replies, const Deadline& deadline);
   Status wait(short events, const Deadline& deadline);
 

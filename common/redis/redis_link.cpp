@@ -26,7 +26,7 @@ Result<RedisLink> RedisLink::start(const RedisUrl& url) {
     link.tls_ = std::move(*tls);
   }
   if (context->err != 0) {
-    return Error{ErrorCode::kUnreachable, url.display() + ": " + context->errstr};
+    return Error{ErrorCode::kUnreachable, context->errstr};
   }
   return link;
 }

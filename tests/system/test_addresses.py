@@ -1,0 +1,65 @@
+"""A host name that stands for two addresses, of which Redis listens on one."""
+
+import os
+import pathlib
+import subprocess
+
+import pytest
+from node import BUILD, PATIENCE_S, Node, eventually, free_port
+
+ADDRESSES = ["127.0.0.1", "127.0.0.2"]
+
+
+def in_own_hosts_file(node, program):
+    """A script that runs `program` where /etc/hosts, of its mount namespace only, names both addresses `twofold`."""
+    hosts = node.directory / "hosts"
+    hosts.write_text("".join(f"{address} twofold\n" for address in ADDRESSES))
+    become_root = "" if os.geteuid() == 0 else "--user --map-root-user"
+    script = node.directory / program.name
+    script.write_text(f"#!/bin/sh\nexec unshare {become_root} --mount sh -c "
+                      f"'mount --bind {hosts} /etc/hosts && exec \"$0\" \"$@\"' {program} \"$@\"\n")
+    script.chmod(0o755)
+    return script
+
+
+@pytest.fixture
+def start():
+    """Starts a node with these arguments to its Redis; skips where a name cannot be given two addresses."""
+    nodes = []
+
+    def begin(*redis_arguments):
+        node = Node(*redis_arguments)
+        nodes.append(node)
+        node.redis.start()
+        resolve = subprocess.run([in_own_hosts_file(node, pathlib.Path("/usr/bin/getent")), "ahosts", "twofold"],
+                                 capture_output=True, text=True, timeout=PATIENCE_S)
+        if "unshare" in resolve.stderr or "mount" in resolve.stderr:
+            pytest.skip("mount namespaces are not permitted here: " + resolve.stderr.strip())
+        assert set(ADDRESSES) <= set(resolve.stdout.split()), "this tests nothing where a name has one address"
+        return node
+
+    yield begin
+    for node in nodes:
+        node.close()
+
+
+@pytest.mark.parametrize("listening", ADDRESSES)
+def test_agent_and_tools_try_every_address_of_a_name(start, listening):
+    port = free_port()
+    node = start("--port", str(port), "--bind", listening)
+    node.publish("shared/halopsa.py", "VERSION = 1\n")
+    node.agent_url = f"redis://twofold:{port}"
+    node.start_agent(program=in_own_hosts_file(node, BUILD / "bin" / "bifrost-agent"))
+    assert node.status()["modules"] == 1
+    diff = subprocess.run([in_own_hosts_file(node, BUILD / "bin" / "bifrost-cachectl"), "diff"], capture_output=True,
+                          env=node.environment(BIFROST_REDIS_URL=node.agent_url), timeout=2 * PATIENCE_S)
+    assert diff.returncode == 0, diff
+
+
+def test_of_a_name_that_nobody_answers_for_each_address_says_why(start):
+    node = start()
+    node.agent_url = f"redis://twofold:{free_port()}"
+    agent = node.start_agent(ready=False, program=in_own_hosts_file(node, BUILD / "bin" / "bifrost-agent"))
+    eventually(lambda: "redis_lost" in agent.log, "the agent says that it cannot connect")
+    for address in ADDRESSES:
+        assert f"{address}: connect: Connection refused" in agent.log
