@@ -5,9 +5,11 @@
 // why the segment may hold its readings. Cost: one vDSO call, no system call.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <ctime>
+#include <limits>
 
 namespace bifrost {
 
@@ -39,11 +41,12 @@ class Deadline {
   BootTime instant() const { return at_; }
   bool passed() const { return boot_now() >= at_; }
 
-  // What poll(2) should wait: milliseconds rounded up, never negative.
+  // What poll(2) should wait: milliseconds rounded up, never negative (which would be for ever), 24 days at most.
   int poll_timeout_ms() const {
     const auto left = at_.since(boot_now());
     if (left.count() <= 0) return 0;
-    return static_cast<int>((left.count() + 999'999) / 1'000'000);
+    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(left).count();
+    return static_cast<int>(std::min<std::int64_t>(ms, std::numeric_limits<int>::max()));
   }
 
  private:

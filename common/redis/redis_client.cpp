@@ -117,13 +117,14 @@ Result<std::vector<Reply>> RedisClient::exchange(std::size_t expected, const Dea
 }
 
 Status RedisClient::wait(short events, const Deadline& deadline) {
-  while (true) {
+  // Also where bytes keep coming, so that poll would never find that there is nothing.
+  while (!deadline.passed()) {
     pollfd p{link_.fd(), events, 0};
     const int n = ::poll(&p, 1, deadline.poll_timeout_ms());
     if (n > 0) return Done{};
-    if (n == 0) return Error{ErrorCode::kTimeout, "no answer from Redis within the deadline"};
-    if (errno != EINTR) return Error{ErrorCode::kIo, std::string("poll: ") + std::strerror(errno)};
+    if (n < 0 && errno != EINTR) return Error{ErrorCode::kIo, std::string("poll: ") + std::strerror(errno)};
   }
+  return Error{ErrorCode::kTimeout, "no answer from Redis within the deadline"};
 }
 
 }  // namespace bifrost

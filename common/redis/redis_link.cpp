@@ -1,5 +1,6 @@
 #include "common/redis/redis_link.hpp"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -20,6 +21,8 @@ Result<RedisLink> RedisLink::start(const RedisUrl& url) {
   // hiredis frees its input buffer whenever it is empty and above this; 16 KiB would be at every batch of modules.
   context->reader->maxbuf = 2 << 20;
   RedisLink link(context);
+  // An authenticated connection is not for the programs that this process starts. hiredis does not say SOCK_CLOEXEC.
+  if (context->fd >= 0) ::fcntl(context->fd, F_SETFD, FD_CLOEXEC);
   if (url.tls) {
     auto tls = TlsStream::client(*url.tls);
     if (!tls) return tls.error();

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -26,6 +27,21 @@ Error file_error(const std::string& path, int err) {
     return {ErrorCode::kPermission, path + ": " + std::strerror(err)};
   }
   return {ErrorCode::kIo, path + ": " + std::strerror(err)};
+}
+
+// Every page, so that no store into the mapping can fail later. A signal undoes the call that it interrupts: piece by
+// piece, what has been reserved stays.
+int reserve(int fd, std::uint64_t bytes) {
+  constexpr std::uint64_t kPiece = 16 << 20;
+  constexpr int kMostInterruptions = 100;  // of one piece
+  for (std::uint64_t done = 0; done < bytes; done += kPiece) {
+    int err = EINTR;
+    for (int attempt = 0; attempt < kMostInterruptions && err == EINTR; ++attempt) {
+      err = ::posix_fallocate(fd, static_cast<off_t>(done), static_cast<off_t>(std::min(kPiece, bytes - done)));
+    }
+    if (err != 0) return err;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -67,9 +83,7 @@ Result<SegmentFile> SegmentFile::create(const std::string& dir, std::uint64_t by
     const std::string path = std::exchange(file.path_, {});
     return file_error(path, err);
   }
-  if (const int err = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(bytes)); err != 0) {
-    return file_error(file.path_, err);
-  }
+  if (const int err = reserve(fd.get(), bytes); err != 0) return file_error(file.path_, err);
   struct stat st {};
   if (::fstat(fd.get(), &st) != 0) return file_error(file.path_, errno);
   file.device_ = st.st_dev;

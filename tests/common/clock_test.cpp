@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace bifrost {
 namespace {
 
@@ -22,6 +24,11 @@ TEST(Deadline, RoundsItsWaitUpSoThatPollDoesNotSpin) {
   const Deadline later(10min);
   EXPECT_FALSE(later.passed());
   EXPECT_GT(later.poll_timeout_ms(), 500'000);
+}
+
+TEST(Deadline, BeyondWhatPollCanExpressIsALongWaitAndNotAnEndlessOne) {
+  EXPECT_EQ(Deadline(24h * 25).poll_timeout_ms(), std::numeric_limits<int>::max());
+  EXPECT_EQ(Deadline(24h * 36'500).poll_timeout_ms(), std::numeric_limits<int>::max());
 }
 
 }  // namespace

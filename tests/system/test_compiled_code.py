@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -48,6 +49,15 @@ def compiling(node):
 def test_workers_run_the_code_that_the_node_compiled(compiling):
     assert origins(compiling, "shared.halopsa")["shared.halopsa"] == "code"
     assert compiling.status()["code"] == {TAG: 1}
+
+
+def test_helpers_inherit_no_connection(compiling):
+    children = pathlib.Path(f"/proc/{compiling.agent.process.pid}/task/{compiling.agent.process.pid}/children")
+    helpers = eventually(lambda: children.read_text().split(), "helpers run")
+    for helper in helpers:
+        is_open = {fd.name: os.readlink(fd) for fd in pathlib.Path(f"/proc/{helper}/fd").iterdir()}
+        sockets = {fd: what for fd, what in is_open.items() if what.startswith("socket:") and int(fd) > 2}
+        assert not sockets, f"a helper could talk to Redis as the agent: {is_open}"
 
 
 def test_an_edit_is_visible_at_once_and_its_code_follows(compiling):
