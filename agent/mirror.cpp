@@ -68,7 +68,8 @@ void Mirror::apply_vanished(const Observation& seen) {
   set_retained(found->first, found->second, true);
 }
 
-void Mirror::prune_retained() {
+void Mirror::prune_if_asked() {
+  if (!std::exchange(prune_asked_, false)) return;
   std::vector<std::string> doomed;
   for_each_retained([&](const std::string& path) { doomed.push_back(path); });
   for (const std::string& path : doomed) forget(path);

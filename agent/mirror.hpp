@@ -36,8 +36,9 @@ class Mirror {
   // Redis has lost its data: for what it held until now, a newer index that does not list it says nothing.
   void lose_index();
 
-  // Removes everything that Redis does not have.
-  void prune_retained();
+  // After the next full synchronisation, in whichever session it ends, everything goes that Redis does not have.
+  void ask_for_prune() { prune_asked_ = true; }
+  void prune_if_asked();
 
   // A scan over Redis' key names: after begin_scan, note_seen hears every name; what it did not hear is unseen.
   void begin_scan() {
@@ -88,6 +89,7 @@ class Mirror {
   std::uint64_t scan_ = 0;
   std::uint64_t retries_left_ = 0;
   bool cold_ = false;
+  bool prune_asked_ = false;
 };
 
 }  // namespace bifrost::agent

@@ -167,7 +167,7 @@ void Session::begin_sync() {
 }
 
 void Session::resync(bool prune) {
-  prune_after_sync_ = prune_after_sync_ || prune;
+  if (prune) mirror_.ask_for_prune();
   if (phase_ != Phase::kConnecting) begin_sync();
 }
 
@@ -307,7 +307,7 @@ void Session::move_phase() {
     staged_since_ = writer_.has_staged() ? boot_now() : BootTime{};  // patience counts from here
   }
   if (phase_ == Phase::kSettling && !writer_.has_staged()) {
-    if (std::exchange(prune_after_sync_, false)) mirror_.prune_retained();
+    mirror_.prune_if_asked();
     phase_ = Phase::kLive;
     show_state();
     log::info("synced", {{"modules", writer_.modules()},

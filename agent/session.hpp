@@ -59,7 +59,7 @@ class Session {
 
   // Answers once the segment holds every write acknowledged before this call, or with the reason why it cannot.
   void fence(OnFence on_fence);
-  // Reads everything again; `prune` then drops what Redis does not have.
+  // Reads everything again; `prune` then drops what Redis does not have, if need be after a later session's reading.
   void resync(bool prune);
 
   bool live() const { return phase_ == Phase::kLive; }
@@ -123,7 +123,6 @@ class Session {
   bool scan_running_ = false;
   ScanKind scan_kind_ = ScanKind::kEverything;
   std::string scan_cursor_;  // of the page to ask for, when back-pressure held it up
-  bool prune_after_sync_ = false;
   std::size_t batches_in_flight_ = 0;
   BootTime last_applied_;     // when the last re-read was staged
   BootTime unsettled_since_;  // when the oldest message arrived that is not settled yet; 0: none

@@ -145,7 +145,23 @@ TEST_F(MirrorTest, PruneDropsWhatRedisDoesNotHave) {
   see_source("a.py", "x = 1");
   see_source("b.py", "y = 1");
   see_vanished("a.py", IndexEntry::kNoIndex);
-  mirror_->prune_retained();
+  mirror_->ask_for_prune();
+  mirror_->prune_if_asked();
+  EXPECT_EQ(served("a.py"), "<miss>");
+  EXPECT_EQ(served("b.py"), "y = 1");
+}
+
+TEST_F(MirrorTest, PrunesOncePerRequest) {
+  see_source("a.py", "x = 1");
+  see_vanished("a.py", IndexEntry::kNoIndex);
+  mirror_->prune_if_asked();
+  EXPECT_EQ(served("a.py"), "x = 1") << "nobody asked";
+  mirror_->ask_for_prune();
+  EXPECT_EQ(served("a.py"), "x = 1") << "not before everything has been read";
+  mirror_->prune_if_asked();
+  see_source("b.py", "y = 1");
+  see_vanished("b.py", IndexEntry::kListed);
+  mirror_->prune_if_asked();
   EXPECT_EQ(served("a.py"), "<miss>");
   EXPECT_EQ(served("b.py"), "y = 1");
 }
@@ -212,7 +228,8 @@ TEST_F(MirrorTest, APruneThatFoundNoRoomIsMadeUpForWhateverTheIndexSays) {
   see_source(kLongPath, "x = 1");
   see_vanished(kLongPath, IndexEntry::kListed);
   fill_up();
-  mirror_->prune_retained();
+  mirror_->ask_for_prune();
+  mirror_->prune_if_asked();
   EXPECT_TRUE(writer().starved());
   EXPECT_EQ(served(kLongPath), "x = 1");
   see_vanished(kLongPath, IndexEntry::kListed);

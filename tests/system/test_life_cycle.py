@@ -35,6 +35,19 @@ def test_prune_drops_what_redis_does_not_have_and_keeps_the_rest(live):
     assert live.run(IMPORT + "; answer = [answer, execution.source]") == [1, "shm"]
 
 
+def test_an_accepted_prune_outlives_the_session_that_accepted_it(live):
+    live.publish("expiring.py", "X = 1\n")
+    live.wait("--fresh")
+    live.redis.client().pexpire("bifrost:module:expiring.py", 1)
+    eventually(lambda: kinds(live).get("expiring.py"), "the expiry is seen")
+    live.redis.stop()
+    eventually(lambda: not live.status()["redis"]["connected"], "the session ends")
+    assert live.cachectl("sync", "--prune").returncode == 0
+    live.redis.start()
+    live.wait("--ready")
+    eventually(lambda: set(kinds(live)) == {"shared/halopsa.py"}, "the retained module goes")
+
+
 def test_cold_ends_when_writers_return_and_nothing_is_dropped_across_a_restart_of_the_agent(live):
     live.publish("other.py", "X = 1\n")
     live.wait("--fresh")
