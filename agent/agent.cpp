@@ -191,6 +191,7 @@ void Agent::on_session_broken(const std::string& why) {
   // Full jitter: a fleet must not come back in step after Redis was away.
   const milliseconds delay(std::uniform_int_distribution<long>(0, backoff_.count())(jitter_));
   log::warn("redis_lost", {{"why", why}, {"retry_in_ms", static_cast<std::uint64_t>(delay.count())}});
+  notify_service_manager("STATUS=no Redis connection, serving the last known good: " + why);
   reconnect_->once(delay);
 }
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 
+import pytest
 from node import BUILD, PATIENCE_S, eventually
 
 SECRET = "hunter2-S3cr3t"
@@ -63,14 +64,38 @@ def test_no_credential_is_ever_printed(node):
     assert SECRET not in printed
 
 
-def test_start_is_announced_without_redis_too(node):
-    """A service manager, and an installation, must not hang because Redis is away."""
-    node.redis.stop()
+@pytest.fixture
+def told(node):
+    """Waits until the agent of `node` tells its service manager something that begins so, and returns all of it."""
     manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     manager.settimeout(PATIENCE_S)
     manager.bind(str(node.directory / "notify"))
     environment = node.environment
     node.environment = lambda **changes: environment(NOTIFY_SOCKET=str(node.directory / "notify"), **changes)
-    node.start_agent(ready=False)
-    assert manager.recv(1000).startswith(b"READY=1\nSTATUS=serving the last known good")
+
+    def wait_for(beginning):
+        heard = []
+        while not heard or not heard[-1].startswith(beginning):
+            heard.append(manager.recv(1000).decode())
+            assert len(heard) < 1000, heard
+        return heard
+
+    yield wait_for
     manager.close()
+
+
+def test_start_is_announced_without_redis_too(node, told):
+    """A service manager, and an installation, must not hang because Redis is away."""
+    node.redis.stop()
+    node.start_agent(ready=False)
+    told("READY=1\nSTATUS=serving the last known good")
+
+
+def test_the_service_manager_hears_why_there_is_no_redis_and_when_there_is_again(node, told):
+    node.start_agent(ready=False)
+    told("READY=1\nSTATUS=mirroring")
+    node.redis.stop()
+    lost = told("STATUS=no Redis connection, serving the last known good: ")[-1]
+    assert lost.endswith("Redis closed the connection")
+    node.redis.start()
+    assert all(message.startswith("STATUS=no Redis") for message in told("READY=1\nSTATUS=mirroring")[:-1])
