@@ -95,7 +95,8 @@ HttpAnswer Agent::answer_http(std::string_view target) const {
   return {ready.ready ? 200 : 503, "application/json", ready.body};
 }
 
-Agent::Agent(uv_loop_t* loop, const AgentConfig& config) : loop_(loop), config_(config) {}
+Agent::Agent(uv_loop_t* loop, const AgentConfig& config)
+    : loop_(loop), config_(config), metrics_(config.max_size_bytes) {}
 
 Agent::~Agent() = default;
 

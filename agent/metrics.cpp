@@ -148,7 +148,10 @@ void add_process(Page& page) {
 
 }  // namespace
 
-Metrics::Metrics() : update_delay_(kSecondsBuckets), fence_time_(kSecondsBuckets) {}
+Metrics::Metrics(std::uint64_t max_segment_bytes)
+    : max_segment_bytes_(static_cast<double>(max_segment_bytes)),
+      update_delay_(kSecondsBuckets),
+      fence_time_(kSecondsBuckets) {}
 
 void Metrics::observe_update(std::chrono::nanoseconds delay) {
   update_delay_.Observe(seconds(delay));
@@ -166,6 +169,7 @@ std::string Metrics::text(const SegmentInfo& info, const std::optional<WorkerTot
     return std::vector<ClientMetric>{metric};
   }());
   for (const GaugeInfo& gauge : kGauges) page.gauge(gauge.name, gauge.help, gauge.value(info, now));
+  page.gauge("bifrost_segment_max_bytes", "size up to which the segment may grow", max_segment_bytes_);
   std::vector<ClientMetric> states;
   for (const auto& [state, name] : kStates) states.push_back(labelled("state", name, info.state == state ? 1 : 0));
   page.add("bifrost_state", "1 for the agent's state, 0 for the others", MetricType::Gauge, states);

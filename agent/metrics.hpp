@@ -19,7 +19,8 @@ namespace bifrost::agent {
 
 class Metrics {
  public:
-  Metrics();
+  // `max_segment_bytes`: up to which the segment may grow.
+  explicit Metrics(std::uint64_t max_segment_bytes);
 
   // From the first message about a change to the commit that makes it visible.
   void observe_update(std::chrono::nanoseconds delay);
@@ -31,6 +32,7 @@ class Metrics {
   std::string text(const SegmentInfo& info, const std::optional<WorkerTotals>& workers, BootTime now) const;
 
  private:
+  double max_segment_bytes_;
   prometheus::Histogram update_delay_;
   prometheus::Histogram fence_time_;
 };

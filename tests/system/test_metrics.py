@@ -50,6 +50,7 @@ def test_gauges_say_what_status_says(scraped):
     assert values["bifrost_redis_connected"][""] == 1
     assert values["bifrost_modules"][""] == status["modules"] == 1
     assert values["bifrost_segment_size_bytes"][""] == status["memory"]["size"]
+    assert values["bifrost_segment_max_bytes"][""] == 4 << 30
     assert values["bifrost_state"]['state="live"'] == 1
     assert sum(values["bifrost_state"].values()) == 1
     labels = next(iter(values["bifrost_build_info"]))

@@ -55,6 +55,15 @@ def test_the_unit_keeps_the_segment_over_restarts():
     assert not any(line.startswith("DynamicUser=") for line in lines)
 
 
+def test_the_unit_is_started_again_for_ever_but_for_a_wrong_setting():
+    lines = UNIT.read_text().splitlines()
+    unit, service = lines.index("[Unit]"), lines.index("[Service]")
+    assert "StartLimitIntervalSec=0" in lines[unit:service], "systemd gives up after five quick failures"
+    assert {"Restart=always", "RestartSec=5", "RestartPreventExitStatus=2"} <= set(lines[service:])
+    wrong = subprocess.run([BUILD / "bin" / "bifrost-agent", "--size", "nonsense"], capture_output=True, env={})
+    assert wrong.returncode == 2
+
+
 def test_the_example_configuration_is_accepted():
     shown = subprocess.run([BUILD / "bin" / "bifrost-agent", "--config", REPOSITORY / "deploy" / "bifrost.conf",
                             "--print-config"], capture_output=True, text=True, env={})
@@ -118,6 +127,21 @@ def test_the_agents_container_is_started_and_probed_as_it_can_be():
     assert container["args"][container["args"].index("--metrics") + 1].endswith(f":{port['containerPort']}")
     assert container["livenessProbe"]["httpGet"] == {"path": "/livez", "port": port["name"]}
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": port["name"]}
+
+
+def test_prometheus_finds_the_agents_of_the_manifest():
+    agent = next(m for m in manifests() if m["kind"] == "DaemonSet")
+    jobs = {}
+    for file in ("scrape.yaml", "scrape-kubernetes.yaml"):
+        jobs[file] = yaml.safe_load((REPOSITORY / "deploy" / "prometheus" / file).read_text())["scrape_configs"]
+    assert [job["job_name"] for found in jobs.values() for job in found] == ["bifrost-agent"] * 2  # as the rules say
+    job = jobs["scrape-kubernetes.yaml"][0]
+    assert job["kubernetes_sd_configs"][0]["namespaces"]["names"] == [agent["metadata"]["namespace"]]
+    kept = {r["source_labels"][0]: r["regex"] for r in job["relabel_configs"] if r.get("action") == "keep"}
+    pod = agent["spec"]["template"]
+    assert kept == {
+        "__meta_kubernetes_pod_label_app_kubernetes_io_name": pod["metadata"]["labels"]["app.kubernetes.io/name"],
+        "__meta_kubernetes_pod_container_port_name": pod["spec"]["containers"][0]["ports"][0]["name"]}
 
 
 def test_the_image_runs_as_the_user_that_the_manifests_name():
