@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,6 +28,14 @@ Error file_error(const std::string& path, int err) {
     return {ErrorCode::kPermission, path + ": " + std::strerror(err)};
   }
   return {ErrorCode::kIo, path + ": " + std::strerror(err)};
+}
+
+// Whether a file of that size could fit. Asked before it is made: reserving all there is and giving it back would take
+// the file system away from everybody else for that time, and as much of the processor as a successful one.
+bool has_room(const std::string& dir, std::uint64_t bytes) {
+  struct statvfs now {};
+  if (::statvfs(dir.c_str(), &now) != 0 || now.f_blocks == 0) return true;  // unknown, or a tmpfs without a limit
+  return std::uint64_t{now.f_bfree} * now.f_frsize >= bytes;
 }
 
 // Every page, so that no store into the mapping can fail later. A signal undoes the call that it interrupts: piece by
@@ -67,6 +76,7 @@ SegmentFile::~SegmentFile() {
 }
 
 Result<SegmentFile> SegmentFile::create(const std::string& dir, std::uint64_t bytes) {
+  if (!has_room(dir, bytes)) return file_error(dir, ENOSPC);
   SegmentFile file;
   file.dir_ = dir;
   file.bytes_ = bytes;

@@ -144,9 +144,8 @@ std::optional<SegmentTable::Place> SegmentWriter::place_with_room(const Change& 
   if (place) return place;
   // A successor of the same size has the slots of deleted keys to give; copying everything for a few does not pay.
   const std::uint64_t dead_slots = table_->slots_used() - (modules_ + not_mirrored_ + node_count_);
-  const bool at_maximum = table_->regions().total_bytes >= options_.max_size_bytes;
-  if (at_maximum && dead_slots < table_->regions().slot_count / 16) return std::nullopt;
-  if (!grow(0, use_of(change.kind))) return std::nullopt;
+  const bool compacting_pays = dead_slots >= table_->regions().slot_count / 16;
+  if (!grow(0) && !(compacting_pays && compact(0, use_of(change.kind)))) return std::nullopt;
   return table_->place_of(change.space, change.key);
 }
 
@@ -157,35 +156,40 @@ std::optional<RecordOffset> SegmentWriter::allocate(std::uint64_t extent_bytes, 
     count(Counter::kReuses);
     if (const auto at = table_->allocate(extent_bytes, use)) return at;
   }
-  if (!grow(extent_bytes, use)) return std::nullopt;
+  if (!grow(extent_bytes) && !compact(extent_bytes, use)) return std::nullopt;
   return table_->allocate(extent_bytes, use);
 }
 
-Status SegmentWriter::grow(std::uint64_t needed_bytes, SegmentTable::Use use) {
+// A successor of twice the size, or more if that is what it takes.
+Status SegmentWriter::grow(std::uint64_t needed_bytes) {
+  file_system_full_ = false;
+  std::uint64_t bytes = table_->regions().total_bytes;
+  if (bytes >= options_.max_size_bytes) return Error{ErrorCode::kNoSpace, "the segment is at its maximum size"};
+  const std::uint64_t content = table_->live_bytes() + table_->code_bytes() + needed_bytes + needed_bytes / 8;
+  do {
+    bytes = std::min(bytes * 2, options_.max_size_bytes);
+  } while (bytes < options_.max_size_bytes && layout::compute_regions(bytes).heap_bytes < content);
+  Status moved = move_to_successor(valid_size(bytes), needed_bytes);
+  if (moved) count(Counter::kGrowths);
+  return moved;
+}
+
+// Where it cannot grow, moving the newest versions together gathers all that is free. Only while that pays.
+Status SegmentWriter::compact(std::uint64_t needed_bytes, SegmentTable::Use use) {
   const layout::Regions& now = table_->regions();
   const std::uint64_t live = table_->live_bytes();
-  std::uint64_t bytes = now.total_bytes;
-  file_system_full_ = false;
-  if (bytes >= options_.max_size_bytes) {
-    // It cannot grow, but moving the newest versions together gathers all that is free. Only while that pays.
-    const std::uint64_t headroom = table_->headroom_bytes();
-    // Code stays behind where there is no room, but it must not be what is gathered for.
-    if (use == SegmentTable::Use::kCode) return Error{ErrorCode::kNoSpace, "code is not worth moving everything"};
-    const std::uint64_t keep = use == SegmentTable::Use::kSource ? headroom : headroom / 2;
-    if (live + needed_bytes + keep > now.heap_bytes) {
-      return Error{ErrorCode::kNoSpace, "the segment is at its maximum size"};
-    }
-    // What must not wait: without its tombstone, an old version would go on being served.
-    if (use == SegmentTable::Use::kSource && written_since_move_ < live / kMostMovedPerWritten) {
-      return Error{ErrorCode::kNoSpace, "too little was written since everything was moved last"};
-    }
-  } else {
-    do {
-      bytes = std::min(bytes * 2, options_.max_size_bytes);
-    } while (bytes < options_.max_size_bytes &&
-             layout::compute_regions(bytes).heap_bytes < live + table_->code_bytes() + needed_bytes + needed_bytes / 8);
+  const std::uint64_t headroom = table_->headroom_bytes();
+  // Code stays behind where there is no room, but it must not be what is gathered for.
+  if (use == SegmentTable::Use::kCode) return Error{ErrorCode::kNoSpace, "code is not worth moving everything"};
+  const std::uint64_t keep = use == SegmentTable::Use::kSource ? headroom : headroom / 2;
+  if (live + needed_bytes + keep > now.heap_bytes) {
+    return Error{ErrorCode::kNoSpace, "the live modules leave no room"};
   }
-  Status moved = move_to_successor(valid_size(bytes), needed_bytes);
+  // What must not wait: without its tombstone, an old version would go on being served.
+  if (use == SegmentTable::Use::kSource && written_since_move_ < live / kMostMovedPerWritten) {
+    return Error{ErrorCode::kNoSpace, "too little was written since everything was moved last"};
+  }
+  Status moved = move_to_successor(now.total_bytes, needed_bytes);
   if (moved) count(Counter::kGrowths);
   return moved;
 }

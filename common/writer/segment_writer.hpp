@@ -2,9 +2,9 @@
 //
 // Staged changes are written at once but carry the next generation, so no reader sees them before commit(). Under
 // memory pressure the writer first gives up old snapshots (reuse), then builds a successor of twice the size (growth)
-// or, at max_size, of the same size without the gaps, and when that does not help records that a module is not
-// mirrored. It never leaves an old version in the place of one that
-// did not fit.
+// or, at max_size or where the file system has no room for that, of the same size without the gaps (compaction), and
+// when that does not help records that a module is not mirrored. It never leaves an old version in the place of one
+// that did not fit.
 // One writer per segment directory (the agent holds its lock); one thread.
 // (W1) Between commits, readers of the published generation see no change at all.
 // (W2) A successor is published only by commit(), with every staged change in it.
@@ -139,7 +139,8 @@ class SegmentWriter {
   void note_no_room(layout::KeySpace space, std::string_view key);
   std::optional<SegmentTable::Place> place_with_room(const Change& change);
   std::optional<RecordOffset> allocate(std::uint64_t extent_bytes, SegmentTable::Use use);
-  Status grow(std::uint64_t needed_bytes, SegmentTable::Use use);
+  Status grow(std::uint64_t needed_bytes);
+  Status compact(std::uint64_t needed_bytes, SegmentTable::Use use);
   Status move_to_successor(std::uint64_t bytes, std::uint64_t needed_bytes);
   void move_code(SegmentTable& to, std::uint64_t needed_bytes);
   void count_code(const SegmentTable& table, const RecordView& record, std::uint64_t by);

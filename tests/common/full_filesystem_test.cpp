@@ -1,7 +1,9 @@
 // A file system without room, and another user: what the writer says, and what readers go on reading. Each test runs
 // in a process of its own, in a mount namespace with a tmpfs of a few MiB.
 #include <gtest/gtest.h>
+#include <limits.h>
 #include <sched.h>
+#include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -11,6 +13,7 @@
 #include <fstream>
 #include <functional>
 
+#include "common/base/unique_fd.hpp"
 #include "segment_fixture.hpp"
 
 namespace bifrost {
@@ -112,6 +115,36 @@ TEST_F(FullFilesystemTest, ThatHasNoRoomForASuccessorLeavesModulesUnmirroredUnti
     commit();
     EXPECT_EQ(read("first.py"), std::string(900'000, '3'));
     EXPECT_EQ(writer().not_mirrored(), 0u);
+  });
+}
+
+TEST_F(FullFilesystemTest, ThatHasNoRoomForASuccessorIsNotFilledWithTheAttempt) {
+  on_tmpfs_of("2m", [&] {
+    make_writer(1 << 20, 8 << 20);
+    publish("first.py", std::string(600'000, '1'));
+    const UniqueFd watch(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+    ASSERT_GE(::inotify_add_watch(watch.get(), dir_.c_str(), IN_CREATE), 0);
+    for (int n = 0; n < 128; ++n) {
+      ASSERT_EQ(writer().put_source(std::to_string(n) + ".py", std::string(600'000, 'x'), "h"), Put::kNoRoom);
+    }
+    char event[sizeof(inotify_event) + NAME_MAX + 1];
+    EXPECT_EQ(::read(watch.get(), event, sizeof event), -1) << "a file was created";
+  });
+}
+
+TEST_F(FullFilesystemTest, ThatHasNoRoomToGrowHasPerhapsRoomToCompact) {
+  on_tmpfs_of("2560k", [&] {
+    make_writer(1 << 20, 8 << 20);
+    int stored = 0;
+    while (writer().put_source(std::to_string(stored) + ".py", std::string(3000, 'x'), "h") == Put::kStaged) ++stored;
+    for (int n = 0; n < stored; n += 2) ASSERT_EQ(writer().remove(std::to_string(n) + ".py"), Put::kStaged);
+    commit();
+    const std::string big(200'000, 'b');  // there is as much in gaps of 3000 bytes
+    put("big.py", big);
+    commit();
+    EXPECT_EQ(read("big.py"), big);
+    EXPECT_EQ(read("1.py"), std::string(3000, 'x'));
+    EXPECT_EQ(attach()->regions().total_bytes, 1u << 20);
   });
 }
 
