@@ -3,6 +3,7 @@
 BIFROST_BUILD_DIR names the build tree (default: build/release of the repository).
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -56,6 +57,19 @@ class Cachectl:
         result = self(*arguments, "-o", "json")
         assert result.returncode == status, result.stderr.decode()
         return json.loads(result.stdout.decode("utf-8"))
+
+
+@contextlib.contextmanager
+def running_agent(segment_dir, redis_url, *arguments):
+    """A bifrost-agent that is ready; ended with the block."""
+    process = subprocess.Popen([BUILD / "bin" / "bifrost-agent", "--redis-url", redis_url, "--segment-dir", segment_dir,
+                                "--size", "1M", *arguments], stderr=subprocess.DEVNULL)
+    try:
+        ready = Cachectl(segment_dir, redis_url)("wait", "--ready", "--timeout", f"{DEADLINE_S}s")
+        assert ready.returncode == 0, ready.stderr.decode()
+        yield process
+    finally:
+        end_process(process)
 
 
 class Stage:

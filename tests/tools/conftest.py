@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from cachectl_runner import BUILD, DEADLINE_S, Cachectl, Stage, end_process, wait_until
+from cachectl_runner import Cachectl, Stage, end_process, running_agent, wait_until
 
 
 @pytest.fixture
@@ -66,11 +66,5 @@ def redis_client(redis_url):
 @pytest.fixture
 def agent(segment_dir, redis_url):
     """A running bifrost-agent on `redis_url`, ready."""
-    process = subprocess.Popen([BUILD / "bin" / "bifrost-agent", "--redis-url", redis_url, "--segment-dir", segment_dir,
-                                "--size", "1M"], stderr=subprocess.DEVNULL)
-    try:
-        ready = Cachectl(segment_dir, redis_url)("wait", "--ready", "--timeout", f"{DEADLINE_S}s")
-        assert ready.returncode == 0, ready.stderr.decode()
+    with running_agent(segment_dir, redis_url) as process:
         yield process
-    finally:
-        end_process(process)

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from cachectl_runner import BUILD, Cachectl
+from cachectl_runner import BUILD, Cachectl, running_agent
 
 
 @pytest.fixture
@@ -118,6 +118,31 @@ def test_an_interpreter_without_the_package_is_bad(ctl, agent):
     del ctl.env["PYTHONPATH"]
     problem = bad(findings(ctl, status=5))["python"]
     assert "cannot import bifrost_cache" in problem["what"]
+    assert problem["advice"].startswith("apt install python3-bifrost-cache, or `pip install .`")
+
+
+def test_an_interpreter_that_nobody_named_is_only_noted(ctl, agent):
+    """As in the agent's container, whose python3 compiles and runs no worker."""
+    del ctl.env["PYTHONPATH"]
+    ctl.env["BIFROST_AUTOLOAD"] = "1"  # no business of this interpreter
+    report = ctl.json("doctor")
+    (finding,) = [f for f in report["findings"] if f["part"] == "python python3"]
+    assert (finding["grade"], finding["advice"]) == ("note", "name the workers' interpreter: bifrost-cachectl doctor --python EXE")
+
+
+def test_a_hook_that_does_not_start_is_bad_for_the_workers_interpreter(ctl, agent):
+    ctl.env["BIFROST_AUTOLOAD"] = "1"  # the package is on PYTHONPATH only
+    assert "bifrost_cache_autoload.pth" in bad(findings(ctl, status=5))["python"]["what"]
+
+
+def test_an_interpreter_for_which_the_agent_compiles_nothing_is_noted(ctl, segment_dir, redis_url):
+    tag = sys.implementation.cache_tag
+    for interpreters, grade, what in ([], "note", f"the agent shares no code for {tag}"), (
+            ["--python", sys.executable], "ok", f"the agent shares code for {tag}"):
+        with running_agent(segment_dir, redis_url, *interpreters):
+            (finding,) = [f for f in findings(ctl) if f["what"].startswith(what)]
+        assert finding["grade"] == grade
+        assert grade == "ok" or sys.executable in finding["advice"]
 
 
 def test_settings_are_shown_with_their_origin_and_without_credentials(ctl, agent, redis_url):

@@ -43,7 +43,7 @@ class DoctorCommand final : public Command {
     examine_directory(context, all);
     examine_mirror(context, all);
     examine_redis(context, all);
-    examine_python(context, interpreters_.empty() ? std::vector<std::string>{"python3"} : interpreters_, all);
+    examine_python(context, interpreters_, all);
     if (context.format == OutputFormat::kJson) {
       write_json(context, all);
     } else {

@@ -23,7 +23,8 @@ void examine_directory(Context& context, Diagnoses& out);
 void examine_mirror(Context& context, Diagnoses& out);
 // Connection, version, role, eviction policy, notifications, and every right that the agent needs.
 void examine_redis(Context& context, Diagnoses& out);
-// Interpreters: tag, package, hook at start-up, and names that workspace and interpreter both have.
-void examine_python(Context& context, const std::vector<std::string>& interpreters, Diagnoses& out);
+// Interpreters: tag, package, shared code, hook at start-up, and names that workspace and interpreter both have. With
+// none named, `python3` is looked at, and what it lacks is only noted.
+void examine_python(Context& context, const std::vector<std::string>& named, Diagnoses& out);
 
 }  // namespace bifrost::cachectl

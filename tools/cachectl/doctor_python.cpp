@@ -21,9 +21,11 @@ constexpr std::size_t kShownNames = 8;
 
 // Runs in the interpreter; must not need more than Python 3.6, so that old ones can say that they are.
 constexpr char kProbe[] = R"(
-import json, os, pkgutil, sys, sysconfig
+import json, os, pkgutil, site, sys
 answer = {"version": sys.version.split()[0], "tag": sys.implementation.cache_tag, "bifrost": None, "error": None}
-answer["pth"] = any(os.path.exists(os.path.join(d, "bifrost_cache_autoload.pth")) for d in sys.path if d)
+answer["executable"] = sys.executable
+places = site.getsitepackages() + ([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])
+answer["pth"] = any(os.path.exists(os.path.join(d, "bifrost_cache_autoload.pth")) for d in places)
 answer["installed"] = sorted({m.name for m in pkgutil.iter_modules()})
 answer["stdlib"] = sorted(getattr(sys, "stdlib_module_names", ()))
 try:
@@ -87,44 +89,62 @@ void examine_names(Context& context, const std::set<std::string>& ours, const nl
                                  : "rename them, or set BIFROST_PRECEDENCE=installed"});
 }
 
-void examine_one(Context& context, const std::string& exe, const std::set<std::string>& ours, Diagnoses& out) {
-  const std::string part = "python " + exe;
-  const auto answer = output_of({exe, "-c", kProbe}, Deadline(kInterpreterTime));
-  if (!answer) {
-    out.push_back({Grade::kBad, part, answer.error().message, "name the workers' interpreter: doctor --python EXE"});
-    return;
+// Whether workers with this interpreter find compiled code; nothing is said where there is no segment.
+void examine_code(Context& context, const std::string& tag, const std::string& executable, const std::string& part,
+                  Diagnoses& out) {
+  const auto segment = attach_segment(context);
+  if (!segment) return;
+  const auto code = (*segment)->info().code;
+  const bool shared =
+      std::any_of(code.begin(), code.end(), [&](const auto& c) { return c.made_here && c.tag.cache_tag() == tag; });
+  if (shared) return out.push_back({Grade::kGood, part, "the agent shares code for " + tag, ""});
+  out.push_back({Grade::kNote, part, "the agent shares no code for " + tag + ": each worker compiles for itself",
+                 "add " + executable + " to `python` in /etc/bifrost/bifrost.conf (or bifrost-agent --python " +
+                     executable + "), then systemctl restart bifrost-agent"});
+}
+
+void examine_hook(Context& context, bool pth, const std::string& part, Diagnoses& out) {
+  const bool autoload = context.settings.get(Setting::kAutoload) == "1";
+  if (autoload && !pth) {
+    return out.push_back(
+        {Grade::kBad, part, "BIFROST_AUTOLOAD=1, but bifrost_cache_autoload.pth is not in a site directory",
+         "install the package into the interpreter's site-packages; PYTHONPATH alone runs no .pth files"});
   }
+  out.push_back({Grade::kGood, part,
+                 autoload ? "the hook is installed at start-up (BIFROST_AUTOLOAD=1)"
+                          : "the hook is installed by the workers themselves (BIFROST_AUTOLOAD is not set)",
+                 ""});
+}
+
+// An interpreter that nobody named is a guess: what it lacks, the workers' own may have.
+void examine_one(Context& context, const std::string& exe, bool named, const std::set<std::string>& ours,
+                 Diagnoses& out) {
+  const std::string part = "python " + exe;
+  const std::string name_it = "name the workers' interpreter: bifrost-cachectl doctor --python EXE";
+  const auto lacks = [&](const std::string& what, const std::string& advice) {
+    out.push_back({named ? Grade::kBad : Grade::kNote, part, what, named ? advice : name_it});
+  };
+  const auto answer = output_of({exe, "-c", kProbe}, Deadline(kInterpreterTime));
+  if (!answer) return lacks(answer.error().message, name_it);
   const auto python = nlohmann::json::parse(answer->out, nullptr, false);
   if (answer->status != 0 || !python.is_object()) {
-    out.push_back({Grade::kBad, part, fmt::format("it ended with status {} and no answer", answer->status),
-                   "run it by hand: " + exe + " -c 'import bifrost_cache'"});
-    return;
+    return lacks(fmt::format("it ended with status {} and no answer", answer->status),
+                 "run it by hand: " + exe + " -c 'import bifrost_cache'");
   }
   const std::string version = python.value("version", "");
   const std::string tag = python.at("tag").is_string() ? python.at("tag").get<std::string>() : "none";
   if (!python.at("bifrost").is_string()) {
-    out.push_back({Grade::kBad, part,
-                   fmt::format("{} ({}) cannot import bifrost_cache: {}", version, tag,
-                               python.at("error").is_string() ? python.at("error").get<std::string>() : "no reason"),
-                   "apt install python3-bifrost-cache, or pip install bifrost-cache for this interpreter"});
-    return;
+    return lacks(fmt::format("{} ({}) cannot import bifrost_cache: {}", version, tag,
+                             python.at("error").is_string() ? python.at("error").get<std::string>() : "no reason"),
+                 "apt install python3-bifrost-cache, or `pip install .` in the source tree with this interpreter");
   }
   const std::string package = python.at("bifrost").get<std::string>();
   const bool same = package == BIFROST_VERSION;
   out.push_back({same ? Grade::kGood : Grade::kNote, part,
                  fmt::format("{} ({}), bifrost_cache {}", version, tag, package),
                  same ? "" : std::string("install the same release: this program is ") + BIFROST_VERSION});
-  const bool autoload = context.settings.get(Setting::kAutoload) == "1";
-  const bool pth = python.value("pth", false);
-  if (autoload && !pth) {
-    out.push_back({Grade::kBad, part, "BIFROST_AUTOLOAD=1, but bifrost_cache_autoload.pth is not in a site directory",
-                   "install the package into the interpreter's site-packages; PYTHONPATH alone runs no .pth files"});
-  } else {
-    out.push_back({Grade::kGood, part,
-                   autoload ? "the hook is installed at start-up (BIFROST_AUTOLOAD=1)"
-                            : "the hook is installed by the workers themselves (BIFROST_AUTOLOAD is not set)",
-                   ""});
-  }
+  examine_code(context, tag, python.value("executable", exe), part, out);
+  if (named) examine_hook(context, python.value("pth", false), part, out);
   if (context.settings.get(Setting::kDisable) == "1") {
     out.push_back({Grade::kNote, part, "BIFROST_DISABLE=1: the hook does nothing", "unset BIFROST_DISABLE"});
   }
@@ -133,9 +153,10 @@ void examine_one(Context& context, const std::string& exe, const std::set<std::s
 
 }  // namespace
 
-void examine_python(Context& context, const std::vector<std::string>& interpreters, Diagnoses& out) {
+void examine_python(Context& context, const std::vector<std::string>& named, Diagnoses& out) {
   const std::set<std::string> ours = top_level_names(context);
-  for (const std::string& exe : interpreters) examine_one(context, exe, ours, out);
+  for (const std::string& exe : named) examine_one(context, exe, true, ours, out);
+  if (named.empty()) examine_one(context, "python3", false, ours, out);
 }
 
 }  // namespace bifrost::cachectl
