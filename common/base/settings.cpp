@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
@@ -136,6 +137,8 @@ Result<Settings> Settings::resolve(const Flags& flags, const std::optional<std::
 
 namespace {
 
+constexpr char kSystemConfig[] = "/etc/bifrost/bifrost.conf";
+
 // A non-negative decimal number and the rest of the text.
 std::optional<std::pair<double, std::string_view>> leading_number(std::string_view text) {
   double number = 0;
@@ -147,9 +150,13 @@ std::optional<std::pair<double, std::string_view>> leading_number(std::string_vi
 }  // namespace
 
 std::optional<std::string> system_config_file() {
-  constexpr char kPath[] = "/etc/bifrost/bifrost.conf";
-  if (::access(kPath, R_OK) != 0) return std::nullopt;
-  return kPath;
+  if (::access(kSystemConfig, R_OK) != 0) return std::nullopt;
+  return kSystemConfig;
+}
+
+std::optional<std::string> withheld_config_file() {
+  if (::access(kSystemConfig, R_OK) == 0 || errno != EACCES) return std::nullopt;
+  return kSystemConfig;
 }
 
 Result<std::uint64_t> parse_bytes(std::string_view text) {

@@ -77,6 +77,8 @@ class Settings {
 // The file that programs read when no other is named: /etc/bifrost/bifrost.conf, where this process may read it.
 // Workers never do: their settings come from the environment and from their own code.
 std::optional<std::string> system_config_file();
+// The same file where this process may not read it, so that what it says is not known.
+std::optional<std::string> withheld_config_file();
 
 // "32M", "4G", "65536": bytes. Suffixes K, M, G, T are powers of 1024.
 Result<std::uint64_t> parse_bytes(std::string_view text);

@@ -10,6 +10,8 @@ import pathlib
 import subprocess
 import time
 
+import pytest
+
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BIFROST_BUILD_DIR", REPOSITORY / "build" / "release"))
 DEADLINE_S = 20
@@ -57,6 +59,20 @@ class Cachectl:
         result = self(*arguments, "-o", "json")
         assert result.returncode == status, result.stderr.decode()
         return json.loads(result.stdout.decode("utf-8"))
+
+
+def beside_system_config(text, user=0):
+    """What to put before a command so that it sees /etc/bifrost/bifrost.conf with `text`, mode 0640, and no network.
+
+    Nothing of the machine changes: /etc is another one in a mount namespace, which takes root to make.
+    """
+    made = subprocess.run(["unshare", "--mount", "--net", "mount", "-t", "tmpfs", "tmpfs", "/etc"], capture_output=True, text=True)
+    if made.returncode != 0:
+        pytest.skip(f"no mount namespace can be made here: {made.stderr.strip()}")
+    script = ('mount -t tmpfs tmpfs /etc && mkdir /etc/bifrost && printf "%s" "$1" >/etc/bifrost/bifrost.conf && '
+              'chmod 0640 /etc/bifrost/bifrost.conf && shift && '
+              f'exec setpriv --reuid {user} --regid {user} --clear-groups "$@"')
+    return ["unshare", "--mount", "--net", "sh", "-c", script, "sh", text]
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from cachectl_runner import BUILD, DEADLINE_S, wait_until
+from cachectl_runner import BUILD, DEADLINE_S, beside_system_config, wait_until
 
 
 # --- top ------------------------------------------------------------------------------------------------------------
@@ -67,10 +67,10 @@ def test_top_redraws_in_a_plain_terminal_and_q_ends_it(cachectl, stage, tmp_path
 
 
 class Dev:
-    def __init__(self, directory):
+    def __init__(self, directory, *before, **variables):
         self.seen = ""
-        self.process = subprocess.Popen([BUILD / "bin" / "bifrost-cachectl", "dev", directory], stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, env={"PATH": os.environ["PATH"]})
+        self.process = subprocess.Popen([*before, BUILD / "bin" / "bifrost-cachectl", "dev", directory], stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, env={"PATH": os.environ["PATH"], **variables})
 
     def until(self, pattern):
         """What `pattern` found in the output so far."""
@@ -82,46 +82,61 @@ class Dev:
             self.seen += chunk.decode()
         return found
 
-    def environment(self):
-        line = self.until(r"export (.*)")[1]
-        return {**dict(word.split("=", 1) for word in line.split()), "PYTHONPATH": str(BUILD / "python"),
-                "PATH": os.environ["PATH"]}
+    def run(self, target):
+        """A worker by the lines that were printed, pasted into a second terminal."""
+        self.until("Ctrl-C ends")
+        lines = re.findall(r"^  (\S.*)$", self.seen, re.MULTILINE)
+        script = "set -eu\n" + "\n".join(lines).replace("your.module:function", target)
+        return subprocess.run(["bash", "-c", script], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=60,
+                              cwd="/")
 
+    @property
+    def home(self):
+        return os.path.dirname(self.until(r"BIFROST_SEGMENT_DIR=(\S+)")[1])
 
-def run(environment, target):
-    return subprocess.run([sys.executable, "-m", "bifrost_cache", "run", target], env=environment, capture_output=True,
-                          text=True, timeout=60, cwd="/")
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
 
 
 def test_dev_runs_what_was_saved_last_and_leaves_nothing(tmp_path):
-    source = tmp_path / "source"
+    source = tmp_path / "my source"
     source.mkdir()
     module = source / "hello.py"
     module.write_text("def main():\n    return 1\n")
     dev = Dev(source)
     try:
-        environment = dev.environment()
-        dev.until("Ctrl-C ends")
-        home = os.path.dirname(environment["BIFROST_SEGMENT_DIR"])
-        result = run(environment, "hello:main")
+        result = dev.run("hello:main")
         assert (result.returncode, result.stdout.strip()) == (0, "1"), result.stderr
         module.write_text("def main():\n    return 'two'\n")
         dev.until(r"generation \d+ +hello\.py")
-        assert "two" in run(environment, "hello:main").stdout
+        assert "two" in dev.run("hello:main").stdout
         module.unlink()
         dev.until("hello.py deleted")
-        assert run(environment, "hello:main").returncode != 0
+        assert dev.run("hello:main").returncode != 0
         children = subprocess.run(["pgrep", "-P", str(dev.process.pid)], capture_output=True, text=True).stdout.split()
         assert len(children) == 2
         dev.process.send_signal(signal.SIGINT)
         dev.until("nothing is left running")
         assert dev.process.wait(DEADLINE_S) == 0
-        assert not os.path.exists(home)
+        assert not os.path.exists(dev.home)
         assert not any(os.path.exists(f"/proc/{pid}") for pid in children)
     finally:
-        dev.process.kill()
-        dev.process.wait()
-        dev.process.stdout.close()
+        dev.close()
+
+
+def test_dev_takes_nothing_from_the_nodes_settings(tmp_path):
+    """The node's agent has the port already; a private one must not ask for it."""
+    (tmp_path / "hello.py").write_text("def main():\n    return 1\n")
+    nonsense = "no such value"
+    for before, variables in (([], {"BIFROST_METRICS": nonsense, "BIFROST_SIGNAL": nonsense}),
+                              (beside_system_config(f"metrics = {nonsense}\n"), {})):
+        dev = Dev(tmp_path, *before, **variables)
+        try:
+            dev.until("Ctrl-C ends")
+        finally:
+            dev.close()
 
 
 def test_dev_says_what_is_missing(tmp_path):

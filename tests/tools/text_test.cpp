@@ -9,6 +9,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
+TEST(TextTest, AShellTakesAShellWordForWhatItWas) {
+  EXPECT_EQ(shell_word("/srv/my-modules_1.0"), "/srv/my-modules_1.0");
+  EXPECT_EQ(shell_word("/srv/my modules"), "'/srv/my modules'");
+  EXPECT_EQ(shell_word("it's $HOME"), "'it'\\''s $HOME'");
+  EXPECT_EQ(shell_word(""), "''");
+}
+
 TEST(PrintableTest, LeavesOrdinaryTextOfAnyScriptAlone) {
   EXPECT_EQ(printable("shared/halopsa.py"), "shared/halopsa.py");
   EXPECT_EQ(printable("модули/日本語/é.py"), "модули/日本語/é.py");

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/base/settings.hpp"
@@ -25,6 +26,7 @@ struct Context {
   const cli::CommandEntry& command_line;  // the whole of it, as data
   std::chrono::milliseconds patience{0};  // how long a segment may take to appear
   bool assume_yes = false;
+  std::optional<std::string> withheld_config = {};  // the file that might have said more, but not to this user
 
   const std::string& segment_dir() const { return settings.get(Setting::kSegmentDir); }
 };

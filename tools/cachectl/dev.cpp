@@ -57,11 +57,27 @@ struct FileState {
   bool operator==(const FileState&) const = default;
 };
 
-std::string agent_program() {
+// "" when it is not known.
+std::filesystem::path own_directory() {
   std::error_code error;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
-  const auto beside = self.parent_path() / "bifrost-agent";
-  return !error && ::access(beside.c_str(), X_OK) == 0 ? beside.string() : "bifrost-agent";
+  return error ? std::filesystem::path() : self.parent_path();
+}
+
+std::string agent_program() {
+  const auto beside = own_directory() / "bifrost-agent";
+  return ::access(beside.c_str(), X_OK) == 0 ? beside.string() : "bifrost-agent";
+}
+
+// Where the Python package is when nothing is installed: in the build tree that has this program. Else "".
+std::string uninstalled_package() {
+  const auto python = own_directory().parent_path() / "python";
+  return ::access((python / "bifrost_cache").c_str(), R_OK) == 0 ? python.string() : "";
+}
+
+// The private agent has settings of its own; what the node's agent listens on or compiles for is not for it.
+void forget_settings_of_the_node() {
+  for (const SettingInfo& info : setting_table()) ::unsetenv(std::string(info.variable).c_str());
 }
 
 class DevCommand final : public Command {
@@ -105,15 +121,21 @@ class DevCommand final : public Command {
     }
     auto redis = connected(url, *redis_server);
     if (!redis) return redis.error();
+    forget_settings_of_the_node();
     auto agent = ChildProcess::start(
-        {agent_program(), "--redis-url", url, "--segment-dir", segment_dir, "--workspace", directory_}, -1, log.get());
+        {agent_program(), "--config", "/dev/null", "--redis-url", url, "--segment-dir", segment_dir, "--workspace",
+         directory_, "--max-module-bytes", context.settings.get(Setting::kMaxModuleBytes)},
+        -1, log.get());
     if (!agent) return agent.error();
     ModulePush push(*redis, kTtlSeconds);
     if (const Status s = follow(context, push); !s) return s;
     if (const auto fence = fenced(segment_dir, *agent); !fence) return fence.error();
     context.out.print("{} modules of {} are mirrored. In another terminal:\n\n", known_.size(), printable(directory_));
     context.out.print("  export BIFROST_SEGMENT_DIR={} BIFROST_REDIS_URL={} BIFROST_WORKSPACE={}\n", segment_dir, url,
-                      printable(directory_));
+                      shell_word(directory_));
+    if (const std::string package = uninstalled_package(); !package.empty()) {
+      context.out.print("  export PYTHONPATH={}${{PYTHONPATH:+:$PYTHONPATH}}\n", shell_word(package));
+    }
     context.out.line("  python3 -m bifrost_cache run your.module:function\n");
     context.out.line("Save a file, and the next execution runs it. Ctrl-C ends.");
     context.out.flush();

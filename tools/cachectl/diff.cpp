@@ -14,12 +14,13 @@
 namespace bifrost::cachectl {
 namespace {
 
-void write_json(Output& out, const DiffReport& report) {
+void write_json(Output& out, const DiffReport& report, const std::string& redis_url) {
   nlohmann::ordered_json differences = nlohmann::ordered_json::array();
   for (const Difference& d : report.differences) {
     differences.push_back({{"path", d.path}, {"kind", name_of(d.kind)}, {"what", d.what}});
   }
   out.json({{"schema", 1},
+            {"redis_url", redis_url},
             {"identical", report.differences.empty()},
             {"compared", report.compared},
             {"retained", report.retained},
@@ -27,10 +28,10 @@ void write_json(Output& out, const DiffReport& report) {
             {"differences", differences}});
 }
 
-void write_table(Output& out, const DiffReport& report) {
+void write_table(Output& out, const DiffReport& report, const std::string& redis_url) {
   if (report.differences.empty()) {
-    out.print("identical: {} modules compared, {} retained, {} left to Redis\n", report.compared, report.retained,
-              report.not_mirrored);
+    out.print("identical: {} modules compared, {} retained, {} left to Redis; Redis: {}\n", report.compared,
+              report.retained, report.not_mirrored, printable(redis_url));
     return;
   }
   Table table({{"KIND"}, {"WHAT"}, {"PATH"}});
@@ -38,6 +39,7 @@ void write_table(Output& out, const DiffReport& report) {
     table.row({std::string(name_of(d.kind)), d.what, printable(d.path)});
   }
   table.write_to(out);
+  say("compared with " + redis_url);
 }
 
 class DiffCommand final : public Command {
@@ -49,14 +51,14 @@ class DiffCommand final : public Command {
   ExitCode run(Context& context) override {
     const auto segment = attach_for_reading(context);
     if (!segment) return fail(segment.error());
-    auto redis = connect_redis(context.settings);
+    auto redis = connect_redis(context);
     if (!redis) return fail(redis.error());
     MirrorDiff diff(context, *redis, prefix_);
     if (const Status s = diff.run(); !s) return fail(s.error());
     if (context.format == OutputFormat::kJson) {
-      write_json(context.out, diff.report());
+      write_json(context.out, diff.report(), redis_name(context.settings));
     } else {
-      write_table(context.out, diff.report());
+      write_table(context.out, diff.report(), redis_name(context.settings));
     }
     return diff.report().differences.empty() ? ExitCode::kSuccess : ExitCode::kDifferences;
   }

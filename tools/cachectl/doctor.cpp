@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "common/redis/redis_url.hpp"
+#include "tools/cachectl/redis_access.hpp"
 #include "tools/cachectl/text.hpp"
 #include "tools/cachectl/verbs.hpp"
 
@@ -25,8 +25,7 @@ std::string_view name_of(Grade grade) {
 // Without credentials.
 std::string shown(const Settings& settings, Setting id) {
   if (id != Setting::kRedisUrl) return settings.get(id);
-  const auto url = parse_redis_url(settings.get(id));
-  return url ? url->display() : "(not a Redis URL)";
+  return redis_name(settings);
 }
 
 class DoctorCommand final : public Command {

@@ -189,6 +189,9 @@ void examine_redis(Context& context, Diagnoses& out) {
                    "correct redis_url, which comes from " + context.settings.entry(Setting::kRedisUrl).origin});
     return;
   }
+  if (const auto doubt = doubt_about_redis(context)) {
+    out.push_back({Grade::kNote, kPart, *doubt, "run doctor as root, or set BIFROST_REDIS_URL to the agent's Redis"});
+  }
   auto redis = RedisClient::connect(*url, Deadline(kConnectTime));
   if (!redis) {
     const Error& error = redis.error();

@@ -92,6 +92,7 @@ class Program {
     }
     Output out(STDOUT_FILENO, colour_named(colour_), !no_headers_);
     Context context{*settings, format_named(format_), out, app_, help_, command_line_, {}, assume_yes_};
+    if (!config_file_) context.withheld_config = withheld_config_file();
     if (!wait_.empty()) context.patience = std::chrono::milliseconds(*parse_duration_ms(wait_));
     const ExitCode code = chosen().run(context);
     const Status written = out.finish();

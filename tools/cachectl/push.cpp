@@ -68,7 +68,7 @@ class PushCommand final : public Command {
     std::optional<RedisClient> redis;
     std::optional<ModulePush> to;
     if (!dry_run_ || delete_) {
-      auto connected = connect_redis(context.settings);
+      auto connected = connect_redis(context);
       if (!connected) return connected.error();
       redis.emplace(std::move(*connected));
       to.emplace(*redis, ttl_);
@@ -119,7 +119,8 @@ class PushCommand final : public Command {
     for (const SourceFile& file : files) others->erase(file.path);
     for (const SkippedFile& file : outcome.skipped) keep_below(file.path, *others);
     if (!dry_run_ && !others->empty() &&
-        !confirmed(context, fmt::format("delete {} modules that {} lacks from Redis?", others->size(), directory_))) {
+        !confirmed(context, fmt::format("delete {} modules that {} lacks from {}?", others->size(), directory_,
+                                        redis_name(context.settings)))) {
       return Error{ErrorCode::kIo, "nothing was deleted"};
     }
     for (const std::string& path : *others) {
@@ -145,6 +146,7 @@ class PushCommand final : public Command {
       for (const SkippedFile& s : outcome.skipped) skipped.push_back({{"path", s.path}, {"reason", s.reason}});
       context.out.json({{"schema", 1},
                         {"dry_run", dry_run_},
+                        {"redis_url", redis_name(context.settings)},
                         {"written", outcome.written},
                         {"deleted", outcome.deleted},
                         {"skipped", skipped},
@@ -158,8 +160,9 @@ class PushCommand final : public Command {
       for (const std::string& path : outcome.written) context.out.print("write   {}\n", printable(path));
       for (const std::string& path : outcome.deleted) context.out.print("delete  {}\n", printable(path));
     }
-    context.out.print("{}written {} modules ({}) and deleted {} in {}\n", would, outcome.written.size(),
-                      human_bytes(outcome.bytes), outcome.deleted.size(), human_duration(took));
+    context.out.print("{}written {} modules ({}) and deleted {} in {}; Redis: {}\n", would, outcome.written.size(),
+                      human_bytes(outcome.bytes), outcome.deleted.size(), human_duration(took),
+                      printable(redis_name(context.settings)));
   }
 
   std::string directory_;

@@ -2,21 +2,24 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
-#include <vector>
 
-#include "common/base/settings.hpp"
 #include "common/redis/redis_client.hpp"
+#include "tools/cachectl/command.hpp"
 
 namespace bifrost::cachectl {
 
 inline constexpr std::chrono::seconds kConnectTime(5);
 
-// Connected, with its credentials accepted. Errors: kInvalidArgument (the URL), kUnreachable, kTimeout, kRefused.
-inline Result<RedisClient> connect_redis(const Settings& settings) {
-  const auto url = parse_redis_url(settings.get(Setting::kRedisUrl));
-  if (!url) return url.error();
-  return RedisClient::connect(*url, Deadline(kConnectTime));
-}
+// The URL of the settings as it may be shown: without credentials.
+std::string redis_name(const Settings& settings);
+
+// Why that URL may be the wrong one: nobody named it, and the file that would may not be read by this user.
+std::optional<std::string> doubt_about_redis(const Context& context);
+
+// Connected, with its credentials accepted; says the doubt, if there is one. Errors: kInvalidArgument (the URL),
+// kUnreachable, kTimeout, kRefused.
+Result<RedisClient> connect_redis(const Context& context);
 
 }  // namespace bifrost::cachectl

@@ -18,6 +18,9 @@ bool is_utf8(std::string_view bytes);
 // that the result tells which bytes there were.
 std::string printable(std::string_view bytes);
 
+// As one word of a POSIX shell, quoted where it must be.
+std::string shell_word(std::string_view text);
+
 // "812 B", "3.2 KiB", "4.1 MiB".
 std::string human_bytes(std::uint64_t bytes);
 
