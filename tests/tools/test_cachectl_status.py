@@ -56,8 +56,8 @@ def test_status_says_first_what_is_wrong_and_what_to_do(cachectl, stage):
     result = cachectl("status")
     assert result.returncode == 5
     first, second = result.stdout.decode().splitlines()[:2]
-    assert first == "NOT READY  the agent cannot reach Redis at redis://localhost:6379/0"
-    assert second.strip().startswith("check that Redis runs")
+    assert first == "NOT READY  the agent has no working connection to Redis at redis://localhost:6379/0"
+    assert second.strip().startswith("journalctl -u bifrost-agent")
     status = cachectl.json("status", status=5)
     assert (status["state"], status["ready"], status["redis"]["connected"]) == ("stale", False, False)
 

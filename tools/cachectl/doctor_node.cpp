@@ -36,7 +36,7 @@ void examine_directory(Context& context, Diagnoses& out) {
     out.push_back({Grade::kBad, part, dir + ": " + std::strerror(errno),
                    absent
                        ? "start bifrost-agent with --segment-dir " + dir + ", or set BIFROST_SEGMENT_DIR to where it is"
-                       : "add this user to the directory's group"});
+                       : "usermod -a -G bifrost USER, as root, then log in again"});
     return;
   }
   const std::string owner =
@@ -105,7 +105,7 @@ void examine_mirror(Context& context, Diagnoses& out) {
   }
   const bool refused = pong.error().code == ErrorCode::kPermission;
   out.push_back({Grade::kBad, "agent", pong.error().message,
-                 refused ? "add this user to the group of " + path_in(context.segment_dir(), kControlSocketName)
+                 refused ? "usermod -a -G bifrost USER, as root, then log in again"
                          : "systemctl start bifrost-agent; then journalctl -u bifrost-agent"});
 }
 

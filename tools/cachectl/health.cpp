@@ -54,8 +54,10 @@ Problem why_not_ready(const SegmentInfo& info, std::string_view state, BootTime 
             "restart bifrost-agent: it takes over from this segment and workers need no restart"};
   }
   if (!info.redis_connected) {
-    return {fmt::format("the agent cannot reach Redis at {}", info.redis_url),
-            "check that Redis runs; bifrost-cachectl doctor names what it refuses; the agent reconnects by itself"};
+    return {
+        fmt::format("the agent has no working connection to Redis at {}", info.redis_url),
+        "journalctl -u bifrost-agent: the newest redis_lost says why; bifrost-cachectl doctor asks Redis from here; "
+        "the agent reconnects by itself"};
   }
   if (state == "starting" || state == "syncing") {
     return {"the first synchronisation with Redis is not finished", "wait: bifrost-cachectl wait --ready"};
@@ -75,20 +77,22 @@ Health assess(const SegmentInfo& info, BootTime now) {
   health.ready = info.lease_valid(now) && info.complete && info.state != AgentState::kStopped;
   if (!health.ready) health.problems.push_back(why_not_ready(info, health.state, now));
   if (info.state == AgentState::kCold) {
-    health.problems.push_back({"Redis lost its modules; the mirror keeps what it has seen",
-                               "write the modules again (bifrost-cachectl push DIR), or drop them: "
-                               "bifrost-cachectl sync --prune"});
+    health.problems.push_back(
+        {"Redis lost its modules; the mirror keeps what it has seen",
+         "write the modules again (bifrost-cachectl push DIR), or drop them, as root or the agent's user: "
+         "bifrost-cachectl sync --prune"});
   }
   if (info.state == AgentState::kDegraded) {
     health.problems.push_back(
         {"the segment is full and cannot grow; workers ask Redis for what does not fit",
-         "give bifrost-agent a larger --max-size, or its file system more room: list -o wide says which"});
+         "set a larger max_size in /etc/bifrost/bifrost.conf, or give its file system more room (bifrost-cachectl list "
+         "-o wide | grep not_mirrored says which), then systemctl restart bifrost-agent; workers need nothing"});
   }
   if (info.not_mirrored != 0) {
     health.problems.push_back(
         {fmt::format("{} module{} not mirrored; workers ask Redis for {}", info.not_mirrored,
                      info.not_mirrored == 1 ? " is" : "s are", info.not_mirrored == 1 ? "it" : "them"),
-         "the reasons: bifrost-cachectl list -o wide"});
+         "the reasons: bifrost-cachectl list -o wide | grep not_mirrored"});
   }
   return health;
 }
