@@ -49,9 +49,13 @@ std::string manual(const CLI::App& app) {
        BIFROST_VERSION,
        {{"ENVIRONMENT", "A flag wins over a variable, a variable over the config file.\n" + variables},
         {"FILES", "\t/etc/bifrost/bifrost.conf\nlines of `key = value`; a key is a flag with _ for -\n"},
+        {"SIGNALS",
+         "\tSIGHUP\nreads log_level of the config file again\n\tSIGTERM, SIGINT\nrevoke the lease and end with status "
+         "0; the "
+         "segment stays, and workers go on with it and with Redis\n"},
         {"EXIT STATUS",
          "\t0\nafter SIGTERM or SIGINT\n\t1\nit cannot start or go on\n\t2\nwrong usage: flag, value, config file\n"},
-        {"SEE ALSO", "bifrost-cachectl(1); docs/operations.md of the source"}}});
+        {"SEE ALSO", "bifrost-cachectl(1); /usr/share/doc/bifrost-cache-doc/operations.md"}}});
 }
 
 // Closes the handles that are left, so that their memory goes before the loop does.

@@ -9,7 +9,7 @@ import sys
 import pytest
 import yaml
 
-from cachectl_runner import BUILD, REPOSITORY
+from cachectl_runner import BUILD, DEADLINE_S, REPOSITORY, Cachectl, end_process
 
 UNIT = REPOSITORY / "deploy" / "systemd" / "bifrost-agent.service"
 MOST_EXPOSURE = 20  # of 100, as systemd-analyze counts
@@ -81,8 +81,20 @@ def manifests():
     return [document for file in sorted(KUBERNETES.glob("*.yaml")) for document in yaml.safe_load_all(file.read_text())]
 
 
-def pod_of(kind):
-    return next(m for m in manifests() if m["kind"] == kind)["spec"]["template"]["spec"]
+def pod_of(name):
+    return next(m for m in manifests() if m["kind"] != "Namespace" and m["metadata"]["name"] == name)["spec"]["template"]["spec"]
+
+
+def container_of(pod, name):
+    return next(c for c in pod["containers"] if c["name"] == name)
+
+
+def argument(container, flag):
+    return container["args"][container["args"].index(flag) + 1]
+
+
+def version():
+    return subprocess.run([BUILD / "bin" / "bifrost-agent", "--version"], capture_output=True, text=True).stdout.split()[1]
 
 
 def agent_flags():
@@ -90,9 +102,17 @@ def agent_flags():
     return set(re.findall(r"--[a-z-]+", shown))
 
 
-@pytest.mark.parametrize("kind", ["DaemonSet", "Deployment"])
-def test_pods_are_confined(kind):
-    pod = pod_of(kind)
+PODS = ["bifrost-agent", "workflow-worker", "workflow-worker-with-agent"]
+WITH_AGENT = ["bifrost-agent", "workflow-worker-with-agent"]
+
+
+def test_every_manifest_is_looked_at():
+    assert sorted(m["metadata"]["name"] for m in manifests() if m["kind"] != "Namespace") == PODS
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_pods_are_confined(name):
+    pod = pod_of(name)
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["automountServiceAccountToken"] is False
     for container in pod["containers"] + pod.get("initContainers", []):
@@ -104,7 +124,7 @@ def test_pods_are_confined(kind):
 
 
 def test_workers_mount_the_agents_directory_read_only_and_trust_its_user():
-    agent, worker = pod_of("DaemonSet"), pod_of("Deployment")
+    agent, worker = pod_of("bifrost-agent"), pod_of("workflow-worker")
 
     def segment(pod):
         path = next(v["hostPath"]["path"] for v in pod["volumes"] if v["name"] == "segment")
@@ -119,14 +139,63 @@ def test_workers_mount_the_agents_directory_read_only_and_trust_its_user():
     assert agent["securityContext"]["runAsGroup"] in worker["securityContext"]["supplementalGroups"]
 
 
-def test_the_agents_container_is_started_and_probed_as_it_can_be():
-    container = pod_of("DaemonSet")["containers"][0]
+@pytest.mark.parametrize("name", WITH_AGENT)
+def test_the_agents_container_is_started_and_probed_as_it_can_be(name):
+    container = container_of(pod_of(name), "agent")
     used = {word for word in container["args"] if word.startswith("--")}
     assert used and used <= agent_flags()
     port = container["ports"][0]
-    assert container["args"][container["args"].index("--metrics") + 1].endswith(f":{port['containerPort']}")
+    assert argument(container, "--metrics").endswith(f":{port['containerPort']}")
     assert container["livenessProbe"]["httpGet"] == {"path": "/livez", "port": port["name"]}
-    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": port["name"]}
+    if name == "bifrost-agent":
+        assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": port["name"]}
+
+
+@pytest.mark.parametrize("name", WITH_AGENT)
+def test_the_agents_memory_limit_holds_its_largest_segment_twice(name):
+    container = container_of(pod_of(name), "agent")
+    units = {"M": 1 << 20, "G": 1 << 30, "Mi": 1 << 20, "Gi": 1 << 30}
+
+    def size(text):
+        number, unit = re.fullmatch(r"(\d+)(\w+)", text).groups()
+        return int(number) * units[unit]
+
+    largest = size(argument(container, "--max-size"))
+    assert size(container["resources"]["limits"]["memory"]) >= 2 * largest + (256 << 20)
+    for volume in pod_of(name)["volumes"]:
+        if volume.get("emptyDir", {}).get("medium") == "Memory":
+            assert size(volume["emptyDir"]["sizeLimit"]) > 2 * largest
+
+
+def test_a_sidecar_and_its_worker_share_a_directory_that_is_trusted(tmp_path, redis_url):
+    """The agent as the manifest starts it, below a directory that is open to all, as the kubelet makes an emptyDir."""
+    pod = pod_of("workflow-worker-with-agent")
+    agent, worker = container_of(pod, "agent"), container_of(pod, "worker")
+    mount = {c["name"]: next(m for m in c["volumeMounts"] if m["name"] == "segment") for c in (agent, worker)}
+    assert mount["agent"]["mountPath"] == mount["worker"]["mountPath"]
+    assert mount["worker"]["readOnly"] is True and "readOnly" not in mount["agent"]
+    assert not any("hostPath" in v for v in pod["volumes"])
+    segment_dir = next(v["value"] for v in worker["env"] if v["name"] == "BIFROST_SEGMENT_DIR")
+    assert argument(agent, "--segment-dir") == segment_dir
+    empty_dir = tmp_path / "empty-dir"
+    empty_dir.mkdir()
+    empty_dir.chmod(0o777)
+    words = [word.replace(mount["agent"]["mountPath"], str(empty_dir)) for word in agent["args"]]
+    words[words.index("--metrics") + 1] = "127.0.0.1:0"
+    process = subprocess.Popen([BUILD / "bin" / "bifrost-agent", *words], env={"BIFROST_REDIS_URL": redis_url}, stderr=subprocess.DEVNULL)
+    try:
+        here = Cachectl(segment_dir.replace(mount["worker"]["mountPath"], str(empty_dir)), redis_url)
+        ready = here("wait", "--ready", "--timeout", f"{DEADLINE_S}s")
+        assert ready.returncode == 0, ready.stderr.decode()
+    finally:
+        end_process(process)
+
+
+def test_the_image_that_the_manual_builds_is_the_one_that_the_manifests_want():
+    manual = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
+    built = set(re.findall(r"REGISTRY/(bifrost-agent:\S+)", manual)) - {"bifrost-agent:|'"}
+    text = "".join(file.read_text() for file in KUBERNETES.glob("*.yaml"))
+    assert built == set(re.findall(r"image: (bifrost-agent:\S+)", text)) == {f"bifrost-agent:{version()}"}
 
 
 def test_prometheus_finds_the_agents_of_the_manifest():
@@ -146,7 +215,7 @@ def test_prometheus_finds_the_agents_of_the_manifest():
 
 def test_the_image_runs_as_the_user_that_the_manifests_name():
     text = CONTAINERFILE.read_text()
-    user = pod_of("DaemonSet")["securityContext"]
+    user = pod_of("bifrost-agent")["securityContext"]
     assert re.findall(r"^USER (.*)$", text, re.MULTILINE) == [f"{user['runAsUser']}:{user['runAsGroup']}"]
     command = re.search(r"^CMD (\[.*\])$", text, re.MULTILINE)[1]
     assert set(re.findall(r"--[a-z-]+", command)) <= agent_flags()

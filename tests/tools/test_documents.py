@@ -22,7 +22,8 @@ AGENT = BUILD / "bin" / "bifrost-agent"
 PYTHON_PACKAGE = {**os.environ, "PYTHONPATH": str(BUILD / "python")}
 # Flags of other people's programs that the documents use, with the word that shows whose.
 FOREIGN_FLAGS = {"--build": "cmake", "--preset": "cmake", "--install": "cmake", "--prefix": "cmake", "--latency": "redis-cli",
-                 "--system": "useradd", "--gtest_filter": "build/", "--no-install-recommends": "apt-get", "--isolation": "buildah"}
+                 "--system": "useradd", "--gtest_filter": "build/", "--no-install-recommends": "apt-get", "--isolation": "buildah",
+                 "--from-literal": "kubectl"}
 
 
 def section(title):

@@ -33,7 +33,7 @@ std::string manual(const cli::CommandEntry& program) {
                                  BIFROST_VERSION,
                                  {{"ENVIRONMENT", variables},
                                   {"EXIT STATUS", codes},
-                                  {"SEE ALSO", "bifrost-agent(8); docs/operations.md of the source"}}});
+                                  {"SEE ALSO", "bifrost-agent(8); /usr/share/doc/bifrost-cache-doc/operations.md"}}});
 }
 
 class HelpCommand final : public Command {
