@@ -7,16 +7,15 @@
 
 #include "common/base/segment_dir.hpp"
 #include "common/control/control_address.hpp"
-#include "common/control/control_protocol.hpp"
 
 namespace bifrost::agent {
 namespace {
 
 constexpr int kBacklog = 1024;
-constexpr RequestServer::Limits kLimits{4096, control::kMaxLineBytes, std::chrono::seconds(30)};
+constexpr RequestServer::Limits kLimits{4096, 512, control::kMaxLineBytes, std::chrono::seconds(30)};
 
-bool is_line(std::string_view input) {
-  return input.find('\n') != std::string_view::npos;
+std::size_t line_in(std::string_view input) {
+  return input.find('\n') + 1;  // npos + 1 is 0
 }
 
 }  // namespace
@@ -39,7 +38,7 @@ ControlServer::ControlServer(uv_loop_t* loop, UniqueFd listening, std::string pa
     : path_(std::move(path)),
       requests_(std::move(requests)),
       clients_(loop, std::move(listening), kLimits,
-               {is_line, [this](RequestServer::ClientId c, std::string_view input) { on_request(c, input); },
+               {line_in, [this](RequestServer::ClientId c, std::string_view input) { on_request(c, input); },
                 [this] { requests_.refused(); }}) {}
 
 ControlServer::~ControlServer() {
@@ -58,7 +57,7 @@ void ControlServer::on_request(RequestServer::ClientId client, std::string_view 
   if (line == control::kPing) return answer(client, "ok pid=" + std::to_string(::getpid()));
   if (line == control::kSync) return answer(client, sync(client, false));
   if (line == control::kSyncPrune) return answer(client, sync(client, true));
-  if (!is_line(input)) requests_.refused();
+  if (line_in(input) == 0) requests_.refused();
   answer(client, "error unknown request: ask fence, sync, sync prune or ping");
 }
 

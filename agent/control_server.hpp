@@ -12,7 +12,7 @@
 
 #include "agent/request_server.hpp"
 #include "common/base/result.hpp"
-#include "common/control/control_client.hpp"
+#include "common/control/control_protocol.hpp"
 
 namespace bifrost::agent {
 

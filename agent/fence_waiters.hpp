@@ -8,7 +8,7 @@
 
 #include "common/base/clock.hpp"
 #include "common/base/result.hpp"
-#include "common/control/control_client.hpp"
+#include "common/control/control_protocol.hpp"
 
 namespace bifrost::agent {
 

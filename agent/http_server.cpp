@@ -8,7 +8,7 @@ namespace bifrost::agent {
 namespace {
 
 constexpr int kBacklog = 64;
-constexpr RequestServer::Limits kLimits{64, 8192, std::chrono::seconds(10)};
+constexpr RequestServer::Limits kLimits{64, 0, 8192, std::chrono::seconds(10)};
 
 std::string_view reason(int status) {
   switch (status) {
@@ -20,8 +20,11 @@ std::string_view reason(int status) {
   }
 }
 
-bool has_header(std::string_view input) {
-  return input.find("\r\n\r\n") != std::string_view::npos;
+constexpr std::string_view kEndOfHeader = "\r\n\r\n";
+
+std::size_t header_in(std::string_view input) {
+  const auto end = input.find(kEndOfHeader);
+  return end == std::string_view::npos ? 0 : end + kEndOfHeader.size();
 }
 
 }  // namespace
@@ -43,13 +46,13 @@ HttpServer::HttpServer(uv_loop_t* loop, UniqueFd listening, Answer answer)
     : answer_(std::move(answer)),
       clients_(
           loop, std::move(listening), kLimits,
-          {has_header, [this](RequestServer::ClientId c, std::string_view input) { on_request(c, input); }, [] {}}) {}
+          {header_in, [this](RequestServer::ClientId c, std::string_view input) { on_request(c, input); }, [] {}}) {}
 
 void HttpServer::on_request(RequestServer::ClientId client, std::string_view input) {
   const std::string_view line = input.substr(0, input.find("\r\n"));
   const auto first = line.find(' ');
   const auto second = line.find(' ', first == std::string_view::npos ? first : first + 1);
-  if (!has_header(input) || second == std::string_view::npos || line.substr(second + 1, 5) != "HTTP/") {
+  if (header_in(input) == 0 || second == std::string_view::npos || line.substr(second + 1, 5) != "HTTP/") {
     return send(client, {400, "text/plain", "not an HTTP request\n"}, true);
   }
   const std::string_view method = line.substr(0, first);

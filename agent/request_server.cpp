@@ -45,18 +45,19 @@ void RequestServer::accept_waiting() {
     UniqueFd fd(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!fd.valid()) {
       if (would_block() || errno == ECONNABORTED) return;
+      if (drop_idle()) continue;
       callbacks_.on_turned_away();
       arrivals_->watch(false, false);  // no descriptors left: the next sweep tries again
       return;
     }
-    if (clients_.size() >= limits_.clients) {
+    if (clients_.size() >= limits_.clients && !drop_idle()) {
       callbacks_.on_turned_away();
       continue;
     }
     const ClientId id{++last_id_};
     Client& client = clients_[id];
     client.fd = std::move(fd);
-    client.connected = boot_now();
+    client.since = boot_now();
     receive(id, client, kLooksAtArrival);
   }
 }
@@ -69,12 +70,15 @@ void RequestServer::receive(ClientId id, Client& client, int looks) {
   } while (n < 0 && would_block() && --looks > 0);
   if (n < 0 && would_block()) return watch(id, client, true, false);
   if (n <= 0) return drop(id);
+  if (client.state == Client::State::kIdle) client.since = boot_now();
+  client.state = Client::State::kAsking;
   client.input.append(buffer.data(), static_cast<std::size_t>(n));
-  client.has_more = !callbacks_.whole(client.input);
-  if (client.has_more && client.input.size() < limits_.request_bytes) return watch(id, client, true, false);
+  const std::size_t request = callbacks_.request_in(client.input);
+  if (request == 0 && client.input.size() < limits_.request_bytes) return watch(id, client, true, false);
+  client.has_more = request != client.input.size();
   client.state = Client::State::kAnswering;
-  client.poller.reset();
-  const std::string input = std::move(client.input);  // the answer may come, and the client go, before this returns
+  const std::string input =
+      std::exchange(client.input, {});  // the answer may come, and the client go, before this returns
   callbacks_.on_request(id, input);
 }
 
@@ -90,12 +94,19 @@ void RequestServer::send_rest(ClientId id, Client& client) {
       ::send(client.fd.get(), client.output.data() + client.sent, client.output.size() - client.sent, MSG_NOSIGNAL);
   if (n < 0 && !would_block()) return drop(id);
   if (n > 0) client.sent += static_cast<std::size_t>(n);
-  if (client.sent == client.output.size()) return close_behind_answer(id, client);
+  if (client.sent == client.output.size()) return go_on_behind_answer(id, client);
   watch(id, client, false, true);
 }
 
-// Closing with input unread would reset the connection, and the answer to a request that was too long be lost.
-void RequestServer::close_behind_answer(ClientId id, Client& client) {
+void RequestServer::go_on_behind_answer(ClientId id, Client& client) {
+  if (!client.has_more && clients_.size() <= limits_.kept) {
+    client.state = Client::State::kIdle;
+    client.since = boot_now();
+    client.output.clear();
+    client.sent = 0;
+    return watch(id, client, true, false);
+  }
+  // Closing with input unread would reset the connection, and the answer to a request that was too long be lost.
   if (!client.has_more || ::shutdown(client.fd.get(), SHUT_WR) != 0) return drop(id);
   client.state = Client::State::kDraining;
   watch(id, client, true, false);
@@ -124,8 +135,9 @@ void RequestServer::watch(ClientId id, Client& client, bool readable, bool writa
       if (found == clients_.end()) return;
       Client& ready = found->second;
       switch (ready.state) {
+        case Client::State::kIdle:
         case Client::State::kAsking: return receive(id, ready, 1);
-        case Client::State::kAnswering: return send_rest(id, ready);
+        case Client::State::kAnswering: return ready.output.empty() ? drop(id) : send_rest(id, ready);
         case Client::State::kDraining: return drain(id, ready);
       }
     });
@@ -137,14 +149,19 @@ void RequestServer::drop(ClientId id) {
   clients_.erase(id);
 }
 
+bool RequestServer::drop_idle() {
+  return std::erase_if(clients_, [](const auto& entry) { return entry.second.state == Client::State::kIdle; }) > 0;
+}
+
 void RequestServer::sweep() {
   arrivals_->watch(true, false);
-  std::vector<ClientId> slow;
+  std::vector<ClientId> dropped;
   const BootTime now = boot_now();
   for (const auto& [id, client] : clients_) {
-    if (now.since(client.connected) > limits_.patience) slow.push_back(id);
+    const bool welcome = client.state == Client::State::kIdle && clients_.size() - dropped.size() <= limits_.kept;
+    if (!welcome && now.since(client.since) > limits_.patience) dropped.push_back(id);
   }
-  for (const ClientId id : slow) drop(id);
+  for (const ClientId id : dropped) drop(id);
 }
 
 }  // namespace bifrost::agent

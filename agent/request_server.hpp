@@ -1,8 +1,9 @@
-// request_server.hpp - the clients of a listening stream socket: each has one request, gets one answer, and is closed.
+// request_server.hpp - the clients of a listening stream socket: a request, its answer, and perhaps another request.
 //
 // A client that is slow, silent or rude costs a bounded buffer and is dropped after a while; it never holds up the
 // loop. What a request is and what it means are the owner's business. Belongs to the loop's thread.
-// Cost: when the request comes with the connection, five system calls and no turn of the loop of its own.
+// Cost: a request and its answer are two system calls; three more when the request comes with the connection, and no
+// turn of the loop of its own.
 #pragma once
 
 #include <sys/socket.h>
@@ -32,12 +33,14 @@ class RequestServer {
 
   struct Limits {
     std::size_t clients;            // connected at the same time
+    std::size_t kept;               // of these, as long as they ask nothing and nobody needs their place
     std::size_t request_bytes;      // without a whole request
-    std::chrono::seconds patience;  // from connected to gone
+    std::chrono::seconds patience;  // from the first byte of a request to gone
   };
   struct Callbacks {
-    bool (*whole)(std::string_view input);  // whether `input` holds a request
-    // Once per client: `input` is whole, or has Limits::request_bytes and still is not. Owed: one answer().
+    std::size_t (*request_in)(std::string_view input);  // bytes of the request that `input` begins with; 0: not whole
+    // `input` begins with a request, or has Limits::request_bytes and still does not. Owed: one answer(). A client that
+    // does not wait for it is closed.
     std::function<void(ClientId, std::string_view input)> on_request;
     std::function<void()> on_turned_away;  // too many clients, or no descriptors left
   };
@@ -56,22 +59,23 @@ class RequestServer {
  private:
   struct Client {
     UniqueFd fd;
-    BootTime connected;
-    enum class State { kAsking, kAnswering, kDraining } state = State::kAsking;
+    enum class State { kIdle, kAsking, kAnswering, kDraining } state = State::kIdle;
+    BootTime since;  // idle, or with a request
     std::string input;
-    bool has_more = false;  // its request was cut off: more of it is on the way
+    bool has_more = false;  // it has sent, or is sending, more than one request
     std::string output;
     std::size_t sent = 0;
-    std::unique_ptr<Poller> poller;  // while there is something to wait for; declared after fd: it must go first
+    std::unique_ptr<Poller> poller;  // once there is something to wait for; declared after fd: it must go first
   };
 
   void accept_waiting();
   void receive(ClientId id, Client& client, int looks);
   void send_rest(ClientId id, Client& client);
-  void close_behind_answer(ClientId id, Client& client);
+  void go_on_behind_answer(ClientId id, Client& client);
   void drain(ClientId id, Client& client);
   void watch(ClientId id, Client& client, bool readable, bool writable);
   void drop(ClientId id);
+  bool drop_idle();  // for those that ask something; whether there was anybody
   void sweep();
 
   uv_loop_t* loop_;

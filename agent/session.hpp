@@ -25,7 +25,7 @@
 #include "agent/refresh_queue.hpp"
 #include "agent/reread.hpp"
 #include "agent/server_watch.hpp"
-#include "common/control/control_client.hpp"
+#include "common/control/control_protocol.hpp"
 #include "common/writer/segment_writer.hpp"
 
 namespace bifrost::agent {

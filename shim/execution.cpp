@@ -1,7 +1,6 @@
 #include "shim/execution.hpp"
 
 #include "common/base/mutation.hpp"
-#include "common/control/control_client.hpp"
 
 namespace bifrost {
 namespace {
@@ -55,7 +54,7 @@ void use_fenced_mirror(View& view, const Deadline& deadline, const Sources& from
     return;
   }
   Result<FenceAnswer> fence = Error{};
-  from.around_wait([&] { fence = ask_fence(from.mirror.dir(), deadline); });
+  from.around_wait([&] { fence = from.agent.fence(deadline); });
   std::shared_ptr<const Segment> segment = from.mirror.newest_segment();  // the agent may have grown it meanwhile
   // The order matters: first what the segment is in sync with, then the snapshot that holds it.
   const bool synced = (fence && segment->synced_through() >= start) || mutated("no-fence-check");
@@ -65,6 +64,7 @@ void use_fenced_mirror(View& view, const Deadline& deadline, const Sources& from
     view.authority = Authority::kMirror;
   } else {
     view.why_not_mirror = fence ? "the agent that answers does not write this segment" : fence.error().message;
+    if (fence) from.agent.close();
   }
 }
 
@@ -97,7 +97,7 @@ std::shared_ptr<const View> view_outside_executions(const Sources& from) {
 
 Result<Generation> fenced_generation(const Deadline& deadline, const Sources& from) {
   Result<FenceAnswer> fence = Error{};
-  from.around_wait([&] { fence = ask_fence(from.mirror.dir(), deadline); });
+  from.around_wait([&] { fence = from.agent.fence(deadline); });
   from.counters.add(fence ? ShimCounter::kFences : ShimCounter::kFenceFailures);
   if (!fence) return fence.error();
   return fence->generation;

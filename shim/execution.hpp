@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 
+#include "common/control/agent_connection.hpp"
 #include "shim/around_wait.hpp"
 #include "shim/mirror_view.hpp"
 #include "shim/redis_fallback.hpp"
@@ -21,6 +22,7 @@ struct ExecutionRequest {
 // Where to ask.
 struct Sources {
   MirrorView& mirror;
+  AgentConnection& agent;
   RedisFallback& redis;
   const AroundWait& around_wait;
   ShimCounters& counters;
@@ -34,7 +36,8 @@ std::shared_ptr<const View> view_for_execution(const ExecutionRequest& request, 
 // Redis last told this process; else Redis. Never waits.
 std::shared_ptr<const View> view_outside_executions(const Sources& sources);
 
-// The generation that holds every write acknowledged before the call. Errors: kTimeout and those of ask_fence().
+// The generation that holds every write acknowledged before the call. Errors: kTimeout and those of
+// AgentConnection::ask().
 Result<Generation> fenced_generation(const Deadline& deadline, const Sources& sources);
 
 }  // namespace bifrost

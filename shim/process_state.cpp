@@ -48,6 +48,7 @@ ProcessState::ProcessState(const Settings& settings, std::string workspace, Trus
       around_wait_(std::move(around_wait)),
       telemetry_(settings.get(Setting::kSegmentDir), settings.get(Setting::kTelemetry) != "off"),
       mirror_(settings.get(Setting::kSegmentDir), trust, counters_),
+      agent_(settings.get(Setting::kSegmentDir)),
       redis_(settings.get(Setting::kRedisUrl), around_wait_, counters_),
       loaded_(std::move(loaded)) {}
 

@@ -84,7 +84,7 @@ class ProcessState {
   ProcessState(const Settings& settings, std::string workspace, Trust trust, AroundWait around_wait,
                std::shared_ptr<LoadedModules> loaded);
 
-  Sources sources() { return {mirror_, redis_, around_wait_, counters_}; }
+  Sources sources() { return {mirror_, agent_, redis_, around_wait_, counters_}; }
   Resolver resolver() { return {mirror_, redis_, counters_, serves_stale()}; }
   // After `lost` turned out to be no longer whole.
   void replace_pin(const std::shared_ptr<const View>& lost);
@@ -102,6 +102,7 @@ class ProcessState {
   ShimCounters counters_;
   Telemetry telemetry_;
   MirrorView mirror_;
+  AgentConnection agent_;
   RedisFallback redis_;
   const std::shared_ptr<LoadedModules> loaded_;
   std::atomic<bool> stale_execution_{false};

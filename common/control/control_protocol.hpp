@@ -1,17 +1,29 @@
 // control_protocol.hpp - the language of the agent's control socket.
 //
-// A stream socket; one request and its answer per connection, one line each, ASCII:
+// A stream socket; requests and answers are lines of ASCII, and the next request waits for the answer to the last one:
 //     fence                 -> ok generation=812 synced_through_ns=5123456789
 //     sync                  -> ok                       (accepted: a full synchronisation has been started)
 //     sync prune            -> ok                       (and what Redis does not have is dropped afterwards)
 //     ping                  -> ok pid=4711
 //     anything else         -> error <one sentence>
 // `fence` is answered once the segment holds every write that Redis acknowledged before the request arrived, or with
-// an error when the agent cannot know. The agent closes the connection behind its answer.
+// an error when the agent cannot know. The agent may close a connection behind an answer, or while nothing was asked.
 #pragma once
 
 #include <cstddef>
 #include <string_view>
+
+#include "common/base/clock.hpp"
+#include "common/layout/segment_layout.hpp"
+
+namespace bifrost {
+
+struct FenceAnswer {
+  Generation generation;    // a generation that holds every write acknowledged before the request
+  BootTime synced_through;  // not earlier than the request
+};
+
+}  // namespace bifrost
 
 namespace bifrost::control {
 

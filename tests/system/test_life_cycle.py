@@ -199,12 +199,27 @@ def test_slow_silent_and_hostile_clients_of_the_control_socket_harm_nobody(live)
         client.close()
 
 
+def control_clients(node, count, said):
+    clients = [socket.socket(socket.AF_UNIX) for _ in range(count)]
+    for client in clients:
+        client.connect(str(node.segment_dir / "control.sock"))
+        client.sendall(said)
+    return clients
+
+
+def test_clients_that_ask_nothing_make_way_for_fences(live):
+    resource.prlimit(live.agent.process.pid, resource.RLIMIT_NOFILE, (48, 48))
+    clients = control_clients(live, 100, b"")
+    live.publish("shared/halopsa.py", "VERSION = 2\n")
+    assert live.run(IMPORT + "; answer = [answer, execution.source]") == [2, "shm"]
+    assert counters(live)["control_refused_total"] == 0
+    for client in clients:
+        client.close()
+
+
 def test_clients_that_use_up_the_descriptors_of_the_agent_are_turned_away_and_fences_are_answered_after_them(live):
     resource.prlimit(live.agent.process.pid, resource.RLIMIT_NOFILE, (48, 48))
-    path = str(live.segment_dir / "control.sock")
-    clients = [socket.socket(socket.AF_UNIX) for _ in range(100)]
-    for client in clients:
-        client.connect(path)
+    clients = control_clients(live, 100, b"fen")
     eventually(lambda: counters(live)["control_refused_total"] > 0, "the agent runs out of descriptors")
     live.publish("shared/halopsa.py", "VERSION = 2\n")
     for client in clients:
@@ -212,11 +227,18 @@ def test_clients_that_use_up_the_descriptors_of_the_agent_are_turned_away_and_fe
     eventually(lambda: live.run(IMPORT + "; answer = [answer, execution.source]") == [2, "shm"], "fences are back")
 
 
-def test_the_agent_closes_the_connection_behind_its_answer(live):
+def test_a_connection_takes_one_request_after_another_and_ends_where_a_client_does_not_wait(live):
+    pong = f"ok pid={live.agent.process.pid}\n".encode()
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(20)
         client.connect(str(live.segment_dir / "control.sock"))
         for part in [b"pi", b"ng", b"\n"]:
             client.sendall(part)
+        assert client.recv(100) == pong
+        client.sendall(b"ping\n")
+        assert client.recv(100) == pong
+        client.sendall(b"nonsense\n")
+        assert client.recv(100).startswith(b"error unknown request")
+        client.sendall(b"ping\nping\n")
         said = b"".join(iter(lambda: client.recv(100), b""))
-    assert said == f"ok pid={live.agent.process.pid}\n".encode()
+    assert said == pong

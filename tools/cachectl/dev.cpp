@@ -14,7 +14,8 @@
 #include <vector>
 
 #include "common/base/unique_fd.hpp"
-#include "common/control/control_client.hpp"
+#include "common/control/agent_connection.hpp"
+#include "common/redis/module_value.hpp"
 #include "common/redis/redis_client.hpp"
 #include "tools/cachectl/child_process.hpp"
 #include "tools/cachectl/interruption.hpp"
@@ -156,10 +157,11 @@ class DevCommand final : public Command {
 
   // The agent may still be starting.
   static Result<FenceAnswer> fenced(const std::string& segment_dir, ChildProcess& agent) {
+    AgentConnection connection(segment_dir);
     const Deadline deadline(kStartTime);
     int status = 0;
     while (true) {
-      auto fence = ask_fence(segment_dir, Deadline(kFenceTime));
+      auto fence = connection.fence(Deadline(kFenceTime));
       if (fence || deadline.passed() || interrupted()) return fence;
       if (agent.ended(status)) return Error{ErrorCode::kIo, fmt::format("bifrost-agent ended with status {}", status)};
       ::poll(nullptr, 0, 10);
@@ -168,6 +170,7 @@ class DevCommand final : public Command {
 
   Status watch(Context& context, ModulePush& push, const std::string& segment_dir, ChildProcess& redis_server,
                ChildProcess& agent) {
+    AgentConnection connection(segment_dir);
     int status = 0;
     while (!interrupted()) {
       if (redis_server.ended(status)) return Error{ErrorCode::kIo, "redis-server has ended"};
@@ -176,7 +179,7 @@ class DevCommand final : public Command {
       changes_.clear();
       if (const Status s = follow(context, push); !s) return s;
       if (changes_.empty()) continue;
-      const auto fence = ask_fence(segment_dir, Deadline(kFenceTime));
+      const auto fence = connection.fence(Deadline(kFenceTime));
       if (!fence) return fence.error();
       for (const std::string& change : changes_) {
         context.out.print("generation {:<4} {}\n", fence->generation.value, printable(change));

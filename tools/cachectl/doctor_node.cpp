@@ -9,7 +9,7 @@
 #include <cstring>
 
 #include "common/base/segment_dir.hpp"
-#include "common/control/control_client.hpp"
+#include "common/control/agent_connection.hpp"
 #include "common/control/control_protocol.hpp"
 #include "tools/cachectl/doctor.hpp"
 #include "tools/cachectl/health.hpp"
@@ -98,7 +98,7 @@ void examine_mirror(Context& context, Diagnoses& out) {
                      "restart the agent after an upgrade: systemctl restart bifrost-agent"});
     }
   }
-  const auto pong = ask_agent(context.segment_dir(), control::kPing, Deadline(kAnswerTime));
+  const auto pong = AgentConnection(context.segment_dir()).ask(control::kPing, Deadline(kAnswerTime));
   if (pong) {
     out.push_back({Grade::kGood, "agent", "answers on its control socket", ""});
     return;

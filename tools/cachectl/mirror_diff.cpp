@@ -6,7 +6,7 @@
 #include <set>
 #include <utility>
 
-#include "common/control/control_client.hpp"
+#include "common/control/agent_connection.hpp"
 #include "common/redis/contract.hpp"
 #include "tools/cachectl/progress_bar.hpp"
 #include "tools/cachectl/segment_access.hpp"
@@ -130,9 +130,10 @@ Status MirrorDiff::run() {
   for (const ModuleEntry& entry : mirrored->entries) paths.insert(entry.path);
   auto found = compare({paths.begin(), paths.end()}, true);
   if (!found) return found.error();
+  AgentConnection agent(context_.segment_dir());
   for (int look = 0; look < kSecondLooks && !found->empty(); ++look) {
     // Without an agent the mirror stands still, and the second look sees what the first one saw.
-    static_cast<void>(ask_fence(context_.segment_dir(), Deadline(kFenceTime)));
+    static_cast<void>(agent.fence(Deadline(kFenceTime)));
     std::vector<std::string> again;
     for (const Difference& d : *found) again.push_back(d.path);
     found = compare(again, false);

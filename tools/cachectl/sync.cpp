@@ -7,7 +7,7 @@
 #include <string>
 
 #include "common/base/segment_dir.hpp"
-#include "common/control/control_client.hpp"
+#include "common/control/agent_connection.hpp"
 #include "common/control/control_protocol.hpp"
 #include "tools/cachectl/agent_errors.hpp"
 #include "tools/cachectl/confirmation.hpp"
@@ -37,8 +37,8 @@ class SyncCommand final : public Command {
       say("nothing was asked of the agent");
       return ExitCode::kError;
     }
-    const auto answer =
-        ask_agent(context.segment_dir(), prune_ ? control::kSyncPrune : control::kSync, Deadline(kAnswerTime));
+    AgentConnection agent(context.segment_dir());
+    const auto answer = agent.ask(prune_ ? control::kSyncPrune : control::kSync, Deadline(kAnswerTime));
     if (!answer) {
       const ExitCode code = fail_without_agent(answer.error());
       return answer.error().code == ErrorCode::kRefused && !runs_as_agent(context.segment_dir())

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "common/control/control_client.hpp"
+#include "common/control/agent_connection.hpp"
 #include "tools/cachectl/agent_errors.hpp"
 #include "tools/cachectl/health.hpp"
 #include "tools/cachectl/segment_access.hpp"
@@ -55,7 +55,7 @@ class WaitCommand final : public Command {
 
  private:
   static Result<Generation> fence(Context& context, const Deadline& deadline) {
-    const auto answer = ask_fence(context.segment_dir(), deadline);
+    const auto answer = AgentConnection(context.segment_dir()).fence(deadline);
     if (!answer) return answer.error();
     return answer->generation;
   }
