@@ -29,13 +29,18 @@ bool leads_into_workspace(const ProcessState& state, const py::object& path) {
   return false;
 }
 
+bool is_from_another_loader(const py::dict& globals) {
+  if (!globals.contains("__loader__")) return false;
+  const py::object loader = globals["__loader__"];
+  return !loader.is_none() && !py::isinstance<VirtualModuleLoader>(loader);
+}
+
 bool is_still_ours(const ProcessState& state, const std::string& name, const LoadedModule& module) {
   const py::object entry = entry_of(name);
   if (!entry) return false;
   const py::dict globals = globals_of(entry);
-  if (!module.is_namespace()) {
-    return globals.contains("__loader__") && py::isinstance<VirtualModuleLoader>(globals["__loader__"]);
-  }
+  // A module may have put anything in its own place: an object, or a module that nobody loaded.
+  if (!module.is_namespace()) return !is_from_another_loader(globals);
   // PathFinder may have taken a package on disk instead of the portion that was offered.
   return globals.contains("__path__") && leads_into_workspace(state, globals["__path__"]);
 }

@@ -59,6 +59,7 @@ py::object ModuleSearch::find(const py::object& fullname, std::span<const std::s
     if (called.found()) return spec_of(fullname, std::move(called), form);
   }
   absence.fullname = utf8_of(fullname).value_or(name);
+  absence.directories.assign(directories.begin(), directories.end());
   absence.at = boot_now();
   absence.answer = std::move(resolution);
   return py::none();

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "shim/process_state.hpp"
 
@@ -26,6 +27,7 @@ enum class NamespaceForm {
 // Why the last name that this thread asked for was not found.
 struct Absence {
   std::string fullname;
+  std::vector<std::string> directories;  // where it was looked for
   BootTime at;
   Resolution answer;
   std::string callable_error;  // when the host's callable raised

@@ -1,5 +1,6 @@
 #include "shim/path_entry.hpp"
 
+#include <algorithm>
 #include <map>
 
 #include "shim/importlib_objects.hpp"
@@ -17,21 +18,26 @@ std::vector<std::string> WorkspacePathEntryFinder::directories() const {
   return search_->state()->scope().roots();
 }
 
-bool WorkspacePathEntryFinder::answered_a_moment_ago(const py::object& fullname) const {
+bool WorkspacePathEntryFinder::answered_a_moment_ago(const py::object& fullname,
+                                                     const std::vector<std::string>& places) const {
   const Absence& absence = ModuleSearch::last_absence();
   const bool asking_is_cheap = absence.answer.authority == Authority::kMirror && !search_->has_fallback();
-  return !asking_is_cheap && utf8_of(fullname) == absence.fullname && boot_now() < absence.at + kSameImport;
+  if (asking_is_cheap || utf8_of(fullname) != absence.fullname || boot_now() >= absence.at + kSameImport) return false;
+  return std::all_of(places.begin(), places.end(), [&](const std::string& place) {
+    return std::find(absence.directories.begin(), absence.directories.end(), place) != absence.directories.end();
+  });
 }
 
 py::object WorkspacePathEntryFinder::find_spec(const py::object& fullname, const py::object&) const {
   const auto name = utf8_of(fullname);
-  if (!name || answered_a_moment_ago(fullname)) return py::none();
+  if (!name) return py::none();
   const auto dot = name->rfind('.');
   const bool top_level = directory_.empty();
   // At the root the order of sys.meta_path decides between workspace, standard library and installed packages; here,
   // where PathFinder asks, only namespace portions may be offered in their stead.
   if (top_level && ImportlibObjects::get().reserved_names.contains(fullname)) return py::none();
   const std::vector<std::string> places = directories();
+  if (answered_a_moment_ago(fullname, places)) return py::none();
   const py::object spec = search_->find(fullname, places, dot == std::string_view::npos ? *name : name->substr(dot + 1),
                                         NamespaceForm::kPortions);
   if (top_level && !spec.is_none() && search_->state()->installed_first() && !spec.attr("loader").is_none()) {

@@ -33,7 +33,7 @@ class WorkspacePathEntryFinder {
  private:
   std::vector<std::string> directories() const;
   // PathFinder has just been told by the meta path finder that this name is not ours.
-  bool answered_a_moment_ago(const py::object& fullname) const;
+  bool answered_a_moment_ago(const py::object& fullname, const std::vector<std::string>& places) const;
 
   const std::shared_ptr<const ModuleSearch> search_;
   const std::string directory_;

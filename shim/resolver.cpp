@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/redis/contract.hpp"
+#include "common/redis/module_value.hpp"
 
 namespace bifrost {
 namespace {
@@ -57,7 +58,7 @@ Resolution Resolver::resolve(const View& view, std::span<const std::string> dire
   for (const std::string& directory : directories) {
     const std::string node = join_node(directory, name);
     if (!view.scope.admits(node)) continue;
-    Resolution here = resolve_node(view, node);
+    Resolution here = answer_to(view, {Wanted::Kind::kNode, node});
     if (here.kind == Kind::kSnapshotLost) return here;
     if (found.kind == Kind::kNamespace) {
       if (here.kind == Kind::kNamespace) found.portions.push_back(node);
@@ -70,10 +71,19 @@ Resolution Resolver::resolve(const View& view, std::span<const std::string> dire
   return found;
 }
 
-Resolution Resolver::resolve_node(const View& view, const std::string& node) const {
-  if (view.authority == Authority::kRedis) return ask_redis(view, node);
-  MirrorAnswer mirror = look_in_mirror(view, node);
-  if (mirror.gap != Gap::kNone) return fill_gap(view, node, mirror);
+Resolution Resolver::read_path(const View& view, const std::string& path) const {
+  if (!view.scope.admits(path)) return answer(Kind::kNotFound);
+  return answer_to(view, {Wanted::Kind::kFile, path});
+}
+
+std::vector<std::string> Resolver::Wanted::paths() const {
+  return kind == Kind::kNode ? candidate_paths(name) : std::vector<std::string>{name};
+}
+
+Resolution Resolver::answer_to(const View& view, const Wanted& wanted) const {
+  if (view.authority == Authority::kRedis) return ask_redis(view, wanted);
+  MirrorAnswer mirror = look_in_mirror(view, wanted);
+  if (mirror.gap != Gap::kNone) return fill_gap(view, wanted, mirror);
   if (view.authority == Authority::kMirror) {
     counters_.add(ShimCounter::kMirrorAnswers);
     return std::move(mirror.resolution);
@@ -81,22 +91,17 @@ Resolution Resolver::resolve_node(const View& view, const std::string& node) con
   return last_known_good(view, std::move(mirror), unreachable(view.why_not_redis));
 }
 
-Resolver::MirrorAnswer Resolver::look_in_mirror(const View& view, const std::string& node) const {
+Resolver::MirrorAnswer Resolver::look_in_mirror(const View& view, const Wanted& wanted) const {
   if (view.segment == nullptr) return {{}, Gap::kNoSegment, view.why_not_mirror};
+  return wanted.kind == Wanted::Kind::kNode ? look_for_node(view, wanted.name) : look_for_file(view, wanted.name);
+}
+
+Resolver::MirrorAnswer Resolver::look_for_node(const View& view, const std::string& node) const {
   const FoundNode found = view.snapshot.find_node(node);
-  switch (found.status) {
-    case Lookup::kSnapshotLost: return {answer(Kind::kSnapshotLost), Gap::kNone, {}};
-    case Lookup::kDamaged:
-      counters_.add(ShimCounter::kDamaged);
-      return {{}, Gap::kDamaged, "its record in the mirror is damaged"};
-    case Lookup::kNotMirrored:
-      counters_.add(ShimCounter::kNotMirrored);
-      return {{}, Gap::kNotMirrored, "its name is longer than the mirror takes"};
-    case Lookup::kMiss:
-      if (view.complete || view.authority == Authority::kStale) return {};
-      return {{}, Gap::kIncomplete, "the mirror is not complete yet"};
-    case Lookup::kHit: break;
-  }
+  // Of a name that just fits, the package would not: it may be in Redis all the same.
+  const bool package_fits = node.size() + kInitSuffix.size() <= layout::kMaxKeyBytes;
+  if (found.status == Lookup::kMiss && !package_fits) return no_record(view, Lookup::kNotMirrored);
+  if (found.status != Lookup::kHit) return no_record(view, found.status);
   switch (found.node.shape.kind) {
     case layout::RecordKind::kNamespace: return {namespace_at(node), Gap::kNone, {}};
     case layout::RecordKind::kPackage: {
@@ -111,15 +116,37 @@ Resolver::MirrorAnswer Resolver::look_in_mirror(const View& view, const std::str
   }
 }
 
+Resolver::MirrorAnswer Resolver::look_for_file(const View& view, const std::string& path) const {
+  const Found found = view.snapshot.find_file(path);
+  return found.status == Lookup::kHit ? read_record(view, found.record, path) : no_record(view, found.status);
+}
+
+Resolver::MirrorAnswer Resolver::no_record(const View& view, Lookup status) const {
+  switch (status) {
+    case Lookup::kSnapshotLost: return {answer(Kind::kSnapshotLost), Gap::kNone, {}};
+    case Lookup::kDamaged:
+      counters_.add(ShimCounter::kDamaged);
+      return {{}, Gap::kDamaged, "its record in the mirror is damaged"};
+    case Lookup::kNotMirrored:
+      counters_.add(ShimCounter::kNotMirrored);
+      return {{}, Gap::kNotMirrored, "its name is longer than the mirror takes"};
+    default: break;
+  }
+  if (view.complete || view.authority == Authority::kStale) return {};
+  return {{}, Gap::kIncomplete, "the mirror is not complete yet"};
+}
+
 Resolver::MirrorAnswer Resolver::read_record(const View& view, const RecordRef& file, std::string path) const {
   const bool mirrored = file.shape.kind != layout::RecordKind::kNotMirrored;
   std::string body;
   // The content of a source is verified when somebody reads it.
   switch (mirrored ? view.snapshot.verify_head(file, body) : view.snapshot.verify(file, body)) {
     case Lookup::kHit: break;
-    case Lookup::kSnapshotLost: return {answer(Kind::kSnapshotLost), Gap::kNone, {}};
-    default: counters_.add(ShimCounter::kDamaged); return {{}, Gap::kDamaged, "its record in the mirror is damaged"};
+    case Lookup::kSnapshotLost: return no_record(view, Lookup::kSnapshotLost);
+    default: return no_record(view, Lookup::kDamaged);
   }
+  // A node's link may be damaged and lead to another file, which is whole.
+  if (Snapshot::key_in(file, body) != path) return no_record(view, Lookup::kDamaged);
   if (!mirrored) {
     counters_.add(ShimCounter::kNotMirrored);
     return {{}, Gap::kNotMirrored, "it is not mirrored: " + std::string(Snapshot::content_in(file, body))};
@@ -134,8 +161,8 @@ Resolver::MirrorAnswer Resolver::read_record(const View& view, const RecordRef& 
   return read;
 }
 
-Resolution Resolver::fill_gap(const View& view, const std::string& node, const MirrorAnswer& mirror) const {
-  auto file = redis_.first_of(candidate_paths(node));
+Resolution Resolver::fill_gap(const View& view, const Wanted& wanted, const MirrorAnswer& mirror) const {
+  auto file = redis_.first_of(wanted.paths());
   if (!file) {
     const std::string why = unreachable(file.error().message);
     if (mirror.gap == Gap::kIncomplete || mirror.gap == Gap::kNoSegment) {
@@ -143,30 +170,31 @@ Resolution Resolver::fill_gap(const View& view, const std::string& node, const M
     }
     return answer(Kind::kRefused, mirror.reason + "; " + why);
   }
-  if (file->kind != FileInRedis::Kind::kAbsent) return from_file(std::move(*file), node);
+  if (file->kind != FileInRedis::Kind::kAbsent) return from_file(std::move(*file), wanted);
   // A gap hides what a directory is, but not that the key is gone.
+  if (!wanted.may_be_directory()) return answer(Kind::kNotFound);
   auto index = redis_.index(index_age(view));
-  if (index && (*index)->has_directory(node)) return namespace_at(node);
+  if (index && (*index)->has_directory(wanted.name)) return namespace_at(wanted.name);
   return answer(Kind::kNotFound);
 }
 
-Resolution Resolver::ask_redis(const View& view, const std::string& node) const {
+Resolution Resolver::ask_redis(const View& view, const Wanted& wanted) const {
   bool index_existed = false;
   for (int look = 0;; ++look) {
-    auto file = redis_.first_of(candidate_paths(node));
-    if (!file) return last_known_good(view, look_in_mirror(view, node), unreachable(file.error().message));
-    if (file->kind != FileInRedis::Kind::kAbsent) return from_file(std::move(*file), node);
-    if (view.segment == nullptr) return absent_everywhere(view, node);
+    auto file = redis_.first_of(wanted.paths());
+    if (!file) return last_known_good(view, look_in_mirror(view, wanted), unreachable(file.error().message));
+    if (file->kind != FileInRedis::Kind::kAbsent) return from_file(std::move(*file), wanted);
+    if (view.segment == nullptr) return absent_everywhere(view, wanted);
     // An index that goes between two looks went with its last member.
     file->index_exists = index_existed |= file->index_exists;
     // The mirror after Redis, and at its newest: what Redis had until now may have reached it meanwhile.
     const View newest = mirror_.at_newest(view);
-    MirrorAnswer mirror = look_in_mirror(newest, node);
+    MirrorAnswer mirror = look_in_mirror(newest, wanted);
     // A module that is there for the mirror and not for Redis has expired, is half deleted, or was written after Redis
     // had answered. If the mirror has not seen it go, another look tells in nearly every case; the one or two round
     // trips are paid by modules that have just gone.
     const bool undecided = holds_module(mirror) && !mirror.retained;
-    if (!undecided || look == kSecondLooks) return absent_in_redis(newest, node, *file, std::move(mirror));
+    if (!undecided || look == kSecondLooks) return absent_in_redis(newest, wanted, *file, std::move(mirror));
   }
 }
 
@@ -175,11 +203,11 @@ bool Resolver::holds_module(const MirrorAnswer& mirror) {
   return mirror.gap == Gap::kNone && (kind == Kind::kModule || kind == Kind::kPackage);
 }
 
-Resolution Resolver::absent_in_redis(const View& view, const std::string& node, const FileInRedis& absent,
+Resolution Resolver::absent_in_redis(const View& view, const Wanted& wanted, const FileInRedis& absent,
                                      MirrorAnswer mirror) const {
   if (mirror.resolution.kind == Kind::kSnapshotLost) return std::move(mirror.resolution);
   if (!holds_module(mirror) || was_deleted(absent, *view.segment, mirror.index_lost)) {
-    return absent_everywhere(view, node);
+    return absent_everywhere(view, wanted);
   }
   if (!vouches_for(view, mirror.resolution.path)) {
     return last_known_good(view, std::move(mirror), "Redis no longer has it, though nobody deleted it");
@@ -188,10 +216,11 @@ Resolution Resolver::absent_in_redis(const View& view, const std::string& node, 
   return std::move(mirror.resolution);
 }
 
-Resolution Resolver::absent_everywhere(const View& view, const std::string& node) const {
+Resolution Resolver::absent_everywhere(const View& view, const Wanted& wanted) const {
+  if (!wanted.may_be_directory()) return answer(Kind::kNotFound);
   auto index = redis_.index(index_age(view));
   if (!index) return answer(Kind::kUnknown, index.error().message);
-  return (*index)->has_directory(node) ? namespace_at(node) : answer(Kind::kNotFound);
+  return (*index)->has_directory(wanted.name) ? namespace_at(wanted.name) : answer(Kind::kNotFound);
 }
 
 bool Resolver::vouches_for(const View& view, const std::string& path) const {
@@ -214,41 +243,17 @@ Resolution Resolver::last_known_good(const View& view, MirrorAnswer mirror, cons
   return std::move(mirror.resolution);
 }
 
-Resolution Resolver::from_file(FileInRedis file, const std::string& node) const {
+Resolution Resolver::from_file(FileInRedis file, const Wanted& wanted) {
   if (file.kind == FileInRedis::Kind::kBadValue) {
     return answer(Kind::kRefused, "the value of " + contract::key_of(file.path) + " cannot be used: " + file.reason);
   }
   Resolution r;
-  const bool package = file.path.size() == node.size() + kInitSuffix.size();
+  const bool package = wanted.may_be_directory() && file.path.size() == wanted.name.size() + kInitSuffix.size();
   r.kind = package ? Kind::kPackage : Kind::kModule;
-  if (package) r.portions = {node};
+  if (package) r.portions = {wanted.name};
   r.path = std::move(file.path);
   r.source = ModuleSource(std::move(file.content), std::move(file.hash), SourceOrigin::kRedis);
   return r;
-}
-
-Resolution Resolver::read_path(const View& view, const std::string& path) const {
-  if (!view.scope.admits(path)) return answer(Kind::kNotFound);
-  MirrorAnswer mirror{answer(Kind::kNotFound), Gap::kNoSegment, view.why_not_mirror};
-  if (view.segment != nullptr) {
-    const Found found = view.snapshot.find_file(path);
-    switch (found.status) {
-      case Lookup::kSnapshotLost: return answer(Kind::kSnapshotLost);
-      case Lookup::kHit: mirror = read_record(view, found.record, path); break;
-      case Lookup::kMiss: mirror.gap = view.complete ? Gap::kNone : Gap::kIncomplete; break;
-      default: mirror.gap = Gap::kNotMirrored;
-    }
-  }
-  if (mirror.gap == Gap::kNone && view.authority != Authority::kRedis) return std::move(mirror.resolution);
-  auto file = redis_.first_of({path});
-  if (file && file->kind == FileInRedis::Kind::kAbsent) return answer(Kind::kNotFound);
-  if (file) {
-    Resolution r = from_file(std::move(*file), {});
-    if (r.found()) r.kind = Kind::kModule;
-    return r;
-  }
-  if (mirror.gap == Gap::kNone && mirror.resolution.found() && serve_stale_) return std::move(mirror.resolution);
-  return answer(Kind::kUnknown, unreachable(file.error().message));
 }
 
 Resolution Resolver::read_again(const Segment* newest, const std::string& path) const {
@@ -268,21 +273,21 @@ Resolution Resolver::read_again(const Segment* newest, const std::string& path) 
   auto file = redis_.first_of({path});
   if (!file) return answer(Kind::kUnknown, unreachable(file.error().message));
   if (file->kind == FileInRedis::Kind::kAbsent) return answer(Kind::kNotFound, "Redis does not have it");
-  return from_file(std::move(*file), {});
+  return from_file(std::move(*file), {Wanted::Kind::kFile, path});
 }
 
 Resolver::Listing Resolver::list(const View& view, const std::string& directory) const {
   Listing listing;
   if (!directory.empty() && !view.scope.admits(directory)) return listing;
-  const auto hide_solutions = [&] {
-    if (directory.empty()) {
-      std::erase_if(listing.children, [](const Child& c) { return c.name == contract::kSolutionsRoot; });
-    }
+  const auto hide_what_nobody_can_import = [&] {
+    std::erase_if(listing.children, [&](const Child& c) {
+      return !is_utf8(c.name) || (directory.empty() && c.name == contract::kSolutionsRoot);
+    });
   };
   if (view.authority == Authority::kRedis) {
     if (auto index = redis_.index(index_age(view))) {
       listing.children = (*index)->children(directory);
-      hide_solutions();
+      hide_what_nobody_can_import();
       return listing;
     }
   }
@@ -295,7 +300,7 @@ Resolver::Listing Resolver::list(const View& view, const std::string& directory)
     if (read == Lookup::kHit) decode_listing(Snapshot::content_in(found.record, body), listing.children);
   }
   listing.snapshot_lost |= found.status == Lookup::kSnapshotLost;
-  hide_solutions();
+  hide_what_nobody_can_import();
   return listing;
 }
 

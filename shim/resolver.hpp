@@ -34,7 +34,7 @@ class Resolver {
   // a namespace are collected from all of them.
   Resolution resolve(const View& view, std::span<const std::string> directories, std::string_view name) const;
 
-  // The source stored under a path, whatever its name means as an import: kModule, or as resolve().
+  // The source stored under a path, whatever its name means as an import: kModule, or as resolve(), by the same rules.
   Resolution read_path(const View& view, const std::string& path) const;
 
   // What is stored under a path by now, copied into this process: in `newest` (may be null) where it is intact, else in
@@ -59,22 +59,35 @@ class Resolver {
     bool index_lost = false;
   };
 
-  Resolution resolve_node(const View& view, const std::string& node) const;
-  MirrorAnswer look_in_mirror(const View& view, const std::string& node) const;
+  // What is asked for: whatever the import of a node finds, or the file under exactly this path.
+  struct Wanted {
+    enum class Kind { kNode, kFile } kind;
+    const std::string& name;
+
+    std::vector<std::string> paths() const;  // the files that answer, in the order of precedence
+    bool may_be_directory() const { return kind == Kind::kNode; }
+  };
+
+  Resolution answer_to(const View& view, const Wanted& wanted) const;
+  MirrorAnswer look_in_mirror(const View& view, const Wanted& wanted) const;
+  MirrorAnswer look_for_node(const View& view, const std::string& node) const;
+  MirrorAnswer look_for_file(const View& view, const std::string& path) const;
+  // When a lookup did not hit.
+  MirrorAnswer no_record(const View& view, Lookup status) const;
   MirrorAnswer read_record(const View& view, const RecordRef& file, std::string path) const;
-  Resolution ask_redis(const View& view, const std::string& node) const;
+  Resolution ask_redis(const View& view, const Wanted& wanted) const;
   static bool holds_module(const MirrorAnswer& mirror);
   // When Redis answered "no such key", and what the mirror of `view` said after that.
-  Resolution absent_in_redis(const View& view, const std::string& node, const FileInRedis& absent,
+  Resolution absent_in_redis(const View& view, const Wanted& wanted, const FileInRedis& absent,
                              MirrorAnswer mirror) const;
   // No module: a directory, perhaps.
-  Resolution absent_everywhere(const View& view, const std::string& node) const;
+  Resolution absent_everywhere(const View& view, const Wanted& wanted) const;
   // Whether the view's segment holds all that this process may have read of `path`, and is not older than its lease.
   bool vouches_for(const View& view, const std::string& path) const;
   // When nobody vouches for what the segment said: that, if it may be served. `why_not_redis` is one clause.
   Resolution last_known_good(const View& view, MirrorAnswer mirror, const std::string& why_not_redis) const;
-  Resolution fill_gap(const View& view, const std::string& node, const MirrorAnswer& mirror) const;
-  Resolution from_file(FileInRedis file, const std::string& node) const;
+  Resolution fill_gap(const View& view, const Wanted& wanted, const MirrorAnswer& mirror) const;
+  static Resolution from_file(FileInRedis file, const Wanted& wanted);
   std::optional<std::chrono::milliseconds> index_age(const View& view) const;
 
   MirrorView& mirror_;

@@ -151,6 +151,11 @@ class BasicSnapshot {
 
   // Copies variant.code_bytes bytes to `to` and compares the variant's checksum: kHit, kDamaged or kSnapshotLost.
   Lookup read_code(const VariantRef& variant, char* to) const;
+
+  // Parts of what verify_head() and verify() have copied.
+  static std::string_view key_in(const RecordRef& ref, const std::string& body) {
+    return std::string_view(body).substr(0, ref.shape.key_bytes);
+  }
   static std::string_view content_in(const RecordRef& ref, const std::string& body) {
     return std::string_view(body).substr(ref.content_offset() - ref.key_offset(), ref.content_bytes);
   }

@@ -19,6 +19,10 @@ Error refuse(std::string why) {
 
 }  // namespace
 
+bool is_utf8(std::string_view bytes) {
+  return simdjson::validate_utf8(bytes.data(), bytes.size());
+}
+
 struct ModuleValueParser::Impl {
   simdjson::dom::parser parser{kMaxValueBytes};
   std::size_t capacity = 0;
@@ -60,8 +64,8 @@ Result<ModuleValue> ModuleValueParser::parse(std::string_view json) {
   }
   if (value.hash.size() > layout::kMaxTokenBytes) return refuse("`hash` is longer than 1024 bytes");
   // Lone surrogates are legal JSON but no UTF-8; simdjson passes some of them on.
-  if (!simdjson::validate_utf8(value.content)) return refuse("`content` holds a lone surrogate");
-  if (!simdjson::validate_utf8(value.hash)) return refuse("`hash` holds a lone surrogate");
+  if (!is_utf8(value.content)) return refuse("`content` holds a lone surrogate");
+  if (!is_utf8(value.hash)) return refuse("`hash` holds a lone surrogate");
   return value;
 }
 

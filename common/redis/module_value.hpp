@@ -33,6 +33,9 @@ class ModuleValueParser {
 };
 
 // What writers store: json.dumps' escapes for everything outside printable ASCII.
+// Strict: no overlong forms, no surrogates.
+bool is_utf8(std::string_view bytes);
+
 // `content` must be valid UTF-8.
 std::string encode_module_value(std::string_view path, std::string_view content, std::string_view hash);
 

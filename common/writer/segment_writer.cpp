@@ -246,6 +246,7 @@ Status SegmentWriter::move_to_successor(std::uint64_t bytes, std::uint64_t neede
   }
   table_ = std::move(*created);
   staged_ = true;
+  ++moves_;
   written_since_move_ = 0;
   return Done{};
 }
@@ -327,7 +328,7 @@ void SegmentWriter::stage_node(const std::string& node) {
   Change change{KeySpace::kNode, value.kind, node, {}, value.listing, {}};
   // The link is a slot number of the table that the record lands in, which growth may replace once on the way.
   for (int attempt = 0; attempt < 2; ++attempt) {
-    const SegmentTable* table = table_.get();
+    const std::uint64_t moves = moves_;
     if (!value.file.empty()) {
       const auto place = table_->place_of(KeySpace::kFile, value.file);
       if (!place || place->head.value == 0) break;
@@ -335,7 +336,7 @@ void SegmentWriter::stage_node(const std::string& node) {
     }
     const Put put = stage(change);
     if (put == Put::kNoRoom) break;
-    if (table_.get() == table || value.file.empty()) return;
+    if (moves_ == moves || value.file.empty()) return;
   }
   note_no_room(KeySpace::kNode, node);
   nodes_.touch_again(node);

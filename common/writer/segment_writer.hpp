@@ -163,6 +163,7 @@ class SegmentWriter {
   Generation generation_;
   BootTime synced_through_;
   bool staged_ = false;
+  std::uint64_t moves_ = 0;               // successors built
   std::uint64_t written_since_move_ = 0;  // bytes of records staged since the last successor was built
   bool starved_ = false;
   bool incomplete_ = false;

@@ -20,6 +20,13 @@ class ResolverTest : public ShimFixture {
     ASSERT_EQ(begin(), Authority::kRedis);
     EXPECT_EQ(import("x"), "x = 2");
   }
+
+  // What a reader of the published segment finds there from now on.
+  template <class Value>
+  void overwrite(std::uint64_t offset, Value value) {
+    const UniqueFd fd(::open(segment_path().c_str(), O_WRONLY));
+    ASSERT_EQ(::pwrite(fd.get(), &value, sizeof value, static_cast<off_t>(offset)), static_cast<ssize_t>(sizeof value));
+  }
 };
 
 TEST_F(ResolverTest, AnswersFromTheSegmentWithoutAskingRedis) {
@@ -107,11 +114,7 @@ TEST_F(ResolverTest, DamagedContentIsAQuestionForRedis) {
   begin();
   const FoundNode node = worker().view()->snapshot.find_node("x");
   ASSERT_EQ(node.status, Lookup::kHit);
-  {
-    const int fd = ::open(segment_path().c_str(), O_WRONLY);
-    ASSERT_EQ(::pwrite(fd, "y", 1, static_cast<off_t>(node.file.content_offset())), 1);
-    ::close(fd);
-  }
+  overwrite(node.file.content_offset(), 'y');
   // The head of the record is sound, so the name is found; the content is noticed when it is read.
   const Resolution found = worker().resolve_top_level("x");
   EXPECT_EQ(text(found), "<gone>");
@@ -126,11 +129,7 @@ TEST_F(ResolverTest, ADamagedHeadOfARecordIsAQuestionForRedis) {
   begin();
   const FoundNode node = worker().view()->snapshot.find_node("x");
   ASSERT_EQ(node.status, Lookup::kHit);
-  {
-    const int fd = ::open(segment_path().c_str(), O_WRONLY);
-    ASSERT_EQ(::pwrite(fd, "y", 1, static_cast<off_t>(node.file.token_offset())), 1);
-    ::close(fd);
-  }
+  overwrite(node.file.token_offset(), 'y');
   EXPECT_EQ(import("x"), "x = 1");
   EXPECT_EQ(count(ShimCounter::kDamaged), 1u);
 }
@@ -357,6 +356,64 @@ TEST_F(ResolverTest, ReadsAStoredFileByItsPath) {
   begin();
   EXPECT_EQ(text(worker().read_path("pkg/__init__.py")), "p = 1");
   EXPECT_EQ(worker().read_path("pkg").kind, Resolution::Kind::kNotFound);
+}
+
+TEST_F(ResolverTest, AStoredFileIsReadByTheRulesOfImports) {
+  redis().put("expired.py", "e = 1");
+  redis().put("deleted.py", "d = 1");
+  for (const char* path : {"expired.py", "deleted.py"}) put(path, "kept = 1");
+  agent();
+  stop_agent();
+  redis().expire("expired.py");
+  redis().erase("deleted.py");
+  ASSERT_EQ(begin(), Authority::kRedis);
+  EXPECT_EQ(text(worker().read_path("expired.py")), "kept = 1");
+  EXPECT_EQ(worker().read_path("deleted.py").kind, Resolution::Kind::kNotFound);
+  EXPECT_EQ(count(ShimCounter::kRetainedServes), 1u);
+}
+
+TEST_F(ResolverTest, AStoredFileIsStaleAsAnImportIs) {
+  put("x.py", "x = 1");
+  agent();
+  stop_agent();
+  ASSERT_EQ(begin(), Authority::kStale);
+  EXPECT_EQ(text(worker().read_path("x.py")), "x = 1");
+  EXPECT_EQ(count(ShimCounter::kStaleServes), 1u);
+  EXPECT_EQ(worker().read_path("y.py").kind, Resolution::Kind::kUnknown);
+  on_stale_ = "error";
+  state_.reset();
+  ASSERT_EQ(begin(), Authority::kStale);
+  EXPECT_EQ(worker().read_path("x.py").kind, Resolution::Kind::kRefused);
+}
+
+TEST_F(ResolverTest, ANodeWhoseLinkLeadsToAnotherFileIsDamaged) {
+  redis().put("x.py", "x = 1");
+  put("x.py", "x = 1 # mirrored");
+  put("y.py", "y = 1");
+  agent();
+  begin();
+  const FoundNode x = worker().view()->snapshot.find_node("x");
+  const FoundNode y = worker().view()->snapshot.find_node("y");
+  ASSERT_EQ(x.status, Lookup::kHit);
+  overwrite(x.node.offset.value + layout::record::kLink, y.node.link.value);
+  EXPECT_EQ(import("x"), "x = 1");
+  EXPECT_EQ(count(ShimCounter::kDamaged), 1u);
+}
+
+TEST_F(ResolverTest, APackageWhosePathIsTooLongForTheMirrorIsAskedInRedis) {
+  const std::string name(layout::kMaxKeyBytes - 5, 'n');
+  redis().put(name + "/__init__.py", "long = 1");
+  agent();
+  begin();
+  EXPECT_EQ(import(name), "long = 1");
+}
+
+TEST_F(ResolverTest, NamesThatPythonCannotHoldAreNotListed) {
+  put("a/x.py", "");
+  put("a/bad\xff.py", "");
+  agent();
+  begin();
+  EXPECT_EQ(worker().list("a"), (std::vector<Child>{{"x", layout::RecordKind::kModule}}));
 }
 
 }  // namespace

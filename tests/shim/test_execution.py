@@ -55,6 +55,18 @@ def test_eviction_takes_all_workspace_modules_and_their_parents_attributes(node,
     assert talk.ask("ns.b.X") == 2
 
 
+def test_modules_that_put_something_else_in_their_own_place_are_evicted_as_well(node, talk):
+    node.put("lazy.py", "import sys, types\nlazy = types.ModuleType(__name__)\nlazy.V = 1\nsys.modules[__name__] = lazy\n")
+    node.put("proxy.py", "import sys\nclass Proxy:\n    V = 1\nsys.modules[__name__] = Proxy()\n")
+    talk.begin()
+    talk.do("import lazy, proxy")
+    assert talk.begin()["evicted"] == []
+    node.put("proxy.py", "V = 2\n")
+    assert talk.begin()["evicted"] == ["lazy", "proxy"]
+    talk.do("import proxy")
+    assert talk.ask("proxy.V") == 2
+
+
 def test_content_that_changed_under_the_same_hash_is_evicted(node, talk):
     node.put("m.py", "X = 1\n", hash="abc")
     talk.begin()

@@ -304,6 +304,19 @@ def test_invalid_arguments_are_refused_in_words(node):
     assert "solution_id" in out["solution"] and "timeout" in out["timeout"]
 
 
+def test_entries_of_sys_path_inside_the_workspace_are_searched_whoever_answers(node):
+    node.put("vendor/vendored.py", "X = 1\n")
+    out = node.execute(
+        f"""
+        b.install_virtual_import_hook(fallback=lambda path: None)
+        sys.path.append("{WORKSPACE}/vendor")
+        import vendored
+        out["x"] = vendored.X
+        """
+    )
+    assert out == {"x": 1}
+
+
 def test_a_nested_namespace_grows_with_its_parents_path(node):
     node.put("first/parent/child/one.py", "X = 1\n")
     node.put("second/parent/child/two.py", "X = 2\n")

@@ -41,19 +41,6 @@ TEST(PrintableTest, DoublesBackslashesSoThatEscapesAreUnambiguous) {
   EXPECT_EQ(printable("\\x1b"), "\\\\x1b");
 }
 
-TEST(Utf8Test, AcceptsWhatPythonAccepts) {
-  EXPECT_TRUE(is_utf8(""));
-  EXPECT_TRUE(is_utf8("plain é 日 \U0001f600"));
-  EXPECT_TRUE(is_utf8(std::string_view("nul\0inside", 10)));
-}
-
-TEST(Utf8Test, RefusesOverlongFormsSurrogatesAndTornSequences) {
-  for (const char* bytes :
-       {"\xc0\x80", "\xe0\x80\x80", "\xed\xb0\x80", "\xf4\x90\x80\x80", "\xf5", "\x80", "\xe2\x82"}) {
-    EXPECT_FALSE(is_utf8(bytes)) << printable(bytes);
-  }
-}
-
 TEST(ImportNameTest, FollowsTheRulesOfTheImportSystem) {
   EXPECT_EQ(import_name("shared/halopsa.py"), "shared.halopsa");
   EXPECT_EQ(import_name("pkg/__init__.py"), "pkg");

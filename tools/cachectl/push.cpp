@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/redis/module_value.hpp"
 #include "common/redis/redis_url.hpp"
 #include "tools/cachectl/confirmation.hpp"
 #include "tools/cachectl/interruption.hpp"

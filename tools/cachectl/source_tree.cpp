@@ -15,6 +15,7 @@
 
 #include "common/base/unique_fd.hpp"
 #include "common/redis/contract.hpp"
+#include "common/redis/module_value.hpp"
 #include "tools/cachectl/text.hpp"
 
 namespace bifrost::cachectl {

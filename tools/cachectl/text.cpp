@@ -66,15 +66,6 @@ void append_printable(std::string& out, std::uint32_t c, std::string_view bytes)
 
 }  // namespace
 
-bool is_utf8(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const std::size_t length = decode_first(bytes).bytes;
-    if (length == 0) return false;
-    bytes.remove_prefix(length);
-  }
-  return true;
-}
-
 std::string printable(std::string_view bytes) {
   std::string out;
   out.reserve(bytes.size());

@@ -10,9 +10,6 @@
 
 namespace bifrost::cachectl {
 
-// Strict UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF.
-bool is_utf8(std::string_view bytes);
-
 // The text with everything escaped that could move a terminal's cursor, hide, reorder or fake text: control
 // characters, invalid bytes (\xNN), bidirectional overrides and line separators (\u{NNNN}); a backslash is doubled, so
 // that the result tells which bytes there were.
