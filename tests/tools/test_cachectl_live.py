@@ -95,8 +95,12 @@ class Dev:
         return os.path.dirname(self.until(r"BIFROST_SEGMENT_DIR=(\S+)")[1])
 
     def close(self):
-        self.process.kill()
-        self.process.wait()
+        self.process.send_signal(signal.SIGINT)  # killed, it could not take its directory away
+        try:
+            self.process.wait(DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         self.process.stdout.close()
 
 
