@@ -14,10 +14,14 @@ AT_ONCE = {"wait": ["--ready", "--timeout", "1h"], "status": ["--wait", "1h"], "
            "verify": ["--wait", "1h"], "diff": ["--wait", "1h"], "top": ["--wait", "1h"]}
 
 
+def hear_interrupts():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell lets its background jobs, and their children, ignore it
+
+
 @contextlib.contextmanager
-def started(cachectl, *arguments, **options):
+def started(cachectl, *arguments):
     process = subprocess.Popen([cachectl.program, *map(str, arguments)], env=cachectl.env, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, **options)
+                               stderr=subprocess.PIPE, preexec_fn=hear_interrupts)
     try:
         yield process
     finally:
