@@ -1,5 +1,6 @@
 """The agent's life under bad circumstances, and the bounds that workers keep while Redis is silent."""
 
+import contextlib
 import json
 import resource
 import shutil
@@ -203,7 +204,8 @@ def control_clients(node, count, said):
     clients = [socket.socket(socket.AF_UNIX) for _ in range(count)]
     for client in clients:
         client.connect(str(node.segment_dir / "control.sock"))
-        client.sendall(said)
+        with contextlib.suppress(BrokenPipeError):  # sent away already
+            client.sendall(said)
     return clients
 
 

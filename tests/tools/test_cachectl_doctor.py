@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from cachectl_runner import BUILD, Cachectl, running_agent
+from cachectl_runner import BUILD, Cachectl, running_agent, wait_until
 
 
 @pytest.fixture
@@ -140,7 +140,8 @@ def test_an_interpreter_for_which_the_agent_compiles_nothing_is_noted(ctl, segme
     for interpreters, grade, what in ([], "note", f"the agent shares no code for {tag}"), (
             ["--python", sys.executable], "ok", f"the agent shares code for {tag}"):
         with running_agent(segment_dir, redis_url, *interpreters):
-            (finding,) = [f for f in findings(ctl) if f["what"].startswith(what)]
+            # An interpreter says its tag when it has started.
+            (finding,) = wait_until(lambda: [f for f in findings(ctl) if f["what"].startswith(what)], what)
         assert finding["grade"] == grade
         assert grade == "ok" or sys.executable in finding["advice"]
 
