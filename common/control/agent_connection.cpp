@@ -66,10 +66,6 @@ ino_t inode_of_socket(int fd) {
 
 }  // namespace
 
-bool AgentConnection::Socket::ours() const {
-  return fd.valid() && process == ::getpid() && inode == inode_of_socket(fd.get());
-}
-
 AgentConnection::AgentConnection(std::string dir) : path_(path_in(dir, kControlSocketName)) {}
 
 AgentConnection::~AgentConnection() {
@@ -99,10 +95,9 @@ AgentConnection::Socket AgentConnection::take() {
     const std::lock_guard lock(mutex_);
     socket = std::exchange(kept_, Socket{});
   }
-  // What a fork copied is closed, the parent's stays as it is. What is somebody else's by now is left to them.
-  if (socket.ours()) return socket;
-  if (socket.fd.valid() && socket.inode != inode_of_socket(socket.fd.get())) socket.fd.release();
-  return {};
+  if (socket.inode != inode_of_socket(socket.fd.get())) socket.fd.release();  // somebody else's by now: left to them
+  if (socket.process != ::getpid()) socket.fd.reset();                        // a fork's copy: the parent's stays open
+  return socket;
 }
 
 void AgentConnection::keep(Socket socket) {

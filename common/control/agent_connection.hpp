@@ -42,13 +42,12 @@ class AgentConnection {
   void close();
 
  private:
-  // Ours as long as this process did not fork, and the number still means this socket: programs close
-  // every descriptor that they do not know, and get the number for a file of theirs.
+  // Ours as long as this process did not fork, and the number still means this socket: programs close every descriptor
+  // that they do not know, and get the number for a file of theirs.
   struct Socket {
     UniqueFd fd;
     pid_t process = 0;
     ino_t inode = 0;
-    bool ours() const;
   };
 
   Result<Socket> connect() const;

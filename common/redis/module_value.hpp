@@ -32,11 +32,10 @@ class ModuleValueParser {
   std::unique_ptr<Impl> impl_;
 };
 
-// What writers store: json.dumps' escapes for everything outside printable ASCII.
 // Strict: no overlong forms, no surrogates.
 bool is_utf8(std::string_view bytes);
 
-// `content` must be valid UTF-8.
+// What writers store: json.dumps' escapes for everything outside printable ASCII. `content` must be valid UTF-8.
 std::string encode_module_value(std::string_view path, std::string_view content, std::string_view hash);
 
 }  // namespace bifrost

@@ -18,6 +18,8 @@ import redis
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BIFROST_BUILD_DIR", REPOSITORY / "build" / "release")).resolve()
 PATIENCE_S = 30.0
+# What to put before a command that mounts something of its own, which nobody else sees.
+IN_MOUNT_NAMESPACE = ["unshare", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"]), "--mount"]
 
 
 def eventually(condition, what, patience=PATIENCE_S):

@@ -1,11 +1,10 @@
 """A host name that stands for two addresses, of which Redis listens on one."""
 
-import os
 import pathlib
 import subprocess
 
 import pytest
-from node import BUILD, PATIENCE_S, Node, eventually, free_port
+from node import BUILD, IN_MOUNT_NAMESPACE, PATIENCE_S, Node, eventually, free_port
 
 ADDRESSES = ["127.0.0.1", "127.0.0.2"]
 
@@ -14,9 +13,8 @@ def in_own_hosts_file(node, program):
     """A script that runs `program` where /etc/hosts, of its mount namespace only, names both addresses `twofold`."""
     hosts = node.directory / "hosts"
     hosts.write_text("".join(f"{address} twofold\n" for address in ADDRESSES))
-    become_root = "" if os.geteuid() == 0 else "--user --map-root-user"
     script = node.directory / program.name
-    script.write_text(f"#!/bin/sh\nexec unshare {become_root} --mount sh -c "
+    script.write_text(f"#!/bin/sh\nexec {' '.join(IN_MOUNT_NAMESPACE)} sh -c "
                       f"'mount --bind {hosts} /etc/hosts && exec \"$0\" \"$@\"' {program} \"$@\"\n")
     script.chmod(0o755)
     return script

@@ -10,16 +10,15 @@ import signal
 import subprocess
 
 import pytest
-from node import PATIENCE_S, eventually
+from node import IN_MOUNT_NAMESPACE, PATIENCE_S, eventually
 
 
 class SmallFileSystem:
     def __init__(self, directory, size):
         self.directory = directory
         directory.mkdir()
-        become_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
         self.holder = subprocess.Popen(
-            ["unshare", *become_root, "--mount", "sh", "-c",
+            [*IN_MOUNT_NAMESPACE, "sh", "-c",
              f"mount -t tmpfs -o size={size},mode=755 bifrost-test '{directory}' && echo mounted && exec cat"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         select.select([self.holder.stdout], [], [], PATIENCE_S)

@@ -19,6 +19,8 @@
 namespace bifrost::cachectl {
 namespace {
 
+constexpr char kJoinTheGroup[] = "usermod -a -G bifrost USER, as root, then log in again";
+
 using Grade = Diagnosis::Grade;
 
 constexpr long kTmpfsMagic = 0x01021994;
@@ -36,7 +38,7 @@ void examine_directory(Context& context, Diagnoses& out) {
     out.push_back({Grade::kBad, part, dir + ": " + std::strerror(errno),
                    absent
                        ? "start bifrost-agent with --segment-dir " + dir + ", or set BIFROST_SEGMENT_DIR to where it is"
-                       : "usermod -a -G bifrost USER, as root, then log in again"});
+                       : kJoinTheGroup});
     return;
   }
   const std::string owner =
@@ -105,8 +107,7 @@ void examine_mirror(Context& context, Diagnoses& out) {
   }
   const bool refused = pong.error().code == ErrorCode::kPermission;
   out.push_back({Grade::kBad, "agent", pong.error().message,
-                 refused ? "usermod -a -G bifrost USER, as root, then log in again"
-                         : "systemctl start bifrost-agent; then journalctl -u bifrost-agent"});
+                 refused ? kJoinTheGroup : "systemctl start bifrost-agent; then journalctl -u bifrost-agent"});
 }
 
 }  // namespace bifrost::cachectl

@@ -26,6 +26,7 @@ std::string field_of(std::string_view info, std::string_view name) {
 
 constexpr std::string_view kNoPassword = "NOAUTH";
 constexpr std::string_view kNoRight = "NOPERM";
+constexpr char kPingIt[] = "check that Redis answers: redis-cli ping";
 constexpr char kAskAgain[] = "mend or wait for what Redis says, then ask again: bifrost-cachectl doctor";
 
 bool begins_with(const redisReply& reply, std::string_view code) {
@@ -59,7 +60,7 @@ class RedisExam {
   bool lets_us_in() {
     const auto reply = redis_.command({"PING"}, Deadline(kAnswerTime));
     if (!reply) {
-      say(Grade::kBad, reply.error().message, "check that Redis answers: redis-cli ping");
+      say(Grade::kBad, reply.error().message, kPingIt);
       return false;
     }
     if (begins_with(**reply, kNoPassword)) {
@@ -72,7 +73,7 @@ class RedisExam {
 
   void examine_server() {
     const auto reply = redis_.command({"INFO"}, Deadline(kAnswerTime));
-    if (!reply) return say(Grade::kBad, reply.error().message, "check that Redis answers: redis-cli ping");
+    if (!reply) return say(Grade::kBad, reply.error().message, kPingIt);
     if (begins_with(**reply, kNoRight)) {
       return say(Grade::kNote, "INFO is not allowed: version and role are not known", "ACL SETUSER ... +info");
     }
