@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "agent/directory_lock.hpp"
-#include "agent/last_server.hpp"
-#include "agent/log.hpp"
-#include "agent/seed.hpp"
-#include "agent/service_notify.hpp"
+#include "agent/follow/last_server.hpp"
+#include "agent/loop/directory_lock.hpp"
+#include "agent/loop/log.hpp"
+#include "agent/loop/service_notify.hpp"
+#include "agent/mirror/seed.hpp"
 #include "common/reader/segment.hpp"
 #include "common/telemetry/telemetry_file.hpp"
 

@@ -12,13 +12,13 @@
 #include <string>
 
 #include "agent/agent_config.hpp"
-#include "agent/compile_service.hpp"
-#include "agent/control_server.hpp"
-#include "agent/event_loop.hpp"
-#include "agent/http_server.hpp"
-#include "agent/metrics.hpp"
-#include "agent/mirror.hpp"
-#include "agent/session.hpp"
+#include "agent/compile/service.hpp"
+#include "agent/follow/session.hpp"
+#include "agent/loop/event_loop.hpp"
+#include "agent/mirror/mirror.hpp"
+#include "agent/serve/control_server.hpp"
+#include "agent/serve/http_server.hpp"
+#include "agent/serve/metrics.hpp"
 #include "common/base/unique_fd.hpp"
 #include "common/writer/segment_writer.hpp"
 

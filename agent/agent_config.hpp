@@ -5,10 +5,10 @@
 #include <optional>
 #include <string>
 
-#include "agent/compile_lane.hpp"
-#include "agent/listen_address.hpp"
-#include "agent/retention.hpp"
-#include "agent/session.hpp"
+#include "agent/compile/lane.hpp"
+#include "agent/follow/session.hpp"
+#include "agent/mirror/retention.hpp"
+#include "agent/serve/listen_address.hpp"
 #include "common/base/result.hpp"
 #include "common/base/settings.hpp"
 

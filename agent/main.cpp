@@ -12,7 +12,7 @@
 
 #include "agent/agent.hpp"
 #include "agent/agent_config.hpp"
-#include "agent/log.hpp"
+#include "agent/loop/log.hpp"
 #include "common/base/settings.hpp"
 #include "common/cli/man_page.hpp"
 

@@ -1,6 +1,5 @@
-# One place for warnings and for the sources' include root.
+# One place for warnings.
 add_library(bifrost_build INTERFACE)
-target_include_directories(bifrost_build INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(bifrost_build INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor
                                                -Woverloaded-virtual -Wundef)
 if(BIFROST_SANITIZE)

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "common/base/segment_dir.hpp"
-#include "shim/process_state.hpp"
+#include "shim/core/process_state.hpp"
 #include "tests/common/segment_fixture.hpp"
 #include "tests/shim/fake_redis.hpp"
 

@@ -1,5 +1,6 @@
 """The scripts of tools/: what they refuse, what they leave alone, and the demo from beginning to end."""
 
+import json
 import os
 import pathlib
 import re
@@ -37,7 +38,12 @@ def sources(tmp_path):
     ("common/reader/a.hpp", '"common/writer/x.hpp"'), ("common/writer/a.hpp", '"common/reader/x.hpp"'),
     ("common/redis/a.hpp", '"common/control/x.hpp"'), ("common/control/a.hpp", '"common/redis/x.hpp"'),
     ("common/base/a.hpp", '"agent/x.hpp"'), ("agent/a.cpp", '"shim/x.hpp"'), ("agent/a.cpp", '"tools/x.hpp"'),
-    ("shim/a.cpp", '"agent/x.hpp"'), ("shim/a.cpp", '"common/writer/x.hpp"'),
+    ("agent/loop/a.cpp", '"agent/follow/x.hpp"'), ("agent/loop/a.cpp", '"common/writer/x.hpp"'),
+    ("agent/mirror/a.cpp", '"agent/loop/x.hpp"'), ("agent/mirror/a.cpp", '"agent/follow/x.hpp"'),
+    ("agent/follow/a.cpp", '"agent/serve/x.hpp"'), ("agent/follow/a.cpp", '"agent/agent.hpp"'),
+    ("agent/compile/a.cpp", '"agent/follow/x.hpp"'), ("agent/serve/a.cpp", '"agent/mirror/x.hpp"'),
+    ("shim/core/a.cpp", '"agent/x.hpp"'), ("shim/core/a.cpp", '"common/writer/x.hpp"'),
+    ("shim/core/a.cpp", '"shim/extension/x.hpp"'), ("shim/core/a.cpp", "<Python.h>"),
     ("tools/cachectl/a.cpp", '"common/writer/x.hpp"'), ("tools/cachectl/a.cpp", '"agent/x.hpp"'),
     ("common/base/a.cpp", "<Python.h>"), ("agent/a.cpp", "<pybind11/pybind11.h>"),
     ("common/writer/a.cpp", "<boost/interprocess/mapped_region.hpp>"), ("common/new/a.hpp", '"common/base/x.hpp"')])
@@ -50,7 +56,9 @@ def test_a_forbidden_include_is_found_with_its_place(sources, path, header):
 
 @pytest.mark.parametrize(("path", "header"), [
     ("common/reader/a.hpp", '"common/layout/x.hpp"'), ("common/writer/a.hpp", '"common/base/x.hpp"'),
-    ("agent/a.cpp", '"common/writer/x.hpp"'), ("shim/a.cpp", "<Python.h>"), ("shim/a.cpp", '"common/control/x.hpp"'),
+    ("agent/a.cpp", '"common/writer/x.hpp"'), ("agent/a.cpp", '"agent/follow/x.hpp"'),
+    ("agent/follow/a.cpp", '"agent/mirror/x.hpp"'), ("shim/extension/a.cpp", "<Python.h>"),
+    ("shim/extension/a.cpp", '"shim/core/x.hpp"'), ("shim/core/a.cpp", '"common/control/x.hpp"'),
     ("common/base/file_mapping.cpp", "<boost/interprocess/mapped_region.hpp>"),
     ("tests/agent/a.cpp", '"common/writer/x.hpp"')])
 def test_an_allowed_include_is_not_complained_about(sources, path, header):
@@ -61,6 +69,19 @@ def test_an_allowed_include_is_not_complained_about(sources, path, header):
 def test_this_repository_has_no_forbidden_include():
     result = run(TOOLS / "check-includes")
     assert (result.returncode, result.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(("room", "header", "found"), [
+    ("bifrost_agent_loop", "agent/follow/session.hpp", False), ("bifrost_agent_mirror", "agent/follow/reread.hpp", False),
+    ("bifrost_agent_serve", "agent/mirror/mirror.hpp", False), ("bifrost_shim_core", "common/writer/segment_writer.hpp", False),
+    ("bifrost_shim_core", "shim/extension/finder.hpp", False), ("bifrost_reader", "common/writer/publication.hpp", False),
+    ("bifrost_agent_follow", "agent/mirror/mirror.hpp", True)])
+def test_the_build_finds_a_header_only_where_its_room_is_linked(room, header, found):
+    """Asks what CMake made of the link lines: the include roots with which a file of that room is compiled."""
+    commands = json.loads((BUILD / "compile_commands.json").read_text())
+    command = next(c["command"] for c in commands if f"/{room}.dir/" in c["command"])
+    roots = [pathlib.Path(root) for root in re.findall(r"-I(\S+)", command)]
+    assert any((root / header).exists() for root in roots) == found
 
 
 # --- install-deps ---------------------------------------------------------------------------------------------------

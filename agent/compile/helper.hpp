@@ -1,0 +1,65 @@
+// compile_helper.hpp - one interpreter as a process of its own that turns sources into marshalled code.
+//
+// compile() runs nothing of what it compiles, but it can take long, take much memory, and crash on what was made to
+// crash it. So it happens elsewhere, with limits, and a helper that dies is only an answer that did not come.
+// Protocol: agent/compile/helper.py. Belongs to the loop's thread.
+#pragma once
+
+#include <uv.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "agent/loop/child_process.hpp"
+#include "agent/loop/event_loop.hpp"
+#include "common/base/result.hpp"
+
+namespace bifrost::agent {
+
+class CompileHelper {
+ public:
+  static constexpr std::uint64_t kMemoryBytes = std::uint64_t{2} << 30;
+  static constexpr std::chrono::seconds kProcessorTime{60};  // for one module: the largest SDKs take about one second
+  static constexpr std::chrono::seconds kPatience{180};      // wall clock, for a machine that is busy with its workers
+  static constexpr std::uint64_t kMaxAnswerBytes = std::uint64_t{1} << 30;
+
+  struct Identity {
+    std::string cache_tag;
+    std::uint32_t magic = 0;
+  };
+  struct Callbacks {
+    std::function<void(const Identity&)> on_ready;
+    // Marshalled code, or the name of the exception. Then the next request may come.
+    std::function<void(Result<std::string_view> code)> on_compiled;
+    // It has ended, or been ended because it did not keep to protocol or limits. Destroy it in a later turn.
+    std::function<void(const std::string& why)> on_ended;
+  };
+
+  static Result<std::unique_ptr<CompileHelper>> start(uv_loop_t* loop, const std::string& interpreter,
+                                                      Callbacks callbacks);
+
+  // One request at a time, after on_ready.
+  void compile(unsigned optimization, const std::string& file_name, std::string_view source);
+
+  // Ends it; on_ended follows.
+  void dismiss() { give_up("dismissed"); }
+
+ private:
+  CompileHelper(uv_loop_t* loop, Callbacks callbacks);
+  void on_output(std::string_view bytes);
+  void on_frame(std::string_view payload);
+  void give_up(const std::string& why);
+
+  Callbacks callbacks_;
+  std::unique_ptr<ChildProcess> process_;
+  Timer patience_;
+  std::string received_;
+  std::string why_given_up_;
+  bool ready_ = false;
+  bool busy_ = false;
+};
+
+}  // namespace bifrost::agent

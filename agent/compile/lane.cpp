@@ -1,0 +1,151 @@
+#include "agent/compile/lane.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/loop/log.hpp"
+
+namespace bifrost::agent {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kFirstBackoff{100};
+constexpr milliseconds kMaxBackoff{30'000};
+constexpr milliseconds kIdle{10'000};
+
+}  // namespace
+
+CompileLane::CompileLane(uv_loop_t* loop, const CompileOptions& options, std::string interpreter, SegmentWriter& writer,
+                         Claim claim)
+    : loop_(loop),
+      options_(options),
+      interpreter_(std::move(interpreter)),
+      writer_(writer),
+      claim_(std::move(claim)),
+      restart_(loop, [this] { start_helper(); }),
+      idle_(loop, [this] {
+        dismissed_ = true;
+        if (running_) helper_->dismiss();
+      }) {
+  // At once, so that status can tell which code there will be.
+  restart_.once(milliseconds(0));
+}
+
+void CompileLane::want(std::string_view path, std::uint64_t source_bytes, CompileQueue::Urgency urgency) {
+  if (superfluous_) return;
+  queue_.want(path, source_bytes, urgency);
+  go_on();
+}
+
+void CompileLane::go_on() {
+  if (!running_ && backoff_.count() == 0) restart_.once(milliseconds(0));
+  if (!identity_ || job_) return;
+  job_ = next_job();
+  if (!job_) return idle_.once(kIdle);
+  idle_.stop();
+  const auto source = writer_.source_of(job_->path);
+  helper_->compile(job_->optimization, file_name_of(job_->path), source->content);
+}
+
+// The first of what waits that still has a source without code. Skips no more than what waits.
+std::optional<CompileLane::Job> CompileLane::next_job() {
+  while (auto path = queue_.take()) {
+    const auto source = writer_.source_of(*path);
+    if (!source || queue_.is_poison(*path, source->head.digest)) continue;
+    for (const unsigned optimization : options_.optimizations) {
+      if (writer_.has_code(*path, tag_for(optimization))) continue;
+      return Job{std::move(*path), source->head.digest, optimization};
+    }
+  }
+  return std::nullopt;
+}
+
+void CompileLane::start_helper() {
+  helper_.reset();
+  dismissed_ = false;
+  CompileHelper::Callbacks callbacks;
+  callbacks.on_ready = [this](const CompileHelper::Identity& identity) { on_ready(identity); };
+  callbacks.on_compiled = [this](const Result<std::string_view>& code) { on_compiled(code); };
+  callbacks.on_ended = [this](const std::string& why) { on_ended(why); };
+  auto started = CompileHelper::start(loop_, interpreter_, std::move(callbacks));
+  if (!started) return on_ended(started.error().message);
+  helper_ = std::move(*started);
+  running_ = true;
+}
+
+void CompileLane::on_ready(const CompileHelper::Identity& identity) {
+  if (!claim_(identity)) {
+    log::info("interpreter_superfluous", {{"python", interpreter_}, {"tag", identity.cache_tag}});
+    superfluous_ = true;
+    return helper_->dismiss();
+  }
+  identity_ = identity;
+  for (const unsigned optimization : options_.optimizations) {
+    if (!writer_.announce_tag(tag_for(optimization))) {
+      log::error("too_many_code_tags", {{"python", interpreter_}, {"tag", tag_for(optimization).name()}});
+    }
+  }
+  go_on();
+}
+
+void CompileLane::on_compiled(const Result<std::string_view>& code) {
+  backoff_ = milliseconds(0);
+  const Job job = *std::exchange(job_, std::nullopt);
+  if (!code) {
+    fail(job, code.error().message);
+  } else {
+    const Attach attached = writer_.attach_code(job.path, job.digest, tag_for(job.optimization), *code);
+    if (attached == Attach::kAttached) writer_.count(Counter::kCodeCompiled);
+    if (attached == Attach::kOutdated) writer_.count(Counter::kCodeOutdated);
+    if (job.optimization != options_.optimizations.back() &&
+        (attached == Attach::kAttached || attached == Attach::kPresent)) {
+      queue_.want(job.path, 0, CompileQueue::Urgency::kFresh);  // the other levels
+    }
+  }
+  go_on();
+}
+
+void CompileLane::on_ended(const std::string& why) {
+  running_ = false;
+  identity_.reset();
+  idle_.stop();
+  const auto job = std::exchange(job_, std::nullopt);
+  if (superfluous_) return;
+  if (dismissed_ && !job) {
+    backoff_ = milliseconds(0);
+    return queue_.empty() ? restart_.stop() : restart_.once(milliseconds(0));
+  }
+  writer_.count(Counter::kHelperRestarts);
+  backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kMaxBackoff);
+  log::warn("compile_helper_ended", {{"python", interpreter_},
+                                     {"why", why},
+                                     {"path", job ? job->path : ""},
+                                     {"retry_in_ms", static_cast<std::uint64_t>(backoff_.count())}});
+  if (job) {
+    if (queue_.note_death(job->path, job->digest)) {
+      const auto source = writer_.source_of(job->path);
+      if (source) queue_.want(job->path, source->content.size(), CompileQueue::Urgency::kBacklog);
+    } else {
+      fail(*job, "the helper did not survive it");
+    }
+  }
+  restart_.once(backoff_);
+}
+
+// The worker's own compile() will say what is wrong, in the module's name.
+void CompileLane::fail(const Job& job, const std::string& why) {
+  writer_.count(Counter::kCodeFailed);
+  log::info("not_compiled", {{"path", job.path}, {"tag", tag_for(job.optimization).name()}, {"why", why}});
+}
+
+CodeTag CompileLane::tag_for(unsigned optimization) const {
+  if (!identity_) return CodeTag(interpreter_, 0, static_cast<std::uint8_t>(optimization));
+  return CodeTag(identity_->cache_tag, identity_->magic, static_cast<std::uint8_t>(optimization));
+}
+
+std::string CompileLane::file_name_of(const std::string& path) const {
+  return options_.workspace + "/" + path;
+}
+
+}  // namespace bifrost::agent

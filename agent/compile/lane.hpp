@@ -1,0 +1,75 @@
+// compile_lane.hpp - what one interpreter has to compile, and the helper that does it.
+//
+// The helper runs only while there is something to do. When it dies it is started again, later each time; a module that
+// takes it down twice stays source-only until its source changes. Belongs to the loop's thread.
+#pragma once
+
+#include <uv.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/compile/helper.hpp"
+#include "agent/compile/queue.hpp"
+#include "agent/loop/event_loop.hpp"
+#include "common/writer/segment_writer.hpp"
+
+namespace bifrost::agent {
+
+struct CompileOptions {
+  std::vector<std::string> interpreters;
+  std::vector<unsigned> optimizations{0};
+  std::string workspace;  // prefix of every co_filename
+};
+
+class CompileLane {
+ public:
+  // Whether this lane may make code for an interpreter with this identity: two names can mean the same one.
+  using Claim = std::function<bool(const CompileHelper::Identity&)>;
+
+  CompileLane(uv_loop_t* loop, const CompileOptions& options, std::string interpreter, SegmentWriter& writer,
+              Claim claim);
+
+  void want(std::string_view path, std::uint64_t source_bytes, CompileQueue::Urgency urgency);
+  std::size_t waiting() const { return queue_.size() + (job_ ? 1 : 0); }
+
+ private:
+  struct Job {
+    std::string path;
+    layout::Checksum digest;
+    unsigned optimization = 0;
+  };
+
+  void go_on();
+  void start_helper();
+  void on_ready(const CompileHelper::Identity& identity);
+  void on_compiled(const Result<std::string_view>& code);
+  void on_ended(const std::string& why);
+  std::optional<Job> next_job();
+  CodeTag tag_for(unsigned optimization) const;
+  std::string file_name_of(const std::string& path) const;
+  void fail(const Job& job, const std::string& why);
+
+  uv_loop_t* loop_;
+  const CompileOptions& options_;
+  const std::string interpreter_;
+  SegmentWriter& writer_;
+  Claim claim_;
+  CompileQueue queue_;
+  std::unique_ptr<CompileHelper> helper_;
+  Timer restart_;  // also destroys the helper before, in a turn of its own
+  Timer idle_;
+  std::chrono::milliseconds backoff_{0};
+  std::optional<CompileHelper::Identity> identity_;  // of the helper that runs and is ready
+  std::optional<Job> job_;                           // what it is busy with
+  bool running_ = false;                             // the helper has not ended
+  bool dismissed_ = false;                           // it was ended for having nothing to do
+  bool superfluous_ = false;                         // another lane makes the same code
+};
+
+}  // namespace bifrost::agent

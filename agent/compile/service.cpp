@@ -1,0 +1,36 @@
+#include "agent/compile/service.hpp"
+
+#include <utility>
+
+namespace bifrost::agent {
+
+CompileService::CompileService(uv_loop_t* loop, CompileOptions options, SegmentWriter& writer)
+    : options_(std::move(options)) {
+  for (const std::string& interpreter : options_.interpreters) {
+    const std::size_t lane = lanes_.size();
+    lanes_.push_back(std::make_unique<CompileLane>(
+        loop, options_, interpreter, writer,
+        [this, lane](const CompileHelper::Identity& identity) { return claim(lane, identity); }));
+  }
+}
+
+void CompileService::want(std::string_view path, std::uint64_t source_bytes, CompileQueue::Urgency urgency) {
+  for (const auto& lane : lanes_) lane->want(path, source_bytes, urgency);
+}
+
+std::size_t CompileService::waiting() const {
+  std::size_t waiting = 0;
+  for (const auto& lane : lanes_) waiting += lane->waiting();
+  return waiting;
+}
+
+// A lane may come with another identity than before: its interpreter was upgraded under it.
+bool CompileService::claim(std::size_t lane, const CompileHelper::Identity& identity) {
+  for (auto& [owner, claimed] : claims_) {
+    if (claimed.cache_tag == identity.cache_tag && claimed.magic == identity.magic) return owner == lane;
+  }
+  claims_.emplace_back(lane, identity);
+  return true;
+}
+
+}  // namespace bifrost::agent

@@ -1,0 +1,36 @@
+// compile_service.hpp - has every mirrored source compiled once per interpreter, and the code hung on its record.
+//
+// Source is visible at once, code follows; nothing waits for it. Belongs to the loop's thread.
+#pragma once
+
+#include <uv.h>
+
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "agent/compile/lane.hpp"
+
+namespace bifrost::agent {
+
+class CompileService {
+ public:
+  // One lane per distinct interpreter tag: a second name for the same interpreter is noticed and ends.
+  CompileService(uv_loop_t* loop, CompileOptions options, SegmentWriter& writer);
+
+  // The newest version of `path` may lack code. Cheap when it does not.
+  void want(std::string_view path, std::uint64_t source_bytes, CompileQueue::Urgency urgency);
+
+  // Modules that wait or are being compiled, over all interpreters.
+  std::size_t waiting() const;
+
+ private:
+  bool claim(std::size_t lane, const CompileHelper::Identity& identity);
+
+  const CompileOptions options_;
+  std::vector<std::unique_ptr<CompileLane>> lanes_;
+  std::vector<std::pair<std::size_t, CompileHelper::Identity>> claims_;  // lane, and what it makes
+};
+
+}  // namespace bifrost::agent

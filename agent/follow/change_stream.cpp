@@ -1,0 +1,160 @@
+#include "agent/follow/change_stream.hpp"
+
+#include <utility>
+
+#include "agent/loop/log.hpp"
+#include "common/redis/contract.hpp"
+
+namespace bifrost::agent {
+namespace {
+
+constexpr std::string_view kInvalidateChannel = "__redis__:invalidate";
+
+// Events after which a module that is gone was meant to go.
+bool is_deletion(std::string_view event) {
+  return event == "del" || event == "rename_from" || event == "move_from";
+}
+
+// Our own reads raise these when somebody has switched them on: reading again would never end.
+bool is_echo(std::string_view event) {
+  return event == "keymiss";
+}
+
+}  // namespace
+
+ChangeStream::ChangeStream(uv_loop_t* loop, const RedisUrl& url, SignalChoice choice, bool keyspace_enabled,
+                           Callbacks callbacks)
+    : url_(url),
+      choice_(choice),
+      keyspace_(keyspace_enabled && choice != SignalChoice::kTracking),
+      keyspace_prefix_("__keyspace@" + std::to_string(url.db) + "__:"),
+      callbacks_(std::move(callbacks)) {
+  keyspace_pattern_ = keyspace_prefix_ + std::string(contract::kPrefix) + "*";
+  link_ =
+      std::make_unique<LoopLink>(loop, url_,
+                                 LoopLink::Callbacks{[this] { handshake(); }, [this](Reply reply) { on_reply(*reply); },
+                                                     [this] { callbacks_.on_drained(); },
+                                                     [this](const std::string& why) { callbacks_.on_broken(why); }});
+}
+
+// CLIENT TRACKING must come first: a subscribed RESP2 connection accepts hardly any other command.
+void ChangeStream::handshake() {
+  if (choice_ == SignalChoice::kKeyspace) return subscribe();
+  step_ = Step::kClientId;
+  link_->send({"CLIENT", "ID"});
+}
+
+void ChangeStream::on_reply(const redisReply& reply) {
+  switch (step_) {
+    case Step::kClientId: return on_client_id(reply);
+    case Step::kTracking: return on_tracking(reply);
+    case Step::kSubscribing:
+    case Step::kLive: return on_message(reply);
+  }
+}
+
+void ChangeStream::on_client_id(const redisReply& reply) {
+  if (reply.type != REDIS_REPLY_INTEGER) {
+    tracking_ = false;
+    return subscribe();
+  }
+  step_ = Step::kTracking;
+  link_->send(
+      {"CLIENT", "TRACKING", "ON", "REDIRECT", std::to_string(reply.integer), "BCAST", "PREFIX", contract::kPrefix});
+}
+
+void ChangeStream::on_tracking(const redisReply& reply) {
+  tracking_ = !is_error(reply);
+  subscribe();
+}
+
+// Whether what is left of the signals is what was asked for; ends the stream otherwise.
+bool ChangeStream::sufficient() {
+  const bool enough = choice_ == SignalChoice::kBoth ? keyspace_ && tracking_ : keyspace_ || tracking_;
+  if (enough) return true;
+  callbacks_.on_broken(
+      std::string("Redis grants no way to hear of changes: ") +
+      (keyspace_ ? "" : "notify-keyspace-events lacks `KA` and may not be set, or PSUBSCRIBE was refused; ") +
+      (tracking_ ? "" : "CLIENT TRACKING was refused or not asked for; ") +
+      "set notify-keyspace-events to KA, or allow +client|tracking");
+  return false;
+}
+
+void ChangeStream::subscribe() {
+  if (!sufficient()) return;
+  step_ = Step::kSubscribing;
+  if (tracking_) {
+    link_->send({"SUBSCRIBE", kInvalidateChannel});
+    unconfirmed_.push_back(&tracking_);
+  }
+  if (keyspace_) {
+    link_->send({"PSUBSCRIBE", keyspace_pattern_});
+    unconfirmed_.push_back(&keyspace_);
+  }
+}
+
+// A refusal (the ACL's channels) takes one signal away; the other may be enough.
+void ChangeStream::on_confirmation(const redisReply& reply) {
+  bool& signal = *unconfirmed_.front();
+  unconfirmed_.pop_front();
+  if (is_error(reply)) {
+    log::warn("subscription_refused",
+              {{"signal", &signal == &keyspace_ ? "keyspace" : "tracking"}, {"why", text_of(reply)}});
+    signal = false;
+    if (!sufficient()) return;
+  }
+  if (!unconfirmed_.empty()) return;
+  step_ = Step::kLive;
+  callbacks_.on_live();
+}
+
+// Messages are told apart by their first element and their length; a PONG is an array of two on this connection.
+void ChangeStream::on_message(const redisReply& reply) {
+  const auto parts = elements_of(reply);
+  const std::string_view what = parts.empty() || !is_string(*parts[0]) ? std::string_view{} : text_of(*parts[0]);
+  if (what == "pmessage" && parts.size() == 4) return on_keyspace_event(text_of(*parts[2]), text_of(*parts[3]));
+  if (what == "message" && parts.size() == 3) return on_invalidation(*parts[2]);
+  if (what == "pong") return callbacks_.on_pong();
+  if (step_ == Step::kSubscribing && (is_error(reply) || what == "subscribe" || what == "psubscribe")) {
+    return on_confirmation(reply);
+  }
+  if (is_error(reply)) callbacks_.on_broken("the subscription was refused: " + std::string(text_of(reply)));
+}
+
+void ChangeStream::on_keyspace_event(std::string_view channel, std::string_view event) {
+  if (is_echo(event) || channel.substr(0, keyspace_prefix_.size()) != keyspace_prefix_) return;
+  const std::string_view key = channel.substr(keyspace_prefix_.size());
+  switch (contract::classify(key)) {
+    case contract::KeyClass::kModule:
+      return callbacks_.on_module(contract::path_of(key),
+                                  is_deletion(event) ? RefreshQueue::Doubt::kDeleted : RefreshQueue::Doubt::kChanged);
+    case contract::KeyClass::kIndex:
+      // An addition takes nothing away: what it adds has an event of its own.
+      if (key == contract::kIndexKey && event != "sadd") callbacks_.on_index();
+      return;
+    case contract::KeyClass::kIgnored: return callbacks_.on_ignored();
+  }
+}
+
+void ChangeStream::on_invalidation(const redisReply& keys) {
+  if (is_nil(keys)) return callbacks_.on_everything();
+  for (const redisReply* element : elements_of(keys)) {
+    const std::string_view key = text_of(*element);
+    switch (contract::classify(key)) {
+      case contract::KeyClass::kModule:
+        callbacks_.on_module(contract::path_of(key), RefreshQueue::Doubt::kUnspecific);
+        break;
+      case contract::KeyClass::kIndex:
+        // The notification says whether anything was removed; this message does not.
+        if (!keyspace_ && key == contract::kIndexKey) callbacks_.on_index();
+        break;
+      case contract::KeyClass::kIgnored: callbacks_.on_ignored(); break;
+    }
+  }
+}
+
+void ChangeStream::ping() {
+  link_->send({"PING"});
+}
+
+}  // namespace bifrost::agent

@@ -1,0 +1,76 @@
+// change_stream.hpp - the subscription connection: what changed in Redis, in order, and fences.
+//
+// One RESP2 connection carries keyspace notifications and, through CLIENT TRACKING redirected to itself, invalidation
+// messages. A PING on it is a fence: its PONG follows the messages of every write that was acknowledged before the PING
+// was sent. At most one PING is in flight; with more, a tracking message could overtake the later one.
+// Messages are only ever a reason to read a key again. Belongs to the loop's thread.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "agent/follow/refresh_queue.hpp"
+#include "agent/loop/link.hpp"
+#include "common/redis/redis_url.hpp"
+
+namespace bifrost::agent {
+
+enum class SignalChoice { kAuto, kBoth, kKeyspace, kTracking };
+
+class ChangeStream {
+ public:
+  struct Callbacks {
+    // Every subscription is confirmed: from now on no write goes unheard.
+    std::function<void()> on_live;
+    std::function<void(std::string_view path, RefreshQueue::Doubt)> on_module;
+    // Something was removed from the index, or may have been.
+    std::function<void()> on_index;
+    // Everything may have changed: FLUSHALL, a reload, a replica's full resync.
+    std::function<void()> on_everything;
+    std::function<void()> on_pong;
+    std::function<void()> on_drained;
+    std::function<void(std::string why)> on_broken;
+    // A message about a key that is not a module.
+    std::function<void()> on_ignored;
+  };
+
+  // `keyspace_enabled`: the server is known to send the notifications that are needed.
+  ChangeStream(uv_loop_t* loop, const RedisUrl& url, SignalChoice choice, bool keyspace_enabled, Callbacks callbacks);
+
+  // Only after on_live, and only when no PING is in flight.
+  void ping();
+
+  bool keyspace() const { return keyspace_; }
+  bool tracking() const { return tracking_; }
+
+ private:
+  void handshake();
+  void on_reply(const redisReply& reply);
+  void on_client_id(const redisReply& reply);
+  void on_tracking(const redisReply& reply);
+  void subscribe();
+  void on_confirmation(const redisReply& reply);
+  bool sufficient();
+  void on_message(const redisReply& reply);
+  void on_keyspace_event(std::string_view channel, std::string_view event);
+  void on_invalidation(const redisReply& keys);
+
+  enum class Step { kClientId, kTracking, kSubscribing, kLive };
+
+  RedisUrl url_;
+  SignalChoice choice_;
+  bool keyspace_;
+  bool tracking_ = false;
+  std::string keyspace_pattern_;
+  std::string keyspace_prefix_;  // of a channel name, before the key
+  Callbacks callbacks_;
+  Step step_ = Step::kClientId;
+  std::deque<bool*> unconfirmed_;  // what was asked for, in order: tracking_ or keyspace_
+  std::unique_ptr<LoopLink> link_;
+};
+
+}  // namespace bifrost::agent

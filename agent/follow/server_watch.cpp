@@ -1,0 +1,92 @@
+#include "agent/follow/server_watch.hpp"
+
+#include <memory>
+#include <utility>
+
+#include "agent/follow/keyspace_flags.hpp"
+#include "agent/loop/log.hpp"
+
+namespace bifrost::agent {
+namespace {
+
+constexpr std::string_view kFlags = "notify-keyspace-events";
+
+}  // namespace
+
+void ServerWatch::begin(std::function<void(const ServerFacts&)> on_facts) {
+  looking_since_ = boot_now();
+  data_.ask({"INFO", "server"}, [this, on_facts = std::move(on_facts)](const redisReply& reply, const std::string&) {
+    info_allowed_ = !is_error(reply);
+    if (!info_allowed_) log::warn("info_refused", {{"why", text_of(reply)}, {"then", "SWAPDB is not noticed"}});
+    before_ = facts_from_info(text_of(reply));  // the version decides how the rest is asked for
+    ask_info(true, [this, on_facts](const ServerFacts& facts) {
+      before_ = facts;
+      vouched_until_ = *std::exchange(looking_since_, std::nullopt);
+      if (facts.is_replica())
+        log::warn("replica", {{"why", "this server follows another: point the agent at the master"}});
+      on_facts(facts);
+    });
+  });
+}
+
+// Several sections in one INFO are understood from Redis 7 on, and only there `persistence` says what was loaded.
+// Without INFO, ROLE may still be allowed.
+void ServerWatch::ask_info(bool first, std::function<void(const ServerFacts&)> on_facts) {
+  if (!info_allowed_) {
+    data_.ask({"ROLE"}, [on_facts = std::move(on_facts)](const redisReply& reply, const std::string&) {
+      ServerFacts facts;
+      const auto parts = elements_of(reply);
+      if (!parts.empty()) facts.role = text_of(*parts[0]);
+      if (facts.is_replica() && parts.size() >= 4) facts.master_link_up = text_of(*parts[3]) == "connected";
+      on_facts(facts);
+    });
+    return;
+  }
+  const auto text = std::make_shared<std::string>();
+  const auto take = [text, on_facts = std::move(on_facts)](bool last) {
+    return [text, on_facts, last](const redisReply& reply, const std::string&) {
+      *text += text_of(reply);
+      *text += '\n';
+      if (last) on_facts(facts_from_info(*text));
+    };
+  };
+  if (version_at_least(before_.version, 7, 0)) {
+    Command info{"INFO", "server", "replication", "cluster", "commandstats"};
+    if (first) info.push_back("persistence");
+    return data_.ask(info, take(true));
+  }
+  for (const std::string_view section : {"server", "replication", "cluster"}) data_.ask({"INFO", section}, take(false));
+  data_.ask({"INFO", "commandstats"}, take(true));
+}
+
+void ServerWatch::look(bool tracking) {
+  if (looking()) return;
+  looking_since_ = boot_now();
+  if (!watching_flags_) {
+    return ask_info(false, [this, tracking](const ServerFacts& now) { judge(now, tracking); });
+  }
+  data_.ask({"CONFIG", "GET", kFlags}, [this](const redisReply& reply, const std::string&) {
+    const auto pair = elements_of(reply);
+    if (pair.size() == 2 && !has_needed_flags(text_of(*pair[1]))) {
+      callbacks_.on_unusable("somebody changed " + std::string(kFlags) + " to `" + std::string(text_of(*pair[1])) +
+                             "`");
+    }
+  });
+  ask_info(false, [this, tracking](const ServerFacts& now) { judge(now, tracking); });
+}
+
+void ServerWatch::judge(const ServerFacts& now, bool tracking) {
+  const BootTime since = *std::exchange(looking_since_, std::nullopt);
+  const ServerFacts before = std::exchange(before_, now);
+  if (const auto why = another_server(before, now)) return callbacks_.on_unusable(*why);
+  if (!now.master_link_up) {
+    if (std::exchange(link_was_up_, false)) log::warn("replica_cut_off", {{"why", "its link to the master is down"}});
+    return;  // it may be behind by any amount: the lease runs out
+  }
+  link_was_up_ = true;
+  vouched_until_ = since;
+  if (const Sweep sweep = swept(before, now, tracking); sweep != Sweep::kNone) return callbacks_.on_swept(sweep);
+  callbacks_.on_clean();
+}
+
+}  // namespace bifrost::agent

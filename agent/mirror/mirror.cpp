@@ -1,0 +1,154 @@
+#include "agent/mirror/mirror.hpp"
+
+#include <utility>
+#include <vector>
+
+namespace bifrost::agent {
+
+Mirror::Mirror(SegmentWriter& writer, OnExpiry policy, OnRejected on_rejected, OnSource on_source)
+    : writer_(writer), policy_(policy), on_rejected_(std::move(on_rejected)), on_source_(std::move(on_source)) {}
+
+Put Mirror::put_source(std::string_view path, std::string_view content, std::string_view hash) {
+  const Put put = writer_.put_source(path, content, hash);
+  if (put == Put::kStaged && on_source_) on_source_(path, content.size());
+  return put;
+}
+
+void Mirror::seed(std::string_view path, std::string_view content, std::string_view hash, bool retained,
+                  bool index_lost) {
+  put_source(path, content, hash);
+  hold(path, Held::kSource);
+  const std::string key(path);
+  set_retained(key, paths_[key], retained);
+  set_index_lost(key, paths_[key], index_lost);
+}
+
+void Mirror::seed_not_mirrored(std::string_view path, std::string_view reason) {
+  writer_.put_not_mirrored(path, reason);
+  hold(path, Held::kNotMirrored);
+}
+
+void Mirror::apply(const Observation& seen) {
+  writer_.count(Counter::kRereads);
+  switch (seen.kind) {
+    case Observation::Kind::kValue: return apply_value(seen);
+    case Observation::Kind::kVanished: return apply_vanished(seen);
+    case Observation::Kind::kWrongType: return reject(seen.path, "the key holds no string");
+    case Observation::Kind::kTooBig: return reject(seen.path, "larger than --max-module-bytes");
+    case Observation::Kind::kEmpty:
+    case Observation::Kind::kLonger:
+    case Observation::Kind::kMeasured: return;  // not an answer yet
+  }
+}
+
+void Mirror::apply_value(const Observation& seen) {
+  writer_.count(Counter::kRereadBytes, seen.value.size());
+  cold_ = false;  // a writer is back
+  auto value = parser_.parse(seen.value);
+  if (!value) return reject(seen.path, value.error().message);
+  const Put put = put_source(seen.path, value->content, value->hash);
+  if (put == Put::kUnchanged) writer_.count(Counter::kUnchanged);
+  hold(seen.path, Held::kSource).left_out = put == Put::kNoRoom;
+}
+
+void Mirror::apply_vanished(const Observation& seen) {
+  const auto found = paths_.find(std::string(seen.path));
+  if (found == paths_.end()) return;
+  const bool kept = found->second.held == Held::kSource;  // there is nothing to keep of one that was not mirrored
+  found->second.deleted_on_purpose |= seen.explicitly_deleted;
+  const Vanished verdict =
+      decide_vanished(policy_, {seen.index, found->second.deleted_on_purpose, found->second.index_lost});
+  if (!kept || found->second.removal_owed || verdict == Vanished::kRemove) return forget(found->first);
+  if (seen.index == IndexEntry::kListed) set_index_lost(found->first, found->second, false);
+  if (verdict == Vanished::kRetainCold) {
+    cold_ = true;
+    set_index_lost(found->first, found->second, true);
+  }
+  if (!found->second.retained) writer_.count(Counter::kRetainedTotal);
+  set_retained(found->first, found->second, true);
+}
+
+void Mirror::prune_if_asked() {
+  if (!std::exchange(prune_asked_, false)) return;
+  std::vector<std::string> doomed;
+  for_each_retained([&](const std::string& path) { doomed.push_back(path); });
+  for (const std::string& path : doomed) forget(path);
+  cold_ = false;
+}
+
+void Mirror::reject(std::string_view path, std::string_view reason) {
+  if (writer_.put_not_mirrored(path, reason) == Put::kStaged) {
+    writer_.count(Counter::kRejected);
+    on_rejected_(path, reason);
+  }
+  hold(path, Held::kNotMirrored);
+}
+
+Mirror::Entry& Mirror::hold(std::string_view path, Held held) {
+  const auto found = paths_.try_emplace(std::string(path)).first;
+  Entry& entry = found->second;
+  entry.held = held;
+  entry.left_out = false;
+  entry.deleted_on_purpose = false;
+  entry.removal_owed = false;
+  set_retained(found->first, entry, false);
+  set_index_lost(found->first, entry, false);
+  return entry;
+}
+
+void Mirror::set_retained(const std::string& path, Entry& entry, bool retained) {
+  if (entry.retained == retained) return;  // a new version starts without marks
+  retained_count_ += retained ? 1 : std::size_t(-1);
+  entry.retained = retained;
+  writer_.mark(path, layout::Mark::kRetained, retained);
+}
+
+void Mirror::set_index_lost(const std::string& path, Entry& entry, bool lost) {
+  if (entry.index_lost == lost) return;
+  entry.index_lost = lost;
+  writer_.mark(path, layout::Mark::kIndexLost, lost);
+}
+
+void Mirror::lose_index() {
+  for (auto& [path, entry] : paths_) {
+    if (entry.held == Held::kSource && !entry.deleted_on_purpose) set_index_lost(path, entry, true);
+  }
+}
+
+void Mirror::forget(const std::string& path) {
+  const auto found = paths_.find(path);
+  // Still served, and no lease before the next synchronisation: which finds it missing and comes here again.
+  found->second.removal_owed = writer_.remove(path) == Put::kNoRoom;
+  if (found->second.removal_owed) return;
+  if (found->second.retained) --retained_count_;
+  paths_.erase(found);
+}
+
+bool Mirror::note_seen(std::string_view path) {
+  const auto found = paths_.find(std::string(path));
+  if (found == paths_.end()) return true;
+  found->second.seen_in_scan = scan_;
+  if (found->second.left_out && retries_left_ != 0) {
+    --retries_left_;
+    return true;
+  }
+  return found->second.retained;
+}
+
+void Mirror::for_each_unseen(const std::function<void(const std::string&)>& visit) const {
+  for (const auto& [path, entry] : paths_) {
+    if (entry.seen_in_scan != scan_ && !entry.retained) visit(path);
+  }
+}
+
+void Mirror::for_each_known(const std::function<void(const std::string&)>& visit) const {
+  for (const auto& [path, entry] : paths_) visit(path);
+}
+
+void Mirror::for_each_retained(const std::function<void(const std::string&)>& visit) const {
+  for (const auto& [path, entry] : paths_) {
+    if (entry.retained) visit(path);
+  }
+}
+
+}  // namespace bifrost::agent

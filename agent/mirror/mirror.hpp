@@ -1,0 +1,95 @@
+// mirror.hpp - what the node has seen of Redis, and how an observation changes the segment.
+//
+// Knows every path that is in the segment; decides between mirrored, not mirrored, retained and removed. Stages into
+// the SegmentWriter, never commits. Pure but for the writer: no clock, no Redis. One thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "agent/mirror/observation.hpp"
+#include "agent/mirror/retention.hpp"
+#include "common/redis/module_value.hpp"
+#include "common/writer/segment_writer.hpp"
+
+namespace bifrost::agent {
+
+class Mirror {
+ public:
+  // `on_rejected` hears once per version of a value that cannot be mirrored.
+  using OnRejected = std::function<void(std::string_view path, std::string_view reason)>;
+
+  // Hears of each source that has become the newest version of its path, published or about to be.
+  using OnSource = std::function<void(std::string_view path, std::uint64_t bytes)>;
+
+  Mirror(SegmentWriter& writer, OnExpiry policy, OnRejected on_rejected, OnSource on_source = {});
+
+  // A module taken over from the segment of the agent before.
+  void seed(std::string_view path, std::string_view content, std::string_view hash, bool retained, bool index_lost);
+  void seed_not_mirrored(std::string_view path, std::string_view reason);
+
+  void apply(const Observation& seen);
+
+  // Redis has lost its data: for what it held until now, a newer index that does not list it says nothing.
+  void lose_index();
+
+  // After the next full synchronisation, in whichever session it ends, everything goes that Redis does not have.
+  void ask_for_prune() { prune_asked_ = true; }
+  void prune_if_asked();
+
+  // A scan over Redis' key names: after begin_scan, note_seen hears every name; what it did not hear is unseen.
+  void begin_scan() {
+    ++scan_;
+    retries_left_ = kRetriesPerScan;
+  }
+  // Whether to read it again for its name alone: not known, retained although the key is back, or left out for lack of
+  // room, of which there may be more by now (kRetriesPerScan of these in one scan).
+  bool note_seen(std::string_view path);
+  void for_each_unseen(const std::function<void(const std::string& path)>& visit) const;
+
+  void for_each_known(const std::function<void(const std::string& path)>& visit) const;
+  void for_each_retained(const std::function<void(const std::string& path)>& visit) const;
+  bool has_retained() const { return retained_count_ != 0; }
+  std::size_t known() const { return paths_.size(); }
+  // Redis has lost its data, not deleted it: kept until writers return.
+  bool cold() const { return cold_; }
+
+ private:
+  static constexpr std::uint64_t kRetriesPerScan = 1000;
+  enum class Held { kSource, kNotMirrored };
+  struct Entry {
+    Held held = Held::kSource;
+    bool retained = false;
+    bool index_lost = false;
+    bool left_out = false;            // there was no room for it
+    bool deleted_on_purpose = false;  // a deletion was seen since the last value: DEL comes before SREM
+    bool removal_owed = false;        // decided, but there was no room to record it
+    std::uint64_t seen_in_scan = 0;
+  };
+
+  void apply_value(const Observation& seen);
+  void apply_vanished(const Observation& seen);
+  void reject(std::string_view path, std::string_view reason);
+  Put put_source(std::string_view path, std::string_view content, std::string_view hash);
+  Entry& hold(std::string_view path, Held held);
+  void set_retained(const std::string& path, Entry& entry, bool retained);
+  void set_index_lost(const std::string& path, Entry& entry, bool lost);
+  void forget(const std::string& path);
+
+  SegmentWriter& writer_;
+  OnExpiry policy_;
+  OnRejected on_rejected_;
+  OnSource on_source_;
+  ModuleValueParser parser_;
+  std::unordered_map<std::string, Entry> paths_;
+  std::size_t retained_count_ = 0;
+  std::uint64_t scan_ = 0;
+  std::uint64_t retries_left_ = 0;
+  bool cold_ = false;
+  bool prune_asked_ = false;
+};
+
+}  // namespace bifrost::agent

@@ -1,0 +1,44 @@
+// control_server.hpp - the agent's Unix socket: fences, syncs and signs of life. Language: control_protocol.hpp.
+//
+// Anyone who can connect may ask for a fence; changing what is mirrored takes the agent's own uid or root. What clients
+// may cost: request_server.hpp. Belongs to the loop's thread.
+#pragma once
+
+#include <uv.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "agent/serve/request_server.hpp"
+#include "common/base/result.hpp"
+#include "common/control/control_protocol.hpp"
+
+namespace bifrost::agent {
+
+class ControlServer {
+ public:
+  struct Requests {
+    std::function<void(std::function<void(Result<FenceAnswer>)>)> fence;
+    std::function<Status(bool prune)> sync;
+    std::function<void()> refused;  // a client was turned away
+  };
+
+  // Takes the place of a socket that an agent before left behind: call with the directory's lock held.
+  static Result<std::unique_ptr<ControlServer>> listen(uv_loop_t* loop, const std::string& dir, Requests requests);
+  ~ControlServer();
+  ControlServer(const ControlServer&) = delete;
+  ControlServer& operator=(const ControlServer&) = delete;
+
+ private:
+  ControlServer(uv_loop_t* loop, UniqueFd listening, std::string path, Requests requests);
+  void on_request(RequestServer::ClientId client, std::string_view input);
+  std::string sync(RequestServer::ClientId client, bool prune);
+  void answer(RequestServer::ClientId client, std::string line);
+
+  std::string path_;
+  Requests requests_;
+  RequestServer clients_;
+};
+
+}  // namespace bifrost::agent

@@ -1,0 +1,106 @@
+#include "shim/core/execution.hpp"
+
+#include "common/base/mutation.hpp"
+
+namespace bifrost {
+namespace {
+
+// The part of the time-out that the agent may use up; Redis gets the rest.
+constexpr int kFenceShareNumerator = 3;
+constexpr int kFenceShareDenominator = 5;
+
+std::string why_lease_is_invalid(const Segment& segment, BootTime now) {
+  const SegmentInfo info = segment.info();
+  if (info.state == layout::AgentState::kStopped) return "the agent has stopped";
+  if (info.synced_through.ns == 0) return "the agent has not been in sync with Redis yet";
+  const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now.since(info.synced_through));
+  return "last in sync with Redis " + std::to_string(age.count()) + " ms ago";
+}
+
+void look_at(View& view, std::shared_ptr<const Segment> segment) {
+  view.segment = std::move(segment);
+  if (view.segment == nullptr) return;
+  view.complete = view.segment->complete();
+  view.snapshot = view.segment->snapshot();
+}
+
+// Sets the authority to kMirror when the lease vouches for the segment; else says why not.
+void use_leased_mirror(View& view, const Sources& from) {
+  const BootTime last_read = from.redis.last_read();
+  std::shared_ptr<const Segment> segment = from.mirror.segment();
+  if (segment == nullptr || !segment->lease_valid(boot_now())) segment = from.mirror.newest_segment();
+  if (segment == nullptr) {
+    view.why_not_mirror = from.mirror.attach_error();
+    return;
+  }
+  const BootTime now = boot_now();
+  const bool leased = segment->lease_valid(now) || mutated("no-lease-check");
+  // Reads never go back in time: what Redis told this process must be in the segment.
+  const bool caught_up = segment->synced_through() >= last_read || mutated("no-source-switch");
+  look_at(view, segment);
+  if (leased && caught_up) {
+    view.authority = Authority::kMirror;
+  } else {
+    view.why_not_mirror =
+        leased ? "Redis was read after the mirror's last synchronisation" : why_lease_is_invalid(*segment, now);
+  }
+}
+
+void use_fenced_mirror(View& view, const Deadline& deadline, const Sources& from) {
+  const BootTime start = boot_now();
+  look_at(view, from.mirror.newest_segment());
+  if (view.segment == nullptr) {
+    view.why_not_mirror = from.mirror.attach_error();
+    return;
+  }
+  Result<FenceAnswer> fence = Error{};
+  from.around_wait([&] { fence = from.agent.fence(deadline); });
+  std::shared_ptr<const Segment> segment = from.mirror.newest_segment();  // the agent may have grown it meanwhile
+  // The order matters: first what the segment is in sync with, then the snapshot that holds it.
+  const bool synced = (fence && segment->synced_through() >= start) || mutated("no-fence-check");
+  look_at(view, std::move(segment));
+  from.counters.add(synced ? ShimCounter::kFences : ShimCounter::kFenceFailures);
+  if (synced) {
+    view.authority = Authority::kMirror;
+  } else {
+    view.why_not_mirror = fence ? "the agent that answers does not write this segment" : fence.error().message;
+    if (fence) from.agent.close();
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<const View> view_for_execution(const ExecutionRequest& request, const Sources& from) {
+  from.counters.add(ShimCounter::kExecutions);
+  const Deadline deadline(request.timeout);
+  auto view = std::make_shared<View>();
+  view->scope = request.scope;
+  view->pinned = true;
+  if (request.fresh) {
+    use_fenced_mirror(*view, Deadline(request.timeout * kFenceShareNumerator / kFenceShareDenominator), from);
+  } else {
+    use_leased_mirror(*view, from);
+  }
+  if (view->authority == Authority::kMirror) return view;
+  if (const Status redis = from.redis.ping(deadline); !redis && view->segment != nullptr) {
+    view->authority = Authority::kStale;
+    view->why_not_redis = redis.error().message;
+  }
+  return view;
+}
+
+std::shared_ptr<const View> view_outside_executions(const Sources& from) {
+  auto view = std::make_shared<View>();
+  use_leased_mirror(*view, from);
+  return view;
+}
+
+Result<Generation> fenced_generation(const Deadline& deadline, const Sources& from) {
+  Result<FenceAnswer> fence = Error{};
+  from.around_wait([&] { fence = from.agent.fence(deadline); });
+  from.counters.add(fence ? ShimCounter::kFences : ShimCounter::kFenceFailures);
+  if (!fence) return fence.error();
+  return fence->generation;
+}
+
+}  // namespace bifrost

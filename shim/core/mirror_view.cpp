@@ -1,0 +1,47 @@
+#include "shim/core/mirror_view.hpp"
+
+#include <utility>
+
+namespace bifrost {
+
+std::shared_ptr<const Segment> MirrorView::segment() {
+  const std::lock_guard lock(mutex_);
+  if (segment_ != nullptr && segment_->retired()) attach();
+  return segment_;
+}
+
+std::shared_ptr<const Segment> MirrorView::newest_segment() {
+  const std::lock_guard lock(mutex_);
+  if (segment_ == nullptr || segment_->retired() || published_identity(dir_) != segment_->identity()) attach();
+  return segment_;
+}
+
+View MirrorView::at_newest(View view) {
+  if (auto segment = newest_segment()) {
+    view.complete = segment->complete();
+    view.snapshot = segment->snapshot();
+    view.segment = std::move(segment);
+  }
+  return view;
+}
+
+std::string MirrorView::attach_error() {
+  const std::lock_guard lock(mutex_);
+  return attach_error_;
+}
+
+void MirrorView::attach() {
+  auto attached = Segment::attach(dir_, trust_);
+  if (!attached) {
+    // A directory without a segment is a node without an agent, which is no error.
+    if (attached.error().code != ErrorCode::kNotFound) counters_.add(ShimCounter::kAttachErrors);
+    attach_error_ = attached.error().message;
+    return;
+  }
+  attach_error_.clear();
+  if (segment_ != nullptr && segment_->identity() == (*attached)->identity()) return;
+  counters_.add(ShimCounter::kAttaches);
+  segment_ = std::move(*attached);
+}
+
+}  // namespace bifrost

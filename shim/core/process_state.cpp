@@ -1,0 +1,222 @@
+#include "shim/core/process_state.hpp"
+
+namespace bifrost {
+namespace {
+
+// A writer that outruns a reader this often in a row: the reader asks Redis instead.
+constexpr int kMaxViewsPerLookup = 4;
+
+Error invalid(const Settings& settings, Setting id, std::string_view expected) {
+  const SettingValue& entry = settings.entry(id);
+  return {ErrorCode::kInvalidArgument, std::string(setting_info(id).key) + " = `" + entry.value + "` (" + entry.origin +
+                                           "): expected " + std::string(expected)};
+}
+
+Result<std::string> workspace_of(const Settings& settings) {
+  std::string root = settings.get(Setting::kWorkspace);
+  while (!root.empty() && root.back() == '/') root.pop_back();
+  if (root.empty() || root.front() != '/') {
+    return invalid(settings, Setting::kWorkspace, "an absolute path below /");
+  }
+  return root;
+}
+
+Status check_choice(const Settings& settings, Setting id, std::string_view a, std::string_view b) {
+  const std::string& value = settings.get(id);
+  if (value == a || value == b) return Done{};
+  return invalid(settings, id, "`" + std::string(a) + "` or `" + std::string(b) + "`");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ProcessState>> ProcessState::create(const Settings& settings, AroundWait around_wait,
+                                                           std::shared_ptr<LoadedModules> loaded) {
+  auto workspace = workspace_of(settings);
+  if (!workspace) return workspace.error();
+  auto trust = trust_of(settings);
+  if (!trust) return trust.error();
+  if (const Status s = check_choice(settings, Setting::kPrecedence, "workspace", "installed"); !s) return s.error();
+  if (const Status s = check_choice(settings, Setting::kOnStale, "serve", "error"); !s) return s.error();
+  return std::unique_ptr<ProcessState>(
+      new ProcessState(settings, std::move(*workspace), *trust, std::move(around_wait), std::move(loaded)));
+}
+
+ProcessState::ProcessState(const Settings& settings, std::string workspace, Trust trust, AroundWait around_wait,
+                           std::shared_ptr<LoadedModules> loaded)
+    : settings_(settings),
+      workspace_(std::move(workspace)),
+      around_wait_(std::move(around_wait)),
+      telemetry_(settings.get(Setting::kSegmentDir), settings.get(Setting::kTelemetry) != "off"),
+      mirror_(settings.get(Setting::kSegmentDir), trust, counters_),
+      agent_(settings.get(Setting::kSegmentDir)),
+      redis_(settings.get(Setting::kRedisUrl), around_wait_, counters_),
+      loaded_(std::move(loaded)) {}
+
+std::optional<std::string_view> ProcessState::storage_of(std::string_view file_path) const {
+  if (file_path.substr(0, workspace_.size()) != workspace_) return std::nullopt;
+  file_path.remove_prefix(workspace_.size());
+  if (file_path.empty()) return file_path;
+  if (file_path.front() != '/') return std::nullopt;
+  file_path.remove_prefix(1);
+  while (!file_path.empty() && file_path.back() == '/') file_path.remove_suffix(1);
+  return file_path;
+}
+
+std::string ProcessState::file_of(std::string_view storage_path) const {
+  return join_node(workspace_, storage_path);
+}
+
+ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
+  telemetry_.report_if_due(counters_);  // what executions before this one have counted
+  ExecutionStart start{view_for_execution(request, sources())};
+  redis_.forget_index();
+  if (start.view->authority == Authority::kStale && serves_stale()) stale_execution_ = true;
+  bool same_scope = false;
+  {
+    const std::lock_guard lock(mutex_);
+    same_scope = request.scope == (pin_ ? pin_->scope : Scope());
+    pin_ = start.view;
+  }
+  start.loaded_is_current = same_scope ? loaded_is_current() : loaded_->all().empty();
+  return start;
+}
+
+std::shared_ptr<const View> ProcessState::view() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (pin_ != nullptr) return pin_;
+  }
+  return view_outside_executions(sources());
+}
+
+Scope ProcessState::scope() {
+  const std::lock_guard lock(mutex_);
+  return pin_ ? pin_->scope : Scope();
+}
+
+void ProcessState::replace_pin(const std::shared_ptr<const View>& lost) {
+  if (!lost->pinned) return;  // the next view is a new one anyway
+  auto next = std::make_shared<const View>(mirror_.at_newest(*lost));
+  const std::lock_guard lock(mutex_);
+  if (pin_ == lost) pin_ = std::move(next);
+}
+
+void ProcessState::move_to_newest() {
+  redis_.forget_index();
+  std::shared_ptr<const View> pin;
+  {
+    const std::lock_guard lock(mutex_);
+    pin = pin_;
+  }
+  if (pin == nullptr) return;
+  // An execution that had to do with less is given the mirror, if that can be relied on by now.
+  auto next = std::make_shared<View>(*view_outside_executions(sources()));
+  if (pin->authority == Authority::kMirror || next->authority != Authority::kMirror) {
+    replace_pin(pin);
+    return;
+  }
+  next->scope = pin->scope;
+  next->pinned = true;
+  const std::lock_guard lock(mutex_);
+  if (pin_ == pin) pin_ = std::move(next);
+}
+
+Result<Generation> ProcessState::wait_fresh(const Deadline& deadline) {
+  return fenced_generation(deadline, sources());
+}
+
+template <class Ask>
+Resolution ProcessState::with_whole_view(const Ask& ask) {
+  const auto answered = [this](const View& by, Resolution resolution) {
+    resolution.authority = by.authority;
+    resolution.asked_at = by.generation();
+    return resolution;
+  };
+  for (int attempt = 0; attempt < kMaxViewsPerLookup; ++attempt) {
+    const std::shared_ptr<const View> now = view();
+    Resolution resolution = ask(*now);
+    if (resolution.kind != Resolution::Kind::kSnapshotLost) return answered(*now, std::move(resolution));
+    counters_.add(ShimCounter::kSnapshotLost);
+    replace_pin(now);
+  }
+  View redis_only;
+  redis_only.scope = view()->scope;
+  redis_only.why_not_mirror = "the agent reuses its memory faster than this process can read";
+  return answered(redis_only, ask(redis_only));
+}
+
+Resolution ProcessState::counted(Resolution r) {
+  switch (r.kind) {
+    case Resolution::Kind::kNotFound: counters_.add(ShimCounter::kMisses); break;
+    case Resolution::Kind::kUnknown: counters_.add(ShimCounter::kUnknown); break;
+    case Resolution::Kind::kRefused: counters_.add(ShimCounter::kRefused); break;
+    default: counters_.add(ShimCounter::kHits);
+  }
+  return r;
+}
+
+Resolution ProcessState::look_up(std::span<const std::string> directories, std::string_view name) {
+  return with_whole_view([&](const View& view) { return resolver().resolve(view, directories, name); });
+}
+
+Resolution ProcessState::look_up_top_level(std::string_view name) {
+  return with_whole_view([&](const View& view) { return resolver().resolve(view, view.scope.roots(), name); });
+}
+
+Resolution ProcessState::read_path(const std::string& path) {
+  return with_whole_view([&](const View& view) { return resolver().read_path(view, path); });
+}
+
+std::optional<std::string> ProcessState::content_of(const Resolution& module) {
+  std::string content;
+  switch (module.source.read(content)) {
+    case Lookup::kHit: return content;
+    case Lookup::kDamaged: counters_.add(ShimCounter::kDamaged); break;
+    default: counters_.add(ShimCounter::kSnapshotLost);
+  }
+  const Resolution again = read_again(module.path);
+  if (!again.found() || again.source.digest != module.source.digest) return std::nullopt;
+  if (again.source.read(content) != Lookup::kHit) return std::nullopt;
+  return content;
+}
+
+Resolution ProcessState::read_again(const std::string& path) {
+  return resolver().read_again(mirror_.newest_segment().get(), path);
+}
+
+std::vector<Child> ProcessState::list(const std::string& directory) {
+  for (int attempt = 0; attempt < kMaxViewsPerLookup; ++attempt) {
+    const std::shared_ptr<const View> now = view();
+    Resolver::Listing listing = resolver().list(*now, directory);
+    if (!listing.snapshot_lost) return std::move(listing.children);
+    counters_.add(ShimCounter::kSnapshotLost);
+    replace_pin(now);
+  }
+  return {};
+}
+
+bool ProcessState::loaded_is_current() {
+  const LoadedModules::Map loaded = loaded_->all();
+  for (const auto& [name, module] : loaded) {
+    // What the host's callable returned cannot be compared with anything.
+    if (module.origin == SourceOrigin::kCallable && !module.is_namespace()) return false;
+    const auto dot = name.rfind('.');
+    Resolution now;
+    if (dot == std::string::npos) {
+      now = look_up_top_level(name);
+    } else {
+      const auto parent = loaded.find(std::string_view(name).substr(0, dot));
+      if (parent == loaded.end()) return false;
+      now = look_up(parent->second.found->portions, std::string_view(name).substr(dot + 1));
+    }
+    if (!module.same_as(now)) return false;
+  }
+  return true;
+}
+
+bool ProcessState::take_stale_notice() {
+  const bool stale = stale_execution_ || counters_.get(ShimCounter::kStaleServes) != 0;
+  return stale && !stale_noticed_ && !stale_noticed_.exchange(true);
+}
+
+}  // namespace bifrost

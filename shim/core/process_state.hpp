@@ -1,0 +1,115 @@
+// process_state.hpp - everything the shim knows in this process: settings, sources, the pinned view, what is loaded.
+//
+// Concurrency: any thread. Its mutex guards pointers only; nothing waits, calls back or asks Redis while holding it.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/settings.hpp"
+#include "shim/core/execution.hpp"
+#include "shim/core/loaded_modules.hpp"
+#include "shim/core/resolver.hpp"
+#include "shim/core/telemetry.hpp"
+
+namespace bifrost {
+
+struct ExecutionStart {
+  std::shared_ptr<const View> view;
+  // Everything loaded so far is what this execution would load. Never so when the scope is another one.
+  bool loaded_is_current = true;
+};
+
+class ProcessState {
+ public:
+  // `loaded` outlives the settings: a process may install its hook anew. Errors: kInvalidArgument, one sentence that
+  // names the setting.
+  static Result<std::unique_ptr<ProcessState>> create(const Settings& settings, AroundWait around_wait,
+                                                      std::shared_ptr<LoadedModules> loaded);
+
+  const Settings& settings() const { return settings_; }
+  // Absolute, without a trailing slash.
+  const std::string& workspace() const { return workspace_; }
+  bool serves_stale() const { return settings_.get(Setting::kOnStale) != "error"; }
+  bool installed_first() const { return settings_.get(Setting::kPrecedence) == "installed"; }
+
+  // The directory in storage that a path entry means ("" for the workspace itself), if it lies in the workspace.
+  std::optional<std::string_view> storage_of(std::string_view file_path) const;
+  std::string file_of(std::string_view storage_path) const;
+
+  // Decides what this execution imports from. Asks agent and Redis, within about the request's time-out.
+  ExecutionStart begin(const ExecutionRequest& request);
+  // Moves to the newest snapshot: the pinned view is replaced, an execution stays one. One that imports from Redis or
+  // a stale mirror moves to the mirror when its lease holds again.
+  void move_to_newest();
+  Result<Generation> wait_fresh(const Deadline& deadline);
+
+  // The pinned view, or the best one for right now.
+  std::shared_ptr<const View> view();
+
+  // Of the present execution.
+  Scope scope();
+  // The next listing is read again.
+  void forget_listings() { redis_.forget_index(); }
+
+  // `name` below the first of `directories` that has it. Never kSnapshotLost.
+  Resolution resolve(std::span<const std::string> directories, std::string_view name) {
+    return counted(look_up(directories, name));
+  }
+  Resolution resolve_top_level(std::string_view name) { return counted(look_up_top_level(name)); }
+  Resolution read_path(const std::string& path);
+  std::vector<Child> list(const std::string& directory);
+
+  // The content of a module that was found: as it was found, or, when that version is gone or damaged there, from
+  // wherever the same content still is. Nothing when nobody has it any more. May ask Redis.
+  std::optional<std::string> content_of(const Resolution& module);
+  // What the module's path holds by now, in this process' own memory. May ask Redis.
+  Resolution read_again(const std::string& path);
+
+  // True once per process: something stale has been served, or an execution was told that it will be.
+  bool take_stale_notice();
+
+  LoadedModules& loaded() { return *loaded_; }
+  ShimCounters& counters() { return counters_; }
+  // Hands the counters to the node, at the end of the process.
+  void report() { telemetry_.report(counters_); }
+
+ private:
+  ProcessState(const Settings& settings, std::string workspace, Trust trust, AroundWait around_wait,
+               std::shared_ptr<LoadedModules> loaded);
+
+  Sources sources() { return {mirror_, agent_, redis_, around_wait_, counters_}; }
+  Resolver resolver() { return {mirror_, redis_, counters_, serves_stale()}; }
+  // After `lost` turned out to be no longer whole.
+  void replace_pin(const std::shared_ptr<const View>& lost);
+  Resolution look_up(std::span<const std::string> directories, std::string_view name);
+  Resolution look_up_top_level(std::string_view name);
+  Resolution counted(Resolution resolution);
+  // Whether everything loaded is, in the present view, what it was when it was loaded.
+  bool loaded_is_current();
+  template <class Ask>
+  Resolution with_whole_view(const Ask& ask);
+
+  const Settings settings_;
+  const std::string workspace_;
+  const AroundWait around_wait_;
+  ShimCounters counters_;
+  Telemetry telemetry_;
+  MirrorView mirror_;
+  AgentConnection agent_;
+  RedisFallback redis_;
+  const std::shared_ptr<LoadedModules> loaded_;
+  std::atomic<bool> stale_execution_{false};
+  std::atomic<bool> stale_noticed_{false};
+
+  std::mutex mutex_;
+  std::shared_ptr<const View> pin_;
+};
+
+}  // namespace bifrost

@@ -1,0 +1,204 @@
+#include "shim/core/redis_fallback.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "common/redis/contract.hpp"
+#include "common/redis/module_value.hpp"
+
+namespace bifrost {
+namespace {
+
+Deadline no_later_than(const Deadline& deadline, std::chrono::milliseconds budget) {
+  return Deadline::at(std::min(deadline.instant(), boot_now() + budget));
+}
+
+// An error reply about the value of one key; any other is about the server (loading, no permission, ...).
+bool is_wrong_type(std::string_view error) {
+  return error.substr(0, 9) == "WRONGTYPE";
+}
+
+bool says_yes(const redisReply& reply) {
+  return reply.type == REDIS_REPLY_INTEGER && reply.integer == 1;
+}
+
+Error refused(const Reply& reply) {
+  return {ErrorCode::kRefused, "Redis answered: " + std::string(text_of(*reply))};
+}
+
+Result<FileInRedis> decode(const std::string& path, const Reply& reply, ModuleValueParser& parser) {
+  FileInRedis file;
+  file.path = path;
+  if (is_nil(*reply)) return file;
+  if (is_error(*reply)) {
+    if (!is_wrong_type(text_of(*reply))) return refused(reply);
+    file.kind = FileInRedis::Kind::kBadValue;
+    file.reason = "not a string key";
+    return file;
+  }
+  auto value = parser.parse(text_of(*reply));
+  if (!value) {
+    file.kind = FileInRedis::Kind::kBadValue;
+    file.reason = value.error().message;
+    return file;
+  }
+  file.kind = FileInRedis::Kind::kSource;
+  file.content = std::move(value->content);
+  file.hash = std::move(value->hash);
+  return file;
+}
+
+}  // namespace
+
+RedisFallback::RedisFallback(std::string_view url, AroundWait around_wait, ShimCounters& counters)
+    : url_(parse_redis_url(url)), around_wait_(std::move(around_wait)), counters_(counters) {}
+
+Result<FileInRedis> RedisFallback::first_of(const std::vector<std::string>& paths) {
+  Result<FileInRedis> answer = FileInRedis{};
+  counters_.add(ShimCounter::kFallbacks);
+  const Status asked = ask(
+      [&](RedisClient& redis, const Deadline& deadline) -> Status {
+        std::vector<std::string> keys;
+        for (const std::string& path : paths) keys.push_back(contract::key_of(path));
+        // The index before and after: other commands may be executed between any two of these. Listed before says that
+        // it was not deleted yet, listed after that it was not deleted meanwhile (writers remove the key, then the
+        // entry). So "no key, but listed both times" means that it had expired, or that its removal is half done.
+        std::vector<Command> commands = {{"EXISTS", contract::kIndexKey}};
+        for (const std::string& path : paths) commands.push_back({"SISMEMBER", contract::kIndexKey, path});
+        for (const std::string& key : keys) commands.push_back({"GET", key});
+        for (const std::string& path : paths) commands.push_back({"SISMEMBER", contract::kIndexKey, path});
+        auto replies = redis.pipeline(commands, deadline);
+        if (!replies) return replies.error();
+        bool listed = false;
+        for (std::size_t i = 0; i < paths.size(); ++i) {
+          listed = listed || (says_yes(*(*replies)[1 + i]) && says_yes(*(*replies)[1 + 2 * paths.size() + i]));
+        }
+        ModuleValueParser parser;
+        for (std::size_t i = 0; i < paths.size(); ++i) {
+          answer = decode(paths[i], (*replies)[1 + paths.size() + i], parser);
+          if (!answer || answer->kind != FileInRedis::Kind::kAbsent) break;
+        }
+        if (answer) {
+          answer->listed = listed;
+          answer->index_exists = says_yes(*replies->front());
+        }
+        return Done{};
+      },
+      Deadline(kQuestionBudget), Purpose::kRead);
+  if (!asked) return asked.error();
+  if (answer && answer->kind != FileInRedis::Kind::kAbsent) {
+    const std::lock_guard lock(mutex_);
+    read_[answer->path] = boot_now();
+  }
+  return answer;
+}
+
+Result<std::shared_ptr<const PathIndex>> RedisFallback::index(std::optional<std::chrono::milliseconds> max_age) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (index_ != nullptr && (!max_age || boot_now() < index_read_ + *max_age)) return index_;
+  }
+  std::shared_ptr<const PathIndex> fresh;
+  std::optional<Error> unusable;
+  const Status asked = ask(
+      [&](RedisClient& redis, const Deadline& deadline) -> Status {
+        auto reply = redis.command({"SMEMBERS", contract::kIndexKey}, deadline);
+        if (!reply) return reply.error();
+        if (is_error(**reply)) {
+          unusable = refused(*reply);
+          return Done{};
+        }
+        std::vector<std::string> members;
+        for (const redisReply* member : elements_of(**reply)) members.emplace_back(text_of(*member));
+        fresh = std::make_shared<const PathIndex>(std::move(members));
+        return Done{};
+      },
+      Deadline(kQuestionBudget), Purpose::kRead);
+  if (!asked) return asked.error();
+  if (unusable) return Error{unusable->code, "the index of modules could not be read: " + unusable->message};
+  const std::lock_guard lock(mutex_);
+  index_ = fresh;
+  index_read_ = boot_now();
+  return fresh;
+}
+
+void RedisFallback::forget_index() {
+  const std::lock_guard lock(mutex_);
+  index_.reset();
+}
+
+Status RedisFallback::ping(const Deadline& deadline) {
+  return ask(
+      [](RedisClient& redis, const Deadline& until) -> Status {
+        auto reply = redis.command({"PING"}, until);
+        if (!reply) return reply.error();
+        if (is_error(**reply)) return refused(*reply);
+        return Done{};
+      },
+      deadline, Purpose::kProbe);
+}
+
+BootTime RedisFallback::last_read() {
+  const std::lock_guard lock(mutex_);
+  return last_read_;
+}
+
+BootTime RedisFallback::last_read_of(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  const auto found = read_.find(path);
+  return found == read_.end() ? BootTime{} : found->second;
+}
+
+std::unique_ptr<RedisClient> RedisFallback::take_idle() {
+  // Two processes on one connection would read each other's answers.
+  if (idle_ != nullptr && idle_owner_ != ::getpid()) idle_.reset();
+  return std::move(idle_);
+}
+
+Status RedisFallback::ask(const Work& work, const Deadline& deadline, Purpose purpose) {
+  if (!url_) return url_.error();
+  std::unique_ptr<RedisClient> client;
+  {
+    const std::lock_guard lock(mutex_);
+    if (purpose == Purpose::kRead && !breaker_.allows(boot_now())) {
+      counters_.add(ShimCounter::kBreakerRefusals);
+      return Error{ErrorCode::kUnreachable, last_error_ + " (not tried again yet)"};
+    }
+    client = take_idle();
+  }
+  Status done = Done{};
+  around_wait_([&] {
+    if (client != nullptr) {
+      done = work(*client, deadline);
+      if (client->usable()) return;
+      // The server may have closed an idle connection meanwhile. A time-out, however, is an answer.
+      if (!done && done.error().code == ErrorCode::kTimeout) return;
+      client.reset();
+    }
+    auto connected = RedisClient::connect(*url_, no_later_than(deadline, kConnectBudget));
+    if (!connected) {
+      done = connected.error();
+      return;
+    }
+    client = std::make_unique<RedisClient>(std::move(*connected));
+    done = work(*client, deadline);
+  });
+  const BootTime now = boot_now();
+  const std::lock_guard lock(mutex_);
+  if (!done) {
+    counters_.add(ShimCounter::kRedisErrors);
+    breaker_.failed(now);
+    last_error_ = done.error().message;
+    return done;
+  }
+  breaker_.succeeded();
+  if (purpose == Purpose::kRead) last_read_ = std::max(last_read_, now);
+  if (client != nullptr && client->usable() && idle_ == nullptr) {
+    idle_ = std::move(client);
+    idle_owner_ = ::getpid();
+  }
+  return done;
+}
+
+}  // namespace bifrost

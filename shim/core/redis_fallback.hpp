@@ -1,0 +1,93 @@
+// redis_fallback.hpp - asks Redis what the mirror cannot answer, within a fixed time.
+//
+// Bounds: one question takes at most kConnectBudget to connect and kQuestionBudget in all; then the breaker opens and
+// further questions fail at once until its back-off ends. (Resolving a host name is the C library's business and
+// outside these bounds: give workers an address or a local resolver.)
+// Concurrency: any thread. A question takes the idle connection or opens another; no mutex is held while it waits.
+// Forked children never use their parent's connection.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "common/redis/redis_client.hpp"
+#include "shim/core/around_wait.hpp"
+#include "shim/core/circuit_breaker.hpp"
+#include "shim/core/path_index.hpp"
+#include "shim/core/shim_counters.hpp"
+
+namespace bifrost {
+
+// One storage path in Redis.
+struct FileInRedis {
+  enum class Kind { kAbsent, kSource, kBadValue };
+  Kind kind = Kind::kAbsent;
+  std::string path;
+  std::string content;  // kSource
+  std::string hash;     // kSource
+  std::string reason;   // kBadValue: a few words
+  // kAbsent: what the index says of the paths. It may hold one whose key has expired.
+  bool listed = false;
+  bool index_exists = false;
+};
+
+class RedisFallback {
+ public:
+  static constexpr std::chrono::milliseconds kConnectBudget{200};
+  static constexpr std::chrono::milliseconds kQuestionBudget{1000};
+  // Outside an execution the index is read again when it is older than this.
+  static constexpr std::chrono::milliseconds kIndexAge{1000};
+
+  // A URL that cannot be used is not an error here: every question then fails and says why.
+  RedisFallback(std::string_view url, AroundWait around_wait, ShimCounters& counters);
+
+  // The first of `paths` that exists, in one round trip; kAbsent when none does.
+  // Errors (each a clause that names the cause): kUnreachable, kTimeout, kRefused, kInvalidArgument (the URL).
+  Result<FileInRedis> first_of(const std::vector<std::string>& paths);
+
+  // The index, read once and kept until forget_index() or, when `max_age` is given, until it is older than that.
+  Result<std::shared_ptr<const PathIndex>> index(std::optional<std::chrono::milliseconds> max_age);
+  void forget_index();
+
+  // Whether Redis answers. Asked at the start of an execution, so it tries even when the breaker is open.
+  Status ping(const Deadline& deadline);
+
+  // When Redis last answered a read; 0 when it never did. See "source switch" in docs/consistency.md.
+  BootTime last_read();
+  // When Redis last answered with a value of `path`; 0 when it never did.
+  BootTime last_read_of(const std::string& path);
+
+ private:
+  using Work = std::function<Status(RedisClient&, const Deadline&)>;
+
+  // kRead: refused while the breaker is open; its answer is news from Redis. kProbe: neither.
+  enum class Purpose { kRead, kProbe };
+  // Runs `work` on the idle connection or a new one, inside the AroundWait.
+  Status ask(const Work& work, const Deadline& deadline, Purpose purpose);
+  std::unique_ptr<RedisClient> take_idle();
+
+  const Result<RedisUrl> url_;
+  const AroundWait around_wait_;
+  ShimCounters& counters_;
+
+  std::mutex mutex_;
+  std::unique_ptr<RedisClient> idle_;
+  pid_t idle_owner_ = 0;
+  CircuitBreaker breaker_;
+  std::string last_error_;
+  BootTime last_read_;
+  std::unordered_map<std::string, BootTime> read_;  // by path, as many as this process has imported from Redis
+  std::shared_ptr<const PathIndex> index_;
+  BootTime index_read_;
+};
+
+}  // namespace bifrost

@@ -1,0 +1,33 @@
+// resolution.hpp - the answer to "what is this name?".
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "shim/core/authority.hpp"
+#include "shim/core/module_source.hpp"
+
+namespace bifrost {
+
+struct Resolution {
+  enum class Kind {
+    kModule,
+    kPackage,
+    kNamespace,
+    kNotFound,      // whoever knows says that there is no such module
+    kUnknown,       // nobody who knows could be asked: `reason` says why
+    kRefused,       // it exists and cannot be had: `reason` says why
+    kSnapshotLost,  // the view is no longer whole: take another and ask again
+  };
+  Kind kind = Kind::kNotFound;
+  std::string path;                         // kModule, kPackage: the storage path
+  std::vector<std::string> portions;        // kPackage, kNamespace: directories in storage that hold the children
+  ModuleSource source;                      // kModule, kPackage
+  std::string reason;                       // kUnknown, kRefused: one clause
+  Authority authority = Authority::kRedis;  // of the view that was asked
+  Generation asked_at;                      // of its snapshot; 0 without one
+
+  bool found() const { return kind == Kind::kModule || kind == Kind::kPackage || kind == Kind::kNamespace; }
+};
+
+}  // namespace bifrost

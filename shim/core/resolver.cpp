@@ -1,0 +1,312 @@
+#include "shim/core/resolver.hpp"
+
+#include <algorithm>
+
+#include "common/redis/contract.hpp"
+#include "common/redis/module_value.hpp"
+
+namespace bifrost {
+namespace {
+
+using Kind = Resolution::Kind;
+
+constexpr std::string_view kInitSuffix = "/__init__.py";
+constexpr int kSecondLooks = 2;
+
+Resolution answer(Kind kind, std::string reason = {}) {
+  Resolution r;
+  r.kind = kind;
+  r.reason = std::move(reason);
+  return r;
+}
+
+std::string unreachable(const std::string& why) {
+  return "Redis unreachable: " + why;
+}
+
+// Neither the mirror nor Redis can say what is true now.
+std::string explain_no_authority(const View& view, const std::string& why_not_redis) {
+  const std::string mirror =
+      view.segment == nullptr ? "there is no mirror: "
+                              : "the mirror is stale at generation " + std::to_string(view.generation().value) + ": ";
+  return mirror + view.why_not_mirror + "; " + why_not_redis;
+}
+
+// Whether a module that the segment holds and Redis does not was deleted rather than expired. A delete takes the path
+// out of the index, expiry does not. An index that is gone altogether was lost with its modules, unless it may have
+// gone with its last member.
+bool was_deleted(const FileInRedis& absent, const Segment& segment, bool index_lost) {
+  if (!absent.index_exists) return segment.words().relaxed(layout::control::kModules) <= 1;
+  return !absent.listed && !index_lost;
+}
+
+Resolution namespace_at(const std::string& node) {
+  Resolution r;
+  r.kind = Kind::kNamespace;
+  r.portions = {node};
+  return r;
+}
+
+}  // namespace
+
+std::vector<std::string> candidate_paths(const std::string& node) {
+  return {node + "/__init__.py", node + ".py"};
+}
+
+Resolution Resolver::resolve(const View& view, std::span<const std::string> directories, std::string_view name) const {
+  Resolution found;
+  for (const std::string& directory : directories) {
+    const std::string node = join_node(directory, name);
+    if (!view.scope.admits(node)) continue;
+    Resolution here = answer_to(view, {Wanted::Kind::kNode, node});
+    if (here.kind == Kind::kSnapshotLost) return here;
+    if (found.kind == Kind::kNamespace) {
+      if (here.kind == Kind::kNamespace) found.portions.push_back(node);
+    } else if (here.kind == Kind::kNamespace || (here.kind == Kind::kUnknown && found.kind == Kind::kNotFound)) {
+      found = std::move(here);
+    } else if (here.kind != Kind::kNotFound && here.kind != Kind::kUnknown) {
+      return here;
+    }
+  }
+  return found;
+}
+
+Resolution Resolver::read_path(const View& view, const std::string& path) const {
+  if (!view.scope.admits(path)) return answer(Kind::kNotFound);
+  return answer_to(view, {Wanted::Kind::kFile, path});
+}
+
+std::vector<std::string> Resolver::Wanted::paths() const {
+  return kind == Kind::kNode ? candidate_paths(name) : std::vector<std::string>{name};
+}
+
+Resolution Resolver::answer_to(const View& view, const Wanted& wanted) const {
+  if (view.authority == Authority::kRedis) return ask_redis(view, wanted);
+  MirrorAnswer mirror = look_in_mirror(view, wanted);
+  if (mirror.gap != Gap::kNone) return fill_gap(view, wanted, mirror);
+  if (view.authority == Authority::kMirror) {
+    counters_.add(ShimCounter::kMirrorAnswers);
+    return std::move(mirror.resolution);
+  }
+  return last_known_good(view, std::move(mirror), unreachable(view.why_not_redis));
+}
+
+Resolver::MirrorAnswer Resolver::look_in_mirror(const View& view, const Wanted& wanted) const {
+  if (view.segment == nullptr) return {{}, Gap::kNoSegment, view.why_not_mirror};
+  return wanted.kind == Wanted::Kind::kNode ? look_for_node(view, wanted.name) : look_for_file(view, wanted.name);
+}
+
+Resolver::MirrorAnswer Resolver::look_for_node(const View& view, const std::string& node) const {
+  const FoundNode found = view.snapshot.find_node(node);
+  // Of a name that just fits, the package would not: it may be in Redis all the same.
+  const bool package_fits = node.size() + kInitSuffix.size() <= layout::kMaxKeyBytes;
+  if (found.status == Lookup::kMiss && !package_fits) return no_record(view, Lookup::kNotMirrored);
+  if (found.status != Lookup::kHit) return no_record(view, found.status);
+  switch (found.node.shape.kind) {
+    case layout::RecordKind::kNamespace: return {namespace_at(node), Gap::kNone, {}};
+    case layout::RecordKind::kPackage: {
+      MirrorAnswer read = read_record(view, found.file, node + std::string(kInitSuffix));
+      if (read.gap == Gap::kNone && read.resolution.kind == Kind::kModule) {
+        read.resolution.kind = Kind::kPackage;
+        read.resolution.portions = {node};
+      }
+      return read;
+    }
+    default: return read_record(view, found.file, node + ".py");
+  }
+}
+
+Resolver::MirrorAnswer Resolver::look_for_file(const View& view, const std::string& path) const {
+  const Found found = view.snapshot.find_file(path);
+  return found.status == Lookup::kHit ? read_record(view, found.record, path) : no_record(view, found.status);
+}
+
+Resolver::MirrorAnswer Resolver::no_record(const View& view, Lookup status) const {
+  switch (status) {
+    case Lookup::kSnapshotLost: return {answer(Kind::kSnapshotLost), Gap::kNone, {}};
+    case Lookup::kDamaged:
+      counters_.add(ShimCounter::kDamaged);
+      return {{}, Gap::kDamaged, "its record in the mirror is damaged"};
+    case Lookup::kNotMirrored:
+      counters_.add(ShimCounter::kNotMirrored);
+      return {{}, Gap::kNotMirrored, "its name is longer than the mirror takes"};
+    default: break;
+  }
+  if (view.complete || view.authority == Authority::kStale) return {};
+  return {{}, Gap::kIncomplete, "the mirror is not complete yet"};
+}
+
+Resolver::MirrorAnswer Resolver::read_record(const View& view, const RecordRef& file, std::string path) const {
+  const bool mirrored = file.shape.kind != layout::RecordKind::kNotMirrored;
+  std::string body;
+  // The content of a source is verified when somebody reads it.
+  switch (mirrored ? view.snapshot.verify_head(file, body) : view.snapshot.verify(file, body)) {
+    case Lookup::kHit: break;
+    case Lookup::kSnapshotLost: return no_record(view, Lookup::kSnapshotLost);
+    default: return no_record(view, Lookup::kDamaged);
+  }
+  // A node's link may be damaged and lead to another file, which is whole.
+  if (Snapshot::key_in(file, body) != path) return no_record(view, Lookup::kDamaged);
+  if (!mirrored) {
+    counters_.add(ShimCounter::kNotMirrored);
+    return {{}, Gap::kNotMirrored, "it is not mirrored: " + std::string(Snapshot::content_in(file, body))};
+  }
+  MirrorAnswer read;
+  read.retained = file.has(layout::Mark::kRetained);
+  read.index_lost = file.has(layout::Mark::kIndexLost);
+  read.resolution.kind = Kind::kModule;
+  read.resolution.path = std::move(path);
+  std::string hash(Snapshot::token_in(file, body));
+  read.resolution.source = ModuleSource(view.segment, view.snapshot, file, std::move(hash));
+  return read;
+}
+
+Resolution Resolver::fill_gap(const View& view, const Wanted& wanted, const MirrorAnswer& mirror) const {
+  auto file = redis_.first_of(wanted.paths());
+  if (!file) {
+    const std::string why = unreachable(file.error().message);
+    if (mirror.gap == Gap::kIncomplete || mirror.gap == Gap::kNoSegment) {
+      return answer(Kind::kUnknown, mirror.reason + "; " + why);
+    }
+    return answer(Kind::kRefused, mirror.reason + "; " + why);
+  }
+  if (file->kind != FileInRedis::Kind::kAbsent) return from_file(std::move(*file), wanted);
+  // A gap hides what a directory is, but not that the key is gone.
+  if (!wanted.may_be_directory()) return answer(Kind::kNotFound);
+  auto index = redis_.index(index_age(view));
+  if (index && (*index)->has_directory(wanted.name)) return namespace_at(wanted.name);
+  return answer(Kind::kNotFound);
+}
+
+Resolution Resolver::ask_redis(const View& view, const Wanted& wanted) const {
+  bool index_existed = false;
+  for (int look = 0;; ++look) {
+    auto file = redis_.first_of(wanted.paths());
+    if (!file) return last_known_good(view, look_in_mirror(view, wanted), unreachable(file.error().message));
+    if (file->kind != FileInRedis::Kind::kAbsent) return from_file(std::move(*file), wanted);
+    if (view.segment == nullptr) return absent_everywhere(view, wanted);
+    // An index that goes between two looks went with its last member.
+    file->index_exists = index_existed |= file->index_exists;
+    // The mirror after Redis, and at its newest: what Redis had until now may have reached it meanwhile.
+    const View newest = mirror_.at_newest(view);
+    MirrorAnswer mirror = look_in_mirror(newest, wanted);
+    // A module that is there for the mirror and not for Redis has expired, is half deleted, or was written after Redis
+    // had answered. If the mirror has not seen it go, another look tells in nearly every case; the one or two round
+    // trips are paid by modules that have just gone.
+    const bool undecided = holds_module(mirror) && !mirror.retained;
+    if (!undecided || look == kSecondLooks) return absent_in_redis(newest, wanted, *file, std::move(mirror));
+  }
+}
+
+bool Resolver::holds_module(const MirrorAnswer& mirror) {
+  const Kind kind = mirror.resolution.kind;
+  return mirror.gap == Gap::kNone && (kind == Kind::kModule || kind == Kind::kPackage);
+}
+
+Resolution Resolver::absent_in_redis(const View& view, const Wanted& wanted, const FileInRedis& absent,
+                                     MirrorAnswer mirror) const {
+  if (mirror.resolution.kind == Kind::kSnapshotLost) return std::move(mirror.resolution);
+  if (!holds_module(mirror) || was_deleted(absent, *view.segment, mirror.index_lost)) {
+    return absent_everywhere(view, wanted);
+  }
+  if (!vouches_for(view, mirror.resolution.path)) {
+    return last_known_good(view, std::move(mirror), "Redis no longer has it, though nobody deleted it");
+  }
+  counters_.add(ShimCounter::kRetainedServes);
+  return std::move(mirror.resolution);
+}
+
+Resolution Resolver::absent_everywhere(const View& view, const Wanted& wanted) const {
+  if (!wanted.may_be_directory()) return answer(Kind::kNotFound);
+  auto index = redis_.index(index_age(view));
+  if (!index) return answer(Kind::kUnknown, index.error().message);
+  return (*index)->has_directory(wanted.name) ? namespace_at(wanted.name) : answer(Kind::kNotFound);
+}
+
+bool Resolver::vouches_for(const View& view, const std::string& path) const {
+  return view.segment->lease_valid(boot_now()) && view.segment->synced_through() >= redis_.last_read_of(path);
+}
+
+Resolution Resolver::last_known_good(const View& view, MirrorAnswer mirror, const std::string& why_not_redis) const {
+  const std::string why = explain_no_authority(view, why_not_redis);
+  if (mirror.resolution.kind == Kind::kSnapshotLost) return std::move(mirror.resolution);
+  switch (mirror.gap) {
+    case Gap::kNone: break;
+    case Gap::kNoSegment:
+    case Gap::kIncomplete: return answer(Kind::kUnknown, why);
+    case Gap::kNotMirrored:
+    case Gap::kDamaged: return answer(Kind::kRefused, mirror.reason + "; " + why_not_redis);
+  }
+  if (!mirror.resolution.found()) return answer(Kind::kUnknown, why);
+  if (!serve_stale_) return answer(Kind::kRefused, why + "; BIFROST_ON_STALE=error forbids the last known source");
+  counters_.add(ShimCounter::kStaleServes);
+  return std::move(mirror.resolution);
+}
+
+Resolution Resolver::from_file(FileInRedis file, const Wanted& wanted) {
+  if (file.kind == FileInRedis::Kind::kBadValue) {
+    return answer(Kind::kRefused, "the value of " + contract::key_of(file.path) + " cannot be used: " + file.reason);
+  }
+  Resolution r;
+  const bool package = wanted.may_be_directory() && file.path.size() == wanted.name.size() + kInitSuffix.size();
+  r.kind = package ? Kind::kPackage : Kind::kModule;
+  if (package) r.portions = {wanted.name};
+  r.path = std::move(file.path);
+  r.source = ModuleSource(std::move(file.content), std::move(file.hash), SourceOrigin::kRedis);
+  return r;
+}
+
+Resolution Resolver::read_again(const Segment* newest, const std::string& path) const {
+  if (newest != nullptr) {
+    const Snapshot snapshot = newest->snapshot();
+    const Found found = snapshot.find_file(path);
+    std::string body;
+    if (found.status == Lookup::kHit && snapshot.verify(found.record, body) == Lookup::kHit) {
+      Resolution r;
+      r.kind = Kind::kModule;
+      r.path = path;
+      r.source = ModuleSource(std::string(Snapshot::content_in(found.record, body)),
+                              std::string(Snapshot::token_in(found.record, body)), SourceOrigin::kSegment);
+      return r;
+    }
+  }
+  auto file = redis_.first_of({path});
+  if (!file) return answer(Kind::kUnknown, unreachable(file.error().message));
+  if (file->kind == FileInRedis::Kind::kAbsent) return answer(Kind::kNotFound, "Redis does not have it");
+  return from_file(std::move(*file), {Wanted::Kind::kFile, path});
+}
+
+Resolver::Listing Resolver::list(const View& view, const std::string& directory) const {
+  Listing listing;
+  if (!directory.empty() && !view.scope.admits(directory)) return listing;
+  const auto hide_what_nobody_can_import = [&] {
+    std::erase_if(listing.children, [&](const Child& c) {
+      return !is_utf8(c.name) || (directory.empty() && c.name == contract::kSolutionsRoot);
+    });
+  };
+  if (view.authority == Authority::kRedis) {
+    if (auto index = redis_.index(index_age(view))) {
+      listing.children = (*index)->children(directory);
+      hide_what_nobody_can_import();
+      return listing;
+    }
+  }
+  if (view.segment == nullptr) return listing;
+  const Found found = view.snapshot.find(layout::KeySpace::kNode, directory);
+  if (found.status == Lookup::kHit && found.record.shape.kind != layout::RecordKind::kModule) {
+    std::string body;
+    const Lookup read = view.snapshot.verify(found.record, body);
+    listing.snapshot_lost = read == Lookup::kSnapshotLost;
+    if (read == Lookup::kHit) decode_listing(Snapshot::content_in(found.record, body), listing.children);
+  }
+  listing.snapshot_lost |= found.status == Lookup::kSnapshotLost;
+  hide_what_nobody_can_import();
+  return listing;
+}
+
+std::optional<std::chrono::milliseconds> Resolver::index_age(const View& view) const {
+  if (view.pinned) return std::nullopt;
+  return RedisFallback::kIndexAge;
+}
+
+}  // namespace bifrost

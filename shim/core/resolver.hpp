@@ -1,0 +1,102 @@
+// resolver.hpp - from a name to an answer, across directories and sources.
+//
+// One directory is resolved completely (package, module, namespace) before the next. Who is asked follows from the
+// view's authority:
+//   kMirror  the segment; Redis only for what the segment cannot say (not mirrored, damaged, a miss while incomplete)
+//   kRedis   Redis; the segment, at its newest, for what expired there but was never deleted; the view's when Redis
+//            cannot be reached
+//   kStale   the segment; Redis for what is not in it at all but known to exist
+// Concurrency: any thread; no state of its own. Lookups in the segment never wait; questions to Redis are bounded by
+// RedisFallback.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/layout/listing.hpp"
+#include "shim/core/mirror_view.hpp"
+#include "shim/core/redis_fallback.hpp"
+#include "shim/core/resolution.hpp"
+#include "shim/core/shim_counters.hpp"
+#include "shim/core/view.hpp"
+
+namespace bifrost {
+
+class Resolver {
+ public:
+  Resolver(MirrorView& mirror, RedisFallback& redis, ShimCounters& counters, bool serve_stale)
+      : mirror_(mirror), redis_(redis), counters_(counters), serve_stale_(serve_stale) {}
+
+  // `name` in the first of `directories` that has it. Directories outside the view's scope are skipped. The portions of
+  // a namespace are collected from all of them.
+  Resolution resolve(const View& view, std::span<const std::string> directories, std::string_view name) const;
+
+  // The source stored under a path, whatever its name means as an import: kModule, or as resolve(), by the same rules.
+  Resolution read_path(const View& view, const std::string& path) const;
+
+  // What is stored under a path by now, copied into this process: in `newest` (may be null) where it is intact, else in
+  // Redis. For what cannot be read any more where it was found.
+  Resolution read_again(const Segment* newest, const std::string& path) const;
+
+  // What lies in `directory`. kSnapshotLost is reported; whatever cannot be known is left out.
+  struct Listing {
+    bool snapshot_lost = false;
+    std::vector<Child> children;
+  };
+  Listing list(const View& view, const std::string& directory) const;
+
+ private:
+  // Why the segment did not answer: kNone means that it did.
+  enum class Gap { kNone, kIncomplete, kNotMirrored, kDamaged, kNoSegment };
+  struct MirrorAnswer {
+    Resolution resolution;
+    Gap gap = Gap::kNone;
+    std::string reason;     // unless kNone
+    bool retained = false;  // the agent has seen it expire
+    bool index_lost = false;
+  };
+
+  // What is asked for: whatever the import of a node finds, or the file under exactly this path.
+  struct Wanted {
+    enum class Kind { kNode, kFile } kind;
+    const std::string& name;
+
+    std::vector<std::string> paths() const;  // the files that answer, in the order of precedence
+    bool may_be_directory() const { return kind == Kind::kNode; }
+  };
+
+  Resolution answer_to(const View& view, const Wanted& wanted) const;
+  MirrorAnswer look_in_mirror(const View& view, const Wanted& wanted) const;
+  MirrorAnswer look_for_node(const View& view, const std::string& node) const;
+  MirrorAnswer look_for_file(const View& view, const std::string& path) const;
+  // When a lookup did not hit.
+  MirrorAnswer no_record(const View& view, Lookup status) const;
+  MirrorAnswer read_record(const View& view, const RecordRef& file, std::string path) const;
+  Resolution ask_redis(const View& view, const Wanted& wanted) const;
+  static bool holds_module(const MirrorAnswer& mirror);
+  // When Redis answered "no such key", and what the mirror of `view` said after that.
+  Resolution absent_in_redis(const View& view, const Wanted& wanted, const FileInRedis& absent,
+                             MirrorAnswer mirror) const;
+  // No module: a directory, perhaps.
+  Resolution absent_everywhere(const View& view, const Wanted& wanted) const;
+  // Whether the view's segment holds all that this process may have read of `path`, and is not older than its lease.
+  bool vouches_for(const View& view, const std::string& path) const;
+  // When nobody vouches for what the segment said: that, if it may be served. `why_not_redis` is one clause.
+  Resolution last_known_good(const View& view, MirrorAnswer mirror, const std::string& why_not_redis) const;
+  Resolution fill_gap(const View& view, const Wanted& wanted, const MirrorAnswer& mirror) const;
+  static Resolution from_file(FileInRedis file, const Wanted& wanted);
+  std::optional<std::chrono::milliseconds> index_age(const View& view) const;
+
+  MirrorView& mirror_;
+  RedisFallback& redis_;
+  ShimCounters& counters_;
+  const bool serve_stale_;
+};
+
+// The paths under which a node's module can be stored, in the order of precedence.
+std::vector<std::string> candidate_paths(const std::string& node);
+
+}  // namespace bifrost

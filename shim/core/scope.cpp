@@ -1,0 +1,43 @@
+#include "shim/core/scope.hpp"
+
+#include "common/redis/contract.hpp"
+
+namespace bifrost {
+namespace {
+
+// Whether `node` is `directory` or lies below it.
+bool is_within(std::string_view node, std::string_view directory) {
+  return node.substr(0, directory.size()) == directory &&
+         (node.size() == directory.size() || node[directory.size()] == '/');
+}
+
+}  // namespace
+
+Result<Scope> Scope::of(std::string_view solution_id, bool global_repo_access) {
+  Scope scope;
+  if (solution_id.empty()) return scope;
+  if (solution_id.find('/') != std::string_view::npos || solution_id.find('\0') != std::string_view::npos ||
+      solution_id == "." || solution_id == "..") {
+    return Error{ErrorCode::kInvalidArgument, "solution_id must be a single path component"};
+  }
+  scope.roots_ = {join_node(contract::kSolutionsRoot, solution_id)};
+  if (global_repo_access) scope.roots_.emplace_back();
+  return scope;
+}
+
+bool Scope::admits(std::string_view node) const {
+  for (const std::string& root : roots_) {
+    if (root.empty() ? !is_within(node, contract::kSolutionsRoot) : is_within(node, root)) return true;
+  }
+  return false;
+}
+
+std::string join_node(std::string_view directory, std::string_view name) {
+  std::string node;
+  node.reserve(directory.size() + 1 + name.size());
+  node.append(directory);
+  if (!directory.empty()) node.push_back('/');
+  return node.append(name);
+}
+
+}  // namespace bifrost

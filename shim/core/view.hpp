@@ -1,0 +1,27 @@
+// view.hpp - what one lookup may rely on. Immutable and shared: a lookup keeps its view whole while another thread
+// moves the process on.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "common/reader/segment.hpp"
+#include "shim/core/authority.hpp"
+#include "shim/core/scope.hpp"
+
+namespace bifrost {
+
+struct View {
+  Authority authority = Authority::kRedis;
+  std::shared_ptr<const Segment> segment;  // null: none could be attached
+  Snapshot snapshot;                       // of `segment`
+  bool complete = false;                   // as the agent said when the snapshot was taken
+  bool pinned = false;                     // of an execution: stays until it ends
+  Scope scope;
+  std::string why_not_mirror;  // unless kMirror: one clause
+  std::string why_not_redis;   // when kStale: one clause
+
+  Generation generation() const { return segment ? snapshot.generation() : Generation{}; }
+};
+
+}  // namespace bifrost

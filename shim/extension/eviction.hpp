@@ -1,0 +1,18 @@
+// eviction.hpp - takes the workspace's modules out of sys.modules, so that the next import loads them anew.
+// Call with the GIL held.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "shim/core/process_state.hpp"
+
+namespace bifrost {
+
+// Forgets modules that are no longer in sys.modules, or there under another loader.
+void forget_replaced_modules(ProcessState& state);
+
+// Removes every loaded module of the workspace, and the attribute by which its parent knows it. Returns their names.
+std::vector<std::string> evict_loaded_modules(ProcessState& state);
+
+}  // namespace bifrost

@@ -1,0 +1,273 @@
+#include "shim/extension/loader.hpp"
+
+#include <marshal.h>
+
+#include "shim/extension/docstrings.hpp"
+#include "shim/extension/execute.hpp"
+#include "shim/extension/fast_method.hpp"
+#include "shim/extension/importlib_objects.hpp"
+#include "shim/extension/interpreter_tag.hpp"
+#include "shim/extension/source_lines.hpp"
+
+namespace bifrost {
+namespace {
+
+// What executes: the content, less one leading byte order mark, as importing the same bytes from a file would have it.
+std::string_view executed_text(std::string_view content) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (content.substr(0, kByteOrderMark.size()) == kByteOrderMark) content.remove_prefix(kByteOrderMark.size());
+  return content;
+}
+
+py::str as_str(std::string_view utf8) {
+  PyObject* text = PyUnicode_DecodeUTF8(utf8.data(), static_cast<Py_ssize_t>(utf8.size()), "strict");
+  if (text == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<py::str>(text);
+}
+
+// What opening the text as a file would give: \r\n and \r become \n.
+std::string with_universal_newlines(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\r') {
+      out.push_back(text[i]);
+      continue;
+    }
+    out.push_back('\n');
+    if (i + 1 < text.size() && text[i + 1] == '\n') ++i;
+  }
+  return out;
+}
+
+// No collection in this scope. Unmarshalling makes thousands of tuples and nothing that could be garbage, and the
+// collector would walk them every 700 objects. Nobody can notice: the GIL is held and no Python code runs.
+class WithoutCollection {
+ public:
+  WithoutCollection() : was_enabled_(PyGC_Disable() == 1) {}
+  ~WithoutCollection() {
+    if (was_enabled_) PyGC_Enable();
+  }
+  WithoutCollection(const WithoutCollection&) = delete;
+  WithoutCollection& operator=(const WithoutCollection&) = delete;
+
+ private:
+  const bool was_enabled_;
+};
+
+// The code object, or null when the bytes hold something else: their checksum holds, so that would be the helper's
+// doing.
+py::object unmarshalled(std::string_view bytes) {
+  const WithoutCollection while_unmarshalling;
+  auto code = py::reinterpret_steal<py::object>(
+      PyMarshal_ReadObjectFromString(bytes.data(), static_cast<Py_ssize_t>(bytes.size())));
+  if (code && PyCode_Check(code.ptr())) return code;
+  PyErr_Clear();
+  return {};
+}
+
+py::dict namespace_of(const py::object& module) {
+  if (PyModule_Check(module.ptr())) return py::reinterpret_borrow<py::dict>(PyModule_GetDict(module.ptr()));
+  return module.attr("__dict__");
+}
+
+[[noreturn]] void throw_file_not_found(const std::string& path) {
+  errno = ENOENT;
+  const py::str name(path);
+  PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, name.ptr());
+  throw py::error_already_set();
+}
+
+}  // namespace
+
+VirtualModuleLoader::VirtualModuleLoader(std::shared_ptr<ProcessState> state, std::string name, Resolution module)
+    : state_(std::move(state)),
+      name_(std::move(name)),
+      file_(state_->file_of(module.path)),
+      module_(std::make_shared<const Resolution>(std::move(module))) {}
+
+py::object VirtualModuleLoader::create_module(const py::object& self, const py::object& spec) {
+  const ImportlibObjects& python = ImportlibObjects::get();
+  const auto& loader = bound_instance<const VirtualModuleLoader>(self.ptr());
+  const py::object name = py::getattr(spec, python.name, py::none());
+  const auto text = utf8_of(name);
+  // A spec that somebody has made over goes the usual way.
+  if (!text || *text != loader.name_) return py::none();
+  const auto module = py::reinterpret_steal<py::object>(PyModule_NewObject(name.ptr()));
+  if (!module) throw py::error_already_set();
+  py::dict globals = namespace_of(module);
+  globals[python.dunder_loader] = self;
+  globals[python.dunder_file] = loader.file_;
+  if (loader.module_->kind == Resolution::Kind::kPackage) {
+    globals[python.dunder_package] = name;
+    globals[python.dunder_path] = spec.attr(python.search_locations);
+  } else {
+    const auto dot = text->rfind('.');
+    globals[python.dunder_package] = as_str(dot == std::string_view::npos ? "" : text->substr(0, dot));
+  }
+  return module;
+}
+
+void VirtualModuleLoader::exec_module(const py::object& self, const py::object& module) {
+  bound_instance<VirtualModuleLoader>(self.ptr()).run(self, module);
+}
+
+void VirtualModuleLoader::run(const py::object& self, const py::object& module) {
+  const ImportlibObjects& python = ImportlibObjects::get();
+  const Executable executable = get_ready();
+  // Through the dict: the module may define a __getattr__ that answers everything, or a __setattr__ of its own.
+  const py::dict globals = namespace_of(module);
+  globals[python.content_hash] = as_str(module_->source.hash);
+  globals[python.storage_path] = as_str(module_->path);
+  offer_lines(file_, self, globals);
+  execute_module_code(executable.code, globals);
+  state_->loaded().add(name_, LoadedModule(module_, executable.origin));
+}
+
+VirtualModuleLoader::Executable VirtualModuleLoader::get_ready() {
+  if (py::object code = shared_code()) return {std::move(code), SourceOrigin::kCode};
+  auto content = state_->content_of(*module_);
+  if (!content) {
+    // The version that was found is gone. What the path holds by now is what an import that starts now would run.
+    Resolution now = state_->read_again(module_->path);
+    if (now.found()) content = state_->content_of(now);
+    if (!content) {
+      PyErr_SetImportError(py::str(gone(now.reason)).ptr(), py::str(name_).ptr(), file_.ptr());
+      throw py::error_already_set();
+    }
+    Resolution replaced = *module_;
+    replaced.source = std::move(now.source);
+    module_ = std::make_shared<const Resolution>(std::move(replaced));
+  }
+  return {compiled(*content), module_->source.origin};
+}
+
+py::object VirtualModuleLoader::shared_code() const {
+  thread_local CodeBuffer reused;
+  // Unmarshalling may run finalizers, and those may import: whoever uses the buffer holds it.
+  CodeBuffer buffer = std::move(reused);
+  py::object code;
+  switch (module_->source.read_code(module_->path, interpreter_tag(), buffer)) {
+    case Lookup::kHit: code = at_home(unmarshalled(buffer.view())); break;
+    case Lookup::kDamaged: state_->counters().add(ShimCounter::kDamaged); break;
+    default: break;
+  }
+  state_->counters().add(code ? ShimCounter::kCodeHits : ShimCounter::kCodeMisses);
+  buffer.forget_if_large();
+  reused = std::move(buffer);
+  return code;
+}
+
+// The agent compiled it for its own workspace directory; this process may have another.
+py::object VirtualModuleLoader::at_home(py::object code) const {
+  if (!code || utf8_of(reinterpret_cast<PyCodeObject*>(code.ptr())->co_filename) == utf8_of(file_)) return code;
+  ImportlibObjects::get().fix_co_filename(code, file_);
+  return code;
+}
+
+py::object VirtualModuleLoader::compiled(std::string_view content) const {
+  const ImportlibObjects& python = ImportlibObjects::get();
+  // As str: coding cookies are ignored, the text is what it is.
+  return python.call_with_frames_removed(python.compile, as_str(executed_text(content)), file_, "exec",
+                                         py::arg("dont_inherit") = true);
+}
+
+std::string VirtualModuleLoader::content() const {
+  auto content = state_->content_of(*module_);
+  if (!content) {
+    PyErr_SetString(PyExc_OSError, gone("its version was replaced, and the mirror has reused the memory").c_str());
+    throw py::error_already_set();
+  }
+  return std::move(*content);
+}
+
+std::string VirtualModuleLoader::gone(const std::string& why) const {
+  return "the source of module '" + name_ + "' (" + module_->path + ") is no longer there: " + why;
+}
+
+void VirtualModuleLoader::check_name(const py::object& fullname) const {
+  if (fullname.is_none() || py::str(name_).equal(fullname)) return;
+  const std::string message = "loader for " + name_ + " cannot handle " + std::string(py::str(fullname));
+  PyErr_SetImportError(py::str(message).ptr(), fullname.ptr(), nullptr);
+  throw py::error_already_set();
+}
+
+py::object VirtualModuleLoader::get_code(const py::object& fullname) {
+  check_name(fullname);
+  return get_ready().code;
+}
+
+py::str VirtualModuleLoader::get_source(const py::object& fullname) const {
+  check_name(fullname);
+  const std::string source = content();
+  const std::string_view text = executed_text(source);
+  return text.find('\r') == std::string_view::npos ? as_str(text) : as_str(with_universal_newlines(text));
+}
+
+py::str VirtualModuleLoader::get_filename(const py::object& fullname) const {
+  check_name(fullname);
+  return file_;
+}
+
+bool VirtualModuleLoader::is_package(const py::object& fullname) const {
+  check_name(fullname);
+  return module_->kind == Resolution::Kind::kPackage;
+}
+
+py::bytes VirtualModuleLoader::get_data(const std::string& path) const {
+  const auto as_bytes = [](std::string_view content) { return py::bytes(content.data(), content.size()); };
+  if (path == utf8_of(file_)) return as_bytes(content());
+  const auto stored = state_->storage_of(path);
+  if (!stored || stored->empty()) throw_file_not_found(path);
+  const Resolution found = state_->read_path(std::string(*stored));
+  if (found.found()) {
+    if (const auto bytes = state_->content_of(found)) return as_bytes(*bytes);
+  }
+  if (found.kind == Resolution::Kind::kNotFound) throw_file_not_found(path);
+  PyErr_SetString(PyExc_OSError, (path + " cannot be read: " + found.reason).c_str());
+  throw py::error_already_set();
+}
+
+py::object VirtualModuleLoader::get_resource_reader(const py::object& fullname) const {
+  if (!is_package(fullname)) return py::none();
+  const py::object resources = py::module_::import("bifrost_cache._resources");
+  return resources.attr("PackageReader")(py::cast(this), state_->file_of(module_->portions.front()));
+}
+
+namespace {
+
+PyObject* create_module(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords) {
+  constexpr const char* kNames[] = {"spec"};
+  PyObject* values[] = {nullptr};
+  if (!bind_arguments(kNames, values, arguments, count, keywords)) return nullptr;
+  return guarded([&] {
+    return VirtualModuleLoader::create_module(py::reinterpret_borrow<py::object>(self),
+                                              py::reinterpret_borrow<py::object>(values[0]));
+  });
+}
+
+PyObject* exec_module(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords) {
+  constexpr const char* kNames[] = {"module"};
+  PyObject* values[] = {nullptr};
+  if (!bind_arguments(kNames, values, arguments, count, keywords)) return nullptr;
+  return guarded([&]() -> py::object {
+    VirtualModuleLoader::exec_module(py::reinterpret_borrow<py::object>(self),
+                                     py::reinterpret_borrow<py::object>(values[0]));
+    return py::none();
+  });
+}
+
+PyMethodDef loader_methods[] = {
+    {"create_module", as_fastcall(&create_module), METH_FASTCALL | METH_KEYWORDS,
+     docstrings::kVirtualModuleLoaderCreateModule},
+    {"exec_module", as_fastcall(&exec_module), METH_FASTCALL | METH_KEYWORDS,
+     docstrings::kVirtualModuleLoaderExecModule},
+};
+
+}  // namespace
+
+void add_loader_fast_methods(const py::handle& type) {
+  for (PyMethodDef& method : loader_methods) add_fast_method(type, &method);
+}
+
+}  // namespace bifrost

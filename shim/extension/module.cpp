@@ -1,0 +1,262 @@
+// module.cpp - the names of _shim. Only bindings: every decision lies behind them.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <thread>
+
+#include "shim/extension/docstrings.hpp"
+#include "shim/extension/eviction.hpp"
+#include "shim/extension/finder.hpp"
+#include "shim/extension/hook.hpp"
+#include "shim/extension/loader.hpp"
+#include "shim/extension/missing_module.hpp"
+#include "shim/extension/namespace_path.hpp"
+#include "shim/extension/path_entry.hpp"
+
+namespace bifrost {
+namespace {
+
+using OptionalText = std::optional<std::string>;
+
+// What Python calls an Execution.
+struct StartedExecution {
+  std::uint64_t generation = 0;
+  std::string source = "redis";
+  std::vector<std::string> evicted;
+};
+
+struct LoadedModuleInfo {
+  std::string path;
+  std::string hash;
+  std::uint64_t generation = 0;
+  std::string source;
+};
+
+constexpr double kLongestTimeoutSeconds = 86'400;
+
+std::chrono::nanoseconds duration_of(double seconds) {
+  if (std::isnan(seconds) || seconds < 0) throw py::value_error("timeout must be a number of seconds, 0 or more");
+  return std::chrono::nanoseconds(static_cast<std::int64_t>(std::min(seconds, kLongestTimeoutSeconds) * 1e9));
+}
+
+// A str or a path object.
+OptionalText path_text(const py::object& path) {
+  if (path.is_none()) return std::nullopt;
+  const auto text = py::reinterpret_steal<py::object>(PyOS_FSPath(path.ptr()));
+  if (!text) throw py::error_already_set();
+  return text.cast<std::string>();
+}
+
+py::object install(const py::object& segment_dir, const OptionalText& redis_url, const py::object& workspace,
+                   const OptionalText& precedence, const OptionalText& on_stale, const py::object& fallback) {
+  Settings::Flags flags;
+  const auto set = [&flags](Setting id, const OptionalText& value) {
+    if (value) flags[id] = *value;
+  };
+  set(Setting::kSegmentDir, path_text(segment_dir));
+  set(Setting::kRedisUrl, redis_url);
+  set(Setting::kWorkspace, path_text(workspace));
+  set(Setting::kPrecedence, precedence);
+  set(Setting::kOnStale, on_stale);
+  return Hook::instance().install(flags, fallback);
+}
+
+void warn_that_execution_is_stale(const View& view) {
+  const std::string text = "bifrost: this execution imports from a stale mirror (generation " +
+                           std::to_string(view.generation().value) + "): " + view.why_not_mirror +
+                           "; Redis unreachable: " + view.why_not_redis;
+  if (PyErr_WarnEx(PyExc_RuntimeWarning, text.c_str(), 1) != 0) PyErr_Clear();
+}
+
+StartedExecution begin_execution(const OptionalText& solution_id, bool global_repo_access, bool fresh, double timeout) {
+  ExecutionRequest request;
+  auto scope = Scope::of(solution_id.value_or(""), global_repo_access);
+  if (!scope) throw py::value_error(scope.error().message);
+  request.scope = std::move(*scope);
+  request.fresh = fresh;
+  request.timeout = duration_of(timeout);
+  const auto state = Hook::instance().state();
+  StartedExecution started;
+  if (state == nullptr) return started;
+  forget_replaced_modules(*state);
+  const ExecutionStart start = state->begin(request);
+  if (!start.loaded_is_current) started.evicted = evict_loaded_modules(*state);
+  if (state->take_stale_notice()) warn_that_execution_is_stale(*start.view);
+  started.source = name_of(start.view->authority);
+  if (start.view->authority != Authority::kRedis) started.generation = start.view->generation().value;
+  return started;
+}
+
+std::uint64_t wait_fresh(double timeout) {
+  // Short enough to notice Ctrl-C, long enough for any fence.
+  constexpr std::chrono::milliseconds kSlice{200};
+  constexpr std::chrono::milliseconds kPause{10};
+  const Deadline deadline(duration_of(timeout));
+  const auto state = Hook::instance().state();
+  std::string why = "bifrost_cache is disabled";
+  while (state != nullptr) {
+    const auto generation = state->wait_fresh(Deadline::at(std::min(deadline.instant(), boot_now() + kSlice)));
+    if (generation) return generation->value;
+    why = generation.error().message;
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+    if (deadline.passed()) break;
+    const py::gil_scoped_release release;
+    std::this_thread::sleep_for(kPause);
+  }
+  PyErr_SetString(PyExc_TimeoutError, why.c_str());
+  throw py::error_already_set();
+}
+
+std::map<std::string, LoadedModuleInfo> loaded() {
+  std::map<std::string, LoadedModuleInfo> infos;
+  const auto state = Hook::instance().state();
+  if (state == nullptr) return infos;
+  forget_replaced_modules(*state);
+  for (const auto& [name, module] : state->loaded().all()) {
+    if (module.is_namespace()) continue;
+    const ModuleSource& source = module.found->source;
+    infos[name] = {module.found->path, source.hash, source.generation.value, std::string(name_of(module.origin))};
+  }
+  return infos;
+}
+
+py::dict stats() {
+  py::dict values;
+  const auto state = Hook::instance().state();
+  if (state == nullptr) return values;
+  for (std::size_t i = 0; i < kShimCounterInfo.size(); ++i) {
+    values[py::str(kShimCounterInfo[i].name.data(), kShimCounterInfo[i].name.size())] =
+        state->counters().get(static_cast<ShimCounter>(i));
+  }
+  const auto view = state->view();
+  values["generation"] = view->generation().value;
+  values["source"] = name_of(view->authority);
+  return values;
+}
+
+// The arguments of install_virtual_import_hook() that make another process see what this one sees.
+py::dict effective_settings() {
+  py::dict values;
+  const auto state = Hook::instance().state();
+  if (state == nullptr) return values;
+  for (const Setting id :
+       {Setting::kSegmentDir, Setting::kRedisUrl, Setting::kWorkspace, Setting::kPrecedence, Setting::kOnStale}) {
+    const std::string_view key = setting_info(id).key;
+    values[py::str(key.data(), key.size())] = state->settings().get(id);
+  }
+  if (!Hook::instance().fallback().is_none()) values["fallback"] = Hook::instance().fallback();
+  return values;
+}
+
+// Children of a directory of the workspace: (name, kind), kind being "module", "package" or "namespace".
+std::vector<std::pair<std::string, std::string>> list_directory(const std::string& path) {
+  std::vector<std::pair<std::string, std::string>> children;
+  const auto state = Hook::instance().state();
+  const auto directory = state ? state->storage_of(path) : std::nullopt;
+  if (!directory) return children;
+  for (const Child& child : state->list(std::string(*directory))) {
+    const char* kind = child.kind == layout::RecordKind::kModule    ? "module"
+                       : child.kind == layout::RecordKind::kPackage ? "package"
+                                                                    : "namespace";
+    children.emplace_back(child.name, kind);
+  }
+  return children;
+}
+
+void bind_loader(py::module_& m) {
+  py::class_<VirtualModuleLoader> type(m, "VirtualModuleLoader", docstrings::kVirtualModuleLoader);
+  add_loader_fast_methods(type);
+  type.def("get_code", &VirtualModuleLoader::get_code, docstrings::kVirtualModuleLoaderGetCode,
+           py::arg("fullname") = py::none())
+      .def("get_source", &VirtualModuleLoader::get_source, docstrings::kVirtualModuleLoaderGetSource,
+           py::arg("fullname") = py::none())
+      .def("get_filename", &VirtualModuleLoader::get_filename, docstrings::kVirtualModuleLoaderGetFilename,
+           py::arg("fullname") = py::none())
+      .def("is_package", &VirtualModuleLoader::is_package, docstrings::kVirtualModuleLoaderIsPackage,
+           py::arg("fullname") = py::none())
+      .def("get_data", &VirtualModuleLoader::get_data, docstrings::kVirtualModuleLoaderGetData, py::arg("path"))
+      .def("get_resource_reader", &VirtualModuleLoader::get_resource_reader,
+           docstrings::kVirtualModuleLoaderGetResourceReader, py::arg("fullname") = py::none())
+      .def_property_readonly("name", &VirtualModuleLoader::name, docstrings::kVirtualModuleLoaderName)
+      .def_property_readonly("path", &VirtualModuleLoader::file, docstrings::kVirtualModuleLoaderPath)
+      // As importlib's loader for files: specs compare their loaders.
+      .def(
+          "__eq__",
+          [](const VirtualModuleLoader& a, const VirtualModuleLoader& b) {
+            return a.name() == b.name() && a.file().equal(b.file());
+          },
+          py::is_operator())
+      .def("__hash__",
+           [](const VirtualModuleLoader& l) {
+             return py::hash(l.file()) ^ static_cast<py::ssize_t>(std::hash<std::string>()(l.name()));
+           })
+      .def("__repr__",
+           [](const VirtualModuleLoader& l) {
+             return "<bifrost_cache.VirtualModuleLoader " + l.name() + " from " + std::string(l.file()) + ">";
+           })
+      .attr("__module__") = "bifrost_cache";
+}
+
+void bind_values(py::module_& m) {
+  py::class_<StartedExecution>(m, "Execution", docstrings::kExecution)
+      .def_readonly("generation", &StartedExecution::generation, docstrings::kExecutionGeneration)
+      .def_readonly("source", &StartedExecution::source, docstrings::kExecutionSource)
+      .def_readonly("evicted", &StartedExecution::evicted, docstrings::kExecutionEvicted)
+      .def("__repr__",
+           [](const StartedExecution& e) {
+             return "Execution(generation=" + std::to_string(e.generation) + ", source='" + e.source +
+                    "', evicted=" + std::string(py::repr(py::cast(e.evicted))) + ")";
+           })
+      .attr("__module__") = "bifrost_cache";
+  py::class_<LoadedModuleInfo>(m, "LoadedModule", docstrings::kLoadedModule)
+      .def_readonly("path", &LoadedModuleInfo::path, docstrings::kLoadedModulePath)
+      .def_readonly("hash", &LoadedModuleInfo::hash, docstrings::kLoadedModuleHash)
+      .def_readonly("generation", &LoadedModuleInfo::generation, docstrings::kLoadedModuleGeneration)
+      .def_readonly("source", &LoadedModuleInfo::source, docstrings::kLoadedModuleSource)
+      .def("__repr__",
+           [](const LoadedModuleInfo& l) {
+             return "LoadedModule(path='" + l.path + "', generation=" + std::to_string(l.generation) + ", source='" +
+                    l.source + "')";
+           })
+      .attr("__module__") = "bifrost_cache";
+}
+
+}  // namespace
+}  // namespace bifrost
+
+PYBIND11_MODULE(_shim, m) {
+  using namespace bifrost;
+  py::options options;
+  options.disable_function_signatures();
+  m.attr("__version__") = BIFROST_VERSION;
+  bind_finder(m);
+  bind_loader(m);
+  bind_namespace_path(m);
+  bind_path_entry(m);
+  bind_missing_module(m);
+  bind_values(m);
+  m.def("install_virtual_import_hook", &install, docstrings::kInstallVirtualImportHook, py::kw_only(),
+        py::arg("segment_dir") = py::none(), py::arg("redis_url") = py::none(), py::arg("workspace") = py::none(),
+        py::arg("precedence") = py::none(), py::arg("on_stale") = py::none(), py::arg("fallback") = py::none());
+  m.def(
+      "remove_virtual_import_hook", [] { Hook::instance().remove(); }, docstrings::kRemoveVirtualImportHook);
+  m.def(
+      "get_virtual_finder", [] { return Hook::instance().finder(); }, docstrings::kGetVirtualFinder);
+  m.def(
+      "invalidate_module_index",
+      [] {
+        if (const auto state = Hook::instance().state()) state->move_to_newest();
+      },
+      docstrings::kInvalidateModuleIndex);
+  m.def("begin_execution", &begin_execution, docstrings::kBeginExecution, py::kw_only(),
+        py::arg("solution_id") = py::none(), py::arg("global_repo_access") = false, py::arg("fresh") = true,
+        py::arg("timeout") = 0.25);
+  m.def("wait_fresh", &wait_fresh, docstrings::kWaitFresh, py::arg("timeout"));
+  m.def("loaded", &loaded, docstrings::kLoaded);
+  m.def("stats", &stats, docstrings::kStats);
+  m.def("effective_settings", &effective_settings, docstrings::kEffectiveSettings);
+  m.def("list_directory", &list_directory, docstrings::kListDirectory, py::arg("path"));
+}

@@ -1,0 +1,137 @@
+#include "shim/extension/module_search.hpp"
+
+#include "shim/extension/importlib_objects.hpp"
+#include "shim/extension/loader.hpp"
+#include "shim/extension/module_spec.hpp"
+#include "shim/extension/namespace_path.hpp"
+
+namespace bifrost {
+namespace {
+
+using Kind = Resolution::Kind;
+
+thread_local Absence absence_of_thread;
+// The callable may import what it needs; those names are not put to it again.
+thread_local bool inside_callable = false;
+
+struct CallableGuard {
+  CallableGuard() { inside_callable = true; }
+  ~CallableGuard() { inside_callable = false; }
+};
+
+[[noreturn]] void throw_import_error(const py::object& fullname, const std::string& reason) {
+  const std::string message = "module '" + std::string(py::str(fullname)) + "' cannot be imported: " + reason;
+  PyErr_SetImportError(py::str(message).ptr(), fullname.ptr(), nullptr);
+  throw py::error_already_set();
+}
+
+void warn_that_source_is_stale() {
+  constexpr const char* kText =
+      "bifrost: modules are served from a stale mirror: the agent does not vouch for it, and Redis cannot be reached "
+      "or has lost them";
+  // A filter that turns warnings into errors must not turn this one into a failed import.
+  if (PyErr_WarnEx(PyExc_RuntimeWarning, kText, 1) != 0) PyErr_Clear();
+}
+
+py::list files_of(const ProcessState& state, const std::vector<std::string>& directories) {
+  py::list files;
+  for (const std::string& directory : directories) files.append(state.file_of(directory));
+  return files;
+}
+
+}  // namespace
+
+const Absence& ModuleSearch::last_absence() {
+  return absence_of_thread;
+}
+
+py::object ModuleSearch::find(const py::object& fullname, std::span<const std::string> directories,
+                              std::string_view name, NamespaceForm form) const {
+  Resolution resolution = state_->resolve(directories, name);
+  if (state_->take_stale_notice()) warn_that_source_is_stale();
+  if (resolution.found()) return spec_of(fullname, std::move(resolution), form);
+  if (resolution.kind == Kind::kRefused) throw_import_error(fullname, resolution.reason);
+  Absence& absence = absence_of_thread;
+  absence.callable_asked = false;
+  absence.callable_error.clear();
+  if (has_fallback() && !inside_callable) {
+    Resolution called = ask_callable(directories, name, absence);
+    if (called.found()) return spec_of(fullname, std::move(called), form);
+  }
+  absence.fullname = utf8_of(fullname).value_or(name);
+  absence.directories.assign(directories.begin(), directories.end());
+  absence.at = boot_now();
+  absence.answer = std::move(resolution);
+  return py::none();
+}
+
+Resolution ModuleSearch::ask_callable(std::span<const std::string> directories, std::string_view name,
+                                      Absence& absence) const {
+  for (const std::string& directory : directories) {
+    const std::string node = join_node(directory, name);
+    if (!state_->scope().admits(node)) continue;
+    for (const std::string& path : candidate_paths(node)) {
+      Resolution answer = call(path, absence);
+      if (!answer.found()) continue;
+      if (path != node + ".py") {
+        answer.kind = Kind::kPackage;
+        answer.portions = {node};
+      }
+      return answer;
+    }
+  }
+  return {};
+}
+
+Resolution ModuleSearch::call(const std::string& path, Absence& absence) const {
+  state_->counters().add(ShimCounter::kCallableAsked);
+  absence.callable_asked = true;
+  py::object text;
+  try {
+    const CallableGuard guard;
+    text = fallback_(path);
+  } catch (py::error_already_set& e) {
+    // The callable is asked for foreign names as well: its trouble must not break the import of installed packages.
+    if (!e.matches(PyExc_Exception)) throw;
+    state_->counters().add(ShimCounter::kCallableErrors);
+    absence.callable_error = py::str(e.value().get_type().attr("__name__"));
+    absence.callable_error += ": " + std::string(py::str(e.value()));
+    return {};
+  }
+  if (text.is_none()) return {};
+  Resolution found;
+  found.kind = Kind::kModule;
+  found.path = path;
+  std::string content;
+  if (PyBytes_Check(text.ptr())) {
+    content = py::reinterpret_borrow<py::bytes>(text);
+  } else if (const auto utf8 = utf8_of(text)) {
+    content = *utf8;
+  } else {
+    absence.callable_error = "returned neither text nor bytes for " + path;
+    return {};
+  }
+  found.source = ModuleSource(std::move(content), std::string(), SourceOrigin::kCallable);
+  return found;
+}
+
+py::object ModuleSearch::spec_of(const py::object& fullname, Resolution resolution, NamespaceForm form) const {
+  const bool is_module = resolution.kind == Kind::kModule;
+  if (resolution.kind == Kind::kNamespace) {
+    const std::string name(utf8_of(fullname).value_or(""));
+    // importlib runs no loader for a namespace, so it is noted here: unless somebody merely asks what a loaded name is.
+    const auto found = std::make_shared<const Resolution>(std::move(resolution));
+    if (!loaded_module(name.c_str())) state_->loaded().add(name, LoadedModule(found));
+    return namespace_spec(fullname, form == NamespaceForm::kPortions
+                                        ? py::object(files_of(*state_, found->portions))
+                                        : py::cast(NamespacePath(state_, name, found->portions)));
+  }
+  py::object locations;
+  if (!is_module) locations = files_of(*state_, resolution.portions);
+  auto loader =
+      std::make_unique<VirtualModuleLoader>(state_, std::string(utf8_of(fullname).value_or("")), std::move(resolution));
+  const py::str file = loader->file();
+  return module_spec(fullname, py::cast(std::move(loader)), file, locations);
+}
+
+}  // namespace bifrost

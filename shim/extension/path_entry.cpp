@@ -1,0 +1,86 @@
+#include "shim/extension/path_entry.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "shim/extension/importlib_objects.hpp"
+
+namespace bifrost {
+namespace {
+
+// PathFinder asks right after the meta path finder, within the same import.
+constexpr std::chrono::milliseconds kSameImport{100};
+
+}  // namespace
+
+std::vector<std::string> WorkspacePathEntryFinder::directories() const {
+  if (!directory_.empty()) return {directory_};
+  return search_->state()->scope().roots();
+}
+
+bool WorkspacePathEntryFinder::answered_a_moment_ago(const py::object& fullname,
+                                                     const std::vector<std::string>& places) const {
+  const Absence& absence = ModuleSearch::last_absence();
+  const bool asking_is_cheap = absence.answer.authority == Authority::kMirror && !search_->has_fallback();
+  if (asking_is_cheap || utf8_of(fullname) != absence.fullname || boot_now() >= absence.at + kSameImport) return false;
+  return std::all_of(places.begin(), places.end(), [&](const std::string& place) {
+    return std::find(absence.directories.begin(), absence.directories.end(), place) != absence.directories.end();
+  });
+}
+
+py::object WorkspacePathEntryFinder::find_spec(const py::object& fullname, const py::object&) const {
+  const auto name = utf8_of(fullname);
+  if (!name) return py::none();
+  const auto dot = name->rfind('.');
+  const bool top_level = directory_.empty();
+  // At the root the order of sys.meta_path decides between workspace, standard library and installed packages; here,
+  // where PathFinder asks, only namespace portions may be offered in their stead.
+  if (top_level && ImportlibObjects::get().reserved_names.contains(fullname)) return py::none();
+  const std::vector<std::string> places = directories();
+  if (answered_a_moment_ago(fullname, places)) return py::none();
+  const py::object spec = search_->find(fullname, places, dot == std::string_view::npos ? *name : name->substr(dot + 1),
+                                        NamespaceForm::kPortions);
+  if (top_level && !spec.is_none() && search_->state()->installed_first() && !spec.attr("loader").is_none()) {
+    return py::none();
+  }
+  return spec;
+}
+
+py::list WorkspacePathEntryFinder::iter_modules(const std::string& prefix) const {
+  std::map<std::string, bool> names;  // name -> is a package; the first directory that has it wins
+  for (const std::string& directory : directories()) {
+    for (const Child& child : search_->state()->list(directory)) {
+      if (child.name == "__init__" || child.name.find('.') != std::string::npos) continue;
+      if (child.kind == layout::RecordKind::kNamespace) continue;
+      names.emplace(child.name, child.kind == layout::RecordKind::kPackage);
+    }
+  }
+  py::list modules;
+  for (const auto& [name, is_package] : names) modules.append(py::make_tuple(prefix + name, is_package));
+  return modules;
+}
+
+WorkspacePathEntryFinder WorkspacePathHook::operator()(const std::string& entry) const {
+  const auto directory = search_->state()->storage_of(entry);
+  if (!directory) throw py::import_error("not in the workspace");
+  // runpy and others tell a script from a directory by whether anybody imports from it.
+  if (directory->ends_with(".py") && search_->state()->read_path(std::string(*directory)).found()) {
+    throw py::import_error("a module, not a directory");
+  }
+  return WorkspacePathEntryFinder(search_, std::string(*directory));
+}
+
+void bind_path_entry(py::module_& m) {
+  py::class_<WorkspacePathEntryFinder>(m, "WorkspacePathEntryFinder", "One directory of the workspace on a path.")
+      .def("find_spec", &WorkspacePathEntryFinder::find_spec, py::arg("fullname"), py::arg("target") = py::none())
+      .def("iter_modules", &WorkspacePathEntryFinder::iter_modules, py::arg("prefix") = "")
+      .def("invalidate_caches", &WorkspacePathEntryFinder::invalidate_caches)
+      .def_property_readonly("path", &WorkspacePathEntryFinder::path)
+      .def("__repr__", [](const WorkspacePathEntryFinder& f) { return "WorkspacePathEntryFinder('" + f.path() + "')"; })
+      .attr("__module__") = "bifrost_cache";
+  py::class_<WorkspacePathHook>(m, "WorkspacePathHook", "An entry of sys.path_hooks.")
+      .def("__call__", &WorkspacePathHook::operator(), py::arg("path"))
+      .attr("__module__") = "bifrost_cache";
+}
+
+}  // namespace bifrost

@@ -1,0 +1,279 @@
+#include "agent/mirror/mirror.hpp"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "tests/common/segment_fixture.hpp"
+#include "agent/mirror/seed.hpp"
+
+namespace bifrost::agent {
+namespace {
+
+using Kind = Observation::Kind;
+
+class MirrorTest : public SegmentFixture {
+ protected:
+  MirrorTest() { start(OnExpiry::kRetain); }
+
+  void start(OnExpiry policy) {
+    mirror_ = std::make_unique<Mirror>(
+        writer(), policy, [this](std::string_view path, std::string_view) { rejected_.emplace_back(path); });
+  }
+  void see_value(const std::string& path, const std::string& json) {
+    mirror_->apply({Kind::kValue, path, json, IndexEntry::kListed, false, 0, {}});
+  }
+  void see_source(const std::string& path, const std::string& source) {
+    see_value(path, encode_module_value(path, source, "h"));
+  }
+  void see_vanished(const std::string& path, IndexEntry index, bool deleted = false) {
+    mirror_->apply({Kind::kVanished, path, {}, index, deleted, 0, {}});
+  }
+  std::string served(const std::string& path) {
+    commit();
+    return source(attach()->snapshot(), path);
+  }
+
+  // Leaves no room for anything before the next commit, which frees a little.
+  void fill_up() {
+    see_source("freed.py", std::string(20'000, '#'));
+    commit();
+    see_vanished("freed.py", IndexEntry::kUnlisted);
+    for (int n = 0; !writer().incomplete(); ++n) {
+      ASSERT_LT(n, 10'000);
+      see_value(std::string(600, 'b') + std::to_string(n) + ".py", "{oops");
+    }
+  }
+  std::vector<std::string> unseen() const {
+    std::vector<std::string> paths;
+    mirror_->for_each_unseen([&](const std::string& path) { paths.push_back(path); });
+    return paths;
+  }
+
+  bool misses(const std::string& path) const {
+    const auto paths = unseen();
+    return std::find(paths.begin(), paths.end(), path) != paths.end();
+  }
+
+  std::unique_ptr<Mirror> mirror_;
+  std::vector<std::string> rejected_;
+};
+
+TEST_F(MirrorTest, ServesWhatRedisHolds) {
+  see_source("a.py", "x = 1");
+  EXPECT_EQ(served("a.py"), "x = 1");
+  see_source("a.py", "x = 2");
+  EXPECT_EQ(served("a.py"), "x = 2");
+}
+
+TEST_F(MirrorTest, KeepsAnExpiredModuleAndSaysSo) {
+  see_source("a.py", "x = 1");
+  see_vanished("a.py", IndexEntry::kListed);
+  EXPECT_EQ(served("a.py"), "x = 1");
+  EXPECT_TRUE(mirror_->has_retained());
+  EXPECT_EQ(attach()->info().retained, 1u);
+  see_source("a.py", "x = 2");
+  EXPECT_EQ(served("a.py"), "x = 2");
+  EXPECT_FALSE(mirror_->has_retained()) << "a newer value always wins";
+}
+
+TEST_F(MirrorTest, RemovesADeletedModule) {
+  see_source("a.py", "x = 1");
+  see_vanished("a.py", IndexEntry::kUnlisted);
+  EXPECT_EQ(served("a.py"), "<miss>");
+}
+
+TEST_F(MirrorTest, DeleteThenRemovalFromTheIndexEndsInAbsence) {
+  see_source("a.py", "x = 1");
+  see_vanished("a.py", IndexEntry::kListed, true);  // after DEL, before SREM
+  see_vanished("a.py", IndexEntry::kUnlisted);
+  EXPECT_EQ(served("a.py"), "<miss>");
+  EXPECT_FALSE(mirror_->has_retained());
+}
+
+TEST_F(MirrorTest, DeletingTheLastModuleIsADeletionAlthoughTheIndexGoesWithIt) {
+  see_source("a.py", "x = 1");
+  see_vanished("a.py", IndexEntry::kListed, true);  // after DEL
+  see_vanished("a.py", IndexEntry::kNoIndex);       // after SREM, which removed the index with its last member
+  EXPECT_EQ(served("a.py"), "<miss>");
+  EXPECT_FALSE(mirror_->cold());
+}
+
+TEST_F(MirrorTest, AValueMakesADeletionForgotten) {
+  see_source("a.py", "x = 1");
+  see_vanished("a.py", IndexEntry::kListed, true);
+  see_source("a.py", "x = 2");
+  see_vanished("a.py", IndexEntry::kNoIndex);  // Redis lost its data later
+  EXPECT_EQ(served("a.py"), "x = 2");
+}
+
+TEST_F(MirrorTest, GoesColdWhenRedisLostEverythingAndKeepsIt) {
+  see_source("a.py", "x = 1");
+  see_vanished("a.py", IndexEntry::kNoIndex);
+  EXPECT_EQ(served("a.py"), "x = 1");
+  EXPECT_TRUE(mirror_->cold());
+  see_source("b.py", "y = 1");
+  EXPECT_FALSE(mirror_->cold()) << "a writer is back";
+  see_vanished("a.py", IndexEntry::kUnlisted);  // of the new index
+  EXPECT_EQ(served("a.py"), "x = 1");
+  see_source("a.py", "x = 2");
+  see_vanished("a.py", IndexEntry::kUnlisted);
+  EXPECT_EQ(served("a.py"), "<miss>") << "the new index listed it in between";
+}
+
+TEST_F(MirrorTest, WhatRedisLostStaysAlsoWhenWritersWereFasterThanTheFirstLook) {
+  see_source("a.py", "x = 1");
+  see_source("b.py", "y = 1");
+  mirror_->lose_index();
+  see_source("b.py", "y = 2");
+  see_vanished("a.py", IndexEntry::kUnlisted);
+  EXPECT_EQ(served("a.py"), "x = 1");
+  see_vanished("b.py", IndexEntry::kUnlisted);
+  EXPECT_EQ(served("b.py"), "<miss>");
+}
+
+TEST_F(MirrorTest, WhatANewIndexListsIsDeletedByItsRemovalAgain) {
+  see_source("a.py", "x = 1");
+  mirror_->lose_index();
+  see_vanished("a.py", IndexEntry::kListed);  // written again and expired before the first look
+  EXPECT_EQ(served("a.py"), "x = 1");
+  see_vanished("a.py", IndexEntry::kUnlisted);
+  EXPECT_EQ(served("a.py"), "<miss>");
+}
+
+TEST_F(MirrorTest, PruneDropsWhatRedisDoesNotHave) {
+  see_source("a.py", "x = 1");
+  see_source("b.py", "y = 1");
+  see_vanished("a.py", IndexEntry::kNoIndex);
+  mirror_->ask_for_prune();
+  mirror_->prune_if_asked();
+  EXPECT_EQ(served("a.py"), "<miss>");
+  EXPECT_EQ(served("b.py"), "y = 1");
+}
+
+TEST_F(MirrorTest, PrunesOncePerRequest) {
+  see_source("a.py", "x = 1");
+  see_vanished("a.py", IndexEntry::kNoIndex);
+  mirror_->prune_if_asked();
+  EXPECT_EQ(served("a.py"), "x = 1") << "nobody asked";
+  mirror_->ask_for_prune();
+  EXPECT_EQ(served("a.py"), "x = 1") << "not before everything has been read";
+  mirror_->prune_if_asked();
+  see_source("b.py", "y = 1");
+  see_vanished("b.py", IndexEntry::kListed);
+  mirror_->prune_if_asked();
+  EXPECT_EQ(served("a.py"), "<miss>");
+  EXPECT_EQ(served("b.py"), "y = 1");
+}
+
+TEST_F(MirrorTest, BadValuesAreNotMirroredAndReportedOncePerVersion) {
+  see_source("good.py", "fine");
+  see_source("a.py", "x = 1");
+  see_value("a.py", "{oops");
+  see_value("a.py", "{oops");
+  EXPECT_EQ(served("a.py"), "<not mirrored>") << "never the version before";
+  EXPECT_THAT(rejected_, ::testing::ElementsAre("a.py"));
+  EXPECT_EQ(served("good.py"), "fine");
+  see_source("a.py", "x = 2");
+  EXPECT_EQ(served("a.py"), "x = 2");
+}
+
+TEST_F(MirrorTest, WrongTypesAndGiantsAreNotMirrored) {
+  mirror_->apply({Kind::kWrongType, "list.py", {}, IndexEntry::kListed, false, 0, {}});
+  mirror_->apply({Kind::kTooBig, "big.py", {}, IndexEntry::kListed, false, 0, {}});
+  EXPECT_EQ(served("list.py"), "<not mirrored>");
+  EXPECT_EQ(served("big.py"), "<not mirrored>");
+}
+
+TEST_F(MirrorTest, ABadValueThatVanishesLeavesNothingBehind) {
+  see_value("a.py", "{oops");
+  see_vanished("a.py", IndexEntry::kListed);
+  EXPECT_EQ(served("a.py"), "<miss>");
+}
+
+TEST_F(MirrorTest, WithDropAnExpiredModuleGoes) {
+  start(OnExpiry::kDrop);
+  see_source("a.py", "x = 1");
+  see_vanished("a.py", IndexEntry::kListed);
+  EXPECT_EQ(served("a.py"), "<miss>");
+}
+
+TEST_F(MirrorTest, AScanFindsWhatIsMissingAndWhatIsNew) {
+  see_source("kept.py", "");
+  see_source("gone.py", "");
+  mirror_->begin_scan();
+  EXPECT_FALSE(mirror_->note_seen("kept.py"));
+  EXPECT_TRUE(mirror_->note_seen("new.py"));
+  EXPECT_THAT(unseen(), ::testing::ElementsAre("gone.py"));
+}
+
+// Its tombstone needs more than any record of fill_up(), whatever words simdjson finds for what is wrong with it.
+const std::string kLongPath = std::string(1000, 'o') + ".py";
+
+TEST_F(MirrorTest, ADeletionThatFoundNoRoomIsMadeUpForByTheNextScan) {
+  see_source(kLongPath, "x = 1");
+  fill_up();
+  see_vanished(kLongPath, IndexEntry::kUnlisted);
+  EXPECT_TRUE(writer().starved());
+  EXPECT_EQ(served(kLongPath), "x = 1") << "what a lease would promise to be fresh";
+  writer().forget_shortage();
+  mirror_->begin_scan();
+  EXPECT_TRUE(misses(kLongPath));
+  see_vanished(kLongPath, IndexEntry::kUnlisted);
+  EXPECT_FALSE(writer().starved());
+  EXPECT_EQ(served(kLongPath), "<miss>");
+  EXPECT_FALSE(misses(kLongPath));
+}
+
+TEST_F(MirrorTest, APruneThatFoundNoRoomIsMadeUpForWhateverTheIndexSays) {
+  see_source(kLongPath, "x = 1");
+  see_vanished(kLongPath, IndexEntry::kListed);
+  fill_up();
+  mirror_->ask_for_prune();
+  mirror_->prune_if_asked();
+  EXPECT_TRUE(writer().starved());
+  EXPECT_EQ(served(kLongPath), "x = 1");
+  see_vanished(kLongPath, IndexEntry::kListed);
+  EXPECT_EQ(served(kLongPath), "<miss>");
+  EXPECT_FALSE(mirror_->has_retained());
+}
+
+TEST_F(MirrorTest, ANewAgentTakesOverCodeThatTheOldOneMade) {
+  const CodeTag made("cpython-311", 3495, 0);
+  const CodeTag inherited("cpython-39", 3425, 0);
+  see_source("a.py", "x = 1");
+  commit();
+  ASSERT_TRUE(writer().announce_tag(made));
+  for (const CodeTag& tag : {made, inherited}) {
+    ASSERT_EQ(writer().attach_code("a.py", layout::content_digest("x = 1"), tag, "code"), Attach::kAttached);
+  }
+  const auto old = attach();
+  make_writer(1 << 20, 1 << 20, old->snapshot().generation());
+  start(OnExpiry::kRetain);
+  EXPECT_EQ(seed_from(*old, *mirror_, writer()).code, 1u);
+  commit();
+  EXPECT_TRUE(writer().has_code("a.py", made));
+  EXPECT_FALSE(writer().has_code("a.py", inherited)) << "handed down once, not for ever";
+}
+
+TEST_F(MirrorTest, ANewAgentTakesOverWhatTheOldOneServed) {
+  see_source("a.py", "x = 1");
+  see_source("expired.py", "kept");
+  see_value("bad.py", "{oops");
+  see_vanished("expired.py", IndexEntry::kListed);
+  commit();
+  const auto old = attach();
+  make_writer(1 << 20, 1 << 20, old->snapshot().generation());
+  start(OnExpiry::kRetain);
+  const Seeded seeded = seed_from(*old, *mirror_, writer());
+  EXPECT_EQ(seeded.modules, 3u);
+  EXPECT_EQ(seeded.damaged, 0u);
+  EXPECT_EQ(served("a.py"), "x = 1");
+  EXPECT_EQ(served("expired.py"), "kept");
+  EXPECT_EQ(served("bad.py"), "<not mirrored>");
+  EXPECT_TRUE(mirror_->has_retained());
+  EXPECT_EQ(attach()->info().retained, 1u);
+}
+
+}  // namespace
+}  // namespace bifrost::agent

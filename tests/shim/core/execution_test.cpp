@@ -1,0 +1,316 @@
+#include "shim/core/execution.hpp"
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "tests/shim/shim_fixture.hpp"
+
+namespace bifrost {
+namespace {
+
+using std::chrono::milliseconds;
+using Manner = FakeAgent::Manner;
+
+class ExecutionTest : public ShimFixture {};
+
+TEST_F(ExecutionTest, PinsTheGenerationThatTheFenceSpeaksOf) {
+  put("x.py", "x = 1");
+  agent();
+  const auto start = worker().begin({});
+  EXPECT_EQ(start.view->authority, Authority::kMirror);
+  EXPECT_EQ(start.view->generation(), writer().generation());
+  publish("x.py", "x = 2");
+  EXPECT_EQ(import("x"), "x = 1");
+  begin();
+  EXPECT_EQ(import("x"), "x = 2");
+}
+
+TEST_F(ExecutionTest, StaysPinnedWhenAgentRedisAndLeaseAreGone) {
+  redis().put("x.py", "x = 3");
+  put("x.py", "x = 1");
+  agent();
+  begin();
+  publish("x.py", "x = 2");
+  stop_agent();
+  stop_redis();
+  writer().revoke_lease();
+  EXPECT_EQ(import("x"), "x = 1");
+}
+
+TEST_F(ExecutionTest, FollowsTheAgentIntoASuccessorOfTheSegment) {
+  make_writer(1 << 20, 8 << 20);
+  put("x.py", "x = 1");
+  agent();
+  begin();
+  const auto first = worker().view()->segment->identity();
+  ASSERT_TRUE(writer().republish());
+  publish("x.py", "x = 2");
+  EXPECT_EQ(import("x"), "x = 1");
+  EXPECT_EQ(begin(), Authority::kMirror);
+  EXPECT_EQ(import("x"), "x = 2");
+  EXPECT_NE(worker().view()->segment->identity(), first);
+}
+
+TEST_F(ExecutionTest, FallsBackToRedisWhenTheAgentDoesNotVouchForTheSegment) {
+  redis().put("x.py", "redis");
+  put("x.py", "mirror");
+  agent();
+  for (const Manner manner : {Manner::kHangs, Manner::kRefuses, Manner::kSyncsNothing}) {
+    agent().behave(manner);
+    const BootTime start = boot_now();
+    const auto view = worker().begin({{}, true, milliseconds(200)}).view;
+    EXPECT_LT(boot_now().since(start), milliseconds(1000));
+    EXPECT_EQ(view->authority, Authority::kRedis);
+    EXPECT_FALSE(view->why_not_mirror.empty());
+    EXPECT_EQ(import("x"), "redis");
+  }
+  EXPECT_EQ(count(ShimCounter::kFenceFailures), 3u);
+}
+
+TEST_F(ExecutionTest, EndsWithinItsTimeoutWhenBothHang) {
+  put("x.py", "mirror");
+  agent().behave(Manner::kHangs);
+  redis().hang(true);
+  const BootTime start = boot_now();
+  const auto view = worker().begin({{}, true, milliseconds(200)}).view;
+  const auto took = boot_now().since(start);
+  EXPECT_EQ(view->authority, Authority::kStale);
+  EXPECT_GE(took, milliseconds(190));
+  EXPECT_LT(took, milliseconds(600));
+}
+
+TEST_F(ExecutionTest, AnUntrustworthySegmentIsNotUsedAndTheReasonIsKept) {
+  redis().put("x.py", "redis");
+  put("x.py", "mirror");
+  agent();
+  std::filesystem::permissions(segment_path(), std::filesystem::perms::others_write,
+                               std::filesystem::perm_options::add);
+  const auto view = worker().begin({}).view;
+  EXPECT_EQ(view->authority, Authority::kRedis);
+  EXPECT_NE(view->why_not_mirror.find("writable"), std::string::npos);
+  EXPECT_EQ(import("x"), "redis");
+  EXPECT_EQ(count(ShimCounter::kAttachErrors), 1u);
+}
+
+TEST_F(ExecutionTest, WithoutFreshnessAValidLeaseIsEnough) {
+  put("x.py", "x = 1");
+  agent();
+  stop_agent();
+  EXPECT_EQ(worker().begin({{}, false}).view->authority, Authority::kMirror);
+  writer().revoke_lease();
+  EXPECT_EQ(worker().begin({{}, false}).view->authority, Authority::kStale);
+}
+
+TEST_F(ExecutionTest, OutsideExecutionsEachLookupTakesTheNewestSnapshot) {
+  put("x.py", "x = 1");
+  agent();
+  EXPECT_EQ(import("x"), "x = 1");
+  publish("x.py", "x = 2");
+  EXPECT_EQ(import("x"), "x = 2");
+}
+
+TEST_F(ExecutionTest, OutsideExecutionsALapsedLeaseMeansRedis) {
+  redis().put("x.py", "redis");
+  put("x.py", "mirror");
+  agent();
+  writer().revoke_lease();
+  EXPECT_EQ(import("x"), "redis");
+  stop_redis();
+  EXPECT_EQ(import("x"), "mirror");
+  EXPECT_EQ(count(ShimCounter::kStaleServes), 1u);
+}
+
+TEST_F(ExecutionTest, ReadsNeverGoBackInTimeFromRedisToAnOlderMirror) {
+  redis().put("x.py", "new");
+  put("x.py", "old");
+  agent();
+  writer().revoke_lease();
+  ASSERT_EQ(import("x"), "new");
+  // A lease by itself is not enough now: the mirror must have synchronised after that read.
+  const BootTime before_the_read = BootTime{boot_now().ns - 10'000'000'000u};
+  writer().publish_sync(before_the_read, boot_now() + std::chrono::seconds(60));
+  EXPECT_EQ(import("x"), "new");
+  publish("x.py", "newer");
+  give_lease();
+  EXPECT_EQ(import("x"), "newer");
+}
+
+TEST_F(ExecutionTest, MovingToTheNewestSnapshotKeepsTheExecution) {
+  put("x.py", "x = 1");
+  agent();
+  begin(*Scope::of("7", true));
+  publish("x.py", "x = 2");
+  ASSERT_EQ(import("x"), "x = 1");
+  worker().move_to_newest();
+  EXPECT_EQ(import("x"), "x = 2");
+  EXPECT_TRUE(worker().view()->pinned);
+  EXPECT_EQ(worker().view()->scope, *Scope::of("7", true));
+}
+
+TEST_F(ExecutionTest, MovingGivesTheMirrorBackToAnExecutionThatHadToUseRedis) {
+  redis().put("x.py", "redis");
+  put("x.py", "mirror");
+  agent();
+  writer().revoke_lease();
+  ASSERT_EQ(worker().begin({{}, false}).view->authority, Authority::kRedis);
+  worker().move_to_newest();
+  EXPECT_EQ(import("x"), "redis");
+  give_lease();
+  EXPECT_EQ(import("x"), "redis");
+  give_lease();  // synchronised after that read
+  worker().move_to_newest();
+  EXPECT_EQ(import("x"), "mirror");
+  EXPECT_TRUE(worker().view()->pinned);
+}
+
+TEST_F(ExecutionTest, ALostSnapshotIsReplacedByTheNewestOnce) {
+  make_writer(1 << 20, 1 << 20);
+  put("x.py", "x = 1");
+  agent();
+  begin();
+  const Generation pinned = worker().view()->generation();
+  // Superseding half a megabyte again and again makes the writer give up old snapshots for their memory.
+  for (int i = 0; i < 8; ++i) publish("bulk.py", std::string(300'000, static_cast<char>('a' + i)));
+  publish("x.py", "x = 2");
+  ASSERT_GT(attach()->info().oldest_generation, pinned);
+  EXPECT_EQ(import("x"), "x = 2");
+  EXPECT_EQ(count(ShimCounter::kSnapshotLost), 1u);
+  EXPECT_EQ(import("x"), "x = 2");
+  EXPECT_EQ(count(ShimCounter::kSnapshotLost), 1u);
+}
+
+TEST_F(ExecutionTest, ThreadsMayLookUpBeginAndMoveAtTheSameTime) {
+  make_writer(1 << 20, 8 << 20);
+  redis().put("big.py", "v");
+  redis().put("x.py", "v");  // asked whenever Redis was read after the last synchronisation
+  writer().put_not_mirrored("big.py", "too big");
+  put("x.py", "v0");
+  agent();
+  worker();
+  std::atomic<bool> done{false};
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; !done; ++i) {
+        if (import("x").front() != 'v' || import("big") != "v") ++wrong;
+        if (i % 8 == t) worker().begin({{}, false});
+        if (i % 8 == t + 4) worker().move_to_newest();
+      }
+    });
+  }
+  for (int n = 1; n <= 300; ++n) {
+    if (n % 100 == 0) {
+      EXPECT_TRUE(writer().republish());
+    }
+    publish("x.py", "v" + std::to_string(n));
+    give_lease();
+  }
+  done = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+  give_lease();
+  worker().move_to_newest();
+  EXPECT_EQ(import("x"), "v300");
+}
+
+TEST_F(ExecutionTest, WaitFreshNamesTheGenerationOrTheReason) {
+  agent();
+  const auto fresh = worker().wait_fresh(Deadline(std::chrono::seconds(5)));
+  ASSERT_TRUE(fresh);
+  EXPECT_EQ(*fresh, writer().generation());
+  stop_agent();
+  const auto none = worker().wait_fresh(Deadline(milliseconds(50)));
+  ASSERT_FALSE(none);
+  EXPECT_NE(none.error().message.find("bifrost-agent"), std::string::npos);
+}
+
+// What is loaded, and whether the next execution would load the same.
+class LoadedModulesTest : public ShimFixture {
+ protected:
+  void load(const std::string& name) {
+    const auto dot = name.rfind('.');
+    Resolution r;
+    if (dot == std::string::npos) {
+      r = worker().resolve_top_level(name);
+    } else {
+      const auto parent = worker().loaded().all().at(name.substr(0, dot));
+      r = worker().resolve(parent.found->portions, name.substr(dot + 1));
+    }
+    ASSERT_TRUE(r.found()) << name;
+    worker().loaded().add(name, LoadedModule(std::make_shared<const Resolution>(r)));
+  }
+  bool current_in(Scope scope = {}) { return worker().begin({std::move(scope)}).loaded_is_current; }
+};
+
+TEST_F(LoadedModulesTest, AreCurrentWhileNothingThatWasLoadedChanges) {
+  put("lib/a.py", "a = 1");
+  put("lib/b.py", "b = 1");
+  agent();
+  ASSERT_TRUE(current_in());
+  load("lib");
+  load("lib.a");
+  publish("lib/b.py", "b = 2");
+  publish("lib/c.py", "c = 1");
+  EXPECT_TRUE(current_in());
+}
+
+TEST_F(LoadedModulesTest, AreNotCurrentOnceContentHashOrPlaceDiffers) {
+  put("a.py", "a = 1", "h1");
+  agent();
+  begin();
+  load("a");
+  publish("a.py", "a = 2", "h1");  // the same token for other content
+  EXPECT_FALSE(current_in());
+  load("a");
+  publish("a.py", "a = 2", "h2");
+  EXPECT_FALSE(current_in());
+  load("a");
+  publish("a/__init__.py", "a = 2", "h2");  // the same source, now a package
+  EXPECT_FALSE(current_in());
+}
+
+TEST_F(LoadedModulesTest, AreNotCurrentOnceDeleted) {
+  put("a.py", "a = 1");
+  agent();
+  begin();
+  load("a");
+  writer().remove("a.py");
+  commit();
+  EXPECT_FALSE(current_in());
+}
+
+TEST_F(LoadedModulesTest, SurviveAMoveIntoASuccessorSegment) {
+  make_writer(1 << 20, 8 << 20);
+  put("a.py", "a = 1");
+  agent();
+  begin();
+  load("a");
+  ASSERT_TRUE(writer().republish());
+  publish("b.py", "b = 1");
+  EXPECT_TRUE(current_in());
+}
+
+TEST_F(LoadedModulesTest, AreNeverCurrentInAnotherScope) {
+  put("a.py", "a = 1");
+  agent();
+  begin();
+  load("a");
+  EXPECT_TRUE(current_in());
+  EXPECT_FALSE(current_in(*Scope::of("7", true)));
+}
+
+TEST_F(LoadedModulesTest, OfTheCallableCannotBeShownToBeCurrent) {
+  agent();
+  begin();
+  Resolution from_callable;
+  from_callable.kind = Resolution::Kind::kModule;
+  from_callable.path = "a.py";
+  from_callable.source = ModuleSource("a = 1", "", SourceOrigin::kCallable);
+  worker().loaded().add("a", LoadedModule(std::make_shared<const Resolution>(from_callable)));
+  EXPECT_FALSE(current_in());
+}
+
+}  // namespace
+}  // namespace bifrost

@@ -1,0 +1,420 @@
+// Which source answers which name. The process state is used as the way in, as finders do.
+#include "shim/core/resolver.hpp"
+
+#include <fcntl.h>
+
+#include "tests/shim/shim_fixture.hpp"
+
+namespace bifrost {
+namespace {
+
+class ResolverTest : public ShimFixture {
+ protected:
+  // Redis is ahead of a mirror whose agent has stopped, and the execution has read the newer version there.
+  void import_what_the_mirror_does_not_have_yet() {
+    redis().put("x.py", "x = 2");
+    put("x.py", "x = 1");
+    put("y.py", "y = 1");
+    agent();
+    stop_agent();
+    ASSERT_EQ(begin(), Authority::kRedis);
+    EXPECT_EQ(import("x"), "x = 2");
+  }
+
+  // What a reader of the published segment finds there from now on.
+  template <class Value>
+  void overwrite(std::uint64_t offset, Value value) {
+    const UniqueFd fd(::open(segment_path().c_str(), O_WRONLY));
+    ASSERT_EQ(::pwrite(fd.get(), &value, sizeof value, static_cast<off_t>(offset)), static_cast<ssize_t>(sizeof value));
+  }
+};
+
+TEST_F(ResolverTest, AnswersFromTheSegmentWithoutAskingRedis) {
+  redis();
+  put("shared/x.py", "x = 1", "token");
+  put("pkg/__init__.py", "p = 1");
+  put("pkg.py", "hidden = 1");
+  agent();
+  ASSERT_EQ(begin(), Authority::kMirror);
+  EXPECT_EQ(import("shared"), "<namespace>");
+  EXPECT_EQ(import("shared/x"), "x = 1");
+  EXPECT_EQ(import("pkg"), "p = 1");
+  EXPECT_EQ(import("nothing"), "<not found>");
+  const std::string shared = "shared";
+  const Resolution x = worker().resolve(std::span(&shared, 1), "x");
+  EXPECT_EQ(x.path, "shared/x.py");
+  EXPECT_EQ(x.source.hash, "token");
+  EXPECT_EQ(x.source.origin, SourceOrigin::kSegment);
+  EXPECT_EQ(x.source.generation, writer().generation());
+  EXPECT_EQ(redis().connections(), 0);
+}
+
+TEST_F(ResolverTest, AnEmptyModuleIsAModule) {
+  put("empty.py", "");
+  agent();
+  begin();
+  EXPECT_EQ(worker().resolve_top_level("empty").kind, Resolution::Kind::kModule);
+  EXPECT_EQ(import("empty"), "");
+}
+
+TEST_F(ResolverTest, AsksRedisForWhatIsNotMirrored) {
+  redis().put("big.py", "big = 1", "t");
+  writer().put_not_mirrored("big.py", "too big");
+  agent();
+  begin();
+  const Resolution big = worker().resolve_top_level("big");
+  EXPECT_EQ(text(big), "big = 1");
+  EXPECT_EQ(big.source.origin, SourceOrigin::kRedis);
+  EXPECT_EQ(count(ShimCounter::kNotMirrored), 1u);
+}
+
+TEST_F(ResolverTest, RefusesWhatIsNotMirroredWhileRedisIsUnreachable) {
+  writer().put_not_mirrored("big.py", "too big");
+  agent();
+  begin();
+  const Resolution big = worker().resolve_top_level("big");
+  EXPECT_EQ(big.kind, Resolution::Kind::kRefused);
+  EXPECT_NE(big.reason.find("too big"), std::string::npos);
+  EXPECT_NE(big.reason.find("Redis unreachable"), std::string::npos);
+}
+
+TEST_F(ResolverTest, NamesTheKeyOfAValueThatCannotBeUsed) {
+  redis().put_raw("bad.py", "[1]");
+  writer().put_not_mirrored("bad.py", "not a JSON object");
+  agent();
+  begin();
+  const Resolution bad = worker().resolve_top_level("bad");
+  EXPECT_EQ(bad.kind, Resolution::Kind::kRefused);
+  EXPECT_NE(bad.reason.find("bifrost:module:bad.py"), std::string::npos);
+}
+
+TEST_F(ResolverTest, AMissOfAnIncompleteMirrorIsAQuestionForRedis) {
+  redis().put("late.py", "late = 1");
+  agent();
+  say_complete(false);
+  begin();
+  EXPECT_EQ(import("late"), "late = 1");
+  EXPECT_EQ(import("never"), "<not found>");
+  stop_redis();
+  EXPECT_EQ(import("later"), "<unknown>");
+}
+
+TEST_F(ResolverTest, NamesLongerThanTheMirrorTakesAreAskedInRedis) {
+  const std::string name(layout::kMaxKeyBytes + 1, 'n');
+  redis().put(name + ".py", "long = 1");
+  agent();
+  begin();
+  EXPECT_EQ(import(name), "long = 1");
+}
+
+TEST_F(ResolverTest, DamagedContentIsAQuestionForRedis) {
+  redis().put("x.py", "x = 1");
+  put("x.py", "x = 1 # mirrored");
+  agent();
+  begin();
+  const FoundNode node = worker().view()->snapshot.find_node("x");
+  ASSERT_EQ(node.status, Lookup::kHit);
+  overwrite(node.file.content_offset(), 'y');
+  // The head of the record is sound, so the name is found; the content is noticed when it is read.
+  const Resolution found = worker().resolve_top_level("x");
+  EXPECT_EQ(text(found), "<gone>");
+  EXPECT_EQ(count(ShimCounter::kDamaged), 1u);
+  EXPECT_EQ(text(worker().read_again("x.py")), "x = 1");
+}
+
+TEST_F(ResolverTest, ADamagedHeadOfARecordIsAQuestionForRedis) {
+  redis().put("x.py", "x = 1");
+  put("x.py", "x = 1 # mirrored");
+  agent();
+  begin();
+  const FoundNode node = worker().view()->snapshot.find_node("x");
+  ASSERT_EQ(node.status, Lookup::kHit);
+  overwrite(node.file.token_offset(), 'y');
+  EXPECT_EQ(import("x"), "x = 1");
+  EXPECT_EQ(count(ShimCounter::kDamaged), 1u);
+}
+
+TEST_F(ResolverTest, WithoutAMirrorRedisAnswersModulesPackagesAndNamespaces) {
+  redis().put("shared/x.py", "x = 1");
+  redis().put("pkg/__init__.py", "p = 1");
+  redis().put("pkg.py", "hidden = 1");
+  ASSERT_EQ(begin(), Authority::kRedis);
+  EXPECT_EQ(import("shared"), "<namespace>");
+  EXPECT_EQ(import("shared/x"), "x = 1");
+  EXPECT_EQ(import("pkg"), "p = 1");
+  EXPECT_EQ(import("nothing"), "<not found>");
+  EXPECT_EQ(redis().commands("SMEMBERS"), 1);
+}
+
+TEST_F(ResolverTest, WithoutMirrorAndRedisNothingIsKnownAndBothCausesAreNamed) {
+  ASSERT_EQ(begin(), Authority::kRedis);
+  const Resolution x = worker().resolve_top_level("x");
+  EXPECT_EQ(x.kind, Resolution::Kind::kUnknown);
+  EXPECT_NE(x.reason.find("there is no mirror"), std::string::npos);
+  EXPECT_NE(x.reason.find("Redis unreachable"), std::string::npos);
+}
+
+TEST_F(ResolverTest, AStaleMirrorServesTheLastKnownGood) {
+  put("x.py", "x = 1");
+  agent();
+  stop_agent();
+  ASSERT_EQ(begin(), Authority::kStale);
+  EXPECT_EQ(import("x"), "x = 1");
+  EXPECT_EQ(import("y"), "<unknown>");
+  EXPECT_EQ(count(ShimCounter::kStaleServes), 1u);
+}
+
+TEST_F(ResolverTest, AStaleMirrorIsRefusedWhereThePolicySaysSo) {
+  on_stale_ = "error";
+  put("x.py", "x = 1");
+  agent();
+  stop_agent();
+  ASSERT_EQ(begin(), Authority::kStale);
+  const Resolution x = worker().resolve_top_level("x");
+  EXPECT_EQ(x.kind, Resolution::Kind::kRefused);
+  EXPECT_NE(x.reason.find("BIFROST_ON_STALE=error"), std::string::npos);
+  EXPECT_FALSE(worker().take_stale_notice());
+}
+
+TEST_F(ResolverTest, RedisLostInMidExecutionFallsBackToTheStaleMirror) {
+  redis().put("x.py", "x = 2");
+  put("x.py", "x = 1");
+  agent();
+  stop_agent();
+  ASSERT_EQ(begin(), Authority::kRedis);
+  EXPECT_EQ(import("x"), "x = 2");
+  stop_redis();
+  EXPECT_EQ(import("x"), "x = 1");
+  EXPECT_TRUE(worker().take_stale_notice());
+  EXPECT_FALSE(worker().take_stale_notice());
+}
+
+TEST_F(ResolverTest, AKeyThatExpiredWithoutBeingDeletedIsServedFromTheMirror) {
+  redis().put("x.py", "x = 1");
+  redis().put("y.py", "y = 1");
+  put("x.py", "x = 1");
+  put("y.py", "y = 1");
+  put("pkg/z.py", "z = 1");
+  agent();
+  stop_agent();
+  redis().expire("x.py");
+  redis().erase("y.py");
+  ASSERT_EQ(begin(), Authority::kRedis);
+  EXPECT_EQ(import("x"), "x = 1");
+  EXPECT_EQ(import("y"), "<not found>");
+  EXPECT_EQ(count(ShimCounter::kRetainedServes), 1u);
+}
+
+TEST_F(ResolverTest, ADeletionThatIsHalfDoneDoesNotBringAnOlderVersionBack) {
+  ASSERT_NO_FATAL_FAILURE(import_what_the_mirror_does_not_have_yet());
+  redis().expire("x.py");
+  redis().after("SISMEMBER", 2,
+                [&] { redis().erase("x.py"); });  // the entry goes while the first question is being answered
+  EXPECT_EQ(import("x"), "<not found>");
+  EXPECT_EQ(count(ShimCounter::kRetainedServes), 0u);
+  redis().add_to_index("x.py");
+  redis().after("GET", 4, [&] { redis().erase("x.py"); });  // or not before the second one
+  EXPECT_EQ(import("x"), "<not found>");
+  EXPECT_EQ(count(ShimCounter::kRetainedServes), 0u);
+}
+
+TEST_F(ResolverTest, ARedisThatLostEverythingDeletedNothing) {
+  put("x.py", "x = 1");
+  put("y.py", "y = 1");
+  agent();
+  stop_agent();
+  redis().flush();
+  ASSERT_EQ(begin(), Authority::kRedis);
+  EXPECT_EQ(import("x"), "x = 1");
+  EXPECT_EQ(import("z"), "<not found>");
+}
+
+TEST_F(ResolverTest, WhatRedisLostIsServedInTheMirrorsNewestVersionAlsoInAnExecutionThatBeganBefore) {
+  ASSERT_NO_FATAL_FAILURE(import_what_the_mirror_does_not_have_yet());
+  put("x.py", "x = 2");
+  commit();
+  give_lease();
+  redis().flush();
+  EXPECT_EQ(import("x"), "x = 2");
+  EXPECT_EQ(count(ShimCounter::kRetainedServes), 1u);
+  EXPECT_EQ(count(ShimCounter::kStaleServes), 0u);
+}
+
+TEST_F(ResolverTest, AMirrorThatMayBeOlderThanWhatRedisSaidBeforeIsServedAsStale) {
+  ASSERT_NO_FATAL_FAILURE(import_what_the_mirror_does_not_have_yet());
+  redis().flush();
+  EXPECT_EQ(import("x"), "x = 1");
+  EXPECT_EQ(count(ShimCounter::kStaleServes), 1u);
+  EXPECT_EQ(count(ShimCounter::kRetainedServes), 0u);
+  EXPECT_EQ(import("y"), "y = 1");  // of which this process has read nothing
+  EXPECT_EQ(count(ShimCounter::kRetainedServes), 1u);
+}
+
+TEST_F(ResolverTest, AVersionThatIsWrittenRightAfterRedisAnsweredIsNoDeletion) {
+  redis();
+  put("x.py", "x = 1");
+  put("y.py", "y = 1");
+  writer().mark("x.py", layout::Mark::kRetained, true);
+  writer().mark("x.py", layout::Mark::kIndexLost, true);
+  agent();
+  stop_agent();
+  redis().put("y.py", "y = 1");  // the new index does not list x.py yet
+  ASSERT_EQ(begin(), Authority::kRedis);
+  redis().after("GET", 2, [&] {
+    redis().put("x.py", "x = 2");
+    put("x.py", "x = 2");
+    commit();
+  });
+  EXPECT_EQ(import("x"), "x = 2");
+}
+
+TEST_F(ResolverTest, WithoutALeaseNobodyVouchesForWhatRedisLost) {
+  on_stale_ = "error";
+  redis();
+  put("x.py", "x = 1");
+  put("y.py", "y = 1");
+  agent();
+  stop_agent();
+  writer().publish_sync(boot_now(), BootTime{});
+  ASSERT_EQ(begin(), Authority::kRedis);
+  const Resolution x = worker().resolve_top_level("x");
+  EXPECT_EQ(x.kind, Resolution::Kind::kRefused);
+  EXPECT_NE(x.reason.find("Redis no longer has it"), std::string::npos) << x.reason;
+  EXPECT_NE(x.reason.find("BIFROST_ON_STALE=error"), std::string::npos) << x.reason;
+}
+
+TEST_F(ResolverTest, AnIndexThatWentWithItsOnlyMemberMeansADelete) {
+  redis().put("x.py", "x = 1");
+  put("x.py", "x = 1");
+  agent();
+  stop_agent();
+  redis().erase("x.py");
+  ASSERT_EQ(begin(), Authority::kRedis);
+  EXPECT_EQ(import("x"), "<not found>");
+}
+
+TEST_F(ResolverTest, ASolutionIsResolvedCompletelyBeforeTheSharedModules) {
+  put("_solutions/7/m.py", "own = 1");
+  put("m/__init__.py", "shared = 1");
+  put("only_shared.py", "o = 1");
+  agent();
+  begin(*Scope::of("7", true));
+  EXPECT_EQ(import("m"), "own = 1");
+  EXPECT_EQ(import("only_shared"), "o = 1");
+  begin(*Scope::of("7", false));
+  EXPECT_EQ(import("only_shared"), "<not found>");
+  begin(*Scope::of("8", true));
+  EXPECT_EQ(import("m"), "shared = 1");
+}
+
+TEST_F(ResolverTest, ANamespaceHasAPortionInEachRootThatHasIt) {
+  put("_solutions/7/lib/own.py", "own = 1");
+  put("lib/shared.py", "shared = 1");
+  put("_solutions/7/tools/own.py", "own = 1");
+  put("tools/__init__.py", "package = 1");
+  agent();
+  begin(*Scope::of("7", true));
+  EXPECT_EQ(worker().resolve_top_level("lib").portions, (std::vector<std::string>{"_solutions/7/lib", "lib"}));
+  EXPECT_EQ(worker().resolve_top_level("tools").portions, std::vector<std::string>{"_solutions/7/tools"});
+}
+
+TEST_F(ResolverTest, OtherSolutionsCannotBeReachedByAnySpelling) {
+  put("_solutions/7/secret.py", "s = 1");
+  agent();
+  begin();
+  EXPECT_EQ(import("_solutions"), "<not found>");
+  EXPECT_EQ(import("_solutions/7/secret"), "<not found>");
+  EXPECT_EQ(shown(worker().resolve_top_level("_solutions/7/secret")), "<not found>");
+  EXPECT_EQ(worker().read_path("_solutions/7/secret.py").kind, Resolution::Kind::kNotFound);
+  EXPECT_TRUE(worker().list("_solutions/7").empty());
+  begin(*Scope::of("7", false));
+  EXPECT_EQ(import("secret"), "s = 1");
+}
+
+TEST_F(ResolverTest, ListsADirectoryFromEitherSource) {
+  put("a/x.py", "");
+  put("a/p/__init__.py", "");
+  put("a/n/deep.py", "");
+  put("_solutions/7/x.py", "");
+  agent();
+  const std::vector<Child> expected = {
+      {"n", layout::RecordKind::kNamespace}, {"p", layout::RecordKind::kPackage}, {"x", layout::RecordKind::kModule}};
+  begin();
+  EXPECT_EQ(worker().list("a"), expected);
+  EXPECT_EQ(worker().list(""), (std::vector<Child>{{"a", layout::RecordKind::kNamespace}}));
+  stop_agent();
+  for (const char* path : {"a/x.py", "a/p/__init__.py", "a/n/deep.py", "_solutions/7/x.py"}) redis().put(path, "");
+  state_.reset();
+  ASSERT_EQ(begin(), Authority::kRedis);
+  EXPECT_EQ(worker().list("a"), expected);
+  EXPECT_EQ(worker().list(""), (std::vector<Child>{{"a", layout::RecordKind::kNamespace}}));
+}
+
+TEST_F(ResolverTest, ReadsAStoredFileByItsPath) {
+  put("pkg/__init__.py", "p = 1");
+  agent();
+  begin();
+  EXPECT_EQ(text(worker().read_path("pkg/__init__.py")), "p = 1");
+  EXPECT_EQ(worker().read_path("pkg").kind, Resolution::Kind::kNotFound);
+}
+
+TEST_F(ResolverTest, AStoredFileIsReadByTheRulesOfImports) {
+  redis().put("expired.py", "e = 1");
+  redis().put("deleted.py", "d = 1");
+  for (const char* path : {"expired.py", "deleted.py"}) put(path, "kept = 1");
+  agent();
+  stop_agent();
+  redis().expire("expired.py");
+  redis().erase("deleted.py");
+  ASSERT_EQ(begin(), Authority::kRedis);
+  EXPECT_EQ(text(worker().read_path("expired.py")), "kept = 1");
+  EXPECT_EQ(worker().read_path("deleted.py").kind, Resolution::Kind::kNotFound);
+  EXPECT_EQ(count(ShimCounter::kRetainedServes), 1u);
+}
+
+TEST_F(ResolverTest, AStoredFileIsStaleAsAnImportIs) {
+  put("x.py", "x = 1");
+  agent();
+  stop_agent();
+  ASSERT_EQ(begin(), Authority::kStale);
+  EXPECT_EQ(text(worker().read_path("x.py")), "x = 1");
+  EXPECT_EQ(count(ShimCounter::kStaleServes), 1u);
+  EXPECT_EQ(worker().read_path("y.py").kind, Resolution::Kind::kUnknown);
+  on_stale_ = "error";
+  state_.reset();
+  ASSERT_EQ(begin(), Authority::kStale);
+  EXPECT_EQ(worker().read_path("x.py").kind, Resolution::Kind::kRefused);
+}
+
+TEST_F(ResolverTest, ANodeWhoseLinkLeadsToAnotherFileIsDamaged) {
+  redis().put("x.py", "x = 1");
+  put("x.py", "x = 1 # mirrored");
+  put("y.py", "y = 1");
+  agent();
+  begin();
+  const FoundNode x = worker().view()->snapshot.find_node("x");
+  const FoundNode y = worker().view()->snapshot.find_node("y");
+  ASSERT_EQ(x.status, Lookup::kHit);
+  overwrite(x.node.offset.value + layout::record::kLink, y.node.link.value);
+  EXPECT_EQ(import("x"), "x = 1");
+  EXPECT_EQ(count(ShimCounter::kDamaged), 1u);
+}
+
+TEST_F(ResolverTest, APackageWhosePathIsTooLongForTheMirrorIsAskedInRedis) {
+  const std::string name(layout::kMaxKeyBytes - 5, 'n');
+  redis().put(name + "/__init__.py", "long = 1");
+  agent();
+  begin();
+  EXPECT_EQ(import(name), "long = 1");
+}
+
+TEST_F(ResolverTest, NamesThatPythonCannotHoldAreNotListed) {
+  put("a/x.py", "");
+  put("a/bad\xff.py", "");
+  agent();
+  begin();
+  EXPECT_EQ(worker().list("a"), (std::vector<Child>{{"x", layout::RecordKind::kModule}}));
+}
+
+}  // namespace
+}  // namespace bifrost
