@@ -5,7 +5,6 @@
 
 #include "agent/follow/notification_setup.hpp"
 #include "agent/loop/log.hpp"
-#include "common/base/mutation.hpp"
 #include "common/redis/contract.hpp"
 #include "common/redis/sentinel.hpp"
 
@@ -68,7 +67,7 @@ void Session::check_server() {
   callbacks.on_unusable = [this](const std::string& why) { end(why); };
   callbacks.on_swept = [this](Sweep sweep) {
     contact_.facts = watch_->facts();
-    if (ended_ || mutated("no-canary")) return;
+    if (ended_) return;
     const bool reset = sweep == Sweep::kReset;
     log::warn("redis_swept",
               {{"why", std::string(reset ? kResetCommands : "SWAPDB") + " was executed: reading everything again"}});
@@ -119,8 +118,6 @@ void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
     ++position_.value;
     writer_.count(Counter::kEvents);
     if (unsettled_since_.ns == 0) unsettled_since_ = boot_now();
-    if (mutated("snapshot-before-subscribe") && phase_ != Phase::kLive) return;
-    if (mutated("drop-events") && boot_now().ns / 50'000'000 % 8 == 0) return;
     mark(path, doubt);
   };
   callbacks.on_index = [this] {
@@ -148,10 +145,6 @@ void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
   callbacks.on_ignored = [this] { writer_.count(Counter::kEventsIgnored); };
   stream_ =
       std::make_unique<ChangeStream>(loop_, data_->reached(), options_.signal, keyspace_enabled, std::move(callbacks));
-  if (mutated("two-data-connections")) {
-    second_ = std::make_unique<DataConnection>(
-        loop_, data_->reached(), [] {}, [](const std::string&) {});
-  }
 }
 
 // --- Synchronising ---------------------------------------------------------------------------------------------
@@ -249,22 +242,14 @@ void Session::read_more() {
       for (PendingPath& p : paths) p.with_presence = true;  // for the time to live
     }
     const auto batch = std::make_shared<Reread>(std::move(paths), options_.max_module_bytes);
-    DataConnection& data = connection_for_batch();
-    batch->send([&data](const Command& command) { data.send(command); });
-    data.expect(batch->commands_before_exec(),
-                [this, batch, sent = boot_now()](const redisReply& exec, const std::string& error) {
-                  on_batch(*batch, sent, exec, error);
-                });
+    batch->send([this](const Command& command) { data_->send(command); });
+    data_->expect(batch->commands_before_exec(),
+                  [this, batch, sent = boot_now()](const redisReply& exec, const std::string& error) {
+                    on_batch(*batch, sent, exec, error);
+                  });
     ++batches_in_flight_;
-    if (mutated("applied-before-read")) queue_.finish_oldest_batch();
   }
   if (scan_running_ && !scan_cursor_.empty() && queue_.waiting() < kScanBacklog) next_scan_page();
-}
-
-// One for all, or a read could be overtaken by an older one.
-DataConnection& Session::connection_for_batch() {
-  if (!second_ || phase_ != Phase::kLive) return *data_;
-  return position_.value % 2 == 0 ? *second_ : *data_;
 }
 
 void Session::on_batch(const Reread& batch, BootTime sent, const redisReply& exec, const std::string& queue_error) {
@@ -273,7 +258,7 @@ void Session::on_batch(const Reread& batch, BootTime sent, const redisReply& exe
   const Status read =
       batch.read(exec, [&](const PendingPath& asked, const Observation& seen) { on_observation(asked, seen, sent); });
   if (!read) return end(queue_error.empty() ? read.error().message : queue_error);
-  if (!mutated("applied-before-read")) queue_.finish_oldest_batch();
+  queue_.finish_oldest_batch();
   last_applied_ = boot_now();
   if (writer_.has_staged() && staged_since_.ns == 0) staged_since_ = last_applied_;
   advance();
@@ -295,7 +280,7 @@ void Session::on_observation(const PendingPath& asked, const Observation& seen, 
       return queue_.read_again(std::move(again));
     default: break;
   }
-  if (options_.follow_expiry && !mutated("ttl-ignored")) {
+  if (options_.follow_expiry) {
     seen.ttl ? expiries_.set(seen.path, sent + *seen.ttl) : expiries_.forget(seen.path);
   }
   mirror_.apply(seen);
@@ -324,7 +309,7 @@ void Session::commit_when_whole() {
   // a group whose other half is announced later; had there been such a group, the fence would have brought it.
   if (queue_.idle()) {
     const bool fenced = fences_.last_answered() >= last_applied_ && fences_.last_answered().ns != 0;
-    if (fenced || mutated("no-group-fence")) commit();
+    if (fenced) commit();
     return;
   }
   if (staged_since_.ns != 0 && lasted(staged_since_) > kGroupPatience) {
@@ -345,8 +330,7 @@ void Session::commit() {
 void Session::publish_freshness() {
   if (phase_ != Phase::kLive || writer_.has_staged()) return;
   if (queue_.idle()) unsettled_since_ = {};  // messages that changed nothing
-  auto fulfilled = fences_.take_fulfilled(queue_.oldest_pending());
-  if (mutated("no-fence")) fulfilled = boot_now();
+  const auto fulfilled = fences_.take_fulfilled(queue_.oldest_pending());
   if (!fulfilled) return;
   if (writer_.starved()) return;  // an old version may still be visible: no promises
   show_state();                   // a cold or crowded mirror may have become so without a commit
@@ -358,9 +342,8 @@ void Session::publish_freshness() {
 // What no message tells of is known up to the last look at the server (F3).
 void Session::give_lease() {
   if (phase_ != Phase::kLive || synced_through_.ns == 0) return;
-  const BootTime vouched = mutated("no-canary") ? synced_through_ : watch_->vouched_until();
   contact_.synced_through = synced_through_;
-  writer_.publish_sync(synced_through_, std::min(synced_through_, vouched) + options_.lease);
+  writer_.publish_sync(synced_through_, std::min(synced_through_, watch_->vouched_until()) + options_.lease);
 }
 
 void Session::fence_when_due() {

@@ -86,7 +86,6 @@ class Session {
   void mark(std::string_view path, RefreshQueue::Doubt doubt = RefreshQueue::Doubt::kUnspecific);
   void advance();
   void read_more();
-  DataConnection& connection_for_batch();
   void on_batch(const Reread& batch, BootTime sent, const redisReply& exec, const std::string& queue_error);
   void on_observation(const PendingPath& asked, const Observation& seen, BootTime sent);
   void move_phase();
@@ -107,7 +106,6 @@ class Session {
   Callbacks callbacks_;
 
   std::unique_ptr<DataConnection> data_;
-  std::unique_ptr<DataConnection> second_;  // only in the test program that has this defect
   std::unique_ptr<ServerWatch> watch_;
   std::unique_ptr<ChangeStream> stream_;
   std::unique_ptr<Timer> tick_;

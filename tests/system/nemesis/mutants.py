@@ -1,22 +1,41 @@
 """The defects that the checker must notice, each with faults and settings under which it shows.
 
+What a defect is and which promises it may break stand in tests/mutants/DEFECT.patch, which the build makes it from.
+
 Not here: "no lease check after the copy". The promise is about the start of a read, so that a reader that was stopped
 between its check and its copy is late but not wrong; the shim makes no such second check.
 """
 
 import dataclasses
+import re
 
 from nemesis import faults
+from node import BUILD, REPOSITORY
+
+PATCHES = REPOSITORY / "tests" / "mutants"
 
 
 @dataclasses.dataclass(frozen=True)
 class Mutant:
     defect: str
-    rules: tuple  # any of these may be broken by it
     faults: tuple
     agent: tuple = ()
     writer_pause_s: float = 0.004
     long_values: bool = False
+
+    @property
+    def rules(self):
+        """Promises of docs/consistency.md: breaking any of them gives the defect away."""
+        patch = (PATCHES / f"{self.defect}.patch").read_text(encoding="utf-8")
+        return set(re.search("^Noticed by: (.+)$", patch, flags=re.MULTILINE)[1].split(", "))
+
+    @property
+    def programs(self):
+        """What Run needs to run the program that has the defect, which is either the agent or the extension."""
+        built = BUILD / "mutants" / self.defect
+        if (built / "python").is_dir():
+            return {"package": built / "python"}
+        return {"agent_program": built / "bifrost-agent"}
 
 
 def slow_answers(run):
@@ -64,17 +83,16 @@ def outside_readers_lose_the_agent(run):
 
 
 MUTANTS = [
-    Mutant("no-fence", ("D-2", "D-5", "D-4"), (slow_answers,)),
-    Mutant("applied-before-read", ("D-2", "D-4", "D-5"), (slow_answers,)),
-    Mutant("drop-events", ("D-2", "D-4", "D-5", "D-6"), (faults.nothing,)),
-    Mutant("snapshot-before-subscribe", ("D-2", "D-4", "D-5", "D-6"), (reconnect_while_answers_are_slow,),
-           writer_pause_s=0.05),
-    Mutant("no-canary", ("D-2", "D-5", "D-6"), (faults.swap_databases,)),
-    Mutant("two-data-connections", ("D-2", "D-4", "D-5", "D-6"), (slow_second_connection,)),
+    Mutant("no-fence", (slow_answers,)),
+    Mutant("applied-before-read", (slow_answers,)),
+    Mutant("drop-events", (faults.nothing,)),
+    Mutant("snapshot-before-subscribe", (reconnect_while_answers_are_slow,), writer_pause_s=0.05),
+    Mutant("no-canary", (faults.swap_databases,)),
+    Mutant("two-data-connections", (slow_second_connection,)),
     # Half of a group takes three questions, and the subscription is slower than the re-reads.
-    Mutant("no-group-fence", ("D-10",), (slow_messages,), long_values=True, writer_pause_s=0.015),
-    Mutant("ttl-ignored", ("D-3",), (faults.expire_silently,), agent=("--on-expiry", "drop")),
-    Mutant("no-lease-check", ("D-2", "D-4"), (faults.stop_agent,)),
-    Mutant("no-source-switch", ("D-4",), (outside_readers_lose_the_agent,)),
-    Mutant("no-fence-check", ("D-5", "D-4"), (hold_longer_than_a_fence_may_take,)),
+    Mutant("no-group-fence", (slow_messages,), long_values=True, writer_pause_s=0.015),
+    Mutant("ttl-ignored", (faults.expire_silently,), agent=("--on-expiry", "drop")),
+    Mutant("no-lease-check", (faults.stop_agent,)),
+    Mutant("no-source-switch", (outside_readers_lose_the_agent,)),
+    Mutant("no-fence-check", (hold_longer_than_a_fence_may_take,)),
 ]

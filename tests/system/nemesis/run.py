@@ -24,11 +24,11 @@ SLACK_S = 0.05  # between a clock reading here and the one that it is compared w
 
 
 class Run:
-    def __init__(self, seed, lease_s=0.4, agent_arguments=(), agent_program=None, mutation="", package=None,
+    def __init__(self, seed, lease_s=0.4, agent_arguments=(), agent_program=None, package=None,
                  writer_pause_s=0.004, long_values=False):
         self.random = random.Random(seed)
         self.seed, self.lease_s, self.agent_arguments = seed, lease_s, agent_arguments
-        self.mutation, self.agent_program, self.package = mutation, agent_program, package
+        self.agent_program, self.package = agent_program, package
         self.node = Node("--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0", "--appendfsync", "always")
         self.redis = self.node.redis.start()
         self.agent_proxy = FaultProxy(self.redis.socket)
@@ -69,7 +69,7 @@ class Run:
     def start_agent(self):
         self.group_giveups += self.giveups_of_agent()
         self.node.start_agent("--lease", f"{round(self.lease_s * 1000)}ms", *self.agent_arguments, ready=False,
-                              program=self.agent_program, BIFROST_MUTATION=self.mutation)
+                              program=self.agent_program)
 
     def giveups_of_agent(self):
         """From the segment, which outlives an agent that was killed."""
@@ -80,7 +80,7 @@ class Run:
         path = self.node.directory / f"reads-{name}.jsonl"
         self.read_histories.append(path)
         package = self.package or BUILD / "python"
-        environment = self.node.environment(BIFROST_REDIS_URL=self.worker_proxy.url, BIFROST_MUTATION=self.mutation,
+        environment = self.node.environment(BIFROST_REDIS_URL=self.worker_proxy.url,
                                             PYTHONPATH=f"{package}:{REPOSITORY / 'tests' / 'system'}")
         return subprocess.Popen(
             [sys.executable, "-B", "-m", "nemesis.reader", name, str(path), mode, str(self.random.randrange(1 << 30)),
