@@ -16,6 +16,33 @@ IndexEntry index_entry(std::string_view type, const redisReply& is_member) {
   return is_member.integer == 1 ? IndexEntry::kListed : IndexEntry::kUnlisted;
 }
 
+Observation observation(const PendingPath& asked, Observation::Kind kind) {
+  Observation seen;
+  seen.kind = kind;
+  seen.path = asked.path;
+  seen.explicitly_deleted = asked.explicitly_deleted;
+  return seen;
+}
+
+// There is no value or an empty one: is there a key?
+PendingPath with_presence(PendingPath asked) {
+  asked.read = PendingPath::Read::kSmall;
+  asked.with_presence = true;
+  return asked;
+}
+
+// It is longer than was asked for: how long?
+PendingPath measured(PendingPath asked) {
+  asked.read = PendingPath::Read::kMeasure;
+  return asked;
+}
+
+PendingPath by_size(PendingPath asked, std::uint64_t size_bytes) {
+  asked.read = PendingPath::Read::kSized;
+  asked.size_bytes = size_bytes;
+  return asked;
+}
+
 }  // namespace
 
 Reread::Reread(std::vector<PendingPath> paths, std::uint64_t max_module_bytes)
@@ -46,33 +73,33 @@ void Reread::send(const std::function<void(const Command&)>& send) const {
   send({"EXEC"});
 }
 
-Observation Reread::observe(const PendingPath& asked, const redisReply* ttl, const redisReply& value) const {
-  Observation o;
-  o.path = asked.path;
-  o.explicitly_deleted = asked.explicitly_deleted;
-  if (is_error(value)) {
-    o.kind = Observation::Kind::kWrongType;
-    return o;
-  }
-  if (ttl != nullptr && ttl->type == REDIS_REPLY_INTEGER) {
-    if (ttl->integer == kNoSuchKey) return o;
-    if (ttl->integer >= 0) o.ttl = std::chrono::milliseconds(ttl->integer);
+Reread::Answer Reread::answer(const PendingPath& asked, const redisReply* ttl, const redisReply& value) const {
+  if (is_error(value)) return observation(asked, Observation::Kind::kWrongType);
+  const bool presence_known = ttl != nullptr && ttl->type == REDIS_REPLY_INTEGER;
+  if (presence_known) {
+    if (ttl->integer == kNoSuchKey) return observation(asked, Observation::Kind::kVanished);
   } else if (asked.read == PendingPath::Read::kMeasure ? value.integer == 0 : value.len == 0) {
-    o.kind = Observation::Kind::kEmpty;
-    return o;
+    return with_presence(asked);
   }
+  Answer answer = answer_by_value(asked, value);
+  if (auto* const seen = std::get_if<Observation>(&answer); seen != nullptr && presence_known && ttl->integer >= 0) {
+    seen->ttl = std::chrono::milliseconds(ttl->integer);
+  }
+  return answer;
+}
+
+// Of a key that exists, or has a value and so exists.
+Reread::Answer Reread::answer_by_value(const PendingPath& asked, const redisReply& value) const {
   if (asked.read == PendingPath::Read::kMeasure) {
-    o.size_bytes = static_cast<std::uint64_t>(value.integer);
-    o.kind = o.size_bytes > max_module_bytes_ ? Observation::Kind::kTooBig : Observation::Kind::kMeasured;
-  } else if (value.len > max_module_bytes_) {
-    o.kind = Observation::Kind::kTooBig;
-  } else if (value.len > asked.answer_bytes()) {
-    o.kind = Observation::Kind::kLonger;
-  } else {
-    o.kind = Observation::Kind::kValue;
-    o.value = text_of(value);
+    const auto size_bytes = static_cast<std::uint64_t>(value.integer);
+    if (size_bytes > max_module_bytes_) return observation(asked, Observation::Kind::kTooBig);
+    return by_size(asked, size_bytes);
   }
-  return o;
+  if (value.len > max_module_bytes_) return observation(asked, Observation::Kind::kTooBig);
+  if (value.len > asked.answer_bytes()) return measured(asked);
+  Observation seen = observation(asked, Observation::Kind::kValue);
+  seen.value = text_of(value);
+  return seen;
 }
 
 Status Reread::read(const redisReply& exec, const Report& report) const {
@@ -84,14 +111,16 @@ Status Reread::read(const redisReply& exec, const Report& report) const {
   const std::string_view index_type = asks_index_ ? text_of(*replies[0]) : std::string_view{};
   std::size_t next = asks_index_ ? 1 : 0;
   for (const PendingPath& asked : paths_) {
-    if (asked.with_presence) {
-      Observation o = observe(asked, replies[next], *replies[next + 1]);
-      o.index = index_entry(index_type, *replies[next + 2]);
-      report(asked, o);
-      next += 3;
-    } else {
-      report(asked, observe(asked, nullptr, *replies[next++]));
+    const redisReply* const ttl = asked.with_presence ? replies[next++] : nullptr;
+    Answer about = answer(asked, ttl, *replies[next++]);
+    const redisReply* const is_member = asked.with_presence ? replies[next++] : nullptr;
+    if (auto* const again = std::get_if<PendingPath>(&about)) {
+      report.on_ask_again(std::move(*again));
+      continue;
     }
+    auto& seen = std::get<Observation>(about);
+    if (is_member != nullptr) seen.index = index_entry(index_type, *is_member);
+    report.on_seen(seen);
   }
   return Done{};
 }

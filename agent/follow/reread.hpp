@@ -3,7 +3,9 @@
 // Per path GETRANGE up to one byte past what is expected (its value, and never more memory than planned; GET would take
 // whatever is there) or STRLEN. A value says that the key exists. Where there is none, or may be none, PTTL (does the
 // key exist?) and SISMEMBER of the index are asked as well, and TYPE of the index once. One MULTI, so that value and
-// index entry are of one instant, and so are all values of the batch. Pure: no connection.
+// index entry are of one instant, and so are all values of the batch. Pure: no connection. One thread.
+// (R1) Each path of a batch is reported once: as an observation, or as the question that is still needed.
+// (R2) Three questions are enough for a value that does not grow meanwhile: small, measured, by its size.
 #pragma once
 
 #include <chrono>
@@ -12,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "agent/follow/refresh_queue.hpp"
@@ -25,19 +28,24 @@ class Reread {
  public:
   Reread(std::vector<PendingPath> paths, std::uint64_t max_module_bytes);
 
-  // Sends MULTI ... EXEC through `send`; commands_sent() replies precede the EXEC's.
+  // Sends MULTI ... EXEC through `send`; commands_before_exec() replies precede the EXEC's.
   void send(const std::function<void(const Command&)>& send) const;
   std::size_t commands_before_exec() const { return 1 + answers(); }
 
-  // Reports every path of the batch, in order. Errors: kRefused, when Redis did not execute the batch.
-  using Report = std::function<void(const PendingPath& asked, const Observation& seen)>;
+  struct Report {
+    std::function<void(const Observation& seen)> on_seen;
+    std::function<void(PendingPath again)> on_ask_again;  // what was asked does not tell: ask like this
+  };
+  // Reports the paths of the batch in order. Errors: kRefused, when Redis did not execute the batch.
   Status read(const redisReply& exec, const Report& report) const;
 
   const std::vector<PendingPath>& paths() const { return paths_; }
 
  private:
   std::size_t answers() const;  // that the EXEC holds
-  Observation observe(const PendingPath& asked, const redisReply* ttl, const redisReply& value) const;
+  using Answer = std::variant<Observation, PendingPath>;
+  Answer answer(const PendingPath& asked, const redisReply* ttl, const redisReply& value) const;
+  Answer answer_by_value(const PendingPath& asked, const redisReply& value) const;
 
   std::vector<PendingPath> paths_;
   std::uint64_t max_module_bytes_;

@@ -255,8 +255,8 @@ void Session::read_more() {
 void Session::on_batch(const Reread& batch, BootTime sent, const redisReply& exec, const std::string& queue_error) {
   if (ended_) return;
   --batches_in_flight_;
-  const Status read =
-      batch.read(exec, [&](const PendingPath& asked, const Observation& seen) { on_observation(asked, seen, sent); });
+  const Status read = batch.read(exec, {[&](const Observation& seen) { on_observation(seen, sent); },
+                                        [&](PendingPath again) { queue_.read_again(std::move(again)); }});
   if (!read) return end(queue_error.empty() ? read.error().message : queue_error);
   queue_.finish_oldest_batch();
   last_applied_ = boot_now();
@@ -264,22 +264,7 @@ void Session::on_batch(const Reread& batch, BootTime sent, const redisReply& exe
   advance();
 }
 
-void Session::on_observation(const PendingPath& asked, const Observation& seen, BootTime sent) {
-  PendingPath again = asked;
-  switch (seen.kind) {
-    case Observation::Kind::kEmpty:
-      again.read = PendingPath::Read::kSmall;
-      again.with_presence = true;
-      return queue_.read_again(std::move(again));
-    case Observation::Kind::kLonger:
-      again.read = PendingPath::Read::kMeasure;
-      return queue_.read_again(std::move(again));
-    case Observation::Kind::kMeasured:
-      again.read = PendingPath::Read::kSized;
-      again.size_bytes = seen.size_bytes;
-      return queue_.read_again(std::move(again));
-    default: break;
-  }
+void Session::on_observation(const Observation& seen, BootTime sent) {
   if (options_.follow_expiry) {
     seen.ttl ? expiries_.set(seen.path, sent + *seen.ttl) : expiries_.forget(seen.path);
   }

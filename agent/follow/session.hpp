@@ -87,7 +87,7 @@ class Session {
   void advance();
   void read_more();
   void on_batch(const Reread& batch, BootTime sent, const redisReply& exec, const std::string& queue_error);
-  void on_observation(const PendingPath& asked, const Observation& seen, BootTime sent);
+  void on_observation(const Observation& seen, BootTime sent);
   void move_phase();
   void commit_when_whole();
   void commit();

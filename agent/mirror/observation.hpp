@@ -1,8 +1,9 @@
 // observation.hpp - what Redis says about one path, as a re-read reports it and Mirror applies it.
+//
+// Complete: whatever had to be asked to know it has been asked. A plain value; what it points to belongs to the reply.
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -10,24 +11,14 @@
 
 namespace bifrost::agent {
 
-// What Redis says about one path.
 struct Observation {
-  enum class Kind {
-    kValue,
-    kVanished,
-    kWrongType,
-    kTooBig,
-    kEmpty,     // no value or an empty one: ask with presence
-    kLonger,    // than was asked for: measure it
-    kMeasured,  // size_bytes is known: read it
-  };
+  enum class Kind { kValue, kVanished, kWrongType, kTooBig };
 
   Kind kind = Kind::kVanished;
   std::string_view path;
-  std::string_view value;  // kValue: points into the reply
+  std::string_view value;  // kValue
   IndexEntry index = IndexEntry::kUnknown;
   bool explicitly_deleted = false;
-  std::uint64_t size_bytes = 0;  // kMeasured
   std::optional<std::chrono::milliseconds> ttl;
 };
 

@@ -43,8 +43,8 @@ def main():
     root, patch, output = map(pathlib.Path, sys.argv[1:])
     if trouble := make(root, patch, output):
         sys.exit(f"tests/mutants/{patch.name}: {trouble}\n"
-                 "The sources have changed, and the defect must follow them. Make the change that the first lines of the\n"
-                 "patch describe in the sources as they are now, put `git diff` below those lines, take the change back.")
+                 "The sources have changed, and the defect must follow them. Make the change that the patch's first\n"
+                 "lines describe in the sources as they are now, put `git diff` below them, take the change back.")
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def test_other_sources_are_an_error_that_names_the_patch_and_leave_no_copy(make,
     assert not (tmp_path / "made/agent/f.cpp").exists()
 
 
-@pytest.mark.parametrize("patch", [PATCH.replace("f.cpp", "f.hpp"), PATCH.replace("f.cpp", "g.cpp"), "Changes nothing.\n"])
+@pytest.mark.parametrize("patch", [PATCH.replace("f.cpp", "f.hpp"), PATCH.replace("f.cpp", "g.cpp"), "No change.\n"])
 def test_a_patch_of_headers_of_nothing_or_of_no_file_is_refused(make, patch):
     done = make(patch=patch)
     assert done.returncode == 1

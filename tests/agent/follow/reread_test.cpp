@@ -25,6 +25,18 @@ Reread batch_of(std::vector<std::string> paths) {
   return Reread(std::move(pending), 10);
 }
 
+// What a batch makes of its EXEC.
+struct Told {
+  std::vector<Observation> seen;
+  std::vector<PendingPath> again;
+};
+Told told_by(const Reread& batch, const redisReply& exec) {
+  Told told;
+  EXPECT_TRUE(batch.read(exec, {[&](const Observation& o) { told.seen.push_back(o); },
+                                [&](PendingPath again) { told.again.push_back(std::move(again)); }}));
+  return told;
+}
+
 TEST(Reread, AsksForEverythingInOneTransaction) {
   std::vector<std::string> sent;
   batch_of({"a.py"}).send([&](const Command& command) {
@@ -46,13 +58,17 @@ TEST(Reread, AsksForNoMoreThanTheValueWhereNothingIsDoubtful) {
   batch.send([&](const Command& command) { sent += std::string(command.front()) + " "; });
   EXPECT_EQ(sent, "MULTI TYPE GETRANGE GETRANGE PTTL GETRANGE SISMEMBER EXEC ");
   EXPECT_EQ(batch.commands_before_exec(), 7u);
-  std::vector<Observation> seen;
   const Reply exec = parsed("*6\r\n+set\r\n$4\r\nabcd\r\n$0\r\n\r\n:-2\r\n$0\r\n\r\n:1\r\n");
-  ASSERT_TRUE(batch.read(*exec, [&](const PendingPath&, const Observation& o) { seen.push_back(o); }));
+  const auto [seen, again] = told_by(batch, *exec);
+  ASSERT_EQ(seen.size(), 2u);
   EXPECT_EQ(seen[0].kind, Observation::Kind::kValue);
-  EXPECT_EQ(seen[1].kind, Observation::Kind::kEmpty) << "whether it is gone is another question";
-  EXPECT_EQ(seen[2].kind, Observation::Kind::kVanished);
-  EXPECT_EQ(seen[2].index, IndexEntry::kListed);
+  EXPECT_EQ(seen[1].kind, Observation::Kind::kVanished);
+  EXPECT_EQ(seen[1].path, "c.py");
+  EXPECT_EQ(seen[1].index, IndexEntry::kListed);
+  ASSERT_EQ(again.size(), 1u);
+  EXPECT_EQ(again[0].path, "b.py");
+  EXPECT_TRUE(again[0].with_presence) << "whether it is gone is another question";
+  EXPECT_EQ(again[0].first_mark, StreamPosition{2}) << "it is as doubtful as before";
 }
 
 TEST(Reread, TellsValueAbsenceWrongTypeAndTooBigApart) {
@@ -64,8 +80,8 @@ TEST(Reread, TellsValueAbsenceWrongTypeAndTooBigApart) {
       ":-1\r\n-WRONGTYPE Operation against a key\r\n:0\r\n"
       ":-1\r\n$11\r\n01234567890\r\n:1\r\n"
       ":-1\r\n$0\r\n\r\n:1\r\n");
-  std::vector<Observation> seen;
-  ASSERT_TRUE(batch.read(*exec, [&](const PendingPath&, const Observation& o) { seen.push_back(o); }));
+  const auto [seen, again] = told_by(batch, *exec);
+  EXPECT_TRUE(again.empty());
   ASSERT_EQ(seen.size(), 5u);
   EXPECT_EQ(seen[0].kind, Observation::Kind::kValue);
   EXPECT_EQ(seen[0].value, "abcd");
@@ -79,51 +95,86 @@ TEST(Reread, TellsValueAbsenceWrongTypeAndTooBigApart) {
 
 TEST(Reread, KnowsAMissingIndexFromAnUnusableOne) {
   const auto index_after = [](const std::string& type, const std::string& member) {
-    IndexEntry entry = IndexEntry::kListed;
     const Reply exec = parsed("*4\r\n+" + type + "\r\n:-2\r\n$0\r\n\r\n" + member);
-    EXPECT_TRUE(batch_of({"a.py"}).read(*exec, [&](const PendingPath&, const Observation& o) { entry = o.index; }));
-    return entry;
+    return told_by(batch_of({"a.py"}), *exec).seen.at(0).index;
   };
   EXPECT_EQ(index_after("none", ":0\r\n"), IndexEntry::kNoIndex);
   EXPECT_EQ(index_after("set", ":0\r\n"), IndexEntry::kUnlisted);
   EXPECT_EQ(index_after("string", "-WRONGTYPE x\r\n"), IndexEntry::kUnknown);
 }
 
-TEST(Reread, MeasuresAndThenReadsByItsSizeWhatIsLong) {
-  PendingPath path{"sdk.py", {1}, false};
-  path.with_presence = true;
-  const std::string small(PendingPath::kSmallBytes + 1, 'x');
-  const auto kind_of = [&](const PendingPath& asked, const std::string& value) {
-    Observation::Kind kind = Observation::Kind::kVanished;
+class LongValueTest : public ::testing::Test {
+ protected:
+  // What is told when `asked` is asked and Redis says `value` of it.
+  static Told told(const PendingPath& asked, const std::string& value) {
     const Reply exec = parsed("*4\r\n+set\r\n:-1\r\n" + value + ":1\r\n");
-    EXPECT_TRUE(Reread({asked}, 1 << 20).read(*exec, [&](const PendingPath&, const Observation& o) { kind = o.kind; }));
-    return kind;
-  };
-  const auto text = [](const std::string& s) { return "$" + std::to_string(s.size()) + "\r\n" + s + "\r\n"; };
-  EXPECT_EQ(kind_of(path, text(small)), Observation::Kind::kLonger);
-  path.read = PendingPath::Read::kMeasure;
-  EXPECT_EQ(kind_of(path, ":40000\r\n"), Observation::Kind::kMeasured);
-  EXPECT_EQ(kind_of(path, ":1048577\r\n"), Observation::Kind::kTooBig) << "not a byte of it is asked for";
-  path.read = PendingPath::Read::kSized;
-  path.size_bytes = 40000;
-  EXPECT_EQ(kind_of(path, text(std::string(40000, 'x'))), Observation::Kind::kValue);
-  EXPECT_EQ(kind_of(path, text(std::string(40001, 'x'))), Observation::Kind::kLonger) << "it grew meanwhile";
-  std::string asked;
-  Reread({path}, 1 << 20).send([&](const Command& c) { asked += c[0] == "GETRANGE" ? std::string(c[3]) : ""; });
-  EXPECT_EQ(asked, "40000");
+    return told_by(Reread({asked}, 1 << 20), *exec);
+  }
+  static std::string text(std::size_t bytes) {
+    return "$" + std::to_string(bytes) + "\r\n" + std::string(bytes, 'x') + "\r\n";
+  }
+  static PendingPath asked_as(PendingPath::Read read, std::uint64_t size_bytes = 0) {
+    PendingPath path{"sdk.py", {1}, false};
+    path.with_presence = true;
+    path.read = read;
+    path.size_bytes = size_bytes;
+    return path;
+  }
+};
+
+TEST_F(LongValueTest, IsMeasuredAndThenReadByItsSize) {
+  const Told longer = told(asked_as(PendingPath::Read::kSmall), text(PendingPath::kSmallBytes + 1));
+  EXPECT_TRUE(longer.seen.empty());
+  ASSERT_EQ(longer.again.size(), 1u);
+  EXPECT_EQ(longer.again[0].read, PendingPath::Read::kMeasure);
+
+  const Told measured = told(longer.again[0], ":40000\r\n");
+  EXPECT_TRUE(measured.seen.empty());
+  ASSERT_EQ(measured.again.size(), 1u);
+  EXPECT_EQ(measured.again[0].read, PendingPath::Read::kSized);
+  EXPECT_EQ(measured.again[0].size_bytes, 40000u);
+  EXPECT_EQ(measured.again[0].path, "sdk.py");
+
+  const Told sized = told(measured.again[0], text(40000));
+  EXPECT_TRUE(sized.again.empty());
+  ASSERT_EQ(sized.seen.size(), 1u);
+  EXPECT_EQ(sized.seen[0].kind, Observation::Kind::kValue);
+}
+
+TEST_F(LongValueTest, IsMeasuredAgainWhenItGrewMeanwhile) {
+  const Told grown = told(asked_as(PendingPath::Read::kSized, 40000), text(40001));
+  ASSERT_EQ(grown.again.size(), 1u);
+  EXPECT_EQ(grown.again[0].read, PendingPath::Read::kMeasure);
+}
+
+TEST_F(LongValueTest, IsNotAskedForWhenItIsTooLong) {
+  const Told giant = told(asked_as(PendingPath::Read::kMeasure), ":1048577\r\n");
+  EXPECT_TRUE(giant.again.empty()) << "not a byte of it";
+  ASSERT_EQ(giant.seen.size(), 1u);
+  EXPECT_EQ(giant.seen[0].kind, Observation::Kind::kTooBig);
+}
+
+TEST_F(LongValueTest, IsAskedForByItsSize) {
+  std::string end;
+  Reread({asked_as(PendingPath::Read::kSized, 40000)}, 1 << 20).send([&](const Command& c) {
+    if (c[0] == "GETRANGE") end = c[3];
+  });
+  EXPECT_EQ(end, "40000");
 }
 
 TEST(Reread, TellsTheTimeToLive) {
-  std::optional<std::chrono::milliseconds> ttl;
-  const auto keep = [&](const PendingPath&, const Observation& o) { ttl = o.ttl; };
-  ASSERT_TRUE(batch_of({"a.py"}).read(*parsed("*4\r\n+set\r\n:500\r\n$1\r\nx\r\n:1\r\n"), keep));
-  EXPECT_EQ(ttl, std::chrono::milliseconds(500));
-  ASSERT_TRUE(batch_of({"a.py"}).read(*parsed("*4\r\n+set\r\n:-1\r\n$1\r\nx\r\n:1\r\n"), keep));
-  EXPECT_EQ(ttl, std::nullopt);
+  const auto ttl = [](const std::string& pttl) {
+    const Reply exec = parsed("*4\r\n+set\r\n" + pttl + "\r\n$1\r\nx\r\n:1\r\n");
+    return told_by(batch_of({"a.py"}), *exec).seen.at(0).ttl;
+  };
+  EXPECT_EQ(ttl(":500"), std::chrono::milliseconds(500));
+  EXPECT_EQ(ttl(":-1"), std::nullopt);
+  EXPECT_EQ(ttl("-ERR unknown command"), std::nullopt);
 }
 
 TEST(Reread, RefusesAnAbortedOrForeignReply) {
-  const auto nothing = [](const PendingPath&, const Observation&) { FAIL() << "nothing may be concluded"; };
+  const Reread::Report nothing{[](const Observation&) { FAIL() << "nothing may be concluded"; },
+                               [](PendingPath) { FAIL() << "nothing may be concluded"; }};
   EXPECT_FALSE(batch_of({"a.py"}).read(*parsed("-EXECABORT Transaction discarded\r\n"), nothing));
   EXPECT_FALSE(batch_of({"a.py"}).read(*parsed("*1\r\n+set\r\n"), nothing));
   EXPECT_FALSE(batch_of({"a.py"}).read(*parsed("$-1\r\n"), nothing));

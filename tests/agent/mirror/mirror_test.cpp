@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "tests/common/segment_fixture.hpp"
 #include "agent/mirror/seed.hpp"
+#include "tests/common/segment_fixture.hpp"
 
 namespace bifrost::agent {
 namespace {
@@ -21,13 +21,13 @@ class MirrorTest : public SegmentFixture {
         writer(), policy, [this](std::string_view path, std::string_view) { rejected_.emplace_back(path); });
   }
   void see_value(const std::string& path, const std::string& json) {
-    mirror_->apply({Kind::kValue, path, json, IndexEntry::kListed, false, 0, {}});
+    mirror_->apply({Kind::kValue, path, json, IndexEntry::kListed, false, {}});
   }
   void see_source(const std::string& path, const std::string& source) {
     see_value(path, encode_module_value(path, source, "h"));
   }
   void see_vanished(const std::string& path, IndexEntry index, bool deleted = false) {
-    mirror_->apply({Kind::kVanished, path, {}, index, deleted, 0, {}});
+    mirror_->apply({Kind::kVanished, path, {}, index, deleted, {}});
   }
   std::string served(const std::string& path) {
     commit();
@@ -179,8 +179,8 @@ TEST_F(MirrorTest, BadValuesAreNotMirroredAndReportedOncePerVersion) {
 }
 
 TEST_F(MirrorTest, WrongTypesAndGiantsAreNotMirrored) {
-  mirror_->apply({Kind::kWrongType, "list.py", {}, IndexEntry::kListed, false, 0, {}});
-  mirror_->apply({Kind::kTooBig, "big.py", {}, IndexEntry::kListed, false, 0, {}});
+  mirror_->apply({Kind::kWrongType, "list.py", {}, IndexEntry::kListed, false, {}});
+  mirror_->apply({Kind::kTooBig, "big.py", {}, IndexEntry::kListed, false, {}});
   EXPECT_EQ(served("list.py"), "<not mirrored>");
   EXPECT_EQ(served("big.py"), "<not mirrored>");
 }
