@@ -5,7 +5,6 @@
 
 #include "agent/follow/notification_setup.hpp"
 #include "agent/loop/log.hpp"
-#include "common/redis/contract.hpp"
 #include "common/redis/sentinel.hpp"
 
 namespace bifrost::agent {
@@ -14,8 +13,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-constexpr std::string_view kScanCount = "1000";
-constexpr std::size_t kScanBacklog = 20'000;  // waiting paths above which no further page is asked for
 constexpr std::size_t kMaxBatchPaths = 128;
 constexpr std::uint64_t kBatchBytes = 4u << 20;
 constexpr std::size_t kMaxBatchesInFlight = 4;
@@ -43,7 +40,8 @@ Session::Session(uv_loop_t* loop, const SessionOptions& options, SegmentWriter& 
       writer_(writer),
       mirror_(mirror),
       contact_(contact),
-      callbacks_(std::move(callbacks)) {
+      callbacks_(std::move(callbacks)),
+      scan_(mirror, [this](std::string_view path, RefreshQueue::Doubt doubt) { mark(path, doubt); }) {
   data_ = std::make_unique<DataConnection>(
       loop_, options_.url, [this] { check_server(); }, [this](const std::string& why) { end("data: " + why); });
   tick_ = std::make_unique<Timer>(loop_, [this] { on_tick(); });
@@ -156,7 +154,8 @@ void Session::begin_sync() {
   writer_.count(Counter::kResyncs);
   phase_ = Phase::kScanning;
   show_state();
-  begin_scan(ScanKind::kEverything);
+  scan_.begin(KeyScan::Kind::kEverything, boot_now());
+  read_names();
 }
 
 void Session::resync(bool prune) {
@@ -164,53 +163,21 @@ void Session::resync(bool prune) {
   if (phase_ != Phase::kConnecting) begin_sync();
 }
 
-void Session::begin_scan(ScanKind kind) {
-  scan_kind_ = kind;
-  scan_started_ = boot_now();
-  mirror_.begin_scan();
-  scan_cursor_ = "0";
-  if (std::exchange(scan_running_, true)) return;  // the page on its way goes on as the first of the new scan
-  next_scan_page();
+void Session::read_names() {
+  scan_.ask_for_page(queue_.waiting(), [this](const Command& command) {
+    data_->ask(command, [this](const redisReply& page, const std::string&) { on_page(page); });
+  });
 }
 
-void Session::next_scan_page() {
-  const std::string cursor = std::exchange(scan_cursor_, {});
-  data_->ask({"SCAN", cursor, "MATCH", std::string(contract::kPrefix) + "*", "COUNT", kScanCount},
-             [this](const redisReply& page, const std::string&) { on_scan_page(page); });
-}
-
-void Session::on_scan_page(const redisReply& page) {
+void Session::on_page(const redisReply& page) {
   if (ended_) return;
-  const auto parts = elements_of(page);
-  if (parts.size() != 2) return end("SCAN was refused: " + std::string(text_of(page)));
   ++position_.value;
-  for (const redisReply* element : elements_of(*parts[1])) {
-    const std::string_view key = text_of(*element);
-    if (contract::classify(key) != contract::KeyClass::kModule) continue;
-    const bool doubtful = mirror_.note_seen(contract::path_of(key));
-    if (doubtful || scan_kind_ == ScanKind::kEverything) mark(contract::path_of(key));
-  }
-  // A scan that was started over meanwhile has put its own cursor here.
-  if (scan_cursor_.empty()) {
-    const std::string_view next = text_of(*parts[0]);
-    if (next == "0") {
-      finish_scan();
-    } else {
-      scan_cursor_ = next;
-    }
+  if (const Status read = scan_.on_page(page); !read) return end(read.error().message);
+  if (!scan_.running()) {
+    sync_end_ = position_;
+    if (phase_ == Phase::kScanning) phase_ = Phase::kReading;
   }
   advance();
-}
-
-void Session::finish_scan() {
-  scan_running_ = false;
-  ++position_.value;
-  mirror_.for_each_unseen([this](const std::string& path) { mark(path, RefreshQueue::Doubt::kGone); });
-  if (scan_kind_ == ScanKind::kEverything) {
-    mirror_.for_each_retained([this](const std::string& path) { mark(path, RefreshQueue::Doubt::kGone); });
-  }
-  sync_end_ = position_;
-  if (phase_ == Phase::kScanning) phase_ = Phase::kReading;
 }
 
 // --- Following -------------------------------------------------------------------------------------------------
@@ -227,7 +194,8 @@ void Session::advance() {
   if (queue_.waiting() > options_.max_pending + mirror_.known()) {
     return end("more than " + std::to_string(options_.max_pending) + " changes wait to be read");
   }
-  read_more();
+  read_values();
+  read_names();
   move_phase();
   commit_when_whole();
   move_phase();
@@ -235,7 +203,7 @@ void Session::advance() {
   fence_when_due();
 }
 
-void Session::read_more() {
+void Session::read_values() {
   while (batches_in_flight_ < kMaxBatchesInFlight && queue_.waiting() != 0) {
     std::vector<PendingPath> paths = queue_.take(kMaxBatchPaths, kBatchBytes);
     if (options_.follow_expiry) {
@@ -249,7 +217,6 @@ void Session::read_more() {
                   });
     ++batches_in_flight_;
   }
-  if (scan_running_ && !scan_cursor_.empty() && queue_.waiting() < kScanBacklog) next_scan_page();
 }
 
 void Session::on_batch(const Reread& batch, BootTime sent, const redisReply& exec, const std::string& queue_error) {
@@ -283,7 +250,7 @@ void Session::move_phase() {
     log::info("synced", {{"modules", writer_.modules()},
                          {"not_mirrored", writer_.not_mirrored()},
                          {"generation", writer_.generation().value},
-                         {"ms", ms(lasted(scan_started_))}});
+                         {"ms", ms(lasted(scan_.begun()))}});
     callbacks_.on_synced();
   }
 }
@@ -365,10 +332,10 @@ void Session::on_tick() {
   expiries_.take_due(now, [this](const std::string& path) { mark(path); });
   const bool short_of_room = writer_.starved() || writer_.incomplete();
   if (phase_ == Phase::kLive && short_of_room &&
-      lasted(scan_started_) > (writer_.starved() ? kStarvedRetry : options_.reconcile)) {
+      lasted(scan_.begun()) > (writer_.starved() ? kStarvedRetry : options_.reconcile)) {
     begin_sync();
-  } else if (phase_ == Phase::kLive && !scan_running_ && lasted(scan_started_) > options_.reconcile) {
-    begin_scan(ScanKind::kNamesOnly);
+  } else if (phase_ == Phase::kLive && !scan_.running() && lasted(scan_.begun()) > options_.reconcile) {
+    scan_.begin(KeyScan::Kind::kNamesOnly, now);
   }
   advance();
 }

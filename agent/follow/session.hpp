@@ -21,6 +21,7 @@
 #include "agent/follow/expiry_clock.hpp"
 #include "agent/follow/fence_book.hpp"
 #include "agent/follow/fence_waiters.hpp"
+#include "agent/follow/key_scan.hpp"
 #include "agent/follow/refresh_queue.hpp"
 #include "agent/follow/reread.hpp"
 #include "agent/follow/server_watch.hpp"
@@ -72,20 +73,17 @@ class Session {
     kSettling,    // all read, to be committed
     kLive,
   };
-  enum class ScanKind { kEverything, kNamesOnly };
 
   void check_server();
   void note_losses(const ServerFacts& facts);
   void open_stream(bool keyspace_enabled, bool flags_visible);
   void begin_sync();
-  void begin_scan(ScanKind kind);
-  void next_scan_page();
-  void on_scan_page(const redisReply& page);
-  void finish_scan();
+  void on_page(const redisReply& page);
 
   void mark(std::string_view path, RefreshQueue::Doubt doubt = RefreshQueue::Doubt::kUnspecific);
   void advance();
-  void read_more();
+  void read_names();
+  void read_values();
   void on_batch(const Reread& batch, BootTime sent, const redisReply& exec, const std::string& queue_error);
   void on_observation(const Observation& seen, BootTime sent);
   void move_phase();
@@ -117,15 +115,12 @@ class Session {
   ExpiryClock expiries_;
   BootTime synced_through_;  // as published in this session; 0: not since the last synchronisation
   StreamPosition position_;  // of the last message
-  StreamPosition sync_end_;  // last mark made by the scan
-  bool scan_running_ = false;
-  ScanKind scan_kind_ = ScanKind::kEverything;
-  std::string scan_cursor_;  // of the page to ask for, when back-pressure held it up
+  StreamPosition sync_end_;  // of the last mark made by the scan
+  KeyScan scan_;
   std::size_t batches_in_flight_ = 0;
   BootTime last_applied_;     // when the last re-read was staged
   BootTime unsettled_since_;  // when the oldest message arrived that is not settled yet; 0: none
   BootTime staged_since_;     // when the oldest uncommitted change was staged; 0: none
-  BootTime scan_started_;
   bool ended_ = false;
 };
 

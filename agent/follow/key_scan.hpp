@@ -1,0 +1,62 @@
+// key_scan.hpp - a pass over the names of all keys: which page comes next, and which paths it makes doubtful.
+//
+// Redis is asked page by page, each from the cursor that the page before ended with. No page is asked for while many
+// paths wait to be read, so that a scan never fills the memory with what it found. Knows no connection: the owner sends
+// the questions and hands in the answers. One thread, the mirror's.
+// (K1) At most one page is under way.
+// (K2) When a scan is over, every path that Redis held from its begin to its end has been seen by Mirror::note_seen();
+//      what the mirror knows beyond these has been marked.
+// (K3) Starting over costs no page: the one under way becomes the first of the new scan, which then begins at the
+// start.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "agent/follow/refresh_queue.hpp"
+#include "agent/mirror/mirror.hpp"
+#include "common/base/clock.hpp"
+#include "common/base/result.hpp"
+#include "common/redis/redis_link.hpp"
+
+namespace bifrost::agent {
+
+class KeyScan {
+ public:
+  enum class Kind {
+    kEverything,  // marks all names, and what is retained
+    kNamesOnly,   // marks only names that the mirror finds doubtful
+  };
+  static constexpr std::size_t kBacklog = 20'000;  // waiting paths from which on no further page is asked for
+
+  using Mark = std::function<void(std::string_view path, RefreshQueue::Doubt)>;
+  KeyScan(Mirror& mirror, Mark mark) : mirror_(mirror), mark_(std::move(mark)) {}
+
+  // Replaces a scan that is running.
+  void begin(Kind kind, BootTime now);
+
+  // Sends the question for the next page through `ask`, if there is one to be asked while so many paths wait.
+  void ask_for_page(std::size_t waiting, const std::function<void(const Command&)>& ask);
+  // The answer to it. Errors: kRefused, when it is not a page.
+  Status on_page(const redisReply& page);
+
+  bool running() const { return running_; }
+  BootTime begun() const { return begun_; }  // when the newest scan began
+
+ private:
+  void note(std::string_view path);
+  void finish();
+
+  Mirror& mirror_;
+  Mark mark_;
+  Kind kind_ = Kind::kEverything;
+  bool running_ = false;
+  bool under_way_ = false;  // a page has been asked for
+  std::string cursor_;      // of the page to ask for; "": it has been asked for
+  BootTime begun_;
+};
+
+}  // namespace bifrost::agent

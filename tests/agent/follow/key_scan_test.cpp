@@ -1,0 +1,150 @@
+#include "agent/follow/key_scan.hpp"
+
+#include <gmock/gmock.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "agent/mirror/mirror.hpp"
+#include "common/redis/module_value.hpp"
+#include "tests/common/segment_fixture.hpp"
+
+namespace bifrost::agent {
+namespace {
+
+using Doubt = RefreshQueue::Doubt;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
+
+class KeyScanTest : public SegmentFixture {
+ protected:
+  KeyScanTest() {
+    mirror_ = std::make_unique<Mirror>(writer(), OnExpiry::kRetain, [](std::string_view, std::string_view) {});
+    scan_ = std::make_unique<KeyScan>(
+        *mirror_, [this](std::string_view path, Doubt doubt) { marked_.emplace(std::string(path), doubt); });
+  }
+
+  void mirror_holds(const std::string& path) {
+    const std::string value = encode_module_value(path, "x = 1", "h");
+    mirror_->apply({Observation::Kind::kValue, path, value, IndexEntry::kListed, false, {}});
+  }
+  void expired(const std::string& path) {
+    mirror_->apply({Observation::Kind::kVanished, path, {}, IndexEntry::kListed, false, {}});
+  }
+
+  // The cursor that is asked for while so many paths wait.
+  std::optional<std::string> asked(std::size_t waiting = 0) {
+    std::optional<std::string> cursor;
+    scan_->ask_for_page(waiting, [&](const Command& command) { cursor = command.at(1); });
+    return cursor;
+  }
+  Status answer(const std::string& next_cursor, const std::vector<std::string>& keys) {
+    std::string wire = "*2\r\n" + bulk(next_cursor) + "*" + std::to_string(keys.size()) + "\r\n";
+    for (const std::string& key : keys) wire += bulk(key);
+    return answer_with(wire);
+  }
+  Status answer_with(const std::string& wire) {
+    redisReader* reader = redisReaderCreate();
+    redisReaderFeed(reader, wire.data(), wire.size());
+    void* reply = nullptr;
+    EXPECT_EQ(redisReaderGetReply(reader, &reply), REDIS_OK);
+    redisReaderFree(reader);
+    return scan_->on_page(*Reply(static_cast<redisReply*>(reply)));
+  }
+  static std::string bulk(const std::string& s) { return "$" + std::to_string(s.size()) + "\r\n" + s + "\r\n"; }
+  static std::string key(const std::string& path) { return "bifrost:module:" + path; }
+
+  std::unique_ptr<Mirror> mirror_;
+  std::unique_ptr<KeyScan> scan_;
+  std::map<std::string, Doubt> marked_;
+};
+
+TEST_F(KeyScanTest, GoesFromPageToPageUntilTheCursorIsZeroAgain) {
+  EXPECT_EQ(asked(), std::nullopt) << "not begun";
+  scan_->begin(KeyScan::Kind::kEverything, BootTime{7});
+  EXPECT_EQ(scan_->begun(), BootTime{7});
+  EXPECT_EQ(asked(), "0");
+  EXPECT_EQ(asked(), std::nullopt) << "one page at a time";
+  ASSERT_TRUE(answer("42", {key("a.py")}));
+  EXPECT_EQ(asked(), "42");
+  ASSERT_TRUE(answer("0", {key("b.py")}));
+  EXPECT_FALSE(scan_->running());
+  EXPECT_EQ(asked(), std::nullopt);
+  EXPECT_THAT(marked_, UnorderedElementsAre(Pair("a.py", Doubt::kUnspecific), Pair("b.py", Doubt::kUnspecific)));
+}
+
+TEST_F(KeyScanTest, MarksNothingButModules) {
+  scan_->begin(KeyScan::Kind::kEverything, {});
+  asked();
+  ASSERT_TRUE(answer("0", {key("index"), "bifrost:other:a.py"}));
+  EXPECT_THAT(marked_, IsEmpty());
+}
+
+TEST_F(KeyScanTest, AsksForNoPageWhileManyPathsWait) {
+  scan_->begin(KeyScan::Kind::kEverything, {});
+  EXPECT_EQ(asked(KeyScan::kBacklog), std::nullopt);
+  EXPECT_EQ(asked(KeyScan::kBacklog - 1), "0");
+  ASSERT_TRUE(answer("42", {}));
+  EXPECT_EQ(asked(KeyScan::kBacklog), std::nullopt);
+  EXPECT_EQ(asked(), "42") << "it goes on where it was held up";
+}
+
+TEST_F(KeyScanTest, OfEverythingDoubtsWhatIsUnseenOrRetained) {
+  for (const char* path : {"kept.py", "gone.py", "expired.py"}) mirror_holds(path);
+  expired("expired.py");
+  scan_->begin(KeyScan::Kind::kEverything, {});
+  asked();
+  ASSERT_TRUE(answer("0", {key("kept.py"), key("new.py")}));
+  EXPECT_THAT(marked_, UnorderedElementsAre(Pair("kept.py", Doubt::kUnspecific), Pair("new.py", Doubt::kUnspecific),
+                                            Pair("gone.py", Doubt::kGone), Pair("expired.py", Doubt::kGone)));
+}
+
+TEST_F(KeyScanTest, OfNamesDoubtsOnlyWhatDiffers) {
+  for (const char* path : {"kept.py", "gone.py", "expired.py", "back.py"}) mirror_holds(path);
+  expired("expired.py");
+  expired("back.py");
+  scan_->begin(KeyScan::Kind::kNamesOnly, {});
+  asked();
+  ASSERT_TRUE(answer("0", {key("kept.py"), key("new.py"), key("back.py")}));
+  EXPECT_THAT(marked_, UnorderedElementsAre(Pair("new.py", Doubt::kUnspecific), Pair("back.py", Doubt::kUnspecific),
+                                            Pair("gone.py", Doubt::kGone)));
+}
+
+TEST_F(KeyScanTest, StartedOverGoesThroughAllNamesOnceMore) {
+  mirror_holds("gone.py");
+  scan_->begin(KeyScan::Kind::kEverything, BootTime{1});
+  asked();
+  ASSERT_TRUE(answer("42", {key("gone.py")}));
+  EXPECT_EQ(asked(), "42");
+  scan_->begin(KeyScan::Kind::kEverything, BootTime{2});
+  EXPECT_EQ(asked(), std::nullopt) << "a page of the scan before is under way";
+  ASSERT_TRUE(answer("0", {key("last.py")}));
+  EXPECT_TRUE(scan_->running()) << "the end of the scan before is not the end of this one";
+  EXPECT_EQ(asked(), "0");
+  ASSERT_TRUE(answer("0", {key("first.py")}));
+  EXPECT_FALSE(scan_->running());
+  EXPECT_EQ(scan_->begun(), BootTime{2});
+  EXPECT_EQ(marked_.at("gone.py"), Doubt::kUnspecific) << "by the first scan";
+  EXPECT_TRUE(marked_.contains("last.py"));
+  EXPECT_TRUE(marked_.contains("first.py"));
+}
+
+TEST_F(KeyScanTest, StartedOverWhileItIsHeldUpBeginsAtTheStart) {
+  scan_->begin(KeyScan::Kind::kNamesOnly, {});
+  asked();
+  ASSERT_TRUE(answer("42", {}));
+  EXPECT_EQ(asked(KeyScan::kBacklog), std::nullopt);
+  scan_->begin(KeyScan::Kind::kEverything, {});
+  EXPECT_EQ(asked(), "0");
+}
+
+TEST_F(KeyScanTest, ARefusalIsAnError) {
+  scan_->begin(KeyScan::Kind::kEverything, {});
+  asked();
+  EXPECT_FALSE(answer_with("-NOPERM this user has no permissions\r\n"));
+}
+
+}  // namespace
+}  // namespace bifrost::agent
