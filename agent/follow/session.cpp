@@ -16,11 +16,10 @@ using std::chrono::nanoseconds;
 constexpr std::size_t kMaxBatchPaths = 128;
 constexpr std::uint64_t kBatchBytes = 4u << 20;
 constexpr std::size_t kMaxBatchesInFlight = 4;
-constexpr milliseconds kGroupPatience{50};  // how long a group may wait for a quiet moment
 constexpr milliseconds kPongPatience{5000};
 constexpr milliseconds kDataPatience{15'000};
-constexpr milliseconds kDataKeepAlive{
-    5000};  // a server with `timeout` set closes idle connections, but not subscribed ones
+// A server with `timeout` set closes idle connections, but not subscribed ones.
+constexpr milliseconds kDataKeepAlive{5000};
 constexpr milliseconds kFencePatience{5000};
 constexpr milliseconds kStarvedRetry{5000};
 
@@ -29,6 +28,11 @@ nanoseconds lasted(BootTime since) {
 }
 std::uint64_t ms(nanoseconds d) {
   return static_cast<std::uint64_t>(d.count() / 1'000'000);
+}
+
+// How often freshness is shown anew, and the server looked at: some times within a lease.
+milliseconds heartbeat(const SessionOptions& options) {
+  return options.lease / 4;
 }
 
 }  // namespace
@@ -41,6 +45,7 @@ Session::Session(uv_loop_t* loop, const SessionOptions& options, SegmentWriter& 
       mirror_(mirror),
       contact_(contact),
       callbacks_(std::move(callbacks)),
+      rule_(heartbeat(options)),
       scan_(mirror, [this](std::string_view path, RefreshQueue::Doubt doubt) { mark(path, doubt); }) {
   data_ = std::make_unique<DataConnection>(
       loop_, options_.url, [this] { check_server(); }, [this](const std::string& why) { end("data: " + why); });
@@ -63,34 +68,28 @@ void Session::end(const std::string& why) {
 void Session::check_server() {
   ServerWatch::Callbacks callbacks;
   callbacks.on_unusable = [this](const std::string& why) { end(why); };
-  callbacks.on_swept = [this](Sweep sweep) {
-    contact_.facts = watch_->facts();
-    if (ended_) return;
-    const bool reset = sweep == Sweep::kReset;
-    log::warn("redis_swept",
-              {{"why", std::string(reset ? kResetCommands : "SWAPDB") + " was executed: reading everything again"}});
-    if (reset) mirror_.lose_index();
-    begin_sync();
-  };
+  callbacks.on_swept = [this](Sweep sweep) { on_swept(sweep); };
   callbacks.on_clean = [this] {
     contact_.facts = watch_->facts();
     give_lease();
   };
   watch_ = std::make_unique<ServerWatch>(*data_, std::move(callbacks));
-  watch_->begin([this](const ServerFacts& facts) {
-    if (!version_at_least(facts.version, 6, 2)) {
-      return end("Redis " + facts.version + " is too old: client tracking works from 6.2 on");
-    }
-    if (facts.cluster) {
-      return end("this is a Redis Cluster node, and clusters are not supported: point the agent at a single master");
-    }
-    if (options_.url.transport == RedisUrl::Transport::kSentinel && facts.is_replica()) {
-      return end(kNamedAReplica);
-    }
-    note_losses(facts);
-    set_up_notifications(*data_, options_.signal,
-                         [this](Notifications n) { open_stream(n != Notifications::kOff, n == Notifications::kOn); });
-  });
+  watch_->begin([this](const ServerFacts& facts) { on_server_known(facts); });
+}
+
+void Session::on_server_known(const ServerFacts& facts) {
+  if (!version_at_least(facts.version, 6, 2)) {
+    return end("Redis " + facts.version + " is too old: client tracking works from 6.2 on");
+  }
+  if (facts.cluster) {
+    return end("this is a Redis Cluster node, and clusters are not supported: point the agent at a single master");
+  }
+  if (options_.url.transport == RedisUrl::Transport::kSentinel && facts.is_replica()) {
+    return end(kNamedAReplica);
+  }
+  note_losses(facts);
+  set_up_notifications(*data_, options_.signal,
+                       [this](Notifications n) { open_stream(n != Notifications::kOff, n == Notifications::kOn); });
 }
 
 // Before anything is read. What the server does not have and nothing says was lost has been deleted.
@@ -104,38 +103,11 @@ void Session::note_losses(const ServerFacts& facts) {
 
 void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
   ChangeStream::Callbacks callbacks;
-  callbacks.on_live = [this, flags_visible] {
-    if (flags_visible && stream_->keyspace()) watch_->watch_flags();
-    log::info("subscribed", {{"keyspace", stream_->keyspace() ? "yes" : "no"},
-                             {"tracking", stream_->tracking() ? "yes" : "no"},
-                             {"redis", options_.url.display()}});
-    tick_->every(std::max(milliseconds(10), options_.lease / 4));
-    begin_sync();
-  };
-  callbacks.on_module = [this](std::string_view path, RefreshQueue::Doubt doubt) {
-    ++position_.value;
-    writer_.count(Counter::kEvents);
-    if (unsettled_since_.ns == 0) unsettled_since_ = boot_now();
-    mark(path, doubt);
-  };
-  callbacks.on_index = [this] {
-    ++position_.value;
-    writer_.count(Counter::kEvents);
-    mirror_.for_each_retained([this](const std::string& path) { mark(path, RefreshQueue::Doubt::kGone); });
-    // A path whose key is gone may still have been listed when it was read, and is not known as retained yet.
-    queue_.mark_in_flight(position_);
-  };
-  callbacks.on_everything = [this] {
-    log::warn("redis_reset", {{"why", "Redis says that everything may have changed: reading it again"}});
-    if (ended_) return;
-    mirror_.lose_index();
-    begin_sync();
-  };
-  callbacks.on_pong = [this] {
-    if (const auto sent = fences_.in_flight()) callbacks_.on_fence_time(lasted(*sent));
-    fences_.answered(position_);
-    writer_.count(Counter::kFences);
-  };
+  callbacks.on_live = [this, flags_visible] { on_stream_live(flags_visible); };
+  callbacks.on_module = [this](std::string_view path, RefreshQueue::Doubt doubt) { on_module(path, doubt); };
+  callbacks.on_index = [this] { on_index(); };
+  callbacks.on_everything = [this] { on_everything(); };
+  callbacks.on_pong = [this] { on_pong(); };
   callbacks.on_drained = [this] {
     if (phase_ != Phase::kConnecting) advance();
   };
@@ -143,6 +115,15 @@ void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
   callbacks.on_ignored = [this] { writer_.count(Counter::kEventsIgnored); };
   stream_ =
       std::make_unique<ChangeStream>(loop_, data_->reached(), options_.signal, keyspace_enabled, std::move(callbacks));
+}
+
+void Session::on_stream_live(bool flags_visible) {
+  if (flags_visible && stream_->keyspace()) watch_->watch_flags();
+  log::info("subscribed", {{"keyspace", stream_->keyspace() ? "yes" : "no"},
+                           {"tracking", stream_->tracking() ? "yes" : "no"},
+                           {"redis", options_.url.display()}});
+  tick_->every(std::max(milliseconds(10), heartbeat(options_)));
+  begin_sync();
 }
 
 // --- Synchronising ---------------------------------------------------------------------------------------------
@@ -163,12 +144,6 @@ void Session::resync(bool prune) {
   if (phase_ != Phase::kConnecting) begin_sync();
 }
 
-void Session::read_names() {
-  scan_.ask_for_page(queue_.waiting(), [this](const Command& command) {
-    data_->ask(command, [this](const redisReply& page, const std::string&) { on_page(page); });
-  });
-}
-
 void Session::on_page(const redisReply& page) {
   if (ended_) return;
   ++position_.value;
@@ -180,7 +155,45 @@ void Session::on_page(const redisReply& page) {
   advance();
 }
 
+void Session::on_everything() {
+  log::warn("redis_reset", {{"why", "Redis says that everything may have changed: reading it again"}});
+  if (ended_) return;
+  mirror_.lose_index();
+  begin_sync();
+}
+
+void Session::on_swept(Sweep sweep) {
+  contact_.facts = watch_->facts();
+  if (ended_) return;
+  const bool reset = sweep == Sweep::kReset;
+  log::warn("redis_swept",
+            {{"why", std::string(reset ? kResetCommands : "SWAPDB") + " was executed: reading everything again"}});
+  if (reset) mirror_.lose_index();
+  begin_sync();
+}
+
 // --- Following -------------------------------------------------------------------------------------------------
+
+void Session::on_module(std::string_view path, RefreshQueue::Doubt doubt) {
+  ++position_.value;
+  writer_.count(Counter::kEvents);
+  rule_.announced(boot_now());
+  mark(path, doubt);
+}
+
+void Session::on_index() {
+  ++position_.value;
+  writer_.count(Counter::kEvents);
+  mirror_.for_each_retained([this](const std::string& path) { mark(path, RefreshQueue::Doubt::kGone); });
+  // A path whose key is gone may still have been listed when it was read, and is not known as retained yet.
+  queue_.mark_in_flight(position_);
+}
+
+void Session::on_pong() {
+  if (const auto sent = rule_.fence_in_flight()) callbacks_.on_fence_time(lasted(*sent));
+  rule_.fence_answered(position_);
+  writer_.count(Counter::kFences);
+}
 
 void Session::mark(std::string_view path, RefreshQueue::Doubt doubt) {
   if (path.size() > layout::kMaxKeyBytes) return writer_.count(Counter::kBadPaths);
@@ -190,33 +203,35 @@ void Session::mark(std::string_view path, RefreshQueue::Doubt doubt) {
 // Every input ends here; each step does what the steps before have made possible.
 void Session::advance() {
   if (ended_) return;
-  // What is known is in memory anyway, and a scan may mark all of it.
-  if (queue_.waiting() > options_.max_pending + mirror_.known()) {
-    return end("more than " + std::to_string(options_.max_pending) + " changes wait to be read");
-  }
   read_values();
   read_names();
   move_phase();
   commit_when_whole();
-  move_phase();
   publish_freshness();
   fence_when_due();
 }
 
 void Session::read_values() {
-  while (batches_in_flight_ < kMaxBatchesInFlight && queue_.waiting() != 0) {
-    std::vector<PendingPath> paths = queue_.take(kMaxBatchPaths, kBatchBytes);
-    if (options_.follow_expiry) {
-      for (PendingPath& p : paths) p.with_presence = true;  // for the time to live
-    }
-    const auto batch = std::make_shared<Reread>(std::move(paths), options_.max_module_bytes);
-    batch->send([this](const Command& command) { data_->send(command); });
-    data_->expect(batch->commands_before_exec(),
-                  [this, batch, sent = boot_now()](const redisReply& exec, const std::string& error) {
-                    on_batch(*batch, sent, exec, error);
-                  });
-    ++batches_in_flight_;
+  // What is known is in memory anyway, and a scan may mark all of it.
+  if (queue_.waiting() > options_.max_pending + mirror_.known()) {
+    return end("more than " + std::to_string(options_.max_pending) + " changes wait to be read");
   }
+  while (batches_in_flight_ < kMaxBatchesInFlight && queue_.waiting() != 0) {
+    ask_for(queue_.take(kMaxBatchPaths, kBatchBytes));
+  }
+}
+
+void Session::ask_for(std::vector<PendingPath> paths) {
+  if (options_.follow_expiry) {
+    for (PendingPath& p : paths) p.with_presence = true;  // for the time to live
+  }
+  const auto batch = std::make_shared<Reread>(std::move(paths), options_.max_module_bytes);
+  batch->send([this](const Command& command) { data_->send(command); });
+  data_->expect(batch->commands_before_exec(),
+                [this, batch, sent = boot_now()](const redisReply& exec, const std::string& error) {
+                  on_batch(*batch, sent, exec, error);
+                });
+  ++batches_in_flight_;
 }
 
 void Session::on_batch(const Reread& batch, BootTime sent, const redisReply& exec, const std::string& queue_error) {
@@ -226,8 +241,7 @@ void Session::on_batch(const Reread& batch, BootTime sent, const redisReply& exe
                                         [&](PendingPath again) { queue_.read_again(std::move(again)); }});
   if (!read) return end(queue_error.empty() ? read.error().message : queue_error);
   queue_.finish_oldest_batch();
-  last_applied_ = boot_now();
-  if (writer_.has_staged() && staged_since_.ns == 0) staged_since_ = last_applied_;
+  rule_.applied(boot_now(), writer_.has_staged());
   advance();
 }
 
@@ -238,10 +252,16 @@ void Session::on_observation(const Observation& seen, BootTime sent) {
   mirror_.apply(seen);
 }
 
+void Session::read_names() {
+  scan_.ask_for_page(queue_.waiting(), [this](const Command& command) {
+    data_->ask(command, [this](const redisReply& page, const std::string&) { on_page(page); });
+  });
+}
+
 void Session::move_phase() {
   if (phase_ == Phase::kReading && queue_.oldest_pending() > sync_end_) {
     phase_ = Phase::kSettling;
-    staged_since_ = writer_.has_staged() ? boot_now() : BootTime{};  // patience counts from here
+    rule_.read_all(boot_now(), writer_.has_staged());
   }
   if (phase_ == Phase::kSettling && !writer_.has_staged()) {
     mirror_.prune_if_asked();
@@ -256,39 +276,27 @@ void Session::move_phase() {
 }
 
 void Session::commit_when_whole() {
-  if (!writer_.has_staged() || (phase_ != Phase::kSettling && phase_ != Phase::kLive)) return;
-  // Whole: nothing is pending after a fence that was sent after the last re-read. A re-read may have seen one half of
-  // a group whose other half is announced later; had there been such a group, the fence would have brought it.
-  if (queue_.idle()) {
-    const bool fenced = fences_.last_answered() >= last_applied_ && fences_.last_answered().ns != 0;
-    if (fenced) commit();
-    return;
-  }
-  if (staged_since_.ns != 0 && lasted(staged_since_) > kGroupPatience) {
-    writer_.count(Counter::kGroupGiveups);
-    commit();
-  }
-}
-
-void Session::commit() {
+  if (phase_ != Phase::kSettling && phase_ != Phase::kLive) return;
+  const CommitRule::Commit verdict = rule_.commit_now(situation(), boot_now());
+  if (verdict == CommitRule::Commit::kNotNow) return;
+  if (verdict == CommitRule::Commit::kGiveUp) writer_.count(Counter::kGroupGiveups);
   const auto committed = writer_.commit();
   if (!committed) return callbacks_.on_fatal(committed.error().message);
-  staged_since_ = {};
-  if (unsettled_since_.ns != 0 && phase_ == Phase::kLive) callbacks_.on_update_delay(lasted(unsettled_since_));
-  unsettled_since_ = {};
+  const auto announced = rule_.committed();
+  if (announced && live()) callbacks_.on_update_delay(lasted(*announced));
   log::debug("commit", {{"generation", committed->value}});
+  move_phase();
 }
 
 void Session::publish_freshness() {
-  if (phase_ != Phase::kLive || writer_.has_staged()) return;
-  if (queue_.idle()) unsettled_since_ = {};  // messages that changed nothing
-  const auto fulfilled = fences_.take_fulfilled(queue_.oldest_pending());
-  if (!fulfilled) return;
+  if (phase_ != Phase::kLive) return;
+  const auto through = rule_.take_synced_through(situation(), queue_.oldest_pending());
+  if (!through) return;
   if (writer_.starved()) return;  // an old version may still be visible: no promises
   show_state();                   // a cold or crowded mirror may have become so without a commit
-  synced_through_ = *fulfilled;
+  synced_through_ = *through;
   give_lease();
-  waiters_.answer_up_to(*fulfilled, FenceAnswer{writer_.generation(), *fulfilled});
+  waiters_.answer_up_to(*through, FenceAnswer{writer_.generation(), *through});
 }
 
 // What no message tells of is known up to the last look at the server (F3).
@@ -299,14 +307,13 @@ void Session::give_lease() {
 }
 
 void Session::fence_when_due() {
-  if (phase_ == Phase::kConnecting || fences_.in_flight()) return;
-  const BootTime last = fences_.last_sent();
-  const bool group_waits = writer_.has_staged() && queue_.idle() && last < last_applied_;
-  const bool asked = waiters_.any_after(last);
-  const bool due = lasted(last) >= options_.lease / 4;
-  if (!group_waits && !asked && !due) return;
-  if (due || lasted(watch_->vouched_until()) >= options_.lease / 4) watch_->look(stream_->tracking());
-  fences_.sent(boot_now());
+  if (phase_ == Phase::kConnecting) return;
+  const BootTime now = boot_now();
+  const auto verdict = rule_.fence_now(situation(), waiters_.any_after(rule_.last_fence()), now);
+  if (verdict == CommitRule::Fence::kNotNow) return;
+  const bool look_is_old = now.since(watch_->vouched_until()) >= heartbeat(options_);
+  if (verdict == CommitRule::Fence::kHeartbeat || look_is_old) watch_->look(stream_->tracking());
+  rule_.fence_sent(boot_now());
   stream_->ping();
 }
 
@@ -319,38 +326,49 @@ void Session::fence(OnFence on_fence) {
   fence_when_due();
 }
 
+// --- As time passes --------------------------------------------------------------------------------------------
+
 void Session::on_tick() {
-  if (ended_) return;
   const BootTime now = boot_now();
-  if (const auto ping = fences_.in_flight(); ping && now.since(*ping) > kPongPatience) {
-    return end("no PONG within " + std::to_string(kPongPatience.count()) + " ms");
-  }
-  if (data_->silent_for(now) > kDataPatience) return end("no answer on the data connection");
+  if (ended_ || too_silent(now)) return;
   if (data_->idle_for(now) > kDataKeepAlive) data_->ask({"PING"}, [](const redisReply&, const std::string&) {});
   waiters_.answer_up_to({now.ns - static_cast<std::uint64_t>(nanoseconds(kFencePatience).count())},
                         Error{ErrorCode::kTimeout, "Redis did not answer a fence in time"});
   expiries_.take_due(now, [this](const std::string& path) { mark(path); });
-  const bool short_of_room = writer_.starved() || writer_.incomplete();
-  if (phase_ == Phase::kLive && short_of_room &&
-      lasted(scan_.begun()) > (writer_.starved() ? kStarvedRetry : options_.reconcile)) {
-    begin_sync();
-  } else if (phase_ == Phase::kLive && !scan_.running() && lasted(scan_.begun()) > options_.reconcile) {
-    scan_.begin(KeyScan::Kind::kNamesOnly, now);
-  }
+  scan_when_due(now);
   advance();
 }
 
+// Ends the session when Redis owes an answer for too long.
+bool Session::too_silent(BootTime now) {
+  if (const auto ping = rule_.fence_in_flight(); ping && now.since(*ping) > kPongPatience) {
+    end("no PONG within " + std::to_string(kPongPatience.count()) + " ms");
+  } else if (data_->silent_for(now) > kDataPatience) {
+    end("no answer on the data connection");
+  }
+  return ended_;
+}
+
+void Session::scan_when_due(BootTime now) {
+  if (phase_ != Phase::kLive) return;
+  const nanoseconds age = now.since(scan_.begun());
+  if (short_of_room() && age > (writer_.starved() ? kStarvedRetry : options_.reconcile)) {
+    begin_sync();
+  } else if (!scan_.running() && age > options_.reconcile) {
+    scan_.begin(KeyScan::Kind::kNamesOnly, now);
+  }
+}
+
 void Session::show_state() {
-  const bool short_of_room = writer_.starved() || writer_.incomplete();
   LinkState state;
   state.redis_connected = true;
   state.complete = phase_ == Phase::kLive && !writer_.incomplete();
   state.signals = (stream_->keyspace() ? static_cast<std::uint64_t>(layout::Signal::kKeyspace) : 0) |
                   (stream_->tracking() ? static_cast<std::uint64_t>(layout::Signal::kTracking) : 0);
-  state.state = phase_ != Phase::kLive                         ? layout::AgentState::kSyncing
-                : short_of_room || writer_.without_room() != 0 ? layout::AgentState::kDegraded
-                : mirror_.cold()                               ? layout::AgentState::kCold
-                                                               : layout::AgentState::kLive;
+  state.state = phase_ != Phase::kLive                           ? layout::AgentState::kSyncing
+                : short_of_room() || writer_.without_room() != 0 ? layout::AgentState::kDegraded
+                : mirror_.cold()                                 ? layout::AgentState::kCold
+                                                                 : layout::AgentState::kLive;
   writer_.set_link_state(state);
 }
 

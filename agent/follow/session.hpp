@@ -1,13 +1,14 @@
 // session.hpp - one connected life with Redis: subscribe, synchronise, follow, know how fresh the mirror is.
 //
 // The order is what makes it right: every subscription is confirmed before the first key is read; values are read again
-// after each message about them; changes are committed when a fence sent after the last re-read shows that nothing
-// more happened (so that keys written together become visible together); freshness is published after the commit.
-// Any trouble ends the session: the agent revokes the lease and starts another. Belongs to the loop's thread.
-// (F1) synced_through = t only if every message before the PONG of a PING sent at t has been applied and committed.
-// (F2) No lease before a full synchronisation of this session has been committed.
-// (F3) No lease reaches further than the newest look at the server that found nothing unheard-of.
-// Reasons: docs/consistency.md section 3.
+// after each message about them; changes are committed when they are whole; freshness is published after the commit.
+// Session puts the parts together and holds what they share; who decides: change_stream.hpp what is announced,
+// key_scan.hpp which names there are, refresh_queue.hpp what is read next, reread.hpp what an answer means, mirror.hpp
+// what that changes, commit_rule.hpp when it becomes visible and how fresh it is, server_watch.hpp whether to believe
+// it. Any trouble ends the session: the agent revokes the lease and starts another. Belongs to the loop's thread. (F1)
+// synced_through = t only if every message before the PONG of a PING sent at t has been applied and committed. (F2) No
+// lease before a full synchronisation of this session has been committed. (F3) No lease reaches further than the newest
+// look at the server that found nothing unheard-of. Reasons: docs/consistency.md section 3.
 #pragma once
 
 #include <chrono>
@@ -15,11 +16,13 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "agent/follow/change_stream.hpp"
+#include "agent/follow/commit_rule.hpp"
 #include "agent/follow/data_connection.hpp"
 #include "agent/follow/expiry_clock.hpp"
-#include "agent/follow/fence_book.hpp"
 #include "agent/follow/fence_waiters.hpp"
 #include "agent/follow/key_scan.hpp"
 #include "agent/follow/refresh_queue.hpp"
@@ -74,25 +77,41 @@ class Session {
     kLive,
   };
 
+  // Setting up, in this order.
   void check_server();
+  void on_server_known(const ServerFacts& facts);
   void note_losses(const ServerFacts& facts);
   void open_stream(bool keyspace_enabled, bool flags_visible);
-  void begin_sync();
-  void on_page(const redisReply& page);
+  void on_stream_live(bool flags_visible);
 
-  void mark(std::string_view path, RefreshQueue::Doubt doubt = RefreshQueue::Doubt::kUnspecific);
-  void advance();
-  void read_names();
-  void read_values();
+  // What happens.
+  void on_module(std::string_view path, RefreshQueue::Doubt doubt);
+  void on_index();
+  void on_everything();
+  void on_pong();
+  void on_swept(Sweep sweep);
+  void on_page(const redisReply& page);
   void on_batch(const Reread& batch, BootTime sent, const redisReply& exec, const std::string& queue_error);
   void on_observation(const Observation& seen, BootTime sent);
+  void on_tick();
+
+  // What follows from it.
+  void advance();
+  void read_values();
+  void read_names();
   void move_phase();
   void commit_when_whole();
-  void commit();
   void publish_freshness();
-  void give_lease();
   void fence_when_due();
-  void on_tick();
+
+  void begin_sync();
+  void scan_when_due(BootTime now);
+  void mark(std::string_view path, RefreshQueue::Doubt doubt = RefreshQueue::Doubt::kUnspecific);
+  void ask_for(std::vector<PendingPath> paths);
+  void give_lease();
+  bool too_silent(BootTime now);
+  CommitRule::Situation situation() const { return {writer_.has_staged(), queue_.idle()}; }
+  bool short_of_room() const { return writer_.starved() || writer_.incomplete(); }
   void show_state();
   void end(const std::string& why);
 
@@ -110,7 +129,7 @@ class Session {
 
   Phase phase_ = Phase::kConnecting;
   RefreshQueue queue_;
-  FenceBook fences_;
+  CommitRule rule_;
   FenceWaiters waiters_;
   ExpiryClock expiries_;
   BootTime synced_through_;  // as published in this session; 0: not since the last synchronisation
@@ -118,9 +137,6 @@ class Session {
   StreamPosition sync_end_;  // of the last mark made by the scan
   KeyScan scan_;
   std::size_t batches_in_flight_ = 0;
-  BootTime last_applied_;     // when the last re-read was staged
-  BootTime unsettled_since_;  // when the oldest message arrived that is not settled yet; 0: none
-  BootTime staged_since_;     // when the oldest uncommitted change was staged; 0: none
   bool ended_ = false;
 };
 
