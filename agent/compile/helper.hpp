@@ -1,4 +1,4 @@
-// compile_helper.hpp - one interpreter as a process of its own that turns sources into marshalled code.
+// helper.hpp - one interpreter as a process of its own that turns sources into marshalled code.
 //
 // compile() runs nothing of what it compiles, but it can take long, take much memory, and crash on what was made to
 // crash it. So it happens elsewhere, with limits, and a helper that dies is only an answer that did not come.

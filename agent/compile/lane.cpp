@@ -24,24 +24,21 @@ CompileLane::CompileLane(uv_loop_t* loop, const CompileOptions& options, std::st
       writer_(writer),
       claim_(std::move(claim)),
       restart_(loop, [this] { start_helper(); }),
-      idle_(loop, [this] {
-        dismissed_ = true;
-        if (running_) helper_->dismiss();
-      }) {
+      idle_(loop, [this] { dismiss(); }) {
   // At once, so that status can tell which code there will be.
-  restart_.once(milliseconds(0));
+  rest(milliseconds(0));
 }
 
 void CompileLane::want(std::string_view path, std::uint64_t source_bytes, CompileQueue::Urgency urgency) {
-  if (superfluous_) return;
+  if (state_ == State::kSuperfluous) return;
   queue_.want(path, source_bytes, urgency);
-  go_on();
+  if (state_ == State::kAsleep) rest(milliseconds(0));
+  if (state_ == State::kReady) compile_next();
 }
 
-void CompileLane::go_on() {
-  if (!running_ && backoff_.count() == 0) restart_.once(milliseconds(0));
-  if (!identity_ || job_) return;
+void CompileLane::compile_next() {
   job_ = next_job();
+  state_ = job_ ? State::kCompiling : State::kReady;
   if (!job_) return idle_.once(kIdle);
   idle_.stop();
   const auto source = writer_.source_of(job_->path);
@@ -61,9 +58,14 @@ std::optional<CompileLane::Job> CompileLane::next_job() {
   return std::nullopt;
 }
 
+void CompileLane::rest(milliseconds before_restart) {
+  state_ = State::kResting;
+  restart_.once(before_restart);
+}
+
 void CompileLane::start_helper() {
   helper_.reset();
-  dismissed_ = false;
+  state_ = State::kStarting;
   CompileHelper::Callbacks callbacks;
   callbacks.on_ready = [this](const CompileHelper::Identity& identity) { on_ready(identity); };
   callbacks.on_compiled = [this](const Result<std::string_view>& code) { on_compiled(code); };
@@ -71,13 +73,18 @@ void CompileLane::start_helper() {
   auto started = CompileHelper::start(loop_, interpreter_, std::move(callbacks));
   if (!started) return on_ended(started.error().message);
   helper_ = std::move(*started);
-  running_ = true;
+}
+
+void CompileLane::dismiss() {
+  state_ = State::kDismissed;
+  helper_->dismiss();
 }
 
 void CompileLane::on_ready(const CompileHelper::Identity& identity) {
   if (!claim_(identity)) {
     log::info("interpreter_superfluous", {{"python", interpreter_}, {"tag", identity.cache_tag}});
-    superfluous_ = true;
+    state_ = State::kSuperfluous;
+    queue_ = CompileQueue();
     return helper_->dismiss();
   }
   identity_ = identity;
@@ -86,7 +93,7 @@ void CompileLane::on_ready(const CompileHelper::Identity& identity) {
       log::error("too_many_code_tags", {{"python", interpreter_}, {"tag", tag_for(optimization).name()}});
     }
   }
-  go_on();
+  compile_next();
 }
 
 void CompileLane::on_compiled(const Result<std::string_view>& code) {
@@ -103,34 +110,43 @@ void CompileLane::on_compiled(const Result<std::string_view>& code) {
       queue_.want(job.path, 0, CompileQueue::Urgency::kFresh);  // the other levels
     }
   }
-  go_on();
+  compile_next();
 }
 
 void CompileLane::on_ended(const std::string& why) {
-  running_ = false;
-  identity_.reset();
   idle_.stop();
-  const auto job = std::exchange(job_, std::nullopt);
-  if (superfluous_) return;
-  if (dismissed_ && !job) {
-    backoff_ = milliseconds(0);
-    return queue_.empty() ? restart_.stop() : restart_.once(milliseconds(0));
+  switch (state_) {
+    case State::kSuperfluous: return;
+    case State::kDismissed:
+      backoff_ = milliseconds(0);
+      if (queue_.empty()) {
+        state_ = State::kAsleep;
+      } else {
+        rest(milliseconds(0));
+      }
+      return;
+    case State::kAsleep:
+    case State::kResting:
+    case State::kStarting:
+    case State::kReady:
+    case State::kCompiling: break;
   }
+  note_crash(why);
+  rest(backoff_);
+}
+
+void CompileLane::note_crash(const std::string& why) {
+  const auto job = std::exchange(job_, std::nullopt);
   writer_.count(Counter::kHelperRestarts);
   backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kMaxBackoff);
   log::warn("compile_helper_ended", {{"python", interpreter_},
                                      {"why", why},
                                      {"path", job ? job->path : ""},
                                      {"retry_in_ms", static_cast<std::uint64_t>(backoff_.count())}});
-  if (job) {
-    if (queue_.note_death(job->path, job->digest)) {
-      const auto source = writer_.source_of(job->path);
-      if (source) queue_.want(job->path, source->content.size(), CompileQueue::Urgency::kBacklog);
-    } else {
-      fail(*job, "the helper did not survive it");
-    }
-  }
-  restart_.once(backoff_);
+  if (!job) return;
+  if (!queue_.note_death(job->path, job->digest)) return fail(*job, "the helper did not survive it");
+  const auto source = writer_.source_of(job->path);
+  if (source) queue_.want(job->path, source->content.size(), CompileQueue::Urgency::kBacklog);
 }
 
 // The worker's own compile() will say what is wrong, in the module's name.
@@ -140,8 +156,7 @@ void CompileLane::fail(const Job& job, const std::string& why) {
 }
 
 CodeTag CompileLane::tag_for(unsigned optimization) const {
-  if (!identity_) return CodeTag(interpreter_, 0, static_cast<std::uint8_t>(optimization));
-  return CodeTag(identity_->cache_tag, identity_->magic, static_cast<std::uint8_t>(optimization));
+  return CodeTag(identity_.cache_tag, identity_.magic, static_cast<std::uint8_t>(optimization));
 }
 
 std::string CompileLane::file_name_of(const std::string& path) const {

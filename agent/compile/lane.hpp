@@ -1,7 +1,10 @@
-// compile_lane.hpp - what one interpreter has to compile, and the helper that does it.
+// lane.hpp - what one interpreter has to compile, and the helper that does it.
 //
 // The helper runs only while there is something to do. When it dies it is started again, later each time; a module that
 // takes it down twice stays source-only until its source changes. Belongs to the loop's thread.
+// (L1) At most one helper runs, and it has at most one job.
+// (L2) Code is attached only to the very source that it was made of.
+// (L3) A helper that was dismissed gets no job any more: its end is no module's fault.
 #pragma once
 
 #include <uv.h>
@@ -39,17 +42,35 @@ class CompileLane {
   std::size_t waiting() const { return queue_.size() + (job_ ? 1 : 0); }
 
  private:
+  //            want            restart_             on_ready           want
+  //   kAsleep -------> kResting --------> kStarting --------> kReady -------> kCompiling
+  //                                                              <------- on_compiled, and nothing waits
+  //
+  // kReady becomes kDismissed when idle_ fires; when that helper has ended, kAsleep, or kResting if something came in.
+  // A helper that ends unasked leaves kResting. kStarting may turn out to be kSuperfluous, which is for good.
+  enum class State {
+    kAsleep,       // no helper, and nothing to do
+    kResting,      // no helper: restart_ starts the next
+    kStarting,     // the helper has not said who it is
+    kReady,        // it has nothing to do; idle_ runs
+    kCompiling,    // it is busy with job_
+    kDismissed,    // it had nothing to do for long, and was told to end
+    kSuperfluous,  // another lane makes the same code
+  };
   struct Job {
     std::string path;
     layout::Checksum digest;
     unsigned optimization = 0;
   };
 
-  void go_on();
+  void rest(std::chrono::milliseconds before_restart);
   void start_helper();
+  void compile_next();
+  void dismiss();
   void on_ready(const CompileHelper::Identity& identity);
   void on_compiled(const Result<std::string_view>& code);
   void on_ended(const std::string& why);
+  void note_crash(const std::string& why);
   std::optional<Job> next_job();
   CodeTag tag_for(unsigned optimization) const;
   std::string file_name_of(const std::string& path) const;
@@ -65,11 +86,9 @@ class CompileLane {
   Timer restart_;  // also destroys the helper before, in a turn of its own
   Timer idle_;
   std::chrono::milliseconds backoff_{0};
-  std::optional<CompileHelper::Identity> identity_;  // of the helper that runs and is ready
-  std::optional<Job> job_;                           // what it is busy with
-  bool running_ = false;                             // the helper has not ended
-  bool dismissed_ = false;                           // it was ended for having nothing to do
-  bool superfluous_ = false;                         // another lane makes the same code
+  State state_ = State::kResting;
+  CompileHelper::Identity identity_;  // of the newest helper that was ready
+  std::optional<Job> job_;            // kCompiling
 };
 
 }  // namespace bifrost::agent

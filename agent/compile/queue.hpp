@@ -1,4 +1,4 @@
-// compile_queue.hpp - which module an interpreter compiles next. Pure; one thread.
+// queue.hpp - which module an interpreter compiles next. Pure; one thread.
 //
 // What changed while the mirror was live comes before the backlog of a synchronisation: somebody is about to run it.
 // Then the small ones come first, since most imports are small and a giant one holds the helper for seconds. (Q1) A

@@ -1,4 +1,4 @@
-// compile_service.hpp - has every mirrored source compiled once per interpreter, and the code hung on its record.
+// service.hpp - has every mirrored source compiled once per interpreter, and the code hung on its record.
 //
 // Source is visible at once, code follows; nothing waits for it. Belongs to the loop's thread.
 #pragma once
