@@ -1,6 +1,10 @@
-// service.hpp - has every mirrored source compiled once per interpreter, and the code hung on its record.
+// service.hpp - has every mirrored source compiled once per interpreter, and the code hung on its record. The entrance
+// to this room: a lane per interpreter, which has a queue, and a helper process that compiles.
 //
-// Source is visible at once, code follows; nothing waits for it. Belongs to the loop's thread.
+// Hears which paths have a new version, and attaches code through the writer. Belongs to the loop's thread.
+// (S1) Source is visible at once and code follows: no reader, commit or lease ever waits for a compiler.
+// (S2) Nothing of what is mirrored runs in this process, nor in a helper: it is compiled only, elsewhere, with limits.
+// (S3) No two lanes make code for the same interpreter tag.
 #pragma once
 
 #include <uv.h>

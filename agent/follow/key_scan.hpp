@@ -6,8 +6,7 @@
 // (K1) At most one page is under way.
 // (K2) When a scan is over, every path that Redis held from its begin to its end has been seen by Mirror::note_seen();
 //      what the mirror knows beyond these has been marked.
-// (K3) Starting over costs no page: the one under way becomes the first of the new scan, which then begins at the
-// start.
+// (K3) Starting over costs no page: one that is under way counts for the new scan, which then begins at the start.
 #pragma once
 
 #include <cstddef>

@@ -1,14 +1,16 @@
-// session.hpp - one connected life with Redis: subscribe, synchronise, follow, know how fresh the mirror is.
+// session.hpp - one connected life with Redis: subscribe, synchronise, follow, know how fresh the mirror is. The
+// entrance to this room.
 //
 // The order is what makes it right: every subscription is confirmed before the first key is read; values are read again
 // after each message about them; changes are committed when they are whole; freshness is published after the commit.
-// Session puts the parts together and holds what they share; who decides: change_stream.hpp what is announced,
+// Session puts the parts together and holds what they share. The parts decide: change_stream.hpp what is announced,
 // key_scan.hpp which names there are, refresh_queue.hpp what is read next, reread.hpp what an answer means, mirror.hpp
-// what that changes, commit_rule.hpp when it becomes visible and how fresh it is, server_watch.hpp whether to believe
-// it. Any trouble ends the session: the agent revokes the lease and starts another. Belongs to the loop's thread. (F1)
-// synced_through = t only if every message before the PONG of a PING sent at t has been applied and committed. (F2) No
-// lease before a full synchronisation of this session has been committed. (F3) No lease reaches further than the newest
-// look at the server that found nothing unheard-of. Reasons: docs/consistency.md section 3.
+// what that changes, commit_rule.hpp when it becomes visible and how fresh it is, server_watch.hpp how far to trust it.
+// Any trouble ends the session: the agent revokes the lease and starts another. Belongs to the loop's thread.
+// (F1) synced_through = t only if every message before the PONG of a PING sent at t has been applied and committed.
+// (F2) No lease before a full synchronisation of this session has been committed.
+// (F3) No lease reaches further than the newest look at the server that found nothing unheard-of.
+// Reasons: docs/consistency.md section 3.
 #pragma once
 
 #include <chrono>

@@ -1,7 +1,11 @@
-// event_loop.hpp - libuv handles as objects: they stop when they are destroyed.
+// event_loop.hpp - libuv handles as objects: they stop when they are destroyed. The entrance to this room, which is all
+// that the agent knows of the outside: link.hpp (Redis), child_process.hpp, log.hpp, service_notify.hpp,
+// directory_lock.hpp.
 //
 // libuv frees a handle only in its close callback, one loop turn later; these wrappers own the handle on the heap and
 // let the callback delete it, so that owners need not care. All of them belong to the loop's thread.
+// (E1) After its destructor has begun, an object calls nobody; it may be destroyed from inside its own callback.
+// (E2) What takes long, resolving a name, happens in a thread of libuv's; its answer comes on the loop's thread.
 #pragma once
 
 #include <uv.h>

@@ -1,7 +1,14 @@
-// mirror.hpp - what the node has seen of Redis, and how an observation changes the segment.
+// mirror.hpp - what the node has seen of Redis, and how an observation changes the segment. The entrance to this room:
+// observation.hpp is what comes in, retention.hpp decides about keys that vanished, seed.hpp brings what the agent
+// before left.
 //
-// Knows every path that is in the segment; decides between mirrored, not mirrored, retained and removed. Stages into
-// the SegmentWriter, never commits. Pure but for the writer: no clock, no Redis. One thread.
+// Decides for each path between mirrored, not mirrored, retained and removed. Outlives sessions: what was retained, or
+// is to be pruned, is known across connections. Pure but for the writer: no clock, no Redis. One thread, the loop's.
+// (M1) Every path that the segment will hold after the next commit is known here.
+// (M2) Changes are staged and never committed: when they become visible is the session's decision.
+// (M3) A value that cannot be mirrored takes the place of the version before it: workers then ask Redis.
+// (M4) What vanished is removed only if retention.hpp says so, or if a prune was asked for. A removal that finds no
+//      room is owed, and made up for when a later synchronisation finds the key missing.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,10 @@
 // control_server.hpp - the agent's Unix socket: fences, syncs and signs of life. Language: control_protocol.hpp.
 //
-// Anyone who can connect may ask for a fence; changing what is mirrored takes the agent's own uid or root. What clients
-// may cost: request_server.hpp. Belongs to the loop's thread.
+// Knows nothing of what answers: the owner gives it the functions. What clients may cost: request_server.hpp, which
+// http_server.hpp (metrics) shares. Belongs to the loop's thread.
+// (C1) Anyone who can connect may ask for a fence; changing what is mirrored takes the agent's own uid or root.
+// (C2) Every request gets one answer, unless its client goes first.
+// (C3) The socket is a file in the segment's directory from listen() to the destructor.
 #pragma once
 
 #include <uv.h>

@@ -1,7 +1,9 @@
 // request_server.hpp - the clients of a listening stream socket: a request, its answer, and perhaps another request.
 //
-// A client that is slow, silent or rude costs a bounded buffer and is dropped after a while; it never holds up the
-// loop. What a request is and what it means are the owner's business. Belongs to the loop's thread.
+// What a request is and what it means are the owner's business. Belongs to the loop's thread.
+// (R1) A client that is slow, silent or rude costs a bounded buffer, and is dropped after Limits::patience.
+// (R2) No client holds up the loop: nothing here waits for one.
+// (R3) An id is never used again: an answer that comes too late goes nowhere.
 // Cost: a request and its answer are two system calls; three more when the request comes with the connection, and no
 // turn of the loop of its own.
 #pragma once
