@@ -41,14 +41,13 @@ void Reread::send(const std::function<void(const Command&)>& send) const {
       // The last byte is inclusive: one more than expected shows that there is more.
       send({"GETRANGE", key, "0", std::to_string(std::min(p.answer_bytes(), max_module_bytes_))});
     }
-    if (p.with_presence) send({"SISMEMBER", contract::kIndexKey, p.path});
+    if (p.with_presence) send({"SISMEMBER", contract::kIndexKey, p.path.text()});
   }
   send({"EXEC"});
 }
 
 Observation Reread::observe(const PendingPath& asked, const redisReply* ttl, const redisReply& value) const {
-  Observation o;
-  o.path = asked.path;
+  Observation o{.path = asked.path};
   o.explicitly_deleted = asked.explicitly_deleted;
   if (is_error(value)) {
     o.kind = Observation::Kind::kWrongType;

@@ -115,7 +115,7 @@ void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
     tick_->every(std::max(milliseconds(10), options_.lease / 4));
     begin_sync();
   };
-  callbacks.on_module = [this](std::string_view path, RefreshQueue::Doubt doubt) {
+  callbacks.on_module = [this](ModulePathView path, RefreshQueue::Doubt doubt) {
     ++position_.value;
     writer_.count(Counter::kEvents);
     if (unsettled_since_.ns == 0) unsettled_since_ = boot_now();
@@ -123,10 +123,11 @@ void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
     if (mutated("drop-events") && boot_now().ns / 50'000'000 % 8 == 0) return;
     mark(path, doubt);
   };
+  callbacks.on_refused = [this](std::string_view path, PathFault why) { mirror_.refuse(path, why); };
   callbacks.on_index = [this] {
     ++position_.value;
     writer_.count(Counter::kEvents);
-    mirror_.for_each_retained([this](const std::string& path) { mark(path, RefreshQueue::Doubt::kGone); });
+    mirror_.for_each_retained([this](ModulePathView path) { mark(path, RefreshQueue::Doubt::kGone); });
     // A path whose key is gone may still have been listed when it was read, and is not known as retained yet.
     queue_.mark_in_flight(position_);
   };
@@ -194,8 +195,13 @@ void Session::on_scan_page(const redisReply& page) {
   for (const redisReply* element : elements_of(*parts[1])) {
     const std::string_view key = text_of(*element);
     if (contract::classify(key) != contract::KeyClass::kModule) continue;
-    const bool doubtful = mirror_.note_seen(contract::path_of(key));
-    if (doubtful || scan_kind_ == ScanKind::kEverything) mark(contract::path_of(key));
+    const auto path = contract::path_of(key);
+    if (!path) {
+      mirror_.refuse(contract::spelled_path_of(key), path.error());
+      continue;
+    }
+    const bool doubtful = mirror_.note_seen(*path);
+    if (doubtful || scan_kind_ == ScanKind::kEverything) mark(*path);
   }
   // A scan that was started over meanwhile has put its own cursor here.
   if (scan_cursor_.empty()) {
@@ -212,9 +218,9 @@ void Session::on_scan_page(const redisReply& page) {
 void Session::finish_scan() {
   scan_running_ = false;
   ++position_.value;
-  mirror_.for_each_unseen([this](const std::string& path) { mark(path, RefreshQueue::Doubt::kGone); });
+  mirror_.for_each_unseen([this](ModulePathView path) { mark(path, RefreshQueue::Doubt::kGone); });
   if (scan_kind_ == ScanKind::kEverything) {
-    mirror_.for_each_retained([this](const std::string& path) { mark(path, RefreshQueue::Doubt::kGone); });
+    mirror_.for_each_retained([this](ModulePathView path) { mark(path, RefreshQueue::Doubt::kGone); });
   }
   sync_end_ = position_;
   if (phase_ == Phase::kScanning) phase_ = Phase::kReading;
@@ -222,8 +228,7 @@ void Session::finish_scan() {
 
 // --- Following -------------------------------------------------------------------------------------------------
 
-void Session::mark(std::string_view path, RefreshQueue::Doubt doubt) {
-  if (path.size() > layout::kMaxKeyBytes) return writer_.count(Counter::kBadPaths);
+void Session::mark(ModulePathView path, RefreshQueue::Doubt doubt) {
   queue_.mark(path, position_, doubt);
 }
 
@@ -394,7 +399,7 @@ void Session::on_tick() {
   if (data_->idle_for(now) > kDataKeepAlive) data_->ask({"PING"}, [](const redisReply&, const std::string&) {});
   waiters_.answer_up_to({now.ns - static_cast<std::uint64_t>(nanoseconds(kFencePatience).count())},
                         Error{ErrorCode::kTimeout, "Redis did not answer a fence in time"});
-  expiries_.take_due(now, [this](const std::string& path) { mark(path); });
+  expiries_.take_due(now, [this](ModulePathView path) { mark(path); });
   const bool short_of_room = writer_.starved() || writer_.incomplete();
   if (phase_ == Phase::kLive && short_of_room &&
       lasted(scan_started_) > (writer_.starved() ? kStarvedRetry : options_.reconcile)) {

@@ -83,7 +83,7 @@ class Session {
   void on_scan_page(const redisReply& page);
   void finish_scan();
 
-  void mark(std::string_view path, RefreshQueue::Doubt doubt = RefreshQueue::Doubt::kUnspecific);
+  void mark(ModulePathView path, RefreshQueue::Doubt doubt = RefreshQueue::Doubt::kUnspecific);
   void advance();
   void read_more();
   DataConnection& connection_for_batch();

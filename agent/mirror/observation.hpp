@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "agent/mirror/retention.hpp"
+#include "common/base/module_path.hpp"
 
 namespace bifrost::agent {
 
@@ -23,12 +24,12 @@ struct Observation {
   };
 
   Kind kind = Kind::kVanished;
-  std::string_view path;
-  std::string_view value;  // kValue: points into the reply
+  ModulePathView path;
+  std::string_view value = {};  // kValue: points into the reply
   IndexEntry index = IndexEntry::kUnknown;
   bool explicitly_deleted = false;
   std::uint64_t size_bytes = 0;  // kMeasured
-  std::optional<std::chrono::milliseconds> ttl;
+  std::optional<std::chrono::milliseconds> ttl = {};
 };
 
 }  // namespace bifrost::agent

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/layout/segment_layout.hpp"
+#include "common/redis/contract.hpp"
 #include "common/redis/module_value.hpp"
 #include "tests/common/plain_path_rules.hpp"
 
@@ -178,6 +179,18 @@ TEST_F(ModulePathProperty, StaysBelowWhateverRootItIsPutUnder) {
     ASSERT_EQ(file.native(), "/work/space/" + text);
     ASSERT_EQ(file.lexically_normal(), file) << "a file has one spelling";
     ASSERT_EQ(*file.lexically_relative(root).begin(), *std::filesystem::path(text).begin());
+  });
+}
+
+TEST_F(ModulePathProperty, IsAModulesKeyInRedisAndComesBackFromIt) {
+  for_each_string([&](const std::string& text) {
+    const auto path = ModulePath::parse(text);
+    if (!path) return;
+    const std::string key = contract::key_of(*path);
+    ASSERT_EQ(contract::classify(key), contract::KeyClass::kModule);
+    const auto again = contract::path_of(key);
+    ASSERT_TRUE(again);
+    ASSERT_EQ(*again, *path);
   });
 }
 

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "common/base/module_path.hpp"
+#include "common/redis/contract.hpp"
 #include "tests/common/plain_path_rules.hpp"
 
 namespace bifrost::fuzz {
@@ -23,6 +24,11 @@ std::string fault_in_answer_to(std::string_view input) {
   const std::filesystem::path root = "/work/space";
   const std::filesystem::path file = root / path->text();
   if (file.lexically_normal() != file || !file.native().starts_with("/work/space/")) return "it leaves its root";
+  const std::string key = contract::key_of(*path);
+  const auto again = contract::path_of(key);
+  if (contract::classify(key) != contract::KeyClass::kModule || !again || *again != *path) {
+    return "its key does not lead back to it";
+  }
   return "";
 }
 
