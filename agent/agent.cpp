@@ -118,12 +118,15 @@ Status Agent::publish_first_segment(const std::string& version) {
   compile_ = std::make_unique<CompileService>(loop_, config_.compile, *writer_);
   mirror_ = std::make_unique<Mirror>(
       *writer_, config_.on_expiry,
-      [](std::string_view path, std::string_view reason) {
-        log::warn("not_mirrored", {{"path", path}, {"why", reason}});
+      [](ModulePathView path, std::string_view reason) {
+        log::warn("not_mirrored", {{"path", path.text()}, {"why", reason}});
       },
-      [this](std::string_view path, std::uint64_t bytes) {
+      [this](ModulePathView path, std::uint64_t bytes) {
         const bool live = session_ != nullptr && session_->live();
         compile_->want(path, bytes, live ? CompileQueue::Urgency::kFresh : CompileQueue::Urgency::kBacklog);
+      },
+      [](std::string_view path, std::string_view reason) {
+        log::warn("path_refused", {{"path", path}, {"why", reason}});
       });
   Seeded seeded;
   if (old) {
@@ -141,7 +144,8 @@ Status Agent::publish_first_segment(const std::string& version) {
                           {"generation", committed->value},
                           {"seeded", seeded.modules},
                           {"seeded_code", seeded.code},
-                          {"damaged", seeded.damaged}});
+                          {"damaged", seeded.damaged},
+                          {"refused", seeded.refused}});
   return Done{};
 }
 

@@ -29,7 +29,7 @@ CompileLane::CompileLane(uv_loop_t* loop, const CompileOptions& options, std::st
   rest(milliseconds(0));
 }
 
-void CompileLane::want(std::string_view path, std::uint64_t source_bytes, CompileQueue::Urgency urgency) {
+void CompileLane::want(ModulePathView path, std::uint64_t source_bytes, CompileQueue::Urgency urgency) {
   if (state_ == State::kSuperfluous) return;
   queue_.want(path, source_bytes, urgency);
   if (state_ == State::kAsleep) rest(milliseconds(0));
@@ -41,17 +41,17 @@ void CompileLane::compile_next() {
   state_ = job_ ? State::kCompiling : State::kReady;
   if (!job_) return idle_.once(kIdle);
   idle_.stop();
-  const auto source = writer_.source_of(job_->path);
+  const auto source = writer_.source_of(job_->path.text());
   helper_->compile(job_->optimization, file_name_of(job_->path), source->content);
 }
 
 // The first of what waits that still has a source without code. Skips no more than what waits.
 std::optional<CompileLane::Job> CompileLane::next_job() {
   while (auto path = queue_.take()) {
-    const auto source = writer_.source_of(*path);
+    const auto source = writer_.source_of(path->text());
     if (!source || queue_.is_poison(*path, source->head.digest)) continue;
     for (const unsigned optimization : options_.optimizations) {
-      if (writer_.has_code(*path, tag_for(optimization))) continue;
+      if (writer_.has_code(path->text(), tag_for(optimization))) continue;
       return Job{std::move(*path), source->head.digest, optimization};
     }
   }
@@ -102,7 +102,7 @@ void CompileLane::on_compiled(const Result<std::string_view>& code) {
   if (!code) {
     fail(job, code.error().message);
   } else {
-    const Attach attached = writer_.attach_code(job.path, job.digest, tag_for(job.optimization), *code);
+    const Attach attached = writer_.attach_code(job.path.text(), job.digest, tag_for(job.optimization), *code);
     if (attached == Attach::kAttached) writer_.count(Counter::kCodeCompiled);
     if (attached == Attach::kOutdated) writer_.count(Counter::kCodeOutdated);
     if (job.optimization != options_.optimizations.back() &&
@@ -141,26 +141,26 @@ void CompileLane::note_crash(const std::string& why) {
   backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kMaxBackoff);
   log::warn("compile_helper_ended", {{"python", interpreter_},
                                      {"why", why},
-                                     {"path", job ? job->path : ""},
+                                     {"path", job ? job->path.text() : ""},
                                      {"retry_in_ms", static_cast<std::uint64_t>(backoff_.count())}});
   if (!job) return;
   if (!queue_.note_death(job->path, job->digest)) return fail(*job, "the helper did not survive it");
-  const auto source = writer_.source_of(job->path);
+  const auto source = writer_.source_of(job->path.text());
   if (source) queue_.want(job->path, source->content.size(), CompileQueue::Urgency::kBacklog);
 }
 
 // The worker's own compile() will say what is wrong, in the module's name.
 void CompileLane::fail(const Job& job, const std::string& why) {
   writer_.count(Counter::kCodeFailed);
-  log::info("not_compiled", {{"path", job.path}, {"tag", tag_for(job.optimization).name()}, {"why", why}});
+  log::info("not_compiled", {{"path", job.path.text()}, {"tag", tag_for(job.optimization).name()}, {"why", why}});
 }
 
 CodeTag CompileLane::tag_for(unsigned optimization) const {
   return CodeTag(identity_.cache_tag, identity_.magic, static_cast<std::uint8_t>(optimization));
 }
 
-std::string CompileLane::file_name_of(const std::string& path) const {
-  return options_.workspace + "/" + path;
+std::string CompileLane::file_name_of(ModulePathView path) const {
+  return std::string(options_.workspace).append("/").append(path.text());
 }
 
 }  // namespace bifrost::agent

@@ -38,7 +38,7 @@ class CompileLane {
   CompileLane(uv_loop_t* loop, const CompileOptions& options, std::string interpreter, SegmentWriter& writer,
               Claim claim);
 
-  void want(std::string_view path, std::uint64_t source_bytes, CompileQueue::Urgency urgency);
+  void want(ModulePathView path, std::uint64_t source_bytes, CompileQueue::Urgency urgency);
   std::size_t waiting() const { return queue_.size() + (job_ ? 1 : 0); }
 
  private:
@@ -58,7 +58,7 @@ class CompileLane {
     kSuperfluous,  // another lane makes the same code
   };
   struct Job {
-    std::string path;
+    ModulePath path;
     layout::Checksum digest;
     unsigned optimization = 0;
   };
@@ -73,7 +73,7 @@ class CompileLane {
   void note_crash(const std::string& why);
   std::optional<Job> next_job();
   CodeTag tag_for(unsigned optimization) const;
-  std::string file_name_of(const std::string& path) const;
+  std::string file_name_of(ModulePathView path) const;
   void fail(const Job& job, const std::string& why);
 
   uv_loop_t* loop_;

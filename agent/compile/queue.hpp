@@ -8,11 +8,10 @@
 #include <cstdint>
 #include <optional>
 #include <set>
-#include <string>
-#include <string_view>
 #include <tuple>
 #include <unordered_map>
 
+#include "common/base/module_path.hpp"
 #include "common/layout/key_hash.hpp"
 
 namespace bifrost::agent {
@@ -24,27 +23,29 @@ class CompileQueue {
   enum class Urgency { kFresh, kBacklog };
 
   // Replaces what waited for the same path.
-  void want(std::string_view path, std::uint64_t source_bytes, Urgency urgency);
+  void want(ModulePathView path, std::uint64_t source_bytes, Urgency urgency);
   // The next path, which then waits no longer.
-  std::optional<std::string> take();
+  std::optional<ModulePath> take();
 
   // A helper died while it compiled this version. True when it should be tried once more.
-  bool note_death(std::string_view path, const layout::Checksum& digest);
-  bool is_poison(const std::string& path, const layout::Checksum& digest) const;
+  bool note_death(ModulePathView path, const layout::Checksum& digest);
+  bool is_poison(ModulePathView path, const layout::Checksum& digest) const;
 
   bool empty() const { return order_.empty(); }
   std::size_t size() const { return order_.size(); }
 
  private:
-  using Place = std::tuple<Urgency, std::uint64_t, std::string>;  // urgency, bytes, path
+  using Place = std::tuple<Urgency, std::uint64_t, ModulePath>;  // urgency, bytes, path
   struct Deaths {
     layout::Checksum digest;
     int count = 0;
   };
 
   std::set<Place> order_;
-  std::unordered_map<std::string, std::set<Place>::iterator> waiting_;
-  std::unordered_map<std::string, Deaths> deaths_;  // by path; bounded by the number of paths that kill
+  template <class T>
+  using ByPath = std::unordered_map<ModulePath, T, ModulePathHash, ModulePathEqual>;
+  ByPath<std::set<Place>::iterator> waiting_;
+  ByPath<Deaths> deaths_;  // bounded by the number of paths that kill
 };
 
 }  // namespace bifrost::agent

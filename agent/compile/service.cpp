@@ -14,7 +14,7 @@ CompileService::CompileService(uv_loop_t* loop, CompileOptions options, SegmentW
   }
 }
 
-void CompileService::want(std::string_view path, std::uint64_t source_bytes, CompileQueue::Urgency urgency) {
+void CompileService::want(ModulePathView path, std::uint64_t source_bytes, CompileQueue::Urgency urgency) {
   for (const auto& lane : lanes_) lane->want(path, source_bytes, urgency);
 }
 

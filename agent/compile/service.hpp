@@ -24,7 +24,7 @@ class CompileService {
   CompileService(uv_loop_t* loop, CompileOptions options, SegmentWriter& writer);
 
   // The newest version of `path` may lack code. Cheap when it does not.
-  void want(std::string_view path, std::uint64_t source_bytes, CompileQueue::Urgency urgency);
+  void want(ModulePathView path, std::uint64_t source_bytes, CompileQueue::Urgency urgency);
 
   // Modules that wait or are being compiled, over all interpreters.
   std::size_t waiting() const;

@@ -126,8 +126,7 @@ void ChangeStream::on_keyspace_event(std::string_view channel, std::string_view 
   const std::string_view key = channel.substr(keyspace_prefix_.size());
   switch (contract::classify(key)) {
     case contract::KeyClass::kModule:
-      return callbacks_.on_module(contract::path_of(key),
-                                  is_deletion(event) ? RefreshQueue::Doubt::kDeleted : RefreshQueue::Doubt::kChanged);
+      return on_module_key(key, is_deletion(event) ? RefreshQueue::Doubt::kDeleted : RefreshQueue::Doubt::kChanged);
     case contract::KeyClass::kIndex:
       // An addition takes nothing away: what it adds has an event of its own.
       if (key == contract::kIndexKey && event != "sadd") callbacks_.on_index();
@@ -141,9 +140,7 @@ void ChangeStream::on_invalidation(const redisReply& keys) {
   for (const redisReply* element : elements_of(keys)) {
     const std::string_view key = text_of(*element);
     switch (contract::classify(key)) {
-      case contract::KeyClass::kModule:
-        callbacks_.on_module(contract::path_of(key), RefreshQueue::Doubt::kUnspecific);
-        break;
+      case contract::KeyClass::kModule: on_module_key(key, RefreshQueue::Doubt::kUnspecific); break;
       case contract::KeyClass::kIndex:
         // The notification says whether anything was removed; this message does not.
         if (!keyspace_ && key == contract::kIndexKey) callbacks_.on_index();
@@ -151,6 +148,11 @@ void ChangeStream::on_invalidation(const redisReply& keys) {
       case contract::KeyClass::kIgnored: callbacks_.on_ignored(); break;
     }
   }
+}
+
+void ChangeStream::on_module_key(std::string_view key, RefreshQueue::Doubt doubt) {
+  const auto path = contract::path_of(key);
+  path ? callbacks_.on_module(*path, doubt) : callbacks_.on_refused(contract::spelled_path_of(key), path.error());
 }
 
 void ChangeStream::ping() {

@@ -15,6 +15,7 @@
 
 #include "agent/follow/refresh_queue.hpp"
 #include "agent/loop/link.hpp"
+#include "common/base/module_path.hpp"
 #include "common/redis/redis_url.hpp"
 
 namespace bifrost::agent {
@@ -26,7 +27,9 @@ class ChangeStream {
   struct Callbacks {
     // Every subscription is confirmed: from now on no write goes unheard.
     std::function<void()> on_live;
-    std::function<void(std::string_view path, RefreshQueue::Doubt)> on_module;
+    std::function<void(ModulePathView path, RefreshQueue::Doubt)> on_module;
+    // Of a key whose path no module can have.
+    std::function<void(std::string_view path, PathFault why)> on_refused;
     // Something was removed from the index, or may have been.
     std::function<void()> on_index;
     // Everything may have changed: FLUSHALL, a reload, a replica's full resync.
@@ -58,6 +61,7 @@ class ChangeStream {
   void on_message(const redisReply& reply);
   void on_keyspace_event(std::string_view channel, std::string_view event);
   void on_invalidation(const redisReply& keys);
+  void on_module_key(std::string_view key, RefreshQueue::Doubt doubt);
 
   enum class Step { kClientId, kTracking, kSubscribing, kLive };
 

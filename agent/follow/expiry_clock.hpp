@@ -6,43 +6,42 @@
 
 #include <functional>
 #include <set>
-#include <string>
-#include <string_view>
 #include <unordered_map>
 #include <utility>
 
 #include "common/base/clock.hpp"
+#include "common/base/module_path.hpp"
 
 namespace bifrost::agent {
 
 class ExpiryClock {
  public:
   // Replaces the path's earlier deadline.
-  void set(std::string_view path, BootTime deadline) {
+  void set(ModulePathView path, BootTime deadline) {
     forget(path);
-    due_.emplace(deadline, path);
-    deadlines_.emplace(path, deadline);
+    due_.emplace(deadline, ModulePath(path));
+    deadlines_.emplace(ModulePath(path), deadline);
   }
 
-  void forget(std::string_view path) {
-    const auto found = deadlines_.find(std::string(path));
+  void forget(ModulePathView path) {
+    const auto found = deadlines_.find(path);
     if (found == deadlines_.end()) return;
     due_.erase({found->second, found->first});
     deadlines_.erase(found);
   }
 
   // Visits and forgets every path whose deadline has passed.
-  void take_due(BootTime now, const std::function<void(const std::string& path)>& visit) {
+  void take_due(BootTime now, const std::function<void(ModulePathView path)>& visit) {
     while (!due_.empty() && due_.begin()->first <= now) {
-      const std::string path = due_.begin()->second;
+      const ModulePath path = due_.begin()->second;
       forget(path);
       visit(path);
     }
   }
 
  private:
-  std::unordered_map<std::string, BootTime> deadlines_;
-  std::set<std::pair<BootTime, std::string>> due_;
+  std::unordered_map<ModulePath, BootTime, ModulePathHash, ModulePathEqual> deadlines_;
+  std::set<std::pair<BootTime, ModulePath>> due_;
 };
 
 }  // namespace bifrost::agent

@@ -34,7 +34,7 @@ Status KeyScan::on_page(const redisReply& page) {
   if (parts.size() != 2) return Error{ErrorCode::kRefused, "SCAN was refused: " + std::string(text_of(page))};
   for (const redisReply* element : elements_of(*parts[1])) {
     const std::string_view key = text_of(*element);
-    if (contract::classify(key) == contract::KeyClass::kModule) note(contract::path_of(key));
+    if (contract::classify(key) == contract::KeyClass::kModule) note(key);
   }
   if (!cursor_.empty()) return Done{};  // started over meanwhile
   const std::string_view next = text_of(*parts[0]);
@@ -46,14 +46,16 @@ Status KeyScan::on_page(const redisReply& page) {
   return Done{};
 }
 
-void KeyScan::note(std::string_view path) {
-  const bool doubtful = mirror_.note_seen(path);
-  if (doubtful || kind_ == Kind::kEverything) mark_(path, RefreshQueue::Doubt::kUnspecific);
+void KeyScan::note(std::string_view key) {
+  const auto path = contract::path_of(key);
+  if (!path) return mirror_.refuse(contract::spelled_path_of(key), path.error());
+  const bool doubtful = mirror_.note_seen(*path);
+  if (doubtful || kind_ == Kind::kEverything) mark_(*path, RefreshQueue::Doubt::kUnspecific);
 }
 
 void KeyScan::finish() {
   running_ = false;
-  const auto mark_gone = [this](const std::string& path) { mark_(path, RefreshQueue::Doubt::kGone); };
+  const auto mark_gone = [this](ModulePathView path) { mark_(path, RefreshQueue::Doubt::kGone); };
   mirror_.for_each_unseen(mark_gone);
   if (kind_ == Kind::kEverything) mirror_.for_each_retained(mark_gone);
 }

@@ -31,7 +31,7 @@ class KeyScan {
   };
   static constexpr std::size_t kBacklog = 20'000;  // waiting paths from which on no further page is asked for
 
-  using Mark = std::function<void(std::string_view path, RefreshQueue::Doubt)>;
+  using Mark = std::function<void(ModulePathView path, RefreshQueue::Doubt)>;
   KeyScan(Mirror& mirror, Mark mark) : mirror_(mirror), mark_(std::move(mark)) {}
 
   // Replaces a scan that is running.
@@ -46,7 +46,7 @@ class KeyScan {
   BootTime begun() const { return begun_; }  // when the newest scan began
 
  private:
-  void note(std::string_view path);
+  void note(std::string_view key);
   void finish();
 
   Mirror& mirror_;

@@ -5,14 +5,14 @@
 
 namespace bifrost::agent {
 
-void RefreshQueue::mark(std::string_view path, StreamPosition at, Doubt doubt) {
+void RefreshQueue::mark(ModulePathView path, StreamPosition at, Doubt doubt) {
   if (const auto found = waiting_.find(path); found != waiting_.end()) {
     PendingPath& known = *found->second;
     if (doubt == Doubt::kChanged || doubt == Doubt::kDeleted) known.explicitly_deleted = doubt == Doubt::kDeleted;
     known.with_presence |= doubt == Doubt::kGone || doubt == Doubt::kDeleted;
     return;
   }
-  PendingPath& pending = queue_.emplace_back(PendingPath{std::string(path), at, doubt == Doubt::kDeleted});
+  PendingPath& pending = queue_.emplace_back(PendingPath{ModulePath(path), at, doubt == Doubt::kDeleted});
   pending.with_presence = doubt == Doubt::kGone || doubt == Doubt::kDeleted;
   waiting_.emplace(pending.path, &pending);
 }
@@ -39,7 +39,7 @@ std::vector<PendingPath> RefreshQueue::take(std::size_t max_paths, std::uint64_t
 
 void RefreshQueue::mark_in_flight(StreamPosition at) {
   for (const Batch& batch : batches_) {
-    for (const std::string& path : batch.paths) mark(path, at, Doubt::kGone);
+    for (const ModulePath& path : batch.paths) mark(path, at, Doubt::kGone);
   }
 }
 

@@ -9,11 +9,11 @@
 #include <cstdint>
 #include <deque>
 #include <limits>
-#include <string>
-#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
+
+#include "common/base/module_path.hpp"
 
 namespace bifrost::agent {
 
@@ -29,7 +29,7 @@ struct PendingPath {
   enum class Read { kSmall, kMeasure, kSized };
   static constexpr std::uint64_t kSmallBytes = 32 * 1024;
 
-  std::string path;
+  ModulePath path;
   StreamPosition first_mark;
   bool explicitly_deleted = false;  // the last message about it was a deletion on purpose
   Read read = Read::kSmall;
@@ -54,7 +54,7 @@ class RefreshQueue {
     kGone,        // probably gone, for whatever reason
     kDeleted,     // deleted on purpose
   };
-  void mark(std::string_view path, StreamPosition at, Doubt doubt = Doubt::kUnspecific);
+  void mark(ModulePathView path, StreamPosition at, Doubt doubt = Doubt::kUnspecific);
 
   // Marks what is being read right now: those reads may have happened before whatever `at` speaks of.
   void mark_in_flight(StreamPosition at);
@@ -73,12 +73,13 @@ class RefreshQueue {
   void clear();
 
  private:
-  std::deque<PendingPath> queue_;                               // by first_mark
-  std::unordered_map<std::string_view, PendingPath*> waiting_;  // into queue_: a deque does not move its elements
+  std::deque<PendingPath> queue_;  // by first_mark
+  std::unordered_map<ModulePathView, PendingPath*, ModulePathHash>
+      waiting_;                    // into queue_: a deque does not move its elements
   std::deque<PendingPath> again_;  // taken before and to be taken first: older than all of queue_
   struct Batch {
     StreamPosition first_mark;
-    std::vector<std::string> paths;
+    std::vector<ModulePath> paths;
   };
   std::deque<Batch> batches_;  // being read
 };

@@ -17,11 +17,7 @@ IndexEntry index_entry(std::string_view type, const redisReply& is_member) {
 }
 
 Observation observation(const PendingPath& asked, Observation::Kind kind) {
-  Observation seen;
-  seen.kind = kind;
-  seen.path = asked.path;
-  seen.explicitly_deleted = asked.explicitly_deleted;
-  return seen;
+  return {.kind = kind, .path = asked.path, .explicitly_deleted = asked.explicitly_deleted};
 }
 
 // There is no value or an empty one: is there a key?
@@ -68,7 +64,7 @@ void Reread::send(const std::function<void(const Command&)>& send) const {
       // The last byte is inclusive: one more than expected shows that there is more.
       send({"GETRANGE", key, "0", std::to_string(std::min(p.answer_bytes(), max_module_bytes_))});
     }
-    if (p.with_presence) send({"SISMEMBER", contract::kIndexKey, p.path});
+    if (p.with_presence) send({"SISMEMBER", contract::kIndexKey, p.path.text()});
   }
   send({"EXEC"});
 }

@@ -46,7 +46,7 @@ Session::Session(uv_loop_t* loop, const SessionOptions& options, SegmentWriter& 
       contact_(contact),
       callbacks_(std::move(callbacks)),
       rule_(heartbeat(options)),
-      scan_(mirror, [this](std::string_view path, RefreshQueue::Doubt doubt) { mark(path, doubt); }) {
+      scan_(mirror, [this](ModulePathView path, RefreshQueue::Doubt doubt) { mark(path, doubt); }) {
   data_ = std::make_unique<DataConnection>(
       loop_, options_.url, [this] { check_server(); }, [this](const std::string& why) { end("data: " + why); });
   tick_ = std::make_unique<Timer>(loop_, [this] { on_tick(); });
@@ -104,7 +104,8 @@ void Session::note_losses(const ServerFacts& facts) {
 void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
   ChangeStream::Callbacks callbacks;
   callbacks.on_live = [this, flags_visible] { on_stream_live(flags_visible); };
-  callbacks.on_module = [this](std::string_view path, RefreshQueue::Doubt doubt) { on_module(path, doubt); };
+  callbacks.on_module = [this](ModulePathView path, RefreshQueue::Doubt doubt) { on_module(path, doubt); };
+  callbacks.on_refused = [this](std::string_view path, PathFault why) { mirror_.refuse(path, why); };
   callbacks.on_index = [this] { on_index(); };
   callbacks.on_everything = [this] { on_everything(); };
   callbacks.on_pong = [this] { on_pong(); };
@@ -174,7 +175,7 @@ void Session::on_swept(Sweep sweep) {
 
 // --- Following -------------------------------------------------------------------------------------------------
 
-void Session::on_module(std::string_view path, RefreshQueue::Doubt doubt) {
+void Session::on_module(ModulePathView path, RefreshQueue::Doubt doubt) {
   ++position_.value;
   writer_.count(Counter::kEvents);
   rule_.announced(boot_now());
@@ -184,7 +185,7 @@ void Session::on_module(std::string_view path, RefreshQueue::Doubt doubt) {
 void Session::on_index() {
   ++position_.value;
   writer_.count(Counter::kEvents);
-  mirror_.for_each_retained([this](const std::string& path) { mark(path, RefreshQueue::Doubt::kGone); });
+  mirror_.for_each_retained([this](ModulePathView path) { mark(path, RefreshQueue::Doubt::kGone); });
   // A path whose key is gone may still have been listed when it was read, and is not known as retained yet.
   queue_.mark_in_flight(position_);
 }
@@ -195,8 +196,7 @@ void Session::on_pong() {
   writer_.count(Counter::kFences);
 }
 
-void Session::mark(std::string_view path, RefreshQueue::Doubt doubt) {
-  if (path.size() > layout::kMaxKeyBytes) return writer_.count(Counter::kBadPaths);
+void Session::mark(ModulePathView path, RefreshQueue::Doubt doubt) {
   queue_.mark(path, position_, doubt);
 }
 
@@ -334,7 +334,7 @@ void Session::on_tick() {
   if (data_->idle_for(now) > kDataKeepAlive) data_->ask({"PING"}, [](const redisReply&, const std::string&) {});
   waiters_.answer_up_to({now.ns - static_cast<std::uint64_t>(nanoseconds(kFencePatience).count())},
                         Error{ErrorCode::kTimeout, "Redis did not answer a fence in time"});
-  expiries_.take_due(now, [this](const std::string& path) { mark(path); });
+  expiries_.take_due(now, [this](ModulePathView path) { mark(path); });
   scan_when_due(now);
   advance();
 }

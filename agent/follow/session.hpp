@@ -87,7 +87,7 @@ class Session {
   void on_stream_live(bool flags_visible);
 
   // What happens.
-  void on_module(std::string_view path, RefreshQueue::Doubt doubt);
+  void on_module(ModulePathView path, RefreshQueue::Doubt doubt);
   void on_index();
   void on_everything();
   void on_pong();
@@ -108,7 +108,7 @@ class Session {
 
   void begin_sync();
   void scan_when_due(BootTime now);
-  void mark(std::string_view path, RefreshQueue::Doubt doubt = RefreshQueue::Doubt::kUnspecific);
+  void mark(ModulePathView path, RefreshQueue::Doubt doubt = RefreshQueue::Doubt::kUnspecific);
   void ask_for(std::vector<PendingPath> paths);
   void give_lease();
   bool too_silent(BootTime now);

@@ -5,26 +5,31 @@
 
 namespace bifrost::agent {
 
-Mirror::Mirror(SegmentWriter& writer, OnExpiry policy, OnRejected on_rejected, OnSource on_source)
-    : writer_(writer), policy_(policy), on_rejected_(std::move(on_rejected)), on_source_(std::move(on_source)) {}
+static_assert(kMaxPathBytes == layout::kMaxKeyBytes, "every path must fit the segment");
 
-Put Mirror::put_source(std::string_view path, std::string_view content, std::string_view hash) {
-  const Put put = writer_.put_source(path, content, hash);
+Mirror::Mirror(SegmentWriter& writer, OnExpiry policy, OnRejected on_rejected, OnSource on_source, OnRefused on_refused)
+    : writer_(writer),
+      policy_(policy),
+      on_rejected_(std::move(on_rejected)),
+      on_source_(std::move(on_source)),
+      on_refused_(std::move(on_refused)) {}
+
+Put Mirror::put_source(ModulePathView path, std::string_view content, std::string_view hash) {
+  const Put put = writer_.put_source(path.text(), content, hash);
   if (put == Put::kStaged && on_source_) on_source_(path, content.size());
   return put;
 }
 
-void Mirror::seed(std::string_view path, std::string_view content, std::string_view hash, bool retained,
+void Mirror::seed(ModulePathView path, std::string_view content, std::string_view hash, bool retained,
                   bool index_lost) {
   put_source(path, content, hash);
-  hold(path, Held::kSource);
-  const std::string key(path);
-  set_retained(key, paths_[key], retained);
-  set_index_lost(key, paths_[key], index_lost);
+  Entry& entry = hold(path, Held::kSource);
+  set_retained(path, entry, retained);
+  set_index_lost(path, entry, index_lost);
 }
 
-void Mirror::seed_not_mirrored(std::string_view path, std::string_view reason) {
-  writer_.put_not_mirrored(path, reason);
+void Mirror::seed_not_mirrored(ModulePathView path, std::string_view reason) {
+  writer_.put_not_mirrored(path.text(), reason);
   hold(path, Held::kNotMirrored);
 }
 
@@ -49,7 +54,7 @@ void Mirror::apply_value(const Observation& seen) {
 }
 
 void Mirror::apply_vanished(const Observation& seen) {
-  const auto found = paths_.find(std::string(seen.path));
+  const auto found = paths_.find(seen.path);
   if (found == paths_.end()) return;
   const bool kept = found->second.held == Held::kSource;  // there is nothing to keep of one that was not mirrored
   found->second.deleted_on_purpose |= seen.explicitly_deleted;
@@ -65,24 +70,35 @@ void Mirror::apply_vanished(const Observation& seen) {
   set_retained(found->first, found->second, true);
 }
 
+void Mirror::refuse(std::string_view path, PathFault why) {
+  constexpr std::size_t kShownBytes = 256;
+  writer_.count(Counter::kBadPaths);
+  const RefusedPaths::News news = refused_.note(path);
+  if (news == RefusedPaths::News::kNone || !on_refused_) return;
+  std::string reason(reason_text(why));
+  if (news == RefusedPaths::News::kLast) reason += "; further paths are only counted";
+  on_refused_(path.substr(0, kShownBytes), reason);
+}
+
 void Mirror::prune_if_asked() {
   if (!std::exchange(prune_asked_, false)) return;
-  std::vector<std::string> doomed;
-  for_each_retained([&](const std::string& path) { doomed.push_back(path); });
-  for (const std::string& path : doomed) forget(path);
+  std::vector<ModulePath> doomed;
+  for_each_retained([&](ModulePathView path) { doomed.emplace_back(path); });
+  for (const ModulePath& path : doomed) forget(path);
   cold_ = false;
 }
 
-void Mirror::reject(std::string_view path, std::string_view reason) {
-  if (writer_.put_not_mirrored(path, reason) == Put::kStaged) {
+void Mirror::reject(ModulePathView path, std::string_view reason) {
+  if (writer_.put_not_mirrored(path.text(), reason) == Put::kStaged) {
     writer_.count(Counter::kRejected);
     on_rejected_(path, reason);
   }
   hold(path, Held::kNotMirrored);
 }
 
-Mirror::Entry& Mirror::hold(std::string_view path, Held held) {
-  const auto found = paths_.try_emplace(std::string(path)).first;
+Mirror::Entry& Mirror::hold(ModulePathView path, Held held) {
+  auto found = paths_.find(path);
+  if (found == paths_.end()) found = paths_.try_emplace(ModulePath(path)).first;
   Entry& entry = found->second;
   entry.held = held;
   entry.left_out = false;
@@ -93,17 +109,17 @@ Mirror::Entry& Mirror::hold(std::string_view path, Held held) {
   return entry;
 }
 
-void Mirror::set_retained(const std::string& path, Entry& entry, bool retained) {
+void Mirror::set_retained(ModulePathView path, Entry& entry, bool retained) {
   if (entry.retained == retained) return;  // a new version starts without marks
   retained_count_ += retained ? 1 : std::size_t(-1);
   entry.retained = retained;
-  writer_.mark(path, layout::Mark::kRetained, retained);
+  writer_.mark(path.text(), layout::Mark::kRetained, retained);
 }
 
-void Mirror::set_index_lost(const std::string& path, Entry& entry, bool lost) {
+void Mirror::set_index_lost(ModulePathView path, Entry& entry, bool lost) {
   if (entry.index_lost == lost) return;
   entry.index_lost = lost;
-  writer_.mark(path, layout::Mark::kIndexLost, lost);
+  writer_.mark(path.text(), layout::Mark::kIndexLost, lost);
 }
 
 void Mirror::lose_index() {
@@ -112,17 +128,17 @@ void Mirror::lose_index() {
   }
 }
 
-void Mirror::forget(const std::string& path) {
+void Mirror::forget(ModulePathView path) {
   const auto found = paths_.find(path);
   // Still served, and no lease before the next synchronisation: which finds it missing and comes here again.
-  found->second.removal_owed = writer_.remove(path) == Put::kNoRoom;
+  found->second.removal_owed = writer_.remove(path.text()) == Put::kNoRoom;
   if (found->second.removal_owed) return;
   if (found->second.retained) --retained_count_;
   paths_.erase(found);
 }
 
-bool Mirror::note_seen(std::string_view path) {
-  const auto found = paths_.find(std::string(path));
+bool Mirror::note_seen(ModulePathView path) {
+  const auto found = paths_.find(path);
   if (found == paths_.end()) return true;
   found->second.seen_in_scan = scan_;
   if (found->second.left_out && retries_left_ != 0) {
@@ -132,17 +148,17 @@ bool Mirror::note_seen(std::string_view path) {
   return found->second.retained;
 }
 
-void Mirror::for_each_unseen(const std::function<void(const std::string&)>& visit) const {
+void Mirror::for_each_unseen(const std::function<void(ModulePathView)>& visit) const {
   for (const auto& [path, entry] : paths_) {
     if (entry.seen_in_scan != scan_ && !entry.retained) visit(path);
   }
 }
 
-void Mirror::for_each_known(const std::function<void(const std::string&)>& visit) const {
+void Mirror::for_each_known(const std::function<void(ModulePathView)>& visit) const {
   for (const auto& [path, entry] : paths_) visit(path);
 }
 
-void Mirror::for_each_retained(const std::function<void(const std::string&)>& visit) const {
+void Mirror::for_each_retained(const std::function<void(ModulePathView)>& visit) const {
   for (const auto& [path, entry] : paths_) {
     if (entry.retained) visit(path);
   }

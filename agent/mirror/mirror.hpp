@@ -9,6 +9,7 @@
 // (M3) A value that cannot be mirrored takes the place of the version before it: workers then ask Redis.
 // (M4) What vanished is removed only if retention.hpp says so, or if a prune was asked for. A removal that finds no
 //      room is owed, and made up for when a later synchronisation finds the key missing.
+// (M5) Keys whose path no module can have stay outside: they are counted, and named once.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,9 @@
 #include <unordered_map>
 
 #include "agent/mirror/observation.hpp"
+#include "agent/mirror/refused_paths.hpp"
 #include "agent/mirror/retention.hpp"
+#include "common/base/module_path.hpp"
 #include "common/redis/module_value.hpp"
 #include "common/writer/segment_writer.hpp"
 
@@ -27,18 +30,25 @@ namespace bifrost::agent {
 class Mirror {
  public:
   // `on_rejected` hears once per version of a value that cannot be mirrored.
-  using OnRejected = std::function<void(std::string_view path, std::string_view reason)>;
+  using OnRejected = std::function<void(ModulePathView path, std::string_view reason)>;
 
   // Hears of each source that has become the newest version of its path, published or about to be.
-  using OnSource = std::function<void(std::string_view path, std::uint64_t bytes)>;
+  using OnSource = std::function<void(ModulePathView path, std::uint64_t bytes)>;
 
-  Mirror(SegmentWriter& writer, OnExpiry policy, OnRejected on_rejected, OnSource on_source = {});
+  // Hears once of each path that was refused, as RefusedPaths has it. `path` is what Redis holds, cut to a length.
+  using OnRefused = std::function<void(std::string_view path, std::string_view reason)>;
+
+  Mirror(SegmentWriter& writer, OnExpiry policy, OnRejected on_rejected, OnSource on_source = {},
+         OnRefused on_refused = {});
 
   // A module taken over from the segment of the agent before.
-  void seed(std::string_view path, std::string_view content, std::string_view hash, bool retained, bool index_lost);
-  void seed_not_mirrored(std::string_view path, std::string_view reason);
+  void seed(ModulePathView path, std::string_view content, std::string_view hash, bool retained, bool index_lost);
+  void seed_not_mirrored(ModulePathView path, std::string_view reason);
 
   void apply(const Observation& seen);
+
+  // Redis holds a key of the modules' kind under `path`, which cannot be a module's: nothing is mirrored.
+  void refuse(std::string_view path, PathFault why);
 
   // Redis has lost its data: for what it held until now, a newer index that does not list it says nothing.
   void lose_index();
@@ -54,11 +64,11 @@ class Mirror {
   }
   // Whether to read it again for its name alone: not known, retained although the key is back, or left out for lack of
   // room, of which there may be more by now (kRetriesPerScan of these in one scan).
-  bool note_seen(std::string_view path);
-  void for_each_unseen(const std::function<void(const std::string& path)>& visit) const;
+  bool note_seen(ModulePathView path);
+  void for_each_unseen(const std::function<void(ModulePathView path)>& visit) const;
 
-  void for_each_known(const std::function<void(const std::string& path)>& visit) const;
-  void for_each_retained(const std::function<void(const std::string& path)>& visit) const;
+  void for_each_known(const std::function<void(ModulePathView path)>& visit) const;
+  void for_each_retained(const std::function<void(ModulePathView path)>& visit) const;
   bool has_retained() const { return retained_count_ != 0; }
   std::size_t known() const { return paths_.size(); }
   // Redis has lost its data, not deleted it: kept until writers return.
@@ -79,19 +89,21 @@ class Mirror {
 
   void apply_value(const Observation& seen);
   void apply_vanished(const Observation& seen);
-  void reject(std::string_view path, std::string_view reason);
-  Put put_source(std::string_view path, std::string_view content, std::string_view hash);
-  Entry& hold(std::string_view path, Held held);
-  void set_retained(const std::string& path, Entry& entry, bool retained);
-  void set_index_lost(const std::string& path, Entry& entry, bool lost);
-  void forget(const std::string& path);
+  void reject(ModulePathView path, std::string_view reason);
+  Put put_source(ModulePathView path, std::string_view content, std::string_view hash);
+  Entry& hold(ModulePathView path, Held held);
+  void set_retained(ModulePathView path, Entry& entry, bool retained);
+  void set_index_lost(ModulePathView path, Entry& entry, bool lost);
+  void forget(ModulePathView path);
 
   SegmentWriter& writer_;
   OnExpiry policy_;
   OnRejected on_rejected_;
   OnSource on_source_;
+  OnRefused on_refused_;
+  RefusedPaths refused_;
   ModuleValueParser parser_;
-  std::unordered_map<std::string, Entry> paths_;
+  std::unordered_map<ModulePath, Entry, ModulePathHash, ModulePathEqual> paths_;
   std::size_t retained_count_ = 0;
   std::uint64_t scan_ = 0;
   std::uint64_t retries_left_ = 0;

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "agent/mirror/retention.hpp"
+#include "common/base/module_path.hpp"
 
 namespace bifrost::agent {
 
@@ -15,11 +16,11 @@ struct Observation {
   enum class Kind { kValue, kVanished, kWrongType, kTooBig };
 
   Kind kind = Kind::kVanished;
-  std::string_view path;
-  std::string_view value;  // kValue
+  ModulePathView path;
+  std::string_view value = {};  // kValue
   IndexEntry index = IndexEntry::kUnknown;
   bool explicitly_deleted = false;
-  std::optional<std::chrono::milliseconds> ttl;
+  std::optional<std::chrono::milliseconds> ttl = {};
 };
 
 }  // namespace bifrost::agent

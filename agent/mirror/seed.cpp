@@ -19,14 +19,14 @@ class CodeSeed {
   }
 
   // Returns how many variants of `record` were taken over.
-  std::size_t take(const RecordRef& record, std::string_view path) {
+  std::size_t take(const RecordRef& record, ModulePathView path) {
     std::size_t taken = 0;
     for (const CodeTag& tag : tags_) {
       VariantRef variant;
-      if (snapshot_.find_variant(record, path, tag, variant) != Lookup::kHit) continue;
+      if (snapshot_.find_variant(record, path.text(), tag, variant) != Lookup::kHit) continue;
       code_.resize(variant.code_bytes);
       if (snapshot_.read_code(variant, code_.data()) != Lookup::kHit) continue;
-      if (writer_.attach_code(path, record.digest, tag, code_) == Attach::kAttached) ++taken;
+      if (writer_.attach_code(path.text(), record.digest, tag, code_) == Attach::kAttached) ++taken;
     }
     return taken;
   }
@@ -61,14 +61,18 @@ Seeded seed_from(const Segment& old, Mirror& mirror, SegmentWriter& writer) {
       ++seeded.damaged;
       continue;
     }
-    const std::string_view key = std::string_view(body).substr(0, record.shape.key_bytes);
+    const auto path = ModulePathView::parse(std::string_view(body).substr(0, record.shape.key_bytes));
+    if (!path) {
+      ++seeded.refused;
+      continue;
+    }
     const std::string_view content = Snapshot::content_in(record, body);
     if (record.shape.kind == layout::RecordKind::kSource) {
-      mirror.seed(key, content, Snapshot::token_in(record, body), record.has(layout::Mark::kRetained),
+      mirror.seed(*path, content, Snapshot::token_in(record, body), record.has(layout::Mark::kRetained),
                   record.has(layout::Mark::kIndexLost));
-      seeded.code += code.take(record, key);
+      seeded.code += code.take(record, *path);
     } else {
-      mirror.seed_not_mirrored(key, content);
+      mirror.seed_not_mirrored(*path, content);
     }
     ++seeded.modules;
   }

@@ -16,7 +16,8 @@ namespace bifrost::agent {
 struct Seeded {
   std::uint64_t modules = 0;
   std::uint64_t damaged = 0;
-  std::uint64_t code = 0;  // compiled variants
+  std::uint64_t refused = 0;  // under paths that no module can have: the agent before was an older one
+  std::uint64_t code = 0;     // compiled variants
 };
 
 // `writer` is the mirror's. Stages into it; commits nothing.

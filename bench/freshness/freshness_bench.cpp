@@ -115,7 +115,7 @@ int main(int argc, char** argv) {
   const std::string dir = argv[2];
   const int rounds = std::atoi(argv[3]);
   const std::string path = "bench/changing.py";
-  const std::string key = contract::key_of(path);
+  const std::string key = std::string(contract::kPrefix).append(path);
 
   Relay relay(url);  // first: it shares no connection
   RedisClient writer = connect(url);

@@ -31,14 +31,15 @@ struct Error {
   std::string message;
 };
 
-template <class T>
+// `E` is another type where the reason is one of a few and the caller finds the words.
+template <class T, class E = Error>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
+  constexpr Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
+  constexpr Result(E error) : state_(std::in_place_index<1>, std::move(error)) {}
 
-  bool ok() const { return state_.index() == 0; }
-  explicit operator bool() const { return ok(); }
+  constexpr bool ok() const { return state_.index() == 0; }
+  constexpr explicit operator bool() const { return ok(); }
 
   // Only when ok().
   T& value() & { return *std::get_if<0>(&state_); }
@@ -50,10 +51,10 @@ class [[nodiscard]] Result {
   const T& operator*() const& { return value(); }
 
   // Only when !ok().
-  const Error& error() const { return *std::get_if<1>(&state_); }
+  const E& error() const { return *std::get_if<1>(&state_); }
 
  private:
-  std::variant<T, Error> state_;
+  std::variant<T, E> state_;
 };
 
 // Success without a value.

@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "common/base/module_path.hpp"
+
 namespace bifrost::contract {
 
 inline constexpr std::string_view kPrefix = "bifrost:module:";
@@ -23,12 +25,16 @@ inline KeyClass classify(std::string_view key) {
   return KeyClass::kIgnored;
 }
 
-// Only for keys of class kModule.
-inline std::string_view path_of(std::string_view key) {
+// Only for keys of class kModule: the module's path, or why no module can have it.
+inline Result<ModulePathView, PathFault> path_of(std::string_view key) {
+  return ModulePathView::parse(key.substr(kPrefix.size()));
+}
+// The same as it was spelled: for people.
+inline std::string_view spelled_path_of(std::string_view key) {
   return key.substr(kPrefix.size());
 }
-inline std::string key_of(std::string_view path) {
-  return std::string(kPrefix).append(path);
+inline std::string key_of(ModulePathView path) {
+  return std::string(kPrefix).append(path.text());
 }
 
 }  // namespace bifrost::contract

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 
-#include "common/redis/contract.hpp"
+#include "common/base/module_path.hpp"
 #include "shim/core/scope.hpp"
 
 namespace bifrost {
@@ -11,9 +11,7 @@ namespace bifrost {
 using layout::RecordKind;
 
 PathIndex::PathIndex(std::vector<std::string> members) : paths_(std::move(members)) {
-  std::erase_if(paths_, [](const std::string& path) {
-    return contract::classify(contract::key_of(path)) != contract::KeyClass::kModule;
-  });
+  std::erase_if(paths_, [](const std::string& path) { return !ModulePathView::parse(path); });
   std::sort(paths_.begin(), paths_.end());
 }
 

@@ -163,7 +163,7 @@ Resolution ProcessState::look_up_top_level(std::string_view name) {
   return with_whole_view([&](const View& view) { return resolver().resolve(view, view.scope.roots(), name); });
 }
 
-Resolution ProcessState::read_path(const std::string& path) {
+Resolution ProcessState::read_path(ModulePathView path) {
   return with_whole_view([&](const View& view) { return resolver().read_path(view, path); });
 }
 
@@ -174,13 +174,14 @@ std::optional<std::string> ProcessState::content_of(const Resolution& module) {
     case Lookup::kDamaged: counters_.add(ShimCounter::kDamaged); break;
     default: counters_.add(ShimCounter::kSnapshotLost);
   }
-  const Resolution again = read_again(module.path);
+  if (!module.path) return std::nullopt;
+  const Resolution again = read_again(*module.path);
   if (!again.found() || again.source.digest != module.source.digest) return std::nullopt;
   if (again.source.read(content) != Lookup::kHit) return std::nullopt;
   return content;
 }
 
-Resolution ProcessState::read_again(const std::string& path) {
+Resolution ProcessState::read_again(ModulePathView path) {
   return resolver().read_again(mirror_.newest_segment().get(), path);
 }
 

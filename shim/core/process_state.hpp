@@ -63,14 +63,14 @@ class ProcessState {
     return counted(look_up(directories, name));
   }
   Resolution resolve_top_level(std::string_view name) { return counted(look_up_top_level(name)); }
-  Resolution read_path(const std::string& path);
+  Resolution read_path(ModulePathView path);
   std::vector<Child> list(const std::string& directory);
 
   // The content of a module that was found: as it was found, or, when that version is gone or damaged there, from
   // wherever the same content still is. Nothing when nobody has it any more. May ask Redis.
   std::optional<std::string> content_of(const Resolution& module);
   // What the module's path holds by now, in this process' own memory. May ask Redis.
-  Resolution read_again(const std::string& path);
+  Resolution read_again(ModulePathView path);
 
   // True once per process: something stale has been served, or an execution was told that it will be.
   bool take_stale_notice();

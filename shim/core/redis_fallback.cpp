@@ -27,10 +27,10 @@ Error refused(const Reply& reply) {
   return {ErrorCode::kRefused, "Redis answered: " + std::string(text_of(*reply))};
 }
 
-Result<FileInRedis> decode(const std::string& path, const Reply& reply, ModuleValueParser& parser) {
+Result<FileInRedis> decode(ModulePathView path, const Reply& reply, ModuleValueParser& parser) {
   FileInRedis file;
-  file.path = path;
   if (is_nil(*reply)) return file;
+  file.path = ModulePath(path);
   if (is_error(*reply)) {
     if (!is_wrong_type(text_of(*reply))) return refused(reply);
     file.kind = FileInRedis::Kind::kBadValue;
@@ -54,20 +54,20 @@ Result<FileInRedis> decode(const std::string& path, const Reply& reply, ModuleVa
 RedisFallback::RedisFallback(std::string_view url, AroundWait around_wait, ShimCounters& counters)
     : url_(parse_redis_url(url)), around_wait_(std::move(around_wait)), counters_(counters) {}
 
-Result<FileInRedis> RedisFallback::first_of(const std::vector<std::string>& paths) {
+Result<FileInRedis> RedisFallback::first_of(const std::vector<ModulePathView>& paths) {
   Result<FileInRedis> answer = FileInRedis{};
   counters_.add(ShimCounter::kFallbacks);
   const Status asked = ask(
       [&](RedisClient& redis, const Deadline& deadline) -> Status {
         std::vector<std::string> keys;
-        for (const std::string& path : paths) keys.push_back(contract::key_of(path));
+        for (const ModulePathView path : paths) keys.push_back(contract::key_of(path));
         // The index before and after: other commands may be executed between any two of these. Listed before says that
         // it was not deleted yet, listed after that it was not deleted meanwhile (writers remove the key, then the
         // entry). So "no key, but listed both times" means that it had expired, or that its removal is half done.
         std::vector<Command> commands = {{"EXISTS", contract::kIndexKey}};
-        for (const std::string& path : paths) commands.push_back({"SISMEMBER", contract::kIndexKey, path});
+        for (const ModulePathView path : paths) commands.push_back({"SISMEMBER", contract::kIndexKey, path.text()});
         for (const std::string& key : keys) commands.push_back({"GET", key});
-        for (const std::string& path : paths) commands.push_back({"SISMEMBER", contract::kIndexKey, path});
+        for (const ModulePathView path : paths) commands.push_back({"SISMEMBER", contract::kIndexKey, path.text()});
         auto replies = redis.pipeline(commands, deadline);
         if (!replies) return replies.error();
         bool listed = false;
@@ -89,7 +89,7 @@ Result<FileInRedis> RedisFallback::first_of(const std::vector<std::string>& path
   if (!asked) return asked.error();
   if (answer && answer->kind != FileInRedis::Kind::kAbsent) {
     const std::lock_guard lock(mutex_);
-    read_[answer->path] = boot_now();
+    read_.insert_or_assign(*answer->path, boot_now());
   }
   return answer;
 }
@@ -144,7 +144,7 @@ BootTime RedisFallback::last_read() {
   return last_read_;
 }
 
-BootTime RedisFallback::last_read_of(const std::string& path) {
+BootTime RedisFallback::last_read_of(ModulePathView path) {
   const std::lock_guard lock(mutex_);
   const auto found = read_.find(path);
   return found == read_.end() ? BootTime{} : found->second;

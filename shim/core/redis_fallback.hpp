@@ -19,6 +19,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/base/module_path.hpp"
 #include "common/redis/redis_client.hpp"
 #include "shim/core/around_wait.hpp"
 #include "shim/core/circuit_breaker.hpp"
@@ -31,10 +32,10 @@ namespace bifrost {
 struct FileInRedis {
   enum class Kind { kAbsent, kSource, kBadValue };
   Kind kind = Kind::kAbsent;
-  std::string path;
-  std::string content;  // kSource
-  std::string hash;     // kSource
-  std::string reason;   // kBadValue: a few words
+  std::optional<ModulePath> path;  // unless kAbsent: which of those that were asked for
+  std::string content;             // kSource
+  std::string hash;                // kSource
+  std::string reason;              // kBadValue: a few words
   // kAbsent: what the index says of the paths. It may hold one whose key has expired.
   bool listed = false;
   bool index_exists = false;
@@ -52,7 +53,7 @@ class RedisFallback {
 
   // The first of `paths` that exists, in one round trip; kAbsent when none does.
   // Errors (each a clause that names the cause): kUnreachable, kTimeout, kRefused, kInvalidArgument (the URL).
-  Result<FileInRedis> first_of(const std::vector<std::string>& paths);
+  Result<FileInRedis> first_of(const std::vector<ModulePathView>& paths);
 
   // The index, read once and kept until forget_index() or, when `max_age` is given, until it is older than that.
   Result<std::shared_ptr<const PathIndex>> index(std::optional<std::chrono::milliseconds> max_age);
@@ -64,7 +65,7 @@ class RedisFallback {
   // When Redis last answered a read; 0 when it never did. See "source switch" in docs/consistency.md.
   BootTime last_read();
   // When Redis last answered with a value of `path`; 0 when it never did.
-  BootTime last_read_of(const std::string& path);
+  BootTime last_read_of(ModulePathView path);
 
  private:
   using Work = std::function<Status(RedisClient&, const Deadline&)>;
@@ -85,7 +86,8 @@ class RedisFallback {
   CircuitBreaker breaker_;
   std::string last_error_;
   BootTime last_read_;
-  std::unordered_map<std::string, BootTime> read_;  // by path, as many as this process has imported from Redis
+  std::unordered_map<ModulePath, BootTime, ModulePathHash, ModulePathEqual>
+      read_;  // as many as this process has imported from Redis
   std::shared_ptr<const PathIndex> index_;
   BootTime index_read_;
 };

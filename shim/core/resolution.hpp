@@ -1,9 +1,11 @@
 // resolution.hpp - the answer to "what is this name?".
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "common/base/module_path.hpp"
 #include "shim/core/authority.hpp"
 #include "shim/core/module_source.hpp"
 
@@ -20,7 +22,7 @@ struct Resolution {
     kSnapshotLost,  // the view is no longer whole: take another and ask again
   };
   Kind kind = Kind::kNotFound;
-  std::string path;                         // kModule, kPackage: the storage path
+  std::optional<ModulePath> path;           // kModule, kPackage: the storage path
   std::vector<std::string> portions;        // kPackage, kNamespace: directories in storage that hold the children
   ModuleSource source;                      // kModule, kPackage
   std::string reason;                       // kUnknown, kRefused: one clause

@@ -10,7 +10,6 @@ namespace {
 
 using Kind = Resolution::Kind;
 
-constexpr std::string_view kInitSuffix = "/__init__.py";
 constexpr int kSecondLooks = 2;
 
 Resolution answer(Kind kind, std::string reason = {}) {
@@ -49,19 +48,22 @@ Resolution namespace_at(const std::string& node) {
 
 }  // namespace
 
-std::vector<std::string> candidate_paths(const std::string& node) {
-  return {node + "/__init__.py", node + ".py"};
+std::vector<ModulePath> candidate_paths(const ModuleNode& node) {
+  std::vector<ModulePath> paths;
+  if (auto package = node.package_file()) paths.push_back(std::move(*package));
+  paths.push_back(node.file());
+  return paths;
 }
 
 Resolution Resolver::resolve(const View& view, std::span<const std::string> directories, std::string_view name) const {
   Resolution found;
   for (const std::string& directory : directories) {
-    const std::string node = join_node(directory, name);
-    if (!view.scope.admits(node)) continue;
-    Resolution here = answer_to(view, {Wanted::Kind::kNode, node});
+    const auto node = ModuleNode::parse(join_node(directory, name));
+    if (!node || !view.scope.admits(node->text())) continue;
+    Resolution here = answer_to(view, Wanted(*node));
     if (here.kind == Kind::kSnapshotLost) return here;
     if (found.kind == Kind::kNamespace) {
-      if (here.kind == Kind::kNamespace) found.portions.push_back(node);
+      if (here.kind == Kind::kNamespace) found.portions.push_back(node->text());
     } else if (here.kind == Kind::kNamespace || (here.kind == Kind::kUnknown && found.kind == Kind::kNotFound)) {
       found = std::move(here);
     } else if (here.kind != Kind::kNotFound && here.kind != Kind::kUnknown) {
@@ -71,13 +73,18 @@ Resolution Resolver::resolve(const View& view, std::span<const std::string> dire
   return found;
 }
 
-Resolution Resolver::read_path(const View& view, const std::string& path) const {
-  if (!view.scope.admits(path)) return answer(Kind::kNotFound);
-  return answer_to(view, {Wanted::Kind::kFile, path});
+Resolution Resolver::read_path(const View& view, ModulePathView path) const {
+  if (!view.scope.admits(path.text())) return answer(Kind::kNotFound);
+  return answer_to(view, Wanted(path));
 }
 
-std::vector<std::string> Resolver::Wanted::paths() const {
-  return kind == Kind::kNode ? candidate_paths(name) : std::vector<std::string>{name};
+std::vector<ModulePath> Resolver::Wanted::paths() const {
+  return node_ != nullptr ? candidate_paths(*node_) : std::vector{ModulePath(*file_)};
+}
+
+Result<FileInRedis> Resolver::first_in_redis(const Wanted& wanted) const {
+  const std::vector<ModulePath> paths = wanted.paths();
+  return redis_.first_of({paths.begin(), paths.end()});
 }
 
 Resolution Resolver::answer_to(const View& view, const Wanted& wanted) const {
@@ -93,50 +100,48 @@ Resolution Resolver::answer_to(const View& view, const Wanted& wanted) const {
 
 Resolver::MirrorAnswer Resolver::look_in_mirror(const View& view, const Wanted& wanted) const {
   if (view.segment == nullptr) return {{}, Gap::kNoSegment, view.why_not_mirror};
-  return wanted.kind == Wanted::Kind::kNode ? look_for_node(view, wanted.name) : look_for_file(view, wanted.name);
+  return wanted.node() != nullptr ? look_for_node(view, *wanted.node()) : look_for_file(view, *wanted.file());
 }
 
-Resolver::MirrorAnswer Resolver::look_for_node(const View& view, const std::string& node) const {
-  const FoundNode found = view.snapshot.find_node(node);
-  // Of a name that just fits, the package would not: it may be in Redis all the same.
-  const bool package_fits = node.size() + kInitSuffix.size() <= layout::kMaxKeyBytes;
-  if (found.status == Lookup::kMiss && !package_fits) return no_record(view, Lookup::kNotMirrored);
+Resolver::MirrorAnswer Resolver::look_for_node(const View& view, const ModuleNode& node) const {
+  const FoundNode found = view.snapshot.find_node(node.text());
   if (found.status != Lookup::kHit) return no_record(view, found.status);
   switch (found.node.shape.kind) {
-    case layout::RecordKind::kNamespace: return {namespace_at(node), Gap::kNone, {}};
+    case layout::RecordKind::kNamespace: return {namespace_at(node.text()), Gap::kNone, {}};
     case layout::RecordKind::kPackage: {
-      MirrorAnswer read = read_record(view, found.file, node + std::string(kInitSuffix));
+      auto path = node.package_file();
+      if (!path) return no_record(view, Lookup::kDamaged);
+      MirrorAnswer read = read_record(view, found.file, std::move(*path));
       if (read.gap == Gap::kNone && read.resolution.kind == Kind::kModule) {
         read.resolution.kind = Kind::kPackage;
-        read.resolution.portions = {node};
+        read.resolution.portions = {node.text()};
       }
       return read;
     }
-    default: return read_record(view, found.file, node + ".py");
+    default: return read_record(view, found.file, node.file());
   }
 }
 
-Resolver::MirrorAnswer Resolver::look_for_file(const View& view, const std::string& path) const {
-  const Found found = view.snapshot.find_file(path);
-  return found.status == Lookup::kHit ? read_record(view, found.record, path) : no_record(view, found.status);
+Resolver::MirrorAnswer Resolver::look_for_file(const View& view, ModulePathView path) const {
+  const Found found = view.snapshot.find_file(path.text());
+  const bool there = found.status == Lookup::kHit || found.status == Lookup::kNotMirrored;
+  return there ? read_record(view, found.record, ModulePath(path)) : no_record(view, found.status);
 }
 
 Resolver::MirrorAnswer Resolver::no_record(const View& view, Lookup status) const {
   switch (status) {
     case Lookup::kSnapshotLost: return {answer(Kind::kSnapshotLost), Gap::kNone, {}};
     case Lookup::kDamaged:
+    case Lookup::kNotMirrored:  // files are, names are not
       counters_.add(ShimCounter::kDamaged);
       return {{}, Gap::kDamaged, "its record in the mirror is damaged"};
-    case Lookup::kNotMirrored:
-      counters_.add(ShimCounter::kNotMirrored);
-      return {{}, Gap::kNotMirrored, "its name is longer than the mirror takes"};
     default: break;
   }
   if (view.complete || view.authority == Authority::kStale) return {};
   return {{}, Gap::kIncomplete, "the mirror is not complete yet"};
 }
 
-Resolver::MirrorAnswer Resolver::read_record(const View& view, const RecordRef& file, std::string path) const {
+Resolver::MirrorAnswer Resolver::read_record(const View& view, const RecordRef& file, ModulePath path) const {
   const bool mirrored = file.shape.kind != layout::RecordKind::kNotMirrored;
   std::string body;
   // The content of a source is verified when somebody reads it.
@@ -146,7 +151,7 @@ Resolver::MirrorAnswer Resolver::read_record(const View& view, const RecordRef& 
     default: return no_record(view, Lookup::kDamaged);
   }
   // A node's link may be damaged and lead to another file, which is whole.
-  if (Snapshot::key_in(file, body) != path) return no_record(view, Lookup::kDamaged);
+  if (Snapshot::key_in(file, body) != path.text()) return no_record(view, Lookup::kDamaged);
   if (!mirrored) {
     counters_.add(ShimCounter::kNotMirrored);
     return {{}, Gap::kNotMirrored, "it is not mirrored: " + std::string(Snapshot::content_in(file, body))};
@@ -162,7 +167,7 @@ Resolver::MirrorAnswer Resolver::read_record(const View& view, const RecordRef& 
 }
 
 Resolution Resolver::fill_gap(const View& view, const Wanted& wanted, const MirrorAnswer& mirror) const {
-  auto file = redis_.first_of(wanted.paths());
+  auto file = first_in_redis(wanted);
   if (!file) {
     const std::string why = unreachable(file.error().message);
     if (mirror.gap == Gap::kIncomplete || mirror.gap == Gap::kNoSegment) {
@@ -172,16 +177,17 @@ Resolution Resolver::fill_gap(const View& view, const Wanted& wanted, const Mirr
   }
   if (file->kind != FileInRedis::Kind::kAbsent) return from_file(std::move(*file), wanted);
   // A gap hides what a directory is, but not that the key is gone.
-  if (!wanted.may_be_directory()) return answer(Kind::kNotFound);
+  if (wanted.node() == nullptr) return answer(Kind::kNotFound);
   auto index = redis_.index(index_age(view));
-  if (index && (*index)->has_directory(wanted.name)) return namespace_at(wanted.name);
+  const std::string& directory = wanted.node()->text();
+  if (index && (*index)->has_directory(directory)) return namespace_at(directory);
   return answer(Kind::kNotFound);
 }
 
 Resolution Resolver::ask_redis(const View& view, const Wanted& wanted) const {
   bool index_existed = false;
   for (int look = 0;; ++look) {
-    auto file = redis_.first_of(wanted.paths());
+    auto file = first_in_redis(wanted);
     if (!file) return last_known_good(view, look_in_mirror(view, wanted), unreachable(file.error().message));
     if (file->kind != FileInRedis::Kind::kAbsent) return from_file(std::move(*file), wanted);
     if (view.segment == nullptr) return absent_everywhere(view, wanted);
@@ -209,7 +215,7 @@ Resolution Resolver::absent_in_redis(const View& view, const Wanted& wanted, con
   if (!holds_module(mirror) || was_deleted(absent, *view.segment, mirror.index_lost)) {
     return absent_everywhere(view, wanted);
   }
-  if (!vouches_for(view, mirror.resolution.path)) {
+  if (!vouches_for(view, *mirror.resolution.path)) {
     return last_known_good(view, std::move(mirror), "Redis no longer has it, though nobody deleted it");
   }
   counters_.add(ShimCounter::kRetainedServes);
@@ -217,13 +223,14 @@ Resolution Resolver::absent_in_redis(const View& view, const Wanted& wanted, con
 }
 
 Resolution Resolver::absent_everywhere(const View& view, const Wanted& wanted) const {
-  if (!wanted.may_be_directory()) return answer(Kind::kNotFound);
+  if (wanted.node() == nullptr) return answer(Kind::kNotFound);
   auto index = redis_.index(index_age(view));
   if (!index) return answer(Kind::kUnknown, index.error().message);
-  return (*index)->has_directory(wanted.name) ? namespace_at(wanted.name) : answer(Kind::kNotFound);
+  const std::string& directory = wanted.node()->text();
+  return (*index)->has_directory(directory) ? namespace_at(directory) : answer(Kind::kNotFound);
 }
 
-bool Resolver::vouches_for(const View& view, const std::string& path) const {
+bool Resolver::vouches_for(const View& view, ModulePathView path) const {
   return view.segment->lease_valid(boot_now()) && view.segment->synced_through() >= redis_.last_read_of(path);
 }
 
@@ -245,26 +252,26 @@ Resolution Resolver::last_known_good(const View& view, MirrorAnswer mirror, cons
 
 Resolution Resolver::from_file(FileInRedis file, const Wanted& wanted) {
   if (file.kind == FileInRedis::Kind::kBadValue) {
-    return answer(Kind::kRefused, "the value of " + contract::key_of(file.path) + " cannot be used: " + file.reason);
+    return answer(Kind::kRefused, "the value of " + contract::key_of(*file.path) + " cannot be used: " + file.reason);
   }
   Resolution r;
-  const bool package = wanted.may_be_directory() && file.path.size() == wanted.name.size() + kInitSuffix.size();
+  const bool package = wanted.node() != nullptr && file.path->text() != wanted.node()->file().text();
   r.kind = package ? Kind::kPackage : Kind::kModule;
-  if (package) r.portions = {wanted.name};
+  if (package) r.portions = {wanted.node()->text()};
   r.path = std::move(file.path);
   r.source = ModuleSource(std::move(file.content), std::move(file.hash), SourceOrigin::kRedis);
   return r;
 }
 
-Resolution Resolver::read_again(const Segment* newest, const std::string& path) const {
+Resolution Resolver::read_again(const Segment* newest, ModulePathView path) const {
   if (newest != nullptr) {
     const Snapshot snapshot = newest->snapshot();
-    const Found found = snapshot.find_file(path);
+    const Found found = snapshot.find_file(path.text());
     std::string body;
     if (found.status == Lookup::kHit && snapshot.verify(found.record, body) == Lookup::kHit) {
       Resolution r;
       r.kind = Kind::kModule;
-      r.path = path;
+      r.path = ModulePath(path);
       r.source = ModuleSource(std::string(Snapshot::content_in(found.record, body)),
                               std::string(Snapshot::token_in(found.record, body)), SourceOrigin::kSegment);
       return r;
@@ -273,15 +280,15 @@ Resolution Resolver::read_again(const Segment* newest, const std::string& path) 
   auto file = redis_.first_of({path});
   if (!file) return answer(Kind::kUnknown, unreachable(file.error().message));
   if (file->kind == FileInRedis::Kind::kAbsent) return answer(Kind::kNotFound, "Redis does not have it");
-  return from_file(std::move(*file), {Wanted::Kind::kFile, path});
+  return from_file(std::move(*file), Wanted(path));
 }
 
 Resolver::Listing Resolver::list(const View& view, const std::string& directory) const {
   Listing listing;
-  if (!directory.empty() && !view.scope.admits(directory)) return listing;
+  if (!directory.empty() && (!ModuleNode::parse(directory) || !view.scope.admits(directory))) return listing;
   const auto hide_what_nobody_can_import = [&] {
     std::erase_if(listing.children, [&](const Child& c) {
-      return !is_utf8(c.name) || (directory.empty() && c.name == contract::kSolutionsRoot);
+      return !is_path_part(c.name) || (directory.empty() && c.name == contract::kSolutionsRoot);
     });
   };
   if (view.authority == Authority::kRedis) {

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/module_path.hpp"
 #include "common/layout/listing.hpp"
 #include "shim/core/mirror_view.hpp"
 #include "shim/core/redis_fallback.hpp"
@@ -30,16 +31,17 @@ class Resolver {
   Resolver(MirrorView& mirror, RedisFallback& redis, ShimCounters& counters, bool serve_stale)
       : mirror_(mirror), redis_(redis), counters_(counters), serve_stale_(serve_stale) {}
 
-  // `name` in the first of `directories` that has it. Directories outside the view's scope are skipped. The portions of
-  // a namespace are collected from all of them.
+  // `name` in the first of `directories` that has it. Directories outside the view's scope are skipped, and so are
+  // those below which the name cannot be a module's: nobody is asked about them. The portions of a namespace are
+  // collected from all of them.
   Resolution resolve(const View& view, std::span<const std::string> directories, std::string_view name) const;
 
   // The source stored under a path, whatever its name means as an import: kModule, or as resolve(), by the same rules.
-  Resolution read_path(const View& view, const std::string& path) const;
+  Resolution read_path(const View& view, ModulePathView path) const;
 
   // What is stored under a path by now, copied into this process: in `newest` (may be null) where it is intact, else in
   // Redis. For what cannot be read any more where it was found.
-  Resolution read_again(const Segment* newest, const std::string& path) const;
+  Resolution read_again(const Segment* newest, ModulePathView path) const;
 
   // What lies in `directory`. kSnapshotLost is reported; whatever cannot be known is left out.
   struct Listing {
@@ -59,22 +61,28 @@ class Resolver {
     bool index_lost = false;
   };
 
-  // What is asked for: whatever the import of a node finds, or the file under exactly this path.
-  struct Wanted {
-    enum class Kind { kNode, kFile } kind;
-    const std::string& name;
+  // What is asked for: whatever the import of a node finds, or the file under exactly this path. Refers to either.
+  class Wanted {
+   public:
+    explicit Wanted(const ModuleNode& node) : node_(&node) {}
+    explicit Wanted(ModulePathView file) : file_(file) {}
 
-    std::vector<std::string> paths() const;  // the files that answer, in the order of precedence
-    bool may_be_directory() const { return kind == Kind::kNode; }
+    const ModuleNode* node() const { return node_; }  // null when a file is wanted
+    const std::optional<ModulePathView>& file() const { return file_; }
+    std::vector<ModulePath> paths() const;  // the files that answer, in the order of precedence
+
+   private:
+    const ModuleNode* node_ = nullptr;
+    std::optional<ModulePathView> file_;
   };
 
   Resolution answer_to(const View& view, const Wanted& wanted) const;
   MirrorAnswer look_in_mirror(const View& view, const Wanted& wanted) const;
-  MirrorAnswer look_for_node(const View& view, const std::string& node) const;
-  MirrorAnswer look_for_file(const View& view, const std::string& path) const;
+  MirrorAnswer look_for_node(const View& view, const ModuleNode& node) const;
+  MirrorAnswer look_for_file(const View& view, ModulePathView path) const;
   // When a lookup did not hit.
   MirrorAnswer no_record(const View& view, Lookup status) const;
-  MirrorAnswer read_record(const View& view, const RecordRef& file, std::string path) const;
+  MirrorAnswer read_record(const View& view, const RecordRef& file, ModulePath path) const;
   Resolution ask_redis(const View& view, const Wanted& wanted) const;
   static bool holds_module(const MirrorAnswer& mirror);
   // When Redis answered "no such key", and what the mirror of `view` said after that.
@@ -83,9 +91,11 @@ class Resolver {
   // No module: a directory, perhaps.
   Resolution absent_everywhere(const View& view, const Wanted& wanted) const;
   // Whether the view's segment holds all that this process may have read of `path`, and is not older than its lease.
-  bool vouches_for(const View& view, const std::string& path) const;
+  bool vouches_for(const View& view, ModulePathView path) const;
   // When nobody vouches for what the segment said: that, if it may be served. `why_not_redis` is one clause.
   Resolution last_known_good(const View& view, MirrorAnswer mirror, const std::string& why_not_redis) const;
+  // The first of what is wanted that Redis has.
+  Result<FileInRedis> first_in_redis(const Wanted& wanted) const;
   Resolution fill_gap(const View& view, const Wanted& wanted, const MirrorAnswer& mirror) const;
   static Resolution from_file(FileInRedis file, const Wanted& wanted);
   std::optional<std::chrono::milliseconds> index_age(const View& view) const;
@@ -97,6 +107,6 @@ class Resolver {
 };
 
 // The paths under which a node's module can be stored, in the order of precedence.
-std::vector<std::string> candidate_paths(const std::string& node);
+std::vector<ModulePath> candidate_paths(const ModuleNode& node);
 
 }  // namespace bifrost

@@ -1,5 +1,8 @@
 #include "shim/core/scope.hpp"
 
+#include <utility>
+
+#include "common/base/module_path.hpp"
 #include "common/redis/contract.hpp"
 
 namespace bifrost {
@@ -16,11 +19,13 @@ bool is_within(std::string_view node, std::string_view directory) {
 Result<Scope> Scope::of(std::string_view solution_id, bool global_repo_access) {
   Scope scope;
   if (solution_id.empty()) return scope;
-  if (solution_id.find('/') != std::string_view::npos || solution_id.find('\0') != std::string_view::npos ||
-      solution_id == "." || solution_id == "..") {
-    return Error{ErrorCode::kInvalidArgument, "solution_id must be a single path component"};
+  std::string root = join_node(contract::kSolutionsRoot, solution_id);
+  if (!is_path_part(solution_id) || paths::fault_in_node(root)) {
+    return Error{
+        ErrorCode::kInvalidArgument,
+        "solution_id must be a single path component: UTF-8 without `/` and NUL, not `.` or `..`, not too long"};
   }
-  scope.roots_ = {join_node(contract::kSolutionsRoot, solution_id)};
+  scope.roots_ = {std::move(root)};
   if (global_repo_access) scope.roots_.emplace_back();
   return scope;
 }

@@ -73,7 +73,7 @@ std::vector<std::string> evict_loaded_modules(ProcessState& state) {
     if (!entry) continue;
     forget_in_parent(name, entry);
     if (PyDict_DelItemString(PyImport_GetModuleDict(), name.c_str()) != 0) PyErr_Clear();
-    if (!module.is_namespace()) forget_lines_of(py::str(state.file_of(module.found->path)));
+    if (!module.is_namespace()) forget_lines_of(py::str(state.file_of(module.found->path->text())));
     evicted.push_back(name);
   }
   state.counters().add(ShimCounter::kEvicted, evicted.size());

@@ -83,7 +83,7 @@ py::dict namespace_of(const py::object& module) {
 VirtualModuleLoader::VirtualModuleLoader(std::shared_ptr<ProcessState> state, std::string name, Resolution module)
     : state_(std::move(state)),
       name_(std::move(name)),
-      file_(state_->file_of(module.path)),
+      file_(state_->file_of(module.path->text())),
       module_(std::make_shared<const Resolution>(std::move(module))) {}
 
 py::object VirtualModuleLoader::create_module(const py::object& self, const py::object& spec) {
@@ -118,7 +118,7 @@ void VirtualModuleLoader::run(const py::object& self, const py::object& module) 
   // Through the dict: the module may define a __getattr__ that answers everything, or a __setattr__ of its own.
   const py::dict globals = namespace_of(module);
   globals[python.content_hash] = as_str(module_->source.hash);
-  globals[python.storage_path] = as_str(module_->path);
+  globals[python.storage_path] = as_str(module_->path->text());
   offer_lines(file_, self, globals);
   execute_module_code(executable.code, globals);
   state_->loaded().add(name_, LoadedModule(module_, executable.origin));
@@ -129,7 +129,7 @@ VirtualModuleLoader::Executable VirtualModuleLoader::get_ready() {
   auto content = state_->content_of(*module_);
   if (!content) {
     // The version that was found is gone. What the path holds by now is what an import that starts now would run.
-    Resolution now = state_->read_again(module_->path);
+    Resolution now = state_->read_again(*module_->path);
     if (now.found()) content = state_->content_of(now);
     if (!content) {
       PyErr_SetImportError(py::str(gone(now.reason)).ptr(), py::str(name_).ptr(), file_.ptr());
@@ -147,7 +147,7 @@ py::object VirtualModuleLoader::shared_code() const {
   // Unmarshalling may run finalizers, and those may import: whoever uses the buffer holds it.
   CodeBuffer buffer = std::move(reused);
   py::object code;
-  switch (module_->source.read_code(module_->path, interpreter_tag(), buffer)) {
+  switch (module_->source.read_code(module_->path->text(), interpreter_tag(), buffer)) {
     case Lookup::kHit: code = at_home(unmarshalled(buffer.view())); break;
     case Lookup::kDamaged: state_->counters().add(ShimCounter::kDamaged); break;
     default: break;
@@ -182,7 +182,7 @@ std::string VirtualModuleLoader::content() const {
 }
 
 std::string VirtualModuleLoader::gone(const std::string& why) const {
-  return "the source of module '" + name_ + "' (" + module_->path + ") is no longer there: " + why;
+  return "the source of module '" + name_ + "' (" + module_->path->text() + ") is no longer there: " + why;
 }
 
 void VirtualModuleLoader::check_name(const py::object& fullname) const {
@@ -218,8 +218,9 @@ py::bytes VirtualModuleLoader::get_data(const std::string& path) const {
   const auto as_bytes = [](std::string_view content) { return py::bytes(content.data(), content.size()); };
   if (path == utf8_of(file_)) return as_bytes(content());
   const auto stored = state_->storage_of(path);
-  if (!stored || stored->empty()) throw_file_not_found(path);
-  const Resolution found = state_->read_path(std::string(*stored));
+  const auto module = stored ? ModulePathView::parse(*stored) : PathFault::kNotPython;
+  if (!module) throw_file_not_found(path);
+  const Resolution found = state_->read_path(*module);
   if (found.found()) {
     if (const auto bytes = state_->content_of(found)) return as_bytes(*bytes);
   }

@@ -118,7 +118,8 @@ std::map<std::string, LoadedModuleInfo> loaded() {
   for (const auto& [name, module] : state->loaded().all()) {
     if (module.is_namespace()) continue;
     const ModuleSource& source = module.found->source;
-    infos[name] = {module.found->path, source.hash, source.generation.value, std::string(name_of(module.origin))};
+    infos[name] = {module.found->path->text(), source.hash, source.generation.value,
+                   std::string(name_of(module.origin))};
   }
   return infos;
 }

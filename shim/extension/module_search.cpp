@@ -68,14 +68,14 @@ py::object ModuleSearch::find(const py::object& fullname, std::span<const std::s
 Resolution ModuleSearch::ask_callable(std::span<const std::string> directories, std::string_view name,
                                       Absence& absence) const {
   for (const std::string& directory : directories) {
-    const std::string node = join_node(directory, name);
-    if (!state_->scope().admits(node)) continue;
-    for (const std::string& path : candidate_paths(node)) {
+    const auto node = ModuleNode::parse(join_node(directory, name));
+    if (!node || !state_->scope().admits(node->text())) continue;
+    for (const ModulePath& path : candidate_paths(*node)) {
       Resolution answer = call(path, absence);
       if (!answer.found()) continue;
-      if (path != node + ".py") {
+      if (path != node->file()) {
         answer.kind = Kind::kPackage;
-        answer.portions = {node};
+        answer.portions = {node->text()};
       }
       return answer;
     }
@@ -83,13 +83,13 @@ Resolution ModuleSearch::ask_callable(std::span<const std::string> directories, 
   return {};
 }
 
-Resolution ModuleSearch::call(const std::string& path, Absence& absence) const {
+Resolution ModuleSearch::call(const ModulePath& path, Absence& absence) const {
   state_->counters().add(ShimCounter::kCallableAsked);
   absence.callable_asked = true;
   py::object text;
   try {
     const CallableGuard guard;
-    text = fallback_(path);
+    text = fallback_(path.text());
   } catch (py::error_already_set& e) {
     // The callable is asked for foreign names as well: its trouble must not break the import of installed packages.
     if (!e.matches(PyExc_Exception)) throw;
@@ -108,7 +108,7 @@ Resolution ModuleSearch::call(const std::string& path, Absence& absence) const {
   } else if (const auto utf8 = utf8_of(text)) {
     content = *utf8;
   } else {
-    absence.callable_error = "returned neither text nor bytes for " + path;
+    absence.callable_error = "returned neither text nor bytes for " + path.text();
     return {};
   }
   found.source = ModuleSource(std::move(content), std::string(), SourceOrigin::kCallable);

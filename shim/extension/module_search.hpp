@@ -53,7 +53,7 @@ class ModuleSearch {
 
  private:
   Resolution ask_callable(std::span<const std::string> directories, std::string_view name, Absence& absence) const;
-  Resolution call(const std::string& path, Absence& absence) const;
+  Resolution call(const ModulePath& path, Absence& absence) const;
   py::object spec_of(const py::object& fullname, Resolution resolution, NamespaceForm form) const;
 
   const std::shared_ptr<ProcessState> state_;

@@ -64,7 +64,8 @@ WorkspacePathEntryFinder WorkspacePathHook::operator()(const std::string& entry)
   const auto directory = search_->state()->storage_of(entry);
   if (!directory) throw py::import_error("not in the workspace");
   // runpy and others tell a script from a directory by whether anybody imports from it.
-  if (directory->ends_with(".py") && search_->state()->read_path(std::string(*directory)).found()) {
+  const auto module = ModulePathView::parse(*directory);
+  if (module && search_->state()->read_path(*module).found()) {
     throw py::import_error("a module, not a directory");
   }
   return WorkspacePathEntryFinder(search_, std::string(*directory));

@@ -19,7 +19,8 @@ TEST(Contract, ClassifiesKeysInTheDocumentedOrder) {
 }
 
 TEST(Contract, PathsAndKeysAreInverse) {
-  EXPECT_EQ(path_of(key_of("shared/halopsa.py")), "shared/halopsa.py");
+  EXPECT_EQ(path_of(key_of("shared/halopsa.py"))->text(), "shared/halopsa.py");
+  EXPECT_EQ(path_of("bifrost:module:../x.py").error(), PathFault::kDotPart);
 }
 
 }  // namespace

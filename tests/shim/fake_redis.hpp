@@ -31,7 +31,7 @@ class FakeRedis : public LineServer {
   }
   void put_raw(const std::string& path, const std::string& value) {
     const std::lock_guard lock(mutex_);
-    values_[contract::key_of(path)] = value;
+    values_[key_of(path)] = value;
   }
   void add_to_index(const std::string& path) {
     const std::lock_guard lock(mutex_);
@@ -40,13 +40,16 @@ class FakeRedis : public LineServer {
   // As when the key's TTL ran out: the index still names it.
   void expire(const std::string& path) {
     const std::lock_guard lock(mutex_);
-    values_.erase(contract::key_of(path));
+    values_.erase(key_of(path));
   }
   void erase(const std::string& path) {
     expire(path);
     const std::lock_guard lock(mutex_);
     index_.erase(path);
   }
+  // Redis holds whatever somebody wrote, under any name.
+  static std::string key_of(const std::string& path) { return std::string(contract::kPrefix).append(path); }
+
   // Does something right after the command `name` has been answered `times` more times.
   void after(const std::string& name, int times, std::function<void()> action) {
     const std::lock_guard lock(mutex_);

@@ -327,3 +327,22 @@ def test_threads_import_at_the_same_time(node):
         """
     )
     assert out == {"wrong": [], "loaded": 61}
+
+
+@pytest.mark.parametrize("solution_id", ["a/b", "/", "..", ".", "a\0b", "../../x", "n" * 1100])
+def test_a_solution_that_can_be_none_is_refused(node, solution_id):
+    out = node.execute(
+        f"""
+        try:
+            b.begin_execution(solution_id={solution_id!r})
+        except ValueError as error:
+            out["error"] = str(error)
+        """
+    )
+    assert "solution_id must be a single path component" in out["error"]
+
+
+def test_an_empty_solution_is_none(node):
+    node.put("shared.py", "X = 1")
+    out = node.execute("b.begin_execution(solution_id=''); import shared; out['x'] = shared.X")
+    assert out == {"x": 1}

@@ -1,5 +1,6 @@
 """What a module of the workspace looks like to the code that imports it."""
 
+import pytest
 from shim_node import WORKSPACE
 
 
@@ -351,3 +352,32 @@ def test_specs_of_the_same_module_are_equal(node):
         """
     )
     assert out == {"same": True, "other": False, "loaders": 1}
+
+
+@pytest.mark.parametrize("segment", ["mirror", "no mirror"])
+def test_names_that_no_path_can_have_are_not_ours_and_nobody_is_asked(node, tmp_path, segment):
+    names = ["../x", "..", ".", "", "a//b", "a/", "/abs", "nul\0", "index:x", "resolution:x", "n" * 1022, "\udcff"]
+    for name in names[:-1]:
+        node.put(name + ".py", "ODD = 1")
+        node.put(name + "/__init__.py", "ODD = 1")
+    node.put("a/good.py", "")
+    env = {} if segment == "mirror" else {"BIFROST_SEGMENT_DIR": str(tmp_path / "none")}
+    out = node.execute(
+        f"""
+        asked = []
+        b.install_virtual_import_hook(fallback=lambda path: asked.append(path))
+        finder = b.get_virtual_finder()
+        out["found"] = [name for name in {names!r} if finder.find_spec(name)]
+        out["found"] += [name for name in {names!r}
+                         if ":" not in name and finder.find_spec(name, [{WORKSPACE!r} + "/a"])]
+        loader = finder.find_spec("a.good").loader
+        for path in ("../x.py", "a//b.py", ".py", "a/../a/good.py", "/abs.py", "nul\\0.py", ""):
+            try:
+                out["found"].append(loader.get_data({WORKSPACE!r} + "/" + path).decode())
+            except FileNotFoundError:
+                pass
+        out["asked"] = asked
+        """,
+        env,
+    )
+    assert (out["found"], out["asked"]) == ([], [])

@@ -7,7 +7,7 @@ import pytest
 
 LIST_KEYS = {"path", "name", "kind", "bytes", "hash", "generation", "code"}
 HOSTILE_PATHS = ["a\x1b[31mred.py", "new\nline.py", "tab\t.py", "bell\x07.py", "quote\".py", "back\\slash.py",
-                 "\u202egpj.py", "../up.py", "/abs.py", "a//b.py", "-o.py", "--help.py", "{json}.py", "[x].py", "%n%s.py",
+                 "\u202egpj.py", "-o.py", "--help.py", "{json}.py", "[x].py", "%n%s.py",
                  "sp ace.py", "日本語.py", "\U0001f600.py", "status", "x" * 1000 + ".py"]
 HOSTILE_PATHS = [p if p.endswith(".py") else p + ".py" for p in HOSTILE_PATHS]
 
@@ -135,12 +135,28 @@ def test_a_module_that_only_redis_has_exists_but_cannot_be_got(cachectl, stage):
     assert b"not mirrored: too big" in result.stderr
 
 
-def test_a_path_longer_than_any_key_may_be_in_redis_only(cachectl, stage):
-    stage.publish({})
-    long = "x" * 2000 + ".py"
-    assert cachectl("exists", long).returncode == 0
-    assert cachectl.json("show", long)["kind"] == "not_mirrored"
-    assert cachectl("get", long).returncode == 1
+@pytest.mark.parametrize("verb", ["show", "get", "exists"])
+@pytest.mark.parametrize(("path", "why"), [
+    ("../x.py", "one of its parts is `.` or `..`"), ("/x.py", "it begins with a slash"),
+    ("a//b.py", "one of its parts is empty"), (".py", "nothing, `.` or `..` stands before .py"),
+    ("x/", "it ends in a slash"), (b"\xff.py", "it is not UTF-8"), ("", "it does not end in .py"),
+    ("index:x.py", "reserved"), pytest.param("x" * 2000 + ".py", "it is longer than 1024 bytes", id="long")])
+def test_a_path_that_no_module_can_have_is_4_and_says_why(cachectl, stage, verb, path, why):
+    stage.publish({"x.py": ""})
+    result = cachectl(verb, path)
+    assert (result.returncode, result.stdout) == (4, b"")
+    assert b"no module can have the path " in result.stderr and why.encode() in result.stderr
+    assert result.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("prefix", ["../", "/", "a//", "index:"])
+def test_a_prefix_that_no_path_begins_with_is_a_usage_error(cachectl, stage, prefix):
+    stage.publish({"a.py": ""})
+    for verb in ("list", "diff"):
+        result = cachectl(verb, prefix)
+        assert (result.returncode, result.stdout) == (2, b"")
+        assert b"no path begins like this" in result.stderr
+    assert cachectl("list", "..").returncode == 0, "`..a.py` begins like this"
 
 
 def test_answers_of_a_stale_mirror_come_with_a_word_on_stderr(cachectl, stage):
@@ -179,14 +195,15 @@ def test_every_name_can_be_asked_for(cachectl, stage):
         assert cachectl("get", "--", path).stdout == f"source of {path}".encode()
 
 
-def test_names_that_are_not_utf8_still_give_valid_json(cachectl, stage):
+def test_names_that_an_older_agent_took_over_still_give_valid_json_and_are_no_modules(cachectl, stage):
     path = b"a\xff\xfe\xc3.py"
     stage.tell(put=hexed(path), content=hexed(b"\xff"), hex=True)
     stage.publish({})
     entry, = cachectl.json("list")
     assert entry["path"] == "a\ufffd\ufffd\ufffd.py"
     assert "a\\xff\\xfe\\xc3.py" in cachectl("list").stdout.decode()
-    assert cachectl("get", path).stdout == b"\xff"
+    assert cachectl("get", path).returncode == 4
+    assert b"no module can have this path: it is not UTF-8" in cachectl("verify").stdout
 
 
 def test_a_hostile_hash_is_shown_harmlessly(cachectl, stage):
@@ -200,7 +217,7 @@ def test_a_hostile_hash_is_shown_harmlessly(cachectl, stage):
 # --- verify ---------------------------------------------------------------------------------------------------------
 
 WORKSPACE = {"shared/a.py": "x = 1", "shared/b.py": "", "pkg/__init__.py": "", "pkg/sub/m.py": "y = 2", "top.py": "z",
-             "pkg.py": "shadowed by the package", "a//odd.py": "", "_solutions/1/shared/a.py": "other"}
+             "pkg.py": "shadowed by the package", "odd name.py": "", "_solutions/1/shared/a.py": "other"}
 
 
 def test_verify_finds_nothing_in_a_sound_segment(cachectl, stage):

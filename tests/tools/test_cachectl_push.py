@@ -102,6 +102,7 @@ def test_push_follows_links_but_not_in_circles(cachectl, redis_client, tree, tmp
 @pytest.mark.parametrize(("path", "content", "reason"), [
     ("latin1.py", b"# caf\xe9", "not UTF-8"), ("surrogate.py", b"'\xed\xa0\x80'", "not UTF-8"),
     ("index:x.py", b"", "reserved"), ("resolution:x.py", b"", "reserved"),
+    pytest.param("/".join(["d" * 200] * 5) + "/" + "n" * 100 + ".py", b"", "longer than 1024 bytes", id="long"),
     ("big.py", b"#" * 70_000, "longer than 64.0 KiB")])
 def test_push_skips_what_cannot_be_a_module_writes_the_rest_and_is_1(cachectl, redis_client, tree, path, content, reason):
     root = tree({"good.py": "1", path: content})
@@ -118,7 +119,7 @@ def test_push_skips_names_that_are_not_utf8(cachectl, redis_client, tree):
         pass
     report = cachectl.json("push", root, status=1)
     assert report["written"] == ["good.py"]
-    assert [s["reason"] for s in report["skipped"]] == ["its name is not UTF-8"]
+    assert [s["reason"] for s in report["skipped"]] == ["no module can have this path: it is not UTF-8"]
 
 
 def test_push_skips_fifos_and_dangling_links_without_hanging(cachectl, redis_client, tree):

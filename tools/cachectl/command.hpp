@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "common/base/module_path.hpp"
 #include "common/base/settings.hpp"
 #include "common/cli/command_tree.hpp"
 #include "tools/cachectl/exit_code.hpp"
@@ -37,6 +38,12 @@ class Command {
   // Binds the verb's own options to members.
   virtual void declare(CLI::App&) {}
   virtual ExitCode run(Context& context) = 0;
+};
+
+// CLI11 check for what storage paths can begin with.
+inline const auto kPrefixCheck = [](const std::string& text) {
+  const auto fault = paths::fault_in_prefix(text);
+  return fault ? "no path begins like this: " + std::string(reason_text(*fault)) : std::string();
 };
 
 // CLI11 check for "250ms", "10s", "2m".

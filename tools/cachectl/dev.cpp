@@ -195,7 +195,7 @@ class DevCommand final : public Command {
     if (!limit) return limit.error();
     const auto tree = scan_source_tree(directory_);
     if (!tree) return tree.error();
-    std::map<std::string, FileState> now;
+    std::map<ModulePath, FileState> now;
     for (const SourceFile& file : tree->files) {
       struct stat st {};
       if (::stat(file.disk_path.c_str(), &st) != 0) continue;  // gone again: the next look sees to it
@@ -209,16 +209,16 @@ class DevCommand final : public Command {
       if (!source) continue;
       now.emplace(file.path, state);
       if (!is_utf8(*source)) {
-        changes_.push_back(file.path + ": skipped, not UTF-8");
+        changes_.push_back(file.path.text() + ": skipped, not UTF-8");
         continue;
       }
       if (const Status s = push.write(file.path, *source); !s) return s;
-      changes_.push_back(file.path);
+      changes_.push_back(file.path.text());
     }
     for (const auto& [path, state] : known_) {
       if (now.count(path) != 0) continue;
       if (const Status s = push.remove(path); !s) return s;
-      changes_.push_back(path + " deleted");
+      changes_.push_back(path.text() + " deleted");
     }
     known_ = std::move(now);
     return push.flush();
@@ -239,7 +239,7 @@ class DevCommand final : public Command {
   }
 
   std::string directory_;
-  std::map<std::string, FileState> known_;  // by storage path
+  std::map<ModulePath, FileState> known_;
   std::vector<std::string> changes_;
 };
 

@@ -17,7 +17,7 @@ namespace {
 void write_json(Output& out, const DiffReport& report, const std::string& redis_url) {
   nlohmann::ordered_json differences = nlohmann::ordered_json::array();
   for (const Difference& d : report.differences) {
-    differences.push_back({{"path", d.path}, {"kind", name_of(d.kind)}, {"what", d.what}});
+    differences.push_back({{"path", d.path.text()}, {"kind", name_of(d.kind)}, {"what", d.what}});
   }
   out.json({{"schema", 1},
             {"redis_url", redis_url},
@@ -25,10 +25,15 @@ void write_json(Output& out, const DiffReport& report, const std::string& redis_
             {"compared", report.compared},
             {"retained", report.retained},
             {"not_mirrored", report.not_mirrored},
+            {"refused", report.refused},
             {"differences", differences}});
 }
 
 void write_table(Output& out, const DiffReport& report, const std::string& redis_url) {
+  if (report.refused != 0) {
+    say(fmt::format("{} keys in Redis are no modules, since no module can have their paths: the agent's log names them",
+                    report.refused));
+  }
   if (report.differences.empty()) {
     out.print("identical: {} modules compared, {} retained, {} left to Redis; Redis: {}\n", report.compared,
               report.retained, report.not_mirrored, printable(redis_url));
@@ -36,7 +41,7 @@ void write_table(Output& out, const DiffReport& report, const std::string& redis
   }
   Table table({{"KIND"}, {"WHAT"}, {"PATH"}});
   for (const Difference& d : report.differences) {
-    table.row({std::string(name_of(d.kind)), d.what, printable(d.path)});
+    table.row({std::string(name_of(d.kind)), d.what, printable(d.path.text())});
   }
   table.write_to(out);
   say("compared with " + redis_url);
@@ -45,7 +50,7 @@ void write_table(Output& out, const DiffReport& report, const std::string& redis
 class DiffCommand final : public Command {
  public:
   void declare(CLI::App& app) override {
-    app.add_option("PREFIX", prefix_, "only storage paths that begin with this")->type_name("");
+    app.add_option("PREFIX", prefix_, "only storage paths that begin with this")->check(kPrefixCheck)->type_name("");
   }
 
   ExitCode run(Context& context) override {

@@ -11,7 +11,7 @@ class ExistsCommand final : public ModuleCommand {
 
  protected:
   ExitCode answer(Context&, const ModuleAnswer&) override { return ExitCode::kSuccess; }
-  void say_missing(const ModuleAnswer&) const override {}
+  void say_missing(ModulePathView, const ModuleAnswer&) const override {}
 };
 
 }  // namespace

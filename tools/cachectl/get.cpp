@@ -15,7 +15,7 @@ class GetCommand final : public ModuleCommand {
       context.out.write(module.source);
       return ExitCode::kSuccess;
     }
-    say(fmt::format("{} is in Redis but not mirrored: {}", path(), module.entry.reason));
+    say(fmt::format("{} is in Redis but not mirrored: {}", module.entry.path, module.entry.reason));
     return ExitCode::kError;
   }
 };

@@ -53,7 +53,7 @@ void write_table(Output& out, const ModuleList& list, bool wide) {
 class ListCommand final : public Command {
  public:
   void declare(CLI::App& app) override {
-    app.add_option("PREFIX", prefix_, "only storage paths that begin with this")->type_name("");
+    app.add_option("PREFIX", prefix_, "only storage paths that begin with this")->check(kPrefixCheck)->type_name("");
   }
 
   ExitCode run(Context& context) override {

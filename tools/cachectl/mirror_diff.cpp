@@ -22,7 +22,7 @@ constexpr std::chrono::seconds kFenceTime(2);
 // A module that changes all the time differs in every look; after these it is reported.
 constexpr int kSecondLooks = 3;
 
-std::optional<Difference> judge_one(const ModuleAnswer& mirrored, const std::string& path, const redisReply& value,
+std::optional<Difference> judge_one(const ModuleAnswer& mirrored, const ModulePath& path, const redisReply& value,
                                     ModuleValueParser& parser) {
   using Kind = Difference::Kind;
   const bool in_redis = value.type != REDIS_REPLY_NIL;
@@ -60,9 +60,10 @@ std::string_view name_of(Difference::Kind kind) {
   return "different";
 }
 
-Result<std::vector<std::string>> MirrorDiff::paths_in_redis() {
+Result<std::vector<ModulePath>> MirrorDiff::paths_in_redis() {
   const Deadline deadline(kScanTime);
-  std::vector<std::string> paths;
+  std::vector<ModulePath> paths;
+  std::set<std::string> refused;  // a scan may name a key twice
   std::string cursor = "0";
   const std::string pattern = std::string(contract::kPrefix) + "*";
   do {
@@ -73,17 +74,23 @@ Result<std::vector<std::string>> MirrorDiff::paths_in_redis() {
     cursor = text_of(*page[0]);
     for (const redisReply* key : elements_of(*page[1])) {
       if (contract::classify(text_of(*key)) != contract::KeyClass::kModule) continue;
-      const std::string_view path = contract::path_of(text_of(*key));
-      if (path.substr(0, prefix_.size()) == prefix_) paths.emplace_back(path);
+      const std::string_view spelled = contract::spelled_path_of(text_of(*key));
+      if (!spelled.starts_with(prefix_)) continue;
+      if (const auto path = contract::path_of(text_of(*key))) {
+        paths.emplace_back(*path);
+      } else {
+        refused.emplace(spelled);
+      }
     }
   } while (cursor != "0");
+  report_.refused = refused.size();
   return paths;
 }
 
-Status MirrorDiff::compare_batch(const Segment& segment, const std::vector<std::string>& paths, bool counting,
+Status MirrorDiff::compare_batch(const Segment& segment, const std::vector<ModulePath>& paths, bool counting,
                                  std::vector<Difference>& found) {
   std::vector<std::string> keys;  // commands only refer to them
-  for (const std::string& path : paths) keys.push_back(contract::key_of(path));
+  for (const ModulePath& path : paths) keys.push_back(contract::key_of(path));
   std::vector<bifrost::Command> commands;
   for (const std::string& key : keys) commands.push_back({"GET", key});
   const auto values = redis_.pipeline(commands, Deadline(kBatchTime));
@@ -105,7 +112,7 @@ Status MirrorDiff::compare_batch(const Segment& segment, const std::vector<std::
   return Done{};
 }
 
-Result<std::vector<Difference>> MirrorDiff::compare(const std::vector<std::string>& paths, bool counting) {
+Result<std::vector<Difference>> MirrorDiff::compare(const std::vector<ModulePath>& paths, bool counting) {
   const auto segment = attach_segment(context_);
   if (!segment) return segment.error();
   std::vector<Difference> found;
@@ -126,15 +133,18 @@ Status MirrorDiff::run() {
   if (!segment) return segment.error();
   const auto mirrored = list_modules(**segment, prefix_);
   if (!mirrored) return mirrored.error();
-  std::set<std::string> paths(in_redis->begin(), in_redis->end());
-  for (const ModuleEntry& entry : mirrored->entries) paths.insert(entry.path);
+  std::set<ModulePath> paths(in_redis->begin(), in_redis->end());
+  for (const ModuleEntry& entry : mirrored->entries) {
+    // Another path in the mirror is damage: that is what `verify` looks for.
+    if (const auto path = ModulePathView::parse(entry.path)) paths.emplace(*path);
+  }
   auto found = compare({paths.begin(), paths.end()}, true);
   if (!found) return found.error();
   AgentConnection agent(context_.segment_dir());
   for (int look = 0; look < kSecondLooks && !found->empty(); ++look) {
     // Without an agent the mirror stands still, and the second look sees what the first one saw.
     static_cast<void>(agent.fence(Deadline(kFenceTime)));
-    std::vector<std::string> again;
+    std::vector<ModulePath> again;
     for (const Difference& d : *found) again.push_back(d.path);
     found = compare(again, false);
     if (!found) return found.error();

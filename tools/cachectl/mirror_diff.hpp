@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/module_path.hpp"
 #include "common/redis/module_value.hpp"
 #include "common/redis/redis_client.hpp"
 #include "tools/cachectl/command.hpp"
@@ -16,7 +17,7 @@ namespace bifrost::cachectl {
 
 struct Difference {
   enum class Kind { kMissing, kExtra, kDifferent };
-  std::string path;
+  ModulePath path;
   Kind kind;
   std::string what;  // a few words
 };
@@ -28,6 +29,7 @@ struct DiffReport {
   std::uint64_t compared = 0;           // modules whose bytes were compared
   std::uint64_t retained = 0;           // gone from Redis without a delete, kept on purpose
   std::uint64_t not_mirrored = 0;       // left to Redis on purpose
+  std::uint64_t refused = 0;            // keys in Redis under paths that no module can have
 };
 
 class MirrorDiff {
@@ -40,10 +42,10 @@ class MirrorDiff {
   const DiffReport& report() const { return report_; }
 
  private:
-  Result<std::vector<std::string>> paths_in_redis();
+  Result<std::vector<ModulePath>> paths_in_redis();
   // What differs for these paths now; counts what is the same if `counting`.
-  Result<std::vector<Difference>> compare(const std::vector<std::string>& paths, bool counting);
-  Status compare_batch(const Segment& segment, const std::vector<std::string>& paths, bool counting,
+  Result<std::vector<Difference>> compare(const std::vector<ModulePath>& paths, bool counting);
+  Status compare_batch(const Segment& segment, const std::vector<ModulePath>& paths, bool counting,
                        std::vector<Difference>& found);
 
   Context& context_;

@@ -1,4 +1,6 @@
 // module_command.hpp - the base of the verbs that are about one module: PATH, attach, find, and then the verb itself.
+//
+// A PATH that no module can have is one of no module: exit code 4, with the reason.
 #pragma once
 
 #include <string>
@@ -20,13 +22,11 @@ class ModuleCommand : public Command {
   // The status is kHit or kNotMirrored.
   virtual ExitCode answer(Context& context, const ModuleAnswer& module) = 0;
   // A miss: says so. `exists` keeps silent, since its exit code is the answer.
-  virtual void say_missing(const ModuleAnswer& module) const;
-
-  const std::string& path() const { return path_; }
+  virtual void say_missing(ModulePathView path, const ModuleAnswer& module) const;
 
  private:
   Need need_;
-  std::string path_;
+  std::string spelled_;
 };
 
 }  // namespace bifrost::cachectl

@@ -84,17 +84,11 @@ Result<ModuleList> list_modules(const Segment& segment, std::string_view prefix)
 
 namespace {
 
-Lookup read_answer(const Snapshot& snapshot, std::string_view path, bool with_source, ModuleAnswer& answer) {
+Lookup read_answer(const Snapshot& snapshot, ModulePathView path, bool with_source, ModuleAnswer& answer) {
   answer = {};
   answer.generation = snapshot.generation();
-  const Found found = snapshot.find_file(path);
+  const Found found = snapshot.find_file(path.text());
   if (found.status != Lookup::kHit && found.status != Lookup::kNotMirrored) return found.status;
-  if (path.size() > layout::kMaxKeyBytes) {
-    answer.entry.path = path;
-    answer.entry.mirrored = false;
-    answer.entry.reason = "the path is longer than the mirror can hold";
-    return Lookup::kNotMirrored;
-  }
   if (const Lookup read = read_entry(snapshot, found.record, answer.entry); read != Lookup::kHit) return read;
   if (found.status == Lookup::kNotMirrored || !with_source) return found.status;
   std::string body;
@@ -105,7 +99,7 @@ Lookup read_answer(const Snapshot& snapshot, std::string_view path, bool with_so
 
 }  // namespace
 
-Result<ModuleAnswer> find_module(const Segment& segment, std::string_view path, bool with_source) {
+Result<ModuleAnswer> find_module(const Segment& segment, ModulePathView path, bool with_source) {
   ModuleAnswer answer;
   const auto status = read_consistently(
       segment, [&](const Snapshot& snapshot) { return read_answer(snapshot, path, with_source, answer); });
@@ -114,19 +108,20 @@ Result<ModuleAnswer> find_module(const Segment& segment, std::string_view path, 
   return answer;
 }
 
-void say_no_such_module(std::string_view path, Generation generation) {
-  const bool is_path = path.size() > 3 && path.substr(path.size() - 3) == ".py";
-  std::string hint;
-  if (!is_path) {
-    std::string as_path(path);
-    std::replace(as_path.begin(), as_path.end(), '.', '/');
-    hint = fmt::format("; storage paths end in .py: try {}.py or {}/__init__.py", as_path, as_path);
-  }
-  say(fmt::format("no module {} at generation {}{}", path, generation.value, hint));
+void say_no_module_path(std::string_view text, PathFault why) {
+  std::string as_path(text);
+  std::replace(as_path.begin(), as_path.end(), '.', '/');
+  const bool is_import_name = why == PathFault::kNotPython && ModuleNode::parse(as_path);
+  say(fmt::format("no module can have the path {}: {}{}", text, reason_text(why),
+                  is_import_name ? fmt::format("; try {}.py or {}/__init__.py", as_path, as_path) : std::string()));
 }
 
-void say_damaged(std::string_view path) {
-  say(fmt::format("the record of {} is damaged: run bifrost-cachectl verify, then restart bifrost-agent", path));
+void say_no_such_module(ModulePathView path, Generation generation) {
+  say(fmt::format("no module {} at generation {}", path.text(), generation.value));
+}
+
+void say_damaged(ModulePathView path) {
+  say(fmt::format("the record of {} is damaged: run bifrost-cachectl verify, then restart bifrost-agent", path.text()));
 }
 
 }  // namespace bifrost::cachectl

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/module_path.hpp"
 #include "common/base/result.hpp"
 #include "common/reader/segment.hpp"
 
@@ -46,11 +47,13 @@ struct ModuleAnswer {
   ModuleEntry entry;
   std::string source;  // verified against its checksum; only if asked for and kHit
 };
-Result<ModuleAnswer> find_module(const Segment& segment, std::string_view path, bool with_source);
+Result<ModuleAnswer> find_module(const Segment& segment, ModulePathView path, bool with_source);
 
-// Says that there is no such module, with a hint when the name was meant as an import name.
-void say_no_such_module(std::string_view path, Generation generation);
+// Says that no module can be called like this, with a hint when it was meant as an import name.
+void say_no_module_path(std::string_view text, PathFault why);
+// Says that there is no such module.
+void say_no_such_module(ModulePathView path, Generation generation);
 // Says that the module's record contradicts itself.
-void say_damaged(std::string_view path);
+void say_damaged(ModulePathView path);
 
 }  // namespace bifrost::cachectl

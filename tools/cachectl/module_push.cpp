@@ -21,14 +21,14 @@ Error refused(const redisReply& reply) {
 
 }  // namespace
 
-Status ModulePush::write(std::string_view path, std::string_view source) {
+Status ModulePush::write(ModulePathView path, std::string_view source) {
   const std::string hash = sha256_hex(source);
   if (hash.empty()) return Error{ErrorCode::kIo, "the cryptographic library does not provide SHA-256"};
-  return queue({std::string(path), contract::key_of(path), encode_module_value(path, source, hash)});
+  return queue({std::string(path.text()), contract::key_of(path), encode_module_value(path.text(), source, hash)});
 }
 
-Status ModulePush::remove(std::string_view path) {
-  return queue({std::string(path), contract::key_of(path), {}});
+Status ModulePush::remove(ModulePathView path) {
+  return queue({std::string(path.text()), contract::key_of(path), {}});
 }
 
 Status ModulePush::queue(Change change) {
@@ -61,9 +61,9 @@ Status ModulePush::flush() {
   return Done{};
 }
 
-Result<std::set<std::string>> ModulePush::indexed_modules() {
+Result<std::set<ModulePath>> ModulePush::indexed_modules() {
   const Deadline deadline(kIndexTime);
-  std::set<std::string> modules;
+  std::set<ModulePath> modules;
   std::string cursor = "0";
   do {
     const auto reply = redis_.command({"SSCAN", contract::kIndexKey, cursor, "COUNT", "1000"}, deadline);
@@ -78,7 +78,7 @@ Result<std::set<std::string>> ModulePush::indexed_modules() {
       const std::string_view path = text_of(*member);
       const std::string_view first = path.substr(0, path.find('/'));
       if (first == contract::kSolutionsRoot) continue;
-      if (contract::classify(contract::key_of(path)) == contract::KeyClass::kModule) modules.emplace(path);
+      if (const auto module = ModulePathView::parse(path)) modules.emplace(*module);
     }
   } while (cursor != "0");
   return modules;

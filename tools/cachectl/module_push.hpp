@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/module_path.hpp"
 #include "common/redis/redis_client.hpp"
 
 namespace bifrost::cachectl {
@@ -19,13 +20,13 @@ class ModulePush {
   ModulePush(RedisClient& redis, std::uint64_t ttl_seconds) : redis_(redis), ttl_(std::to_string(ttl_seconds)) {}
 
   // Queues; sends when the batch is full. `source` is UTF-8. Errors are Redis' own, after which nothing more is sent.
-  Status write(std::string_view path, std::string_view source);
-  Status remove(std::string_view path);
+  Status write(ModulePathView path, std::string_view source);
+  Status remove(ModulePathView path);
   // Sends what is queued.
   Status flush();
 
-  // The members of the index that are modules outside `_solutions/`.
-  Result<std::set<std::string>> indexed_modules();
+  // The members of the index that are modules outside `_solutions/`; what can be no module is left alone.
+  Result<std::set<ModulePath>> indexed_modules();
 
  private:
   struct Change {

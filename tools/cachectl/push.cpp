@@ -1,9 +1,11 @@
 // push DIR [--ttl 86400] [--delete] [--dry-run] - writes a directory of .py files into Redis.
 #include <chrono>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/redis/module_value.hpp"
@@ -86,13 +88,13 @@ class PushCommand final : public Command {
       const SourceFile& file = files[i];
       const auto source = read_source(file.disk_path, max_bytes);
       if (!source || !is_utf8(*source)) {
-        outcome.skipped.push_back({file.path, source ? "not UTF-8" : source.error().message});
+        outcome.skipped.push_back({file.path.text(), source ? "not UTF-8" : source.error().message});
         continue;
       }
       if (!dry_run_) {
         if (const Status s = to->write(file.path, *source); !s) return s;
       }
-      outcome.written.push_back(file.path);
+      outcome.written.push_back(file.path.text());
       outcome.bytes += source->size();
       bar.show(i + 1);
     }
@@ -118,27 +120,32 @@ class PushCommand final : public Command {
     auto others = from.indexed_modules();
     if (!others) return others.error();
     for (const SourceFile& file : files) others->erase(file.path);
-    for (const SkippedFile& file : outcome.skipped) keep_below(file.path, *others);
+    std::set<std::string, std::less<>> skipped;
+    for (const SkippedFile& file : outcome.skipped) {
+      skipped.insert(file.path.back() == '/' ? file.path.substr(0, file.path.size() - 1) : file.path);
+    }
+    std::erase_if(*others, [&](const ModulePath& other) { return is_or_lies_below(skipped, other.text()); });
     if (!dry_run_ && !others->empty() &&
         !confirmed(context, fmt::format("delete {} modules that {} lacks from {}?", others->size(), directory_,
                                         redis_name(context.settings)))) {
       return Error{ErrorCode::kIo, "nothing was deleted"};
     }
-    for (const std::string& path : *others) {
+    for (const ModulePath& path : *others) {
       if (interrupted()) return stop_deleting(from, outcome.deleted.size(), others->size());
       if (!dry_run_) {
         if (const Status s = from.remove(path); !s) return s;
       }
-      outcome.deleted.push_back(path);
+      outcome.deleted.push_back(path.text());
     }
     return dry_run_ ? Status(Done{}) : from.flush();
   }
 
-  static void keep_below(const std::string& skipped, std::set<std::string>& others) {
-    others.erase(skipped);
-    const std::string prefix = skipped.back() == '/' ? skipped : skipped + "/";  // a directory that cannot be read
-    auto it = others.lower_bound(prefix);
-    while (it != others.end() && it->compare(0, prefix.size(), prefix) == 0) it = others.erase(it);
+  // A directory that cannot be read is skipped, too.
+  static bool is_or_lies_below(const std::set<std::string, std::less<>>& skipped, std::string_view path) {
+    for (auto end = path.find('/'); end != std::string_view::npos; end = path.find('/', end + 1)) {
+      if (skipped.contains(path.substr(0, end))) return true;
+    }
+    return skipped.contains(path);
   }
 
   void report(Context& context, const Outcome& outcome, std::chrono::nanoseconds took) const {

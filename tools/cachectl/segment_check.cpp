@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "common/base/module_path.hpp"
 #include "common/layout/listing.hpp"
 
 namespace bifrost::cachectl {
@@ -87,8 +88,8 @@ Lookup SegmentCheck::check_file(SlotNumber slot, const RecordRef& record, const 
     find_fault(path, "a storage path with the record of an import name");
     return Lookup::kHit;
   }
-  if (!ends_with(path, kSuffix)) {
-    find_fault(path, "a storage path that does not end in .py");
+  if (const auto fault = paths::fault_in_path(path)) {
+    find_fault(path, fmt::format("no module can have this path: {}", reason_text(*fault)));
     return Lookup::kHit;
   }
   if (check_code(record, path) == Lookup::kSnapshotLost) return Lookup::kSnapshotLost;

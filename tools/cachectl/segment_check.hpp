@@ -1,8 +1,9 @@
 // segment_check.hpp - everything in a segment that could contradict itself, looked at, at one generation.
 //
 // (C1) Every slot leads to a record within bounds, whose checksum holds, and which a lookup of its key finds again.
-// (C2) Every module and package name leads to the file that it is named after, and every file has its name.
-// (C3) Directory listings and names agree: what is listed exists with that kind, what exists is listed.
+// (C2) Every file has a path that a module can have. Every module and package name leads to the file that it is named
+// after, and every file has its name. (C3) Directory listings and names agree: what is listed exists with that kind,
+// what exists is listed.
 #pragma once
 
 #include <cstdint>

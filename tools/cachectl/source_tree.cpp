@@ -10,12 +10,9 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
-#include <optional>
 #include <string_view>
 
 #include "common/base/unique_fd.hpp"
-#include "common/redis/contract.hpp"
-#include "common/redis/module_value.hpp"
 #include "tools/cachectl/text.hpp"
 
 namespace bifrost::cachectl {
@@ -98,24 +95,20 @@ class TreeWalk {
       return Done{};
     }
     if (!is_python(name)) return Done{};
-    if (const auto reason = unfit(path, st.st_mode)) {
-      tree_.skipped.push_back({path, *reason});
+    const auto module = ModulePath::parse(path);
+    if (!module) {
+      tree_.skipped.push_back({path, "no module can have this path: " + std::string(reason_text(module.error()))});
+      return Done{};
+    }
+    if (!S_ISREG(st.st_mode)) {
+      tree_.skipped.push_back({path, "not a regular file"});
       return Done{};
     }
     if (tree_.files.size() >= kMaxFiles) {
       return Error{ErrorCode::kNoSpace, fmt::format("more than {} files: push a smaller directory", kMaxFiles)};
     }
-    tree_.files.push_back({path, disk_path});
+    tree_.files.push_back({*module, disk_path});
     return Done{};
-  }
-
-  static std::optional<std::string> unfit(const std::string& path, mode_t mode) {
-    if (!S_ISREG(mode)) return "not a regular file";
-    if (!is_utf8(path)) return "its name is not UTF-8";
-    if (contract::classify(contract::key_of(path)) != contract::KeyClass::kModule) {
-      return "its name is reserved for other keys of the platform";
-    }
-    return std::nullopt;
   }
 
   SourceTree tree_;

@@ -8,17 +8,18 @@
 #include <string>
 #include <vector>
 
+#include "common/base/module_path.hpp"
 #include "common/base/result.hpp"
 
 namespace bifrost::cachectl {
 
 struct SourceFile {
-  std::string path;  // storage path, relative to the directory, `/`-separated
+  ModulePath path;  // relative to the directory
   std::string disk_path;
 };
 
 struct SkippedFile {
-  std::string path;
+  std::string path;  // as it is spelled: it need not be one that a module can have
   std::string reason;
 };
 

@@ -32,7 +32,8 @@ def _arguments():
         "materialise",
         help="write the sources of the workspace to a directory",
         description="For coverage, debuggers and editors, which want files. Imports go on coming from the mirror. "
-        "Files of modules that are gone are not removed.",
+        "Files of modules that are gone are not removed. Links below DIR are not followed: what lies behind one is named "
+        "and left out, exit status 1.",
     )
     write.add_argument("directory", nargs="?", metavar="DIR", help="default: the workspace, where __file__ points to")
     for verb in (run, write):
@@ -57,7 +58,11 @@ def _arguments():
 def main():
     arguments = _arguments()
     install_virtual_import_hook()
-    begin_execution(solution_id=arguments.solution_id, global_repo_access=arguments.global_repo_access)
+    try:
+        begin_execution(solution_id=arguments.solution_id, global_repo_access=arguments.global_repo_access)
+    except ValueError as error:
+        print(f"bifrost_cache: --solution-id: {error}", file=sys.stderr)
+        return 2
     return _run(arguments) if arguments.verb == "run" else _materialise_to(arguments)
 
 
@@ -79,13 +84,20 @@ def _materialise_to(arguments):
     if arguments.solution_id:
         roots.append(f"{workspace}/_solutions/{arguments.solution_id}")
     directory = arguments.directory or workspace
+    skipped = 0
+
+    def say_skipped(path, why):
+        nonlocal skipped
+        skipped += 1
+        print(f"bifrost_cache: {path!a} was not written: {why}", file=sys.stderr)
+
     try:
-        files, written = _materialise.materialise(directory, roots)
+        files, written = _materialise.materialise(directory, roots, say_skipped)
     except OSError as error:
         print(f"bifrost_cache: {error}", file=sys.stderr)
         return 1
-    print(f"{directory}: {files} files, {written} written")
-    return 0
+    print(f"{directory}: {files} files, {written} written" + (f", {skipped} not" if skipped else ""))
+    return 1 if skipped else 0
 
 
 if __name__ == "__main__":

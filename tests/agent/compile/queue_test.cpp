@@ -14,16 +14,16 @@ TEST(CompileQueue, OffersSmallModulesFirst) {
   CompileQueue queue;
   queue.want("giant.py", 4'000'000, Urgency::kBacklog);
   queue.want("tiny.py", 10, Urgency::kBacklog);
-  EXPECT_EQ(queue.take(), "tiny.py");
-  EXPECT_EQ(queue.take(), "giant.py");
-  EXPECT_EQ(queue.take(), std::nullopt);
+  EXPECT_EQ(queue.take()->text(), "tiny.py");
+  EXPECT_EQ(queue.take()->text(), "giant.py");
+  EXPECT_FALSE(queue.take());
 }
 
 TEST(CompileQueue, OffersWhatJustChangedBeforeTheBacklog) {
   CompileQueue queue;
   queue.want("old.py", 10, Urgency::kBacklog);
   queue.want("edited.py", 5'000, Urgency::kFresh);
-  EXPECT_EQ(queue.take(), "edited.py");
+  EXPECT_EQ(queue.take()->text(), "edited.py");
 }
 
 TEST(CompileQueue, HoldsAPathOnceHoweverOftenItChanges) {
@@ -32,8 +32,8 @@ TEST(CompileQueue, HoldsAPathOnceHoweverOftenItChanges) {
   queue.want("b.py", 20, Urgency::kBacklog);
   queue.want("a.py", 30, Urgency::kBacklog);
   EXPECT_EQ(queue.size(), 2u);
-  EXPECT_EQ(queue.take(), "b.py") << "the newest size counts";
-  EXPECT_EQ(queue.take(), "a.py");
+  EXPECT_EQ(queue.take()->text(), "b.py") << "the newest size counts";
+  EXPECT_EQ(queue.take()->text(), "a.py");
   EXPECT_TRUE(queue.empty());
 }
 

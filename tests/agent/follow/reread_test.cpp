@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/common/path_of.hpp"
+
 namespace bifrost::agent {
 namespace {
 
@@ -16,10 +18,10 @@ Reply parsed(const std::string& wire) {
   return Reply(static_cast<redisReply*>(reply));
 }
 
-Reread batch_of(std::vector<std::string> paths) {
+Reread batch_of(const std::vector<std::string>& paths) {
   std::vector<PendingPath> pending;
-  for (std::string& path : paths) {
-    pending.push_back({std::move(path), {1}, false});
+  for (const std::string& path : paths) {
+    pending.push_back({path_of(path), {1}, false});
     pending.back().with_presence = true;
   }
   return Reread(std::move(pending), 10);
@@ -51,7 +53,8 @@ TEST(Reread, AsksForEverythingInOneTransaction) {
 }
 
 TEST(Reread, AsksForNoMoreThanTheValueWhereNothingIsDoubtful) {
-  std::vector<PendingPath> paths{{"a.py", {1}, false}, {"b.py", {2}, false}, {"c.py", {3}, false}};
+  std::vector<PendingPath> paths{
+      {ModulePath("a.py"), {1}, false}, {ModulePath("b.py"), {2}, false}, {ModulePath("c.py"), {3}, false}};
   paths[2].with_presence = true;
   const Reread batch(paths, 10);
   std::string sent;
@@ -114,7 +117,7 @@ class LongValueTest : public ::testing::Test {
     return "$" + std::to_string(bytes) + "\r\n" + std::string(bytes, 'x') + "\r\n";
   }
   static PendingPath asked_as(PendingPath::Read read, std::uint64_t size_bytes = 0) {
-    PendingPath path{"sdk.py", {1}, false};
+    PendingPath path{ModulePath("sdk.py"), {1}, false};
     path.with_presence = true;
     path.read = read;
     path.size_bytes = size_bytes;

@@ -5,11 +5,13 @@
 #include <algorithm>
 
 #include "agent/mirror/seed.hpp"
+#include "tests/common/path_of.hpp"
 #include "tests/common/segment_fixture.hpp"
 
 namespace bifrost::agent {
 namespace {
 
+using namespace std::string_view_literals;
 using Kind = Observation::Kind;
 
 class MirrorTest : public SegmentFixture {
@@ -18,16 +20,20 @@ class MirrorTest : public SegmentFixture {
 
   void start(OnExpiry policy) {
     mirror_ = std::make_unique<Mirror>(
-        writer(), policy, [this](std::string_view path, std::string_view) { rejected_.emplace_back(path); });
+        writer(), policy, [this](ModulePathView path, std::string_view) { rejected_.emplace_back(path.text()); },
+        nullptr,
+        [this](std::string_view path, std::string_view why) {
+          refused_.push_back(std::string(path) + ": " + std::string(why));
+        });
   }
   void see_value(const std::string& path, const std::string& json) {
-    mirror_->apply({Kind::kValue, path, json, IndexEntry::kListed, false, {}});
+    mirror_->apply({Kind::kValue, path_of(path), json, IndexEntry::kListed, false, {}});
   }
   void see_source(const std::string& path, const std::string& source) {
     see_value(path, encode_module_value(path, source, "h"));
   }
   void see_vanished(const std::string& path, IndexEntry index, bool deleted = false) {
-    mirror_->apply({Kind::kVanished, path, {}, index, deleted, {}});
+    mirror_->apply({Kind::kVanished, path_of(path), {}, index, deleted, {}});
   }
   std::string served(const std::string& path) {
     commit();
@@ -46,7 +52,7 @@ class MirrorTest : public SegmentFixture {
   }
   std::vector<std::string> unseen() const {
     std::vector<std::string> paths;
-    mirror_->for_each_unseen([&](const std::string& path) { paths.push_back(path); });
+    mirror_->for_each_unseen([&](ModulePathView path) { paths.emplace_back(path.text()); });
     return paths;
   }
 
@@ -57,6 +63,7 @@ class MirrorTest : public SegmentFixture {
 
   std::unique_ptr<Mirror> mirror_;
   std::vector<std::string> rejected_;
+  std::vector<std::string> refused_;
 };
 
 TEST_F(MirrorTest, ServesWhatRedisHolds) {
@@ -176,6 +183,42 @@ TEST_F(MirrorTest, BadValuesAreNotMirroredAndReportedOncePerVersion) {
   EXPECT_EQ(served("good.py"), "fine");
   see_source("a.py", "x = 2");
   EXPECT_EQ(served("a.py"), "x = 2");
+}
+
+TEST_F(MirrorTest, APathThatNoModuleCanHaveIsCountedEachTimeAndNamedOnce) {
+  see_source("a.py", "x = 1");
+  for (int scan = 0; scan < 3; ++scan) {
+    mirror_->refuse("../x.py", PathFault::kDotPart);
+    mirror_->refuse(std::string(5000, 'n') + ".py", PathFault::kTooLong);
+  }
+  EXPECT_THAT(refused_, ::testing::ElementsAre("../x.py: one of its parts is `.` or `..`",
+                                               std::string(256, 'n') + ": it is longer than 1024 bytes"));
+  commit();
+  EXPECT_EQ(attach()->info().counters[static_cast<std::size_t>(Counter::kBadPaths)], 6u);
+  EXPECT_EQ(mirror_->known(), 1u);
+}
+
+TEST_F(MirrorTest, NamesABoundedNumberOfRefusedPaths) {
+  for (std::size_t i = 0; i < 2 * RefusedPaths::kNamed; ++i) {
+    mirror_->refuse("../" + std::to_string(i) + ".py", PathFault::kDotPart);
+  }
+  ASSERT_EQ(refused_.size(), RefusedPaths::kNamed);
+  EXPECT_NE(refused_.back().find("further paths are only counted"), std::string::npos);
+}
+
+// An agent before this one mirrored whatever Redis held.
+TEST_F(MirrorTest, WhatLiesInAnOldSegmentUnderARefusedPathIsNotTakenOver) {
+  for (const std::string_view path : {"a.py"sv, "../x.py"sv, "a//b.py"sv, "/abs.py"sv, "nul\0.py"sv})
+    writer().put_source(path, "x = 1", "h");
+  commit();
+  const auto old = attach();
+  make_writer(1 << 20, 1 << 20, old->snapshot().generation());
+  start(OnExpiry::kRetain);
+  const Seeded seeded = seed_from(*old, *mirror_, writer());
+  EXPECT_EQ(seeded.modules, 1u);
+  EXPECT_EQ(seeded.refused, 4u);
+  EXPECT_EQ(served("a.py"), "x = 1");
+  EXPECT_EQ(served("../x.py"), "<miss>");
 }
 
 TEST_F(MirrorTest, WrongTypesAndGiantsAreNotMirrored) {

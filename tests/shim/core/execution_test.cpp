@@ -306,7 +306,7 @@ TEST_F(LoadedModulesTest, OfTheCallableCannotBeShownToBeCurrent) {
   begin();
   Resolution from_callable;
   from_callable.kind = Resolution::Kind::kModule;
-  from_callable.path = "a.py";
+  from_callable.path = ModulePath("a.py");
   from_callable.source = ModuleSource("a = 1", "", SourceOrigin::kCallable);
   worker().loaded().add("a", LoadedModule(std::make_shared<const Resolution>(from_callable)));
   EXPECT_FALSE(current_in());

@@ -34,7 +34,8 @@ TEST(PathIndexTest, ListsAPackageBeforeAModuleBeforeANamespace) {
 }
 
 TEST(PathIndexTest, LeavesOutMembersThatAreNoModules) {
-  const PathIndex index({"index", "notes.txt", "resolution:-:0:x.py", "x.py"});
+  const PathIndex index(
+      {"index", "notes.txt", "resolution:-:0:x.py", "x.py", "../y.py", "/abs.py", "a//z.py", ".py", "a/../b.py"});
   EXPECT_FALSE(index.contains("notes.txt"));
   EXPECT_EQ(index.children(""), (Children{{"x", RecordKind::kModule}}));
 }

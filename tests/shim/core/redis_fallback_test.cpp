@@ -26,7 +26,7 @@ TEST_F(RedisFallbackTest, ReadsTheFirstPathThatExistsInOneRoundTrip) {
   redis().put("a/__init__.py", "package", "");
   const auto file = fallback().first_of({"a/__init__.py", "a.py"});
   EXPECT_EQ(file->kind, Kind::kSource);
-  EXPECT_EQ(file->path, "a/__init__.py");
+  EXPECT_EQ(file->path->text(), "a/__init__.py");
   EXPECT_EQ(file->content, "package");
   EXPECT_EQ(file->hash, "");
   EXPECT_EQ(redis().connections(), 1);
@@ -39,7 +39,7 @@ TEST_F(RedisFallbackTest, TellsAbsentFromEmptyFromUnusable) {
   EXPECT_EQ(fallback().first_of({"empty.py"})->kind, Kind::kSource);
   const auto half = fallback().first_of({"half.py"});
   EXPECT_EQ(half->kind, Kind::kBadValue);
-  EXPECT_EQ(half->path, "half.py");
+  EXPECT_EQ(half->path->text(), "half.py");
   EXPECT_FALSE(half->reason.empty());
 }
 

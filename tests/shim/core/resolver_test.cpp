@@ -42,7 +42,7 @@ TEST_F(ResolverTest, AnswersFromTheSegmentWithoutAskingRedis) {
   EXPECT_EQ(import("nothing"), "<not found>");
   const std::string shared = "shared";
   const Resolution x = worker().resolve(std::span(&shared, 1), "x");
-  EXPECT_EQ(x.path, "shared/x.py");
+  EXPECT_EQ(x.path->text(), "shared/x.py");
   EXPECT_EQ(x.source.hash, "token");
   EXPECT_EQ(x.source.origin, SourceOrigin::kSegment);
   EXPECT_EQ(x.source.generation, writer().generation());
@@ -99,12 +99,46 @@ TEST_F(ResolverTest, AMissOfAnIncompleteMirrorIsAQuestionForRedis) {
   EXPECT_EQ(import("later"), "<unknown>");
 }
 
-TEST_F(ResolverTest, NamesLongerThanTheMirrorTakesAreAskedInRedis) {
-  const std::string name(layout::kMaxKeyBytes + 1, 'n');
-  redis().put(name + ".py", "long = 1");
-  agent();
+// Whether it is asked for in a mirror that knows all, in one that does not, or in Redis.
+TEST_F(ResolverTest, NamesThatNoPathCanHaveAreNotOursAndNobodyIsAskedAboutThem) {
+  using namespace std::string_literals;
+  const std::vector<std::string> names = {"../x"s,
+                                          "a/.."s,
+                                          "."s,
+                                          ".."s,
+                                          ""s,
+                                          "a/"s,
+                                          "a//b"s,
+                                          "/x"s,
+                                          "x\0"s,
+                                          "\xff"s,
+                                          "index:x"s,
+                                          "resolution:x"s,
+                                          std::string(layout::kMaxKeyBytes - 2, 'n')};
+  for (const std::string& name : names) {
+    redis().put(name + ".py", "odd = 1");
+    redis().put(name + "/__init__.py", "odd = 1");
+  }
+  const auto nothing_is_found = [&] {
+    for (const std::string& name : names) {
+      EXPECT_EQ(shown(worker().resolve_top_level(name)), "<not found>") << ::testing::PrintToString(name);
+      if (name.find(':') != std::string::npos) continue;  // reserved at the root only
+      const std::string directory = "shared";
+      EXPECT_EQ(shown(worker().resolve(std::span(&directory, 1), name)), "<not found>")
+          << ::testing::PrintToString(name);
+    }
+    EXPECT_EQ(redis().commands("GET"), 0);
+  };
   begin();
-  EXPECT_EQ(import(name), "long = 1");
+  nothing_is_found();
+  say_complete(false);
+  agent();
+  say_complete(false);
+  begin();
+  nothing_is_found();
+  say_complete(true);
+  begin();
+  nothing_is_found();
 }
 
 TEST_F(ResolverTest, DamagedContentIsAQuestionForRedis) {
@@ -355,7 +389,7 @@ TEST_F(ResolverTest, ReadsAStoredFileByItsPath) {
   agent();
   begin();
   EXPECT_EQ(text(worker().read_path("pkg/__init__.py")), "p = 1");
-  EXPECT_EQ(worker().read_path("pkg").kind, Resolution::Kind::kNotFound);
+  EXPECT_EQ(worker().read_path("pkg.py").kind, Resolution::Kind::kNotFound);
 }
 
 TEST_F(ResolverTest, AStoredFileIsReadByTheRulesOfImports) {
@@ -400,12 +434,35 @@ TEST_F(ResolverTest, ANodeWhoseLinkLeadsToAnotherFileIsDamaged) {
   EXPECT_EQ(count(ShimCounter::kDamaged), 1u);
 }
 
-TEST_F(ResolverTest, APackageWhosePathIsTooLongForTheMirrorIsAskedInRedis) {
+TEST_F(ResolverTest, WhereAPackagesPathWouldBeTooLongOnlyTheModuleIsAskedFor) {
   const std::string name(layout::kMaxKeyBytes - 5, 'n');
   redis().put(name + "/__init__.py", "long = 1");
+  begin();
+  EXPECT_EQ(import(name), "<not found>");
+  EXPECT_EQ(redis().commands("GET"), 1);
+  redis().put(name + ".py", "fits = 1");
+  EXPECT_EQ(import(name), "fits = 1");
+}
+
+TEST_F(ResolverTest, AFileThatIsNotMirroredIsReadFromRedisByItsPath) {
+  redis().put("big.py", "big = 1");
+  writer().put_not_mirrored("big.py", "too big");
   agent();
   begin();
-  EXPECT_EQ(import(name), "long = 1");
+  EXPECT_EQ(text(worker().read_path("big.py")), "big = 1");
+  stop_redis();
+  EXPECT_NE(worker().read_path("big.py").reason.find("too big"), std::string::npos);
+}
+
+TEST_F(ResolverTest, WhatTheIndexListsUnderOddPathsIsNoModuleAndNoDirectory) {
+  redis().put("a/x.py", "");
+  for (const std::string path : {"../x.py", "a//y.py", "a/.py", ".py", "./z.py", "/abs.py", "a/../../x.py"}) {
+    redis().put(path, "");
+  }
+  begin();
+  EXPECT_EQ(worker().list(""), (std::vector<Child>{{"a", layout::RecordKind::kNamespace}}));
+  EXPECT_EQ(worker().list("a"), (std::vector<Child>{{"x", layout::RecordKind::kModule}}));
+  for (const std::string directory : {"..", "a/..", "a/", "/", "."}) EXPECT_TRUE(worker().list(directory).empty());
 }
 
 TEST_F(ResolverTest, NamesThatPythonCannotHoldAreNotListed) {

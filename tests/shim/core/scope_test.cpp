@@ -20,6 +20,8 @@ TEST(ScopeTest, OfASolutionSeesSharedModulesOnlyWithGlobalAccess) {
 TEST(ScopeTest, RefusesIdsThatWouldLeadElsewhere) {
   for (const std::string_view id : {"a/b", "..", ".", "/"}) EXPECT_FALSE(Scope::of(id, false)) << id;
   EXPECT_FALSE(Scope::of(std::string_view("a\0b", 3), false));
+  EXPECT_FALSE(Scope::of("\xff", false)) << "no directory of a path is called like this";
+  EXPECT_FALSE(Scope::of(std::string(1020, 'n'), false)) << "no path fits below it";
 }
 
 TEST(ScopeTest, NeverAdmitsAnotherSolution) {
