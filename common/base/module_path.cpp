@@ -20,4 +20,24 @@ std::string_view reason_text(PathFault fault) {
 
 static_assert(kMaxPathBytes == 1024, "the text above says the number");
 
+namespace {
+
+// In one allocation: a hit makes one of these.
+std::string joined(std::string_view node, std::string_view rest) {
+  std::string path;
+  path.reserve(node.size() + rest.size());
+  return path.append(node).append(rest);
+}
+
+}  // namespace
+
+ModulePath ModuleNode::file() const {
+  return {joined(text_, paths::kSuffix), ModulePath::Checked{}};
+}
+
+std::optional<ModulePath> ModuleNode::package_file() const {
+  if (text_.size() + paths::kInitFile.size() > kMaxPathBytes) return std::nullopt;
+  return ModulePath(joined(text_, paths::kInitFile), ModulePath::Checked{});
+}
+
 }  // namespace bifrost

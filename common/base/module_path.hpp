@@ -241,12 +241,9 @@ class ModuleNode {
   }
 
   const std::string& text() const { return text_; }
-  ModulePath file() const { return {std::string(text_).append(paths::kSuffix), ModulePath::Checked{}}; }
+  ModulePath file() const;
   // Nothing when that would be too long.
-  std::optional<ModulePath> package_file() const {
-    if (text_.size() + paths::kInitFile.size() > kMaxPathBytes) return std::nullopt;
-    return ModulePath(std::string(text_).append(paths::kInitFile), ModulePath::Checked{});
-  }
+  std::optional<ModulePath> package_file() const;
 
  private:
   explicit ModuleNode(std::string text) : text_(std::move(text)) {}

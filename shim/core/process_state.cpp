@@ -127,32 +127,35 @@ Result<Generation> ProcessState::wait_fresh(const Deadline& deadline) {
 
 template <class Ask>
 Resolution ProcessState::with_whole_view(const Ask& ask) {
-  const auto answered = [this](const View& by, Resolution resolution) {
+  const auto sign = [](Resolution& resolution, const View& by) {
     resolution.authority = by.authority;
     resolution.asked_at = by.generation();
-    return resolution;
   };
   for (int attempt = 0; attempt < kMaxViewsPerLookup; ++attempt) {
     const std::shared_ptr<const View> now = view();
     Resolution resolution = ask(*now);
-    if (resolution.kind != Resolution::Kind::kSnapshotLost) return answered(*now, std::move(resolution));
+    if (resolution.kind != Resolution::Kind::kSnapshotLost) {
+      sign(resolution, *now);
+      return resolution;
+    }
     counters_.add(ShimCounter::kSnapshotLost);
     replace_pin(now);
   }
   View redis_only;
   redis_only.scope = view()->scope;
   redis_only.why_not_mirror = "the agent reuses its memory faster than this process can read";
-  return answered(redis_only, ask(redis_only));
+  Resolution resolution = ask(redis_only);
+  sign(resolution, redis_only);
+  return resolution;
 }
 
-Resolution ProcessState::counted(Resolution r) {
-  switch (r.kind) {
+void ProcessState::count(const Resolution& resolution) {
+  switch (resolution.kind) {
     case Resolution::Kind::kNotFound: counters_.add(ShimCounter::kMisses); break;
     case Resolution::Kind::kUnknown: counters_.add(ShimCounter::kUnknown); break;
     case Resolution::Kind::kRefused: counters_.add(ShimCounter::kRefused); break;
     default: counters_.add(ShimCounter::kHits);
   }
-  return r;
 }
 
 Resolution ProcessState::look_up(std::span<const std::string> directories, std::string_view name) {

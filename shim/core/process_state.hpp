@@ -60,9 +60,15 @@ class ProcessState {
 
   // `name` below the first of `directories` that has it. Never kSnapshotLost.
   Resolution resolve(std::span<const std::string> directories, std::string_view name) {
-    return counted(look_up(directories, name));
+    Resolution resolution = look_up(directories, name);
+    count(resolution);
+    return resolution;
   }
-  Resolution resolve_top_level(std::string_view name) { return counted(look_up_top_level(name)); }
+  Resolution resolve_top_level(std::string_view name) {
+    Resolution resolution = look_up_top_level(name);
+    count(resolution);
+    return resolution;
+  }
   Resolution read_path(ModulePathView path);
   std::vector<Child> list(const std::string& directory);
 
@@ -90,7 +96,7 @@ class ProcessState {
   void replace_pin(const std::shared_ptr<const View>& lost);
   Resolution look_up(std::span<const std::string> directories, std::string_view name);
   Resolution look_up_top_level(std::string_view name);
-  Resolution counted(Resolution resolution);
+  void count(const Resolution& resolution);
   // Whether everything loaded is, in the present view, what it was when it was loaded.
   bool loaded_is_current();
   template <class Ask>
