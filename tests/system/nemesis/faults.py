@@ -133,6 +133,8 @@ def swap_databases(run):
         for writer in run.writers:
             of_writer = [w for owner, w in writes if owner is writer]
             writer.versions.update({w.key: w.version for w in of_writer})
+        # Tracking also tells of other databases. What the agent reads again for that must not be what is swapped in.
+        run.wait_until_seen()
         with run.writers[0].noted([w for _, w in writes]):
             client.swapdb(0, 1)
         for writer, w in writes:

@@ -115,9 +115,12 @@ class Run:
     def everything_seen(self):
         """Writers are paused, and the agent has seen all that they wrote."""
         with self.writers_paused() as client:
-            self.node.wait("--ready")
-            self.node.wait("--fresh")
+            self.wait_until_seen()
             yield client
+
+    def wait_until_seen(self):
+        self.node.wait("--ready")
+        self.node.wait("--fresh")
 
     def rewrite_all(self, client):
         for writer in self.writers:
