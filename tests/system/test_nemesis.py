@@ -9,10 +9,10 @@ import random
 import re
 
 import pytest
+from harness import BUILD, REPOSITORY
 from nemesis import faults
 from nemesis.mutants import MUTANTS
 from nemesis.run import Run
-from node import BUILD, REPOSITORY
 
 SEED = int(os.environ.get("BIFROST_SEED", "1"))
 
