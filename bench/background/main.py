@@ -19,13 +19,13 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "import"))
 
-from shared import COMPILE_DEADLINE_S  # noqa: E402, I001, before what it makes importable
+import paths  # noqa: E402, F401, I001, before what it makes importable
 import sampling  # noqa: E402
 import workloads  # noqa: E402
 from generated import large_workspace  # noqa: E402
 from harness import Failed, expect  # noqa: E402
 from measure import machine  # noqa: E402
-from stage import Stage  # noqa: E402
+from stage import COMPILE_DEADLINE_S, Stage  # noqa: E402
 from variants import BY_KEY  # noqa: E402
 
 NODE = "agent-code"

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-import shared  # noqa: F401, I001, before what it makes importable
+import paths  # noqa: F401, I001, before what it makes importable
 import chart
 import finding
 import report

@@ -5,5 +5,3 @@ import sys
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 sys.path += [str(REPOSITORY / "tests"), str(REPOSITORY / "tools/demo.d")]
-
-COMPILE_DEADLINE_S = 600
