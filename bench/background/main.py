@@ -19,12 +19,13 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "import"))
 
+import paths  # noqa: E402, F401, I001, before what it makes importable
 import sampling  # noqa: E402
 import workloads  # noqa: E402
-from bench_node import COMPILE_DEADLINE_S, Failed, expect  # noqa: E402
 from generated import large_workspace  # noqa: E402
+from harness import Failed, expect  # noqa: E402
 from measure import machine  # noqa: E402
-from stage import Stage  # noqa: E402
+from stage import COMPILE_DEADLINE_S, Stage  # noqa: E402
 from variants import BY_KEY  # noqa: E402
 
 NODE = "agent-code"
@@ -48,7 +49,7 @@ def arguments():
 def one_round(stage, build):
     """{what: microseconds}"""
     node = stage.nodes[NODE]
-    program = subprocess.run([build / "bin/freshness-bench", stage.redis.socket, node.segment_dir, str(WRITES)],
+    program = subprocess.run([build / "bin/freshness-bench", stage.origin.redis.socket, node.segment_dir, str(WRITES)],
                              capture_output=True, text=True, timeout=COMPILE_DEADLINE_S)
     expect(program.returncode == 0, f"freshness-bench: {program.stderr.strip()}")
     latency = json.loads(program.stdout)
@@ -71,8 +72,8 @@ def while_compiling(stage, build, sources):
             file = pathlib.Path(directory, path)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(source, encoding="utf-8")
-        stage.redis.cachectl("push", directory)
-    node.wait_for_modules()
+        stage.origin.cachectl.text("push", directory)
+    node.wait("--fresh")
     start = time.monotonic()
     first, rounds = with_code(node), []
     # What freshness-bench writes is a module more.

@@ -10,12 +10,13 @@ import sys
 import tempfile
 import time
 
+import paths  # noqa: F401, I001, before what it makes importable
 import chart
 import finding
 import report
 import sampling
 import workloads
-from bench_node import Failed
+from harness import Failed
 from measure import machine
 from stage import PYTHON, Stage
 from summary import budgets, summarise

@@ -2,56 +2,22 @@
 
 import json
 import os
-import select
-import subprocess
-import time
 
-from bench_node import expect
+from harness import Conversation, clean_environment, expect
 from stage import PYTHON
 
 ANSWER_DEADLINE_S = 600
-END_S = 10
 WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")
 
 
-class Worker:
+class Worker(Conversation):
     """One fresh process. The same interpreter, flags and environment for every variant."""
 
     def __init__(self, program, order):
-        environment = {name: value for name, value in os.environ.items()
-                       if not name.startswith(("PYTHON", "BIFROST", "REDIS"))}
-        self.process = subprocess.Popen([PYTHON, "-B", program, order], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, env=environment)
-
-    def send(self, word):
-        self.process.stdin.write(word.encode() + b"\n")
-        self.process.stdin.flush()
+        super().__init__([PYTHON, "-B", program, order], env=clean_environment())
 
     def answer(self):
-        """The next answer; Failed with the worker's last words when it has none to give."""
-        line = b""
-        deadline = time.monotonic() + ANSWER_DEADLINE_S
-        output = self.process.stdout.fileno()
-        while not line.endswith(b"\n"):
-            ready, _, _ = select.select([output], [], [], max(0, deadline - time.monotonic()))
-            expect(ready, f"a worker did not answer within {ANSWER_DEADLINE_S} s")
-            chunk = os.read(output, 1 << 16)
-            if not chunk:
-                self.process.kill()
-                errors = self.process.communicate()[1].decode(errors="replace")
-                expect(False, f"a worker ended early:\n{errors[-3000:]}")
-            line += chunk
-        return json.loads(line)
-
-    def close(self):
-        self.process.stdin.close()
-        try:
-            self.process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process.stdout.close()
-        self.process.stderr.close()
+        return json.loads(self.hear(ANSWER_DEADLINE_S))
 
 
 def sample(stage, variant, count):
@@ -84,7 +50,7 @@ def sample(stage, variant, count):
 
 def ask(workers, word):
     for worker in workers:
-        worker.send(word)
+        worker.tell(word)
     return [worker.answer() for worker in workers]
 
 

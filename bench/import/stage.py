@@ -12,12 +12,14 @@ import tempfile
 import zipfile
 
 import redis
-from bench_node import BenchNode, Failed
 from generated import module_name
+from harness import Failed, Node
 from peers import MarshalHook
 from workloads import DIST_PACKAGES
 
 PYTHON = "/usr/bin/python3"
+COMPILE_DEADLINE_S = 600
+WORKSPACE = "/tmp/bifrost-bench/workspace"  # the prefix of every __file__; it never exists
 # An even second: zip files know no others, and a .pyc names its source's time.
 MTIME = 1_600_000_000
 
@@ -59,8 +61,7 @@ class Stage:
         try:
             if kind is not None and issubclass(kind, Failed):
                 for key, node in self.nodes.items():
-                    for line in node.log_tail():
-                        print(f"  {key} {line}", file=sys.stderr)
+                    print(f"  {key}:", node.log_tail(), sep="\n", file=sys.stderr)
         finally:
             self.close()
 
@@ -92,28 +93,27 @@ class Stage:
             marshal.dump(_import_names(blobs), file)
 
     def _fill_redis(self):
-        self.redis = BenchNode(self.build)
-        self._undo.callback(self.redis.close)
-        self.redis.start_redis()
-        client = redis.Redis(unix_socket_path=str(self.redis.socket))
+        self.origin = Node()  # its Redis is everybody's
+        self._undo.callback(self.origin.close)
+        client = self.origin.redis.start().client()
         for path, blob in self.blobs.items():
             client.set(MarshalHook.prefix + path, blob)
         client.sadd(MarshalHook.prefix + "index", *self.blobs)
 
     def _start_agent(self, key, python=None):
-        node = BenchNode(self.build, redis_of=self.redis)
+        node = Node(redis=self.origin.redis)
         self._undo.callback(node.close)
         self.nodes[key] = node
-        node.start_agent(python)
+        node.start_agent("--size", "32M", "--workspace", WORKSPACE, *(["--python", python] if python else []))
 
     def fill(self):
         """Pushes the modules, waits for the agents, and learns what else the entries import."""
         empty = {key: node.status()["memory"]["used"] for key, node in self.nodes.items()}
-        self.redis.cachectl("push", self.home / "py")
+        self.origin.cachectl.text("push", self.home / "py")
         for key, node in self.nodes.items():
-            node.wait_for_modules()
+            node.wait("--fresh")
             if key == "agent-code":
-                node.wait_for_code(len(self.blobs))
+                node.wait_for_code(len(self.blobs), COMPILE_DEADLINE_S)
             self.segment[key] = node.status()["memory"]["used"] - empty[key]
 
     def order(self, variant):
@@ -125,12 +125,13 @@ class Stage:
             "rest": str(self.home / "rest"),
             "path": str(self.home / ("modules.zip" if variant.key == "zip" else variant.key)),
             "blobs": str(self.home / "blobs"),
-            "redis_socket": str(self.redis.socket),
+            "redis_socket": str(self.origin.redis.socket),
             "redis_py": os.path.dirname(os.path.dirname(redis.__file__)),
             "package": str(self.build / "python"),
         }
         if variant.is_node:
-            order["settings"] = self.nodes[variant.key].hook_settings
+            order["settings"] = {"segment_dir": str(self.nodes[variant.key].segment_dir), "workspace": WORKSPACE,
+                                 "redis_url": self.origin.redis.url}
         file = self.home / f"{variant.key}.json"
         file.write_text(json.dumps(order))
         return file

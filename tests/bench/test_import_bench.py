@@ -2,14 +2,12 @@
 
 import json
 import os
-import pathlib
 import subprocess
 import xml.etree.ElementTree
 
 import pytest
+from harness import BUILD, REPOSITORY
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("BIFROST_BUILD_DIR", REPOSITORY / "build/release"))
 VARIANTS = {"agent-code", "agent-source", "pyc", "py", "redis", "redis-marshal", "dict", "dict-code", "zip"}
 
 

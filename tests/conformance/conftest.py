@@ -1,4 +1,4 @@
-"""One node for all of a file's tests: Redis, agent, segment; see tests/shim/shim_node.py."""
+"""One node for all of a file's tests: Redis, agent, segment; see tests/harness."""
 
 import json
 import os
@@ -7,26 +7,19 @@ import subprocess
 import sys
 
 import pytest
+from harness import Cachectl, running_node
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.append(str(HERE.parent / "shim"))
-
-from shim_node import BUILD_DIR, Node  # noqa: E402
-
 PATIENCE_S = 300
 
 
 # What is executed: source, or code objects that the agent had compiled. BIFROST_TEST_CODE=source or shared: only that.
 @pytest.fixture(scope="module", params=os.environ.get("BIFROST_TEST_CODE", "source,shared").split(","))
-def node(tmp_path_factory, request):
-    node = Node(tmp_path_factory.mktemp("node"))
-    node.shares_code = request.param == "shared"
-    try:
-        node.start_redis()
+def node(request):
+    with running_node() as node:
+        node.shares_code = request.param == "shared"
         node.start_agent(*(["--python", sys.executable] if node.shares_code else []))
         yield node
-    finally:
-        node.close()
 
 
 @pytest.fixture
@@ -39,7 +32,7 @@ def run_child(node, tmp_path):
             directory.mkdir(exist_ok=True)
         environment = node.environment(BIFROST_WORKSPACE=str(workspace))
         if node.shares_code:
-            environment["CACHECTL_FOR_CODE"] = str(BUILD_DIR / "bin" / "bifrost-cachectl")
+            environment["CACHECTL_FOR_CODE"] = str(Cachectl.program)
         with open(tmp_path / "output", "wb") as output:
             done = subprocess.run(
                 [sys.executable, HERE / "child.py", mode, name, report, *ids],

@@ -1,20 +1,16 @@
-"""A node that has mirrored the distributions; see tests/shim/shim_node.py."""
+"""A node that has mirrored the distributions; see tests/harness."""
 
-import json
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 
 import pytest
+from harness import WORKSPACE, running_node
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path.append(str(HERE.parent / "shim"))
-sys.path.append(str(HERE))
+sys.path.append(str(pathlib.Path(__file__).resolve().parent))
 
 from real_distributions import DIST_PACKAGES, DISTRIBUTIONS, PATIENCE_S  # noqa: E402
-from shim_node import BUILD_DIR, WORKSPACE, Node, wait_until  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -36,35 +32,12 @@ AGENT_ARGUMENTS = {"source": [], "shared": ["--python", sys.executable]}
 
 
 @pytest.fixture(scope="session", params=os.environ.get("BIFROST_TEST_CODE", "source,shared").split(","))
-def mirrored_node(tree, tmp_path_factory, request):
-    node = Node(tmp_path_factory.mktemp("node"))
-    node.workspace = WORKSPACE
-    node.loads = {"source": "source", "shared": "code"}[request.param]
-    try:
-        node.start_redis()
+def mirrored_node(tree, request):
+    with running_node(workspace=WORKSPACE) as node:
+        node.loads = {"source": "source", "shared": "code"}[request.param]
         node.start_agent(*AGENT_ARGUMENTS[request.param])
-        cachectl(node, "push", tree)
-        cachectl(node, "wait", "--fresh", "--timeout", f"{PATIENCE_S}s")
+        node.cachectl("push", tree, check=True, timeout=PATIENCE_S)
+        node.cachectl("wait", "--fresh", "--timeout", f"{PATIENCE_S}s", check=True, timeout=PATIENCE_S)
         if request.param == "shared":
-            wait_until(lambda: everything_is_compiled(node), "all code", PATIENCE_S)
+            node.wait_for_code(patience=PATIENCE_S)
         yield node
-    finally:
-        node.close()
-
-
-def cachectl(node, *arguments, check=True):
-    done = subprocess.run(
-        [BUILD_DIR / "bin" / "bifrost-cachectl", *arguments],
-        env=node.environment(),
-        check=check,
-        timeout=PATIENCE_S,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    return done.stdout
-
-
-def everything_is_compiled(node):
-    # 5, with the same JSON, while a busy machine lets the lease lapse.
-    status = json.loads(cachectl(node, "status", "-o", "json", check=False))
-    return status["code"] and min(status["code"].values()) >= status["modules"]

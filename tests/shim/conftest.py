@@ -1,21 +1,12 @@
-"""Nodes for the tests in this directory; see shim_node.py."""
+"""Nodes whose workers have a workspace of their own; see tests/harness."""
 
 import pytest
-from shim_node import Node
+from harness import WORKSPACE
 
 
 @pytest.fixture
-def bare_node(tmp_path):
-    """A node on which nothing runs."""
-    node = Node(tmp_path)
-    yield node
-    node.close()
-
-
-@pytest.fixture
-def redis_node(bare_node):
-    """A node with Redis and no agent."""
-    bare_node.start_redis()
+def bare_node(bare_node):
+    bare_node.workspace = WORKSPACE
     return bare_node
 
 
@@ -29,6 +20,4 @@ def node(redis_node):
 @pytest.fixture
 def talk(node):
     """A long-lived worker on `node`."""
-    conversation = node.conversation()
-    yield conversation
-    conversation.close()
+    return node.worker()

@@ -1,7 +1,5 @@
 """begin_execution: what it pins, what it evicts, and what happens when agent or Redis are not there."""
 
-import signal
-
 import pytest
 
 
@@ -95,7 +93,7 @@ def test_wait_fresh_names_the_generation_or_times_out(node, talk):
     node.put("m.py", "X = 1\n")
     generation = talk.ask("b.wait_fresh(5)")
     assert generation == talk.begin()["generation"] > 0
-    node.stop_agent()
+    node.agent.stop()
     assert talk.error_of("b.wait_fresh(0.1)").startswith("TimeoutError: ")
 
 
@@ -118,8 +116,8 @@ def test_a_running_execution_outlives_agent_and_redis(node, talk):
     node.put("b_late.py", "X = 2\n")
     talk.begin()
     talk.do("import a")
-    node.stop_agent(signal.SIGKILL)
-    node.stop_redis()
+    node.agent.kill()
+    node.redis.stop()
     talk.do("import b_late")
     assert talk.ask("b_late.X") == 2
 
@@ -127,7 +125,7 @@ def test_a_running_execution_outlives_agent_and_redis(node, talk):
 def test_without_agent_new_executions_use_redis(node, talk):
     node.put("m.py", "X = 1\n")
     talk.begin()
-    node.stop_agent(signal.SIGKILL)
+    node.agent.kill()
     node.put("m.py", "X = 2\n")
     assert talk.begin()["source"] == "redis"
     talk.do("import m")
@@ -137,7 +135,7 @@ def test_without_agent_new_executions_use_redis(node, talk):
 def test_a_restarted_agent_takes_over_without_restarting_workers(node, talk):
     node.put("m.py", "X = 1\n")
     before = talk.begin()["generation"]
-    node.stop_agent(signal.SIGKILL)
+    node.agent.kill()
     node.put("m.py", "X = 2\n")
     node.start_agent()
     after = talk.begin()
@@ -149,8 +147,8 @@ def test_a_restarted_agent_takes_over_without_restarting_workers(node, talk):
 def test_without_agent_and_redis_the_last_known_good_is_served_and_flagged_once(node, talk):
     node.put("m.py", "X = 1\n")
     talk.begin()
-    node.stop_agent(signal.SIGKILL)
-    node.stop_redis()
+    node.agent.kill()
+    node.redis.stop()
     talk.do("import warnings; caught = []; warnings.showwarning = lambda m, c, *a: caught.append([c.__name__, str(m)])")
     talk.do("warnings.simplefilter('always')")
     assert talk.begin()["source"] == "stale"
@@ -165,8 +163,8 @@ def test_without_agent_and_redis_the_last_known_good_is_served_and_flagged_once(
 def test_on_stale_error_refuses_and_says_why(node):
     node.put("m.py", "X = 1\n")
     node.execute("import m")
-    node.stop_agent()
-    node.stop_redis()
+    node.agent.stop()
+    node.redis.stop()
     out = node.execute(
         """
         try:
@@ -201,9 +199,9 @@ def test_nothing_hangs_when_somebody_is_stopped_without_dying(node, talk, who):
     talk.begin()
     talk.do("import m, time")
     if who in ("agent", "both"):
-        node.pause_agent()
+        node.agent.pause()
     if who in ("redis", "both"):
-        node._redis.send_signal(signal.SIGSTOP)
+        node.redis.pause()
     talk.do("start = time.monotonic()")
     source = talk.begin(timeout=0.25)["source"]
     talk.do("took = time.monotonic() - start")
@@ -215,8 +213,8 @@ def test_nothing_hangs_when_somebody_is_stopped_without_dying(node, talk, who):
 
 def test_imports_outside_an_execution_fall_back_within_a_bound(redis_node):
     redis_node.put("m.py", "X = 1\n")
-    redis_node._redis.send_signal(signal.SIGSTOP)
-    out = redis_node.worker(
+    redis_node.redis.pause()
+    out = redis_node.script(
         """
         import time
         b.install_virtual_import_hook()
@@ -238,7 +236,7 @@ def test_imports_outside_an_execution_fall_back_within_a_bound(redis_node):
 def test_outside_executions_a_process_reads_the_newest_and_never_backwards(node, talk):
     node.put("m.py", "X = 1\n")
     talk.do("b.wait_fresh(5); import m, importlib")
-    node.pause_agent()  # its lease runs out, and with it the mirror's word
+    node.agent.pause()  # its lease runs out, and with it the mirror's word
     node.put("m.py", "X = 2\n")
     talk.do(
         """
@@ -249,7 +247,7 @@ def test_outside_executions_a_process_reads_the_newest_and_never_backwards(node,
         """
     )
     assert talk.ask("[m.X, b.loaded()['m'].source]") == [2, "redis"]
-    node.resume_agent()
+    node.agent.resume()
     for _ in range(200):
         talk.do("importlib.reload(m)")
         assert talk.ask("m.X") == 2
@@ -260,8 +258,8 @@ def test_values_that_cannot_be_used_are_refused_by_key_and_harm_nobody_else(node
     node.put_raw("no_content.py", '{"hash": "h"}')
     node.put_raw("surrogate.py", '{"content": "x = \'\\ud800\'"}')
     node.put_raw("not_utf8.py", b'{"content": "x = \'\xff\'"}')
-    node.client.lpush("bifrost:module:wrong_type.py", "x")
-    node.client.sadd("bifrost:module:index", "wrong_type.py")
+    node.redis.client().lpush("bifrost:module:wrong_type.py", "x")
+    node.redis.client().sadd("bifrost:module:index", "wrong_type.py")
     node.put("good.py", "X = 1\n")
     out = node.execute(
         """
@@ -281,7 +279,7 @@ def test_values_that_cannot_be_used_are_refused_by_key_and_harm_nobody_else(node
 
 def test_an_untrustworthy_segment_is_refused_and_redis_serves(node, talk):
     node.put("m.py", "X = 1\n")
-    node.stop_agent()
+    node.agent.stop()
     (node.segment_dir / "segment").chmod(0o666)
     assert talk.begin()["source"] == "redis"
     talk.do("import m")

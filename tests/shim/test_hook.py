@@ -3,11 +3,11 @@
 import json
 import statistics
 
-from shim_node import WORKSPACE
+from harness import WORKSPACE
 
 
 def test_install_is_idempotent_and_remove_leaves_nothing(node):
-    out = node.worker(
+    out = node.script(
         """
         from importlib.machinery import BuiltinImporter
         before = [list(sys.meta_path), list(sys.path_hooks), list(sys.path)]
@@ -27,7 +27,7 @@ def test_install_is_idempotent_and_remove_leaves_nothing(node):
 
 def test_install_puts_back_what_somebody_removed(node):
     node.put("m.py", "X = 1\n")
-    out = node.worker(
+    out = node.script(
         """
         finder = b.install_virtual_import_hook()
         sys.meta_path.remove(finder)
@@ -42,7 +42,7 @@ def test_install_puts_back_what_somebody_removed(node):
 
 def test_settings_of_a_later_install_replace_the_earlier(node):
     node.put("m.py", "X = 1\n")
-    out = node.worker(
+    out = node.script(
         """
         finder = b.install_virtual_import_hook(workspace="/ws/one")
         same = finder is b.install_virtual_import_hook(workspace="/ws/two")
@@ -71,7 +71,7 @@ def test_modules_loaded_before_a_new_install_are_still_known(node):
 
 def test_directories_may_be_path_objects(node):
     node.put("m.py", "X = 1\n")
-    out = node.worker(
+    out = node.script(
         """
         from pathlib import Path
         import os
@@ -87,7 +87,7 @@ def test_directories_may_be_path_objects(node):
 def test_an_importer_cached_before_the_hook_existed_is_forgotten(node):
     node.put("pkg/__init__.py", "")
     node.put("pkg/m.py", "")
-    out = node.worker(
+    out = node.script(
         f"""
         import pkgutil
         sys.path.insert(0, {WORKSPACE!r})
@@ -102,7 +102,7 @@ def test_an_importer_cached_before_the_hook_existed_is_forgotten(node):
 
 def test_disabled_nothing_is_installed_and_nothing_is_found(node):
     node.put("m.py", "X = 1\n")
-    out = node.worker(
+    out = node.script(
         """
         before = [list(sys.meta_path), list(sys.path_hooks), list(sys.path)]
         finder = b.install_virtual_import_hook()
@@ -214,7 +214,7 @@ def test_spawned_children_with_autoload_run_functions_of_the_workspace(node, tmp
 
 
 def test_public_names_are_those_of_the_stub(node):
-    out = node.worker("out['names'] = sorted(n for n in b.__all__ if not hasattr(b, n)); out['n'] = len(b.__all__)")
+    out = node.script("out['names'] = sorted(n for n in b.__all__ if not hasattr(b, n)); out['n'] = len(b.__all__)")
     assert out["names"] == [] and out["n"] >= 12
     assert json.dumps(out)
 
@@ -223,7 +223,7 @@ def test_builtin_and_frozen_modules_win_although_the_finder_stands_before_their_
     # Neither is in sys.stdlib_module_names on every Python, so the names have to be asked about.
     for name in ("__hello__", "_imp", "sys", "zipimport"):
         node.put(f"{name}.py", "WORKSPACE = True\n")
-    out = node.worker(
+    out = node.script(
         """
         b.install_virtual_import_hook()
         b.begin_execution()

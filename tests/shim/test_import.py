@@ -1,7 +1,7 @@
 """What a module of the workspace looks like to the code that imports it."""
 
 import pytest
-from shim_node import WORKSPACE
+from harness import WORKSPACE
 
 
 def test_module_attributes_name_storage_and_workspace(node):
@@ -187,7 +187,7 @@ def test_reload_runs_the_newest_source_outside_executions(node, talk):
 
 def test_fallback_is_asked_last_and_only_for_what_nobody_has(node):
     node.put("mirrored.py", "X = 'mirror'\n")
-    out = node.worker(
+    out = node.script(
         """
         asked = []
         def fallback(path):
@@ -205,7 +205,7 @@ def test_fallback_is_asked_last_and_only_for_what_nobody_has(node):
 
 
 def test_fallback_is_asked_for_paths_of_the_scope_only(node):
-    out = node.worker(
+    out = node.script(
         """
         asked = []
         b.install_virtual_import_hook(fallback=lambda path: asked.append(path))
@@ -220,7 +220,7 @@ def test_fallback_is_asked_for_paths_of_the_scope_only(node):
 
 
 def test_a_failing_fallback_breaks_no_import_and_is_named(node):
-    out = node.worker(
+    out = node.script(
         """
         def fallback(path):
             import plistlib, wave  # may import what it likes
@@ -254,7 +254,7 @@ def test_solutions_see_their_own_modules_and_shared_ones_only_with_access(node):
     node.put("_solutions/s1/lib/own.py", "WHO = 's1'\n")
     node.put("m.py", "WHO = 'all'\n")
     node.put("lib/common.py", "WHO = 'all'\n")
-    out = node.worker(
+    out = node.script(
         """
         b.install_virtual_import_hook()
         def who(*names):
@@ -284,7 +284,7 @@ def test_solutions_see_their_own_modules_and_shared_ones_only_with_access(node):
 
 
 def test_invalid_arguments_are_refused_in_words(node):
-    out = node.worker(
+    out = node.script(
         """
         def refused(call, *a, **k):
             try:

@@ -30,12 +30,12 @@ def program(node):
     """Runs main.py in an environment where the package is installed, so that interpreters read its .pth file."""
     node.put("jobs.py", JOBS)
     python_path = node.environment()["PYTHONPATH"]
-    (node.base / "sitecustomize.py").write_text(f"import site\nsite.addsitedir({python_path!r})\n")
+    (node.directory / "sitecustomize.py").write_text(f"import site\nsite.addsitedir({python_path!r})\n")
 
     def run(text, *arguments, autoload="1"):
-        (node.base / "main.py").write_text(text)
+        (node.directory / "main.py").write_text(text)
         done = node.python(
-            *(arguments or ["main.py"]), env={"BIFROST_AUTOLOAD": autoload, "PYTHONPATH": f"{node.base}:{python_path}"}
+            *(arguments or ["main.py"]), env={"BIFROST_AUTOLOAD": autoload, "PYTHONPATH": f"{node.directory}:{python_path}"}
         )
         assert done.returncode == 0, done.stderr
         assert done.stderr == ""
@@ -110,7 +110,7 @@ def test_the_scope_holds_in_threads_that_user_code_starts(node):
     node.put("_solutions/s1/mine.py", "X = 's1'\n")
     node.put("mine.py", "X = 'shared'\n")
     node.put("only_shared.py")
-    out = node.worker(
+    out = node.script(
         """
         import importlib, threading
         b.install_virtual_import_hook()
@@ -131,7 +131,7 @@ def test_the_scope_holds_in_threads_that_user_code_starts(node):
 def test_forks_in_the_middle_of_imports_and_waits_leave_children_that_import(node):
     for n in range(40):
         node.put(f"m{n}.py", f"X = {n}\n")
-    out = node.worker(
+    out = node.script(
         """
         import importlib, os, threading
         b.install_virtual_import_hook()

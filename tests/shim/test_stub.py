@@ -3,12 +3,11 @@
 import ast
 import inspect
 import json
-import pathlib
 
 import pytest
-from shim_node import BUILD_DIR
+from harness import PACKAGE
 
-STUB = pathlib.Path(BUILD_DIR) / "python" / "bifrost_cache" / "_shim.pyi"
+STUB = PACKAGE / "bifrost_cache" / "_shim.pyi"
 # Python's own, or for nobody to call.
 UNSTUBBED = {"NamespacePath", "WorkspacePathEntryFinder", "WorkspacePathHook", "MissingModuleFinder"}
 
@@ -47,12 +46,12 @@ def stub():
 
 
 def test_the_stub_has_every_name_and_no_other(bare_node, stub):
-    runtime = {n for n in bare_node.worker(RUNTIME)["names"] if n.split(".")[0] not in UNSTUBBED}
+    runtime = {n for n in bare_node.script(RUNTIME)["names"] if n.split(".")[0] not in UNSTUBBED}
     assert {name for name in stub if "__" not in name} == runtime
 
 
 def test_both_say_the_same_and_leave_nothing_out(bare_node, stub):
-    docs = bare_node.worker(RUNTIME)["docs"]
+    docs = bare_node.script(RUNTIME)["docs"]
     said = {name: ast.get_docstring(node) or "" for name, node in stub.items() if "__" not in name}
     assert {name: docs[name] for name in said} == {name: inspect.cleandoc(text) for name, text in said.items()}
     assert [name for name, text in said.items() if not text] == []
@@ -68,7 +67,7 @@ def test_parameters_have_the_names_and_defaults_of_the_stub(bare_node, stub):
         }
     for name, positional in (("wait_fresh", ["timeout"]), ("list_directory", ["path"])):
         assert [a.arg for a in stub[name].args.args] == positional
-    out = bare_node.worker(
+    out = bare_node.script(
         f"""
         calls = _json.loads({json.dumps(json.dumps(calls))})
         out["by_name"] = [getattr(b, name)(**keywords) is not None for name, keywords in calls.items()]

@@ -2,7 +2,7 @@
 
 import sys
 
-from shim_node import WORKSPACE
+from harness import WORKSPACE
 
 MODULE = """
 def first():
@@ -308,8 +308,8 @@ def test_pdb_breaks_by_function_and_line_and_lists_the_source(node):
     # Since 3.13 pdb takes a file's name only for what lies on disk (docs/import-compat.md).
     place = "3" if sys.version_info >= (3, 13) else f"{WORKSPACE}/steps.py:3"
     commands = f"b g\nb {place}\nc\nlist\np y\nc\n"
-    (node.base / "commands").write_text(commands)
-    (node.base / "main.py").write_text(
+    (node.directory / "commands").write_text(commands)
+    (node.directory / "main.py").write_text(
         "import bifrost_cache as b, pdb, sys\nb.install_virtual_import_hook()\nimport steps\n"
         "sys.stdin = open('commands')\npdb.Pdb(stdin=sys.stdin, nosigint=True).runcall(steps.f, 3)\n"
     )
@@ -324,11 +324,11 @@ def test_pdb_breaks_by_function_and_line_and_lists_the_source(node):
 
 def test_breakpoint_in_a_module_shows_the_line(node):
     node.put("steps.py", STEPS)
-    (node.base / "main.py").write_text(
+    (node.directory / "main.py").write_text(
         "import bifrost_cache as b, sys\nb.install_virtual_import_hook()\nimport steps\n"
         "sys.stdin = open('commands')\nprint(steps.g())\n"
     )
-    (node.base / "commands").write_text("b f\nb 3\nlist\nc\nc\nc\n")
+    (node.directory / "commands").write_text("b f\nb 3\nlist\nc\nc\nc\n")
     printed = node.python("main.py").stdout
     # Since 3.13 it stops at the call itself, before that at the next line.
     stop, line = (7, "breakpoint()") if sys.version_info >= (3, 13) else (8, "return f(3)")

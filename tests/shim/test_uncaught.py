@@ -1,7 +1,7 @@
 """What an interpreter prints of exceptions that nobody catches: the lines that ran, on every Python."""
 
 import pytest
-from shim_node import WORKSPACE
+from harness import WORKSPACE
 
 FAILING = """
 def fail():
@@ -14,7 +14,7 @@ def failing(node):
     node.put("flows/__init__.py")
     node.put("flows/failing.py", FAILING)
     # CPython 3.11 and 3.12 look for a file of the same name along sys.path, and would show its lines.
-    (node.base / "failing.py").write_text("# line 1\n# line 2\n# A LINE OF ANOTHER FILE\n")
+    (node.directory / "failing.py").write_text("# line 1\n# line 2\n# A LINE OF ANOTHER FILE\n")
     return node
 
 
@@ -52,7 +52,7 @@ def test_as_the_context_of_another_exception(failing):
 
 def test_in_a_process_forked_or_spawned_by_multiprocessing(failing):
     for method in ("fork", "spawn"):
-        (failing.base / "main.py").write_text(
+        (failing.directory / "main.py").write_text(
             "import bifrost_cache as b, multiprocessing\n"
             "b.install_virtual_import_hook()\n"
             "from flows.failing import fail\n"
@@ -60,7 +60,7 @@ def test_in_a_process_forked_or_spawned_by_multiprocessing(failing):
             f"    p = multiprocessing.get_context('{method}').Process(target=fail)\n"
             "    p.start(); p.join()\n"
         )
-        done = failing.python(str(failing.base / "main.py"))
+        done = failing.python(str(failing.directory / "main.py"))
         assert_shows_the_line(done.stderr)
 
 

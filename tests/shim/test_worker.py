@@ -119,7 +119,7 @@ def parent(node, body, install=False):
         "    bifrost_cache.install_virtual_import_hook()" if install else "    pass",
         *("    " + line for line in body.strip().splitlines()),
     ]
-    script = node.base / "parent.py"
+    script = node.directory / "parent.py"
     script.write_text("\n".join(lines))
     done = node.python(str(script))
     assert done.returncode == 0, done.stderr

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <filesystem>
 #include <random>
 #include <string>
 #include <thread>
@@ -108,6 +109,8 @@ class ThreadsTest : public SegmentFixture {
   template <class WordsOf>
   Tally run(const WordsOf& words_of) {
     OneTable table(dir_);
+    // Mapped, it needs no name. The mutant's process is ended without destructors, and would leave it.
+    std::filesystem::remove_all(dir_);
     std::atomic<bool> stop{false};
     Tally tallies[kReaders];
     std::vector<std::thread> readers;

@@ -4,7 +4,7 @@ import re
 import urllib.error
 import urllib.request
 
-from node import PATIENCE_S, eventually
+from harness import PATIENCE_S, eventually
 
 SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$")
 

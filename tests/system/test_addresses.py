@@ -4,7 +4,8 @@ import pathlib
 import subprocess
 
 import pytest
-from node import BUILD, IN_MOUNT_NAMESPACE, PATIENCE_S, Node, eventually, free_port
+from harness import AGENT, PATIENCE_S, Cachectl, Node, eventually, free_port
+from harness.namespaces import IN_MOUNT_NAMESPACE
 
 ADDRESSES = ["127.0.0.1", "127.0.0.2"]
 
@@ -45,11 +46,11 @@ def start():
 def test_agent_and_tools_try_every_address_of_a_name(start, listening):
     port = free_port()
     node = start("--port", str(port), "--bind", listening)
-    node.publish("shared/halopsa.py", "VERSION = 1\n")
+    node.put("shared/halopsa.py", "VERSION = 1\n")
     node.agent_url = f"redis://twofold:{port}"
-    node.start_agent(program=in_own_hosts_file(node, BUILD / "bin" / "bifrost-agent"))
+    node.start_agent(program=in_own_hosts_file(node, AGENT))
     assert node.status()["modules"] == 1
-    diff = subprocess.run([in_own_hosts_file(node, BUILD / "bin" / "bifrost-cachectl"), "diff"], capture_output=True,
+    diff = subprocess.run([in_own_hosts_file(node, Cachectl.program), "diff"], capture_output=True,
                           env=node.environment(BIFROST_REDIS_URL=node.agent_url), timeout=2 * PATIENCE_S)
     assert diff.returncode == 0, diff
 
@@ -57,7 +58,7 @@ def test_agent_and_tools_try_every_address_of_a_name(start, listening):
 def test_of_a_name_that_nobody_answers_for_each_address_says_why(start):
     node = start()
     node.agent_url = f"redis://twofold:{free_port()}"
-    agent = node.start_agent(ready=False, program=in_own_hosts_file(node, BUILD / "bin" / "bifrost-agent"))
+    agent = node.start_agent(ready=False, program=in_own_hosts_file(node, AGENT))
     eventually(lambda: "redis_lost" in agent.log, "the agent says that it cannot connect")
     for address in ADDRESSES:
         assert f"{address}: connect: Connection refused" in agent.log

@@ -4,8 +4,8 @@ import shlex
 import signal
 import socket
 
+from harness import eventually
 from nemesis.proxy import FaultProxy
-from node import eventually
 
 FENCES = 60
 MODULES = 40
@@ -19,11 +19,7 @@ def test_a_subscription_that_redis_cut_off_for_its_backlog_is_taken_up_again_and
     live.agent.process.send_signal(signal.SIGSTOP)  # it reads nothing: what Redis has for it piles up
     version = 0
     for version in range(1, 400):
-        pipe = client.pipeline(transaction=False)
-        for i in range(MODULES):
-            pipe.setex(f"bifrost:module:piled/m{i}.py", 86400, live.value("p", f"V = {version}\n"))
-            pipe.sadd("bifrost:module:index", f"piled/m{i}.py")
-        pipe.execute()
+        live.put_many((f"piled/m{i}.py", f"V = {version}\n") for i in range(MODULES))
         if not client.client_list(_type="pubsub"):
             break
     else:
@@ -44,20 +40,20 @@ def data_connection(proxy):
 def test_when_more_changes_wait_than_may_the_lease_goes_and_everything_is_read_anew(node):
     proxy = FaultProxy(node.redis.socket)
     try:
-        node.publish("shared/halopsa.py", "VERSION = 1\n")
+        node.put("shared/halopsa.py", "VERSION = 1\n")
         node.agent_url = proxy.url
         node.start_agent("--max-pending", "5000")
         node.wait("--fresh")
         syncs = node.agent.log.count("event=synced")
         proxy.only = data_connection(proxy)
         proxy.held = True
-        node.publish("shared/halopsa.py", "VERSION = 2\n")
+        node.put("shared/halopsa.py", "VERSION = 2\n")
         # Announced one by one, and none is read.
         node.redis.client().eval("for i = 1, 6000 do redis.call('SET', 'bifrost:module:flood/m' .. i .. '.py', '') end", 0)
         eventually(lambda: "more than 5000 changes wait" in node.agent.log, "the agent gives up")
         assert not node.status()["lease_valid"], "no lease although changes were let go"
         node.redis.client().eval("for i = 1, 6000 do redis.call('DEL', 'bifrost:module:flood/m' .. i .. '.py') end", 0)
-        node.publish("piled.py", "X = 3\n")
+        node.put("piled.py", "X = 3\n")
         proxy.heal()
         eventually(lambda: node.agent.log.count("event=synced") > syncs, "it synchronises anew")
         node.wait("--fresh")
@@ -84,14 +80,8 @@ def commands_seen(monitor, until):
 
 def test_a_resync_asks_for_a_bounded_piece_at_a_time(node):
     client = node.redis.client()
-    pipe = client.pipeline(transaction=False)
-    for i in range(3000):
-        pipe.setex(f"bifrost:module:many/m{i}.py", 86400, node.value("p", f"X = {i}\n"))
-        pipe.sadd("bifrost:module:index", f"many/m{i}.py")
-    for i in range(20):
-        pipe.setex(f"bifrost:module:long/m{i}.py", 86400, node.value("p", "#" * 1_000_000))
-        pipe.sadd("bifrost:module:index", f"long/m{i}.py")
-    pipe.execute()
+    node.put_many((f"many/m{i}.py", f"X = {i}\n") for i in range(3000))
+    node.put_many((f"long/m{i}.py", "#" * 1_000_000) for i in range(20))
     node.start_agent("--max-size", "256M")
     node.wait("--fresh")
     with client.monitor() as monitor:
@@ -117,7 +107,7 @@ def test_a_resync_asks_for_a_bounded_piece_at_a_time(node):
 
 
 def test_fences_that_are_asked_for_together_share_one_ping(node):
-    node.publish("shared/halopsa.py", "VERSION = 1\n")
+    node.put("shared/halopsa.py", "VERSION = 1\n")
     node.start_agent("--lease", "60s")  # so that the heartbeat's own PINGs are rare
     node.wait("--fresh")
 

@@ -7,7 +7,7 @@ segment must hold; NOT_MIRRORED that workers are sent to Redis; NOT_OURS that th
 import json
 
 import pytest
-from node import running_node
+from harness import running_node
 
 PREFIX = "bifrost:module:"
 NOT_MIRRORED, NOT_OURS = object(), object()
@@ -73,7 +73,7 @@ CASES = [
 def node():
     with running_node() as it:
         for i in range(20):
-            it.publish(f"good{i}.py", f"X = {i}\n")
+            it.put(f"good{i}.py", f"X = {i}\n")
         it.start_agent("--max-module-bytes", "2M")
         it.reader = it.worker()
         yield it
@@ -178,7 +178,7 @@ def test_21_an_unusable_index_deletes_nothing(node, spoil):
     good_modules_work(node)
     client.delete(PREFIX + "index")
     client.sadd(PREFIX + "index", *members)
-    node.publish("good5.py", "X = 5\n")
+    node.put("good5.py", "X = 5\n")
 
 
 def test_22_an_index_entry_without_a_key_is_no_module(node):

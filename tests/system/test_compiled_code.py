@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from node import BUILD, eventually
+from harness import AGENT, eventually
 
 PYTHON = "/usr/bin/python3"
 TAG = subprocess.run([PYTHON, "-c", "import sys; print(sys.implementation.cache_tag)"], capture_output=True, text=True,
@@ -40,7 +40,7 @@ def counter(node, name):
 @pytest.fixture
 def compiling(node):
     """A node whose agent compiles for the tests' interpreter, with one module `shared/halopsa.py`."""
-    node.publish("shared/halopsa.py", "VERSION = 1\n\n\ndef fail():\n    raise KeyError(VERSION)\n")
+    node.put("shared/halopsa.py", "VERSION = 1\n\n\ndef fail():\n    raise KeyError(VERSION)\n")
     node.start_agent("--python", PYTHON)
     wait_for_code(node, "shared/halopsa.py")
     return node
@@ -61,7 +61,7 @@ def test_helpers_inherit_no_connection(compiling):
 
 
 def test_an_edit_is_visible_at_once_and_its_code_follows(compiling):
-    compiling.publish("shared/halopsa.py", "VERSION = 2\n")
+    compiling.put("shared/halopsa.py", "VERSION = 2\n")
     assert compiling.run("from shared import halopsa\nanswer = halopsa.VERSION") == 2
     wait_for_code(compiling, "shared/halopsa.py")
     assert origins(compiling, "shared.halopsa")["shared.halopsa"] == "code"
@@ -83,7 +83,7 @@ def test_another_optimisation_level_compiles_its_own_source(compiling):
 
 
 def test_levels_can_be_configured(node):
-    node.publish("a.py", "def f():\n    'doc'\n    assert False\n")
+    node.put("a.py", "def f():\n    'doc'\n    assert False\n")
     node.start_agent("--python", PYTHON, "--optimize", "0,1")
     for tag in (TAG, f"{TAG}.opt-1"):
         wait_for_code(node, "a.py", tag)
@@ -94,7 +94,7 @@ def test_levels_can_be_configured(node):
 def test_two_names_of_one_interpreter_make_its_code_once(node, tmp_path):
     other = tmp_path / "python"
     other.symlink_to(PYTHON)
-    node.publish("a.py", "x = 1\n")
+    node.put("a.py", "x = 1\n")
     node.start_agent("--python", PYTHON, "--python", str(other))
     wait_for_code(node, "a.py")
     eventually(lambda: "interpreter_superfluous" in node.agent.log, "the second name is noticed")
@@ -102,7 +102,7 @@ def test_two_names_of_one_interpreter_make_its_code_once(node, tmp_path):
 
 
 def test_a_module_that_does_not_compile_raises_its_own_syntax_error(compiling):
-    compiling.publish("broken.py", "def (:\n")
+    compiling.put("broken.py", "def (:\n")
     eventually(lambda: counter(compiling, "code_failed_total") == 1, "the failure is counted")
     error = compiling.run("try:\n    import broken\nexcept SyntaxError as e:\n    answer = [e.filename, e.lineno, e.text]")
     assert error == ["/tmp/bifrost/workspace/broken.py", 1, "def (:\n"]
@@ -121,8 +121,8 @@ POISON = {
 
 def test_good_modules_get_their_code_among_poisonous_ones(compiling):
     for name, source in POISON.items():
-        compiling.publish(f"poison_{name}.py", source)
-    compiling.publish("good.py", "x = 1\n")
+        compiling.put(f"poison_{name}.py", source)
+    compiling.put("good.py", "x = 1\n")
     wait_for_code(compiling, "good.py")
     assert origins(compiling, "good", "shared.halopsa")["good"] == "code"
     compiling.wait("--fresh")
@@ -137,20 +137,20 @@ def test_a_helper_that_is_killed_comes_back_and_goes_on(compiling):
     for round_ in range(3):
         (pid,) = eventually(lambda: helper_of(compiling), "a helper runs")
         os.kill(pid, signal.SIGKILL)
-        compiling.publish(f"after{round_}.py", f"x = {round_}\n")
+        compiling.put(f"after{round_}.py", f"x = {round_}\n")
         wait_for_code(compiling, f"after{round_}.py")
     assert counter(compiling, "code_helper_restarts_total") >= 3
 
 
 def test_without_a_usable_interpreter_the_agent_serves_source_and_says_why(node):
-    node.publish("a.py", "x = 1\n")
+    node.put("a.py", "x = 1\n")
     node.start_agent("--python", "/nonexistent/python3")
     assert origins(node, "a")["a"] == "source"
     assert "/nonexistent/python3" in node.agent.log and "no such file" in node.agent.log
 
 
 def test_a_relative_interpreter_is_refused_with_one_sentence(node):
-    agent = subprocess.run([BUILD / "bin" / "bifrost-agent", "--python", "python3", "--segment-dir", node.segment_dir],
+    agent = subprocess.run([AGENT, "--python", "python3", "--segment-dir", node.segment_dir],
                            capture_output=True, text=True, env=node.environment(), timeout=30)
     assert agent.returncode == 2
     assert "python" in agent.stderr and "absolute path" in agent.stderr
@@ -171,7 +171,7 @@ def test_damaged_code_is_never_run_and_the_source_is(compiling):
     segment = compiling.segment_dir / "segment"
     data = bytearray(segment.read_bytes())
     # A constant of the code object: flipping it would show in what the module says.
-    compiling.publish("marked.py", "TEXT = 'unmistakable marker of this test'\n")
+    compiling.put("marked.py", "TEXT = 'unmistakable marker of this test'\n")
     wait_for_code(compiling, "marked.py")
     data = segment.read_bytes()
     record = data.index(b"TEXT = 'unmistakable marker of this test'\n")
@@ -204,7 +204,7 @@ def test_code_bears_the_file_names_of_the_workers_own_workspace(compiling):
 
 
 def test_an_exception_in_shared_code_has_the_traceback_that_a_file_would_give(compiling):
-    compiling.publish("raises.py", "def f():\n    return 1 / 0\n\n\nf()\n")
+    compiling.put("raises.py", "def f():\n    return 1 / 0\n\n\nf()\n")
     wait_for_code(compiling, "raises.py")
     names = compiling.run("import sys\ntry:\n    import raises\nexcept ZeroDivisionError as e:\n    t = e.__traceback__\n"
                           "    answer = []\n    while t:\n        answer.append(t.tb_frame.f_code.co_name)\n        t = t.tb_next")
@@ -212,8 +212,8 @@ def test_an_exception_in_shared_code_has_the_traceback_that_a_file_would_give(co
 
 
 def test_code_is_made_of_the_source_as_workers_would_compile_it(compiling):
-    compiling.publish("bom.py", "\ufeffx = 'é'\n")
-    compiling.publish("cookie.py", "# -*- coding: latin-1 -*-\nx = 'é'\n")
+    compiling.put("bom.py", "\ufeffx = 'é'\n")
+    compiling.put("cookie.py", "# -*- coding: latin-1 -*-\nx = 'é'\n")
     for path in ("bom.py", "cookie.py"):
         wait_for_code(compiling, path)
     assert compiling.run("import bom, cookie\nanswer = [bom.x, cookie.x]") == ["é", "é"]

@@ -10,7 +10,8 @@ import signal
 import subprocess
 
 import pytest
-from node import IN_MOUNT_NAMESPACE, PATIENCE_S, eventually
+from harness import PATIENCE_S, eventually
+from harness.namespaces import IN_MOUNT_NAMESPACE
 
 
 class SmallFileSystem:
@@ -65,7 +66,7 @@ def test_what_does_not_fit_comes_from_redis_until_there_is_room(node, small):
     file_system = small("12m")  # for a segment of 8 MiB, not for its successor
     node.start_agent("--reconcile", "1s")
     for n, path in enumerate(names(24)):
-        node.publish(path, f"N = {n}\n#" + "x" * 500_000)
+        node.put(path, f"N = {n}\n#" + "x" * 500_000)
     full = eventually(lambda: (s := node.status())["modules"] + s["not_mirrored"] == 24 and s, "all are known")
     assert full["state"] == "degraded" and full["ready"]
     assert 0 < full["not_mirrored"] < 24
@@ -79,7 +80,7 @@ def test_what_does_not_fit_comes_from_redis_until_there_is_room(node, small):
 
     # What is there goes on being followed.
     there = next(p for p in names(24) if node.cachectl("show", p).returncode == 0)
-    node.publish(there, "N = 'new'\n")
+    node.put(there, "N = 'new'\n")
     node.wait("--ready")
     assert node.run(f"import big.{there[4:-3]} as m\nanswer = m.N") == "new"
 
@@ -117,7 +118,7 @@ def test_no_lease_returns_while_a_deletion_waits_for_room(node, small):
 
 def test_an_agent_that_finds_no_room_at_all_says_so_and_workers_use_redis(node, small):
     small("1m")
-    node.publish("shared/halopsa.py", "VERSION = 1\n")
+    node.put("shared/halopsa.py", "VERSION = 1\n")
     agent = node.start_agent(ready=False)
     assert agent.process.wait(PATIENCE_S) == 1
     assert "no space left; enlarge the file system of the segment directory or lower --size" in agent.log

@@ -9,8 +9,8 @@ import socket
 import time
 
 import pytest
+from harness import WorkerRaised, eventually
 from nemesis.proxy import FaultProxy
-from node import WorkerRaised, eventually
 
 IMPORT = "from shared import halopsa; answer = halopsa.VERSION"
 
@@ -24,7 +24,7 @@ def counters(node):
 
 
 def test_prune_drops_what_redis_does_not_have_and_keeps_the_rest(live):
-    live.publish("expiring.py", "X = 1\n")
+    live.put("expiring.py", "X = 1\n")
     live.wait("--fresh")
     live.redis.client().pexpire("bifrost:module:expiring.py", 1)
     eventually(lambda: kinds(live).get("expiring.py"), "the expiry is seen")
@@ -37,7 +37,7 @@ def test_prune_drops_what_redis_does_not_have_and_keeps_the_rest(live):
 
 
 def test_an_accepted_prune_outlives_the_session_that_accepted_it(live):
-    live.publish("expiring.py", "X = 1\n")
+    live.put("expiring.py", "X = 1\n")
     live.wait("--fresh")
     live.redis.client().pexpire("bifrost:module:expiring.py", 1)
     eventually(lambda: kinds(live).get("expiring.py"), "the expiry is seen")
@@ -50,16 +50,16 @@ def test_an_accepted_prune_outlives_the_session_that_accepted_it(live):
 
 
 def test_cold_ends_when_writers_return_and_nothing_is_dropped_across_a_restart_of_the_agent(live):
-    live.publish("other.py", "X = 1\n")
+    live.put("other.py", "X = 1\n")
     live.wait("--fresh")
     live.redis.client().flushall()
     eventually(lambda: live.status()["state"] == "cold", "the agent notices that Redis lost everything")
-    live.publish("other.py", "X = 2\n")
+    live.put("other.py", "X = 2\n")
     eventually(lambda: live.status()["state"] == "live", "a writer is back")
     live.agent.kill()
     live.start_agent()
     assert live.run(IMPORT + "; import other; answer = [answer, other.X, execution.source]") == [1, 2, "shm"]
-    live.publish("shared/halopsa.py", "VERSION = 3\n")
+    live.put("shared/halopsa.py", "VERSION = 3\n")
     live.delete("shared/halopsa.py")
     with pytest.raises(WorkerRaised, match="ModuleNotFoundError"):
         live.run(IMPORT)
@@ -97,11 +97,11 @@ LOSSES = [restart_without_data, flush_while_cut_off]
 
 @pytest.mark.parametrize(("lose", "agent_returns"), [(f, go_on) for f in LOSSES] + [(restart_without_data, restart_agent)])
 def test_what_redis_lost_stays_although_a_new_index_is_there_before_the_agent_looks(live, lose, agent_returns):
-    live.publish("other.py", "X = 1\n")
+    live.put("other.py", "X = 1\n")
     live.wait("--fresh")
     live.agent.process.send_signal(signal.SIGSTOP)
     lose(live)
-    live.publish("other.py", "X = 2\n")
+    live.put("other.py", "X = 2\n")
     agent_returns(live)
     eventually(lambda: "event=redis_lost_its_data" in live.agent.log, "the agent notices")
     live.wait("--ready")
@@ -112,7 +112,7 @@ def test_what_redis_lost_stays_although_a_new_index_is_there_before_the_agent_lo
 
 @pytest.mark.parametrize("agent_returns", [go_on, restart_agent])
 def test_what_was_deleted_while_redis_restarted_with_its_data_is_gone(live, agent_returns):
-    live.publish("other.py", "X = 1\n")
+    live.put("other.py", "X = 1\n")
     live.wait("--fresh")
     live.agent.process.send_signal(signal.SIGSTOP)
     restart_with_data(live)
@@ -126,8 +126,8 @@ def test_what_was_deleted_while_redis_restarted_with_its_data_is_gone(live, agen
 
 def test_an_agent_restarted_beside_a_young_redis_takes_a_deletion_for_what_it_is(node):
     """The server started without data and within the same second: only its run id says that nothing was lost."""
-    node.publish("shared/halopsa.py", "VERSION = 1\n")
-    node.publish("other.py", "X = 1\n")
+    node.put("shared/halopsa.py", "VERSION = 1\n")
+    node.put("other.py", "X = 1\n")
     node.start_agent()
     node.wait("--fresh")
     node.agent.kill()
@@ -141,7 +141,7 @@ def test_an_agent_restarted_beside_a_young_redis_takes_a_deletion_for_what_it_is
 def test_sigterm_during_a_resync_ends_the_agent_at_once(node):
     proxy = FaultProxy(node.redis.socket)
     try:
-        node.publish("shared/halopsa.py", "VERSION = 1\n")
+        node.put("shared/halopsa.py", "VERSION = 1\n")
         node.agent_url = proxy.url
         node.start_agent()
         proxy.delay_s["to_client"] = 0.5
@@ -194,7 +194,7 @@ def test_slow_silent_and_hostile_clients_of_the_control_socket_harm_nobody(live)
             pass  # dropped already
         clients.append(client)
     for version in range(2, 20):
-        live.publish("shared/halopsa.py", f"VERSION = {version}\n")
+        live.put("shared/halopsa.py", f"VERSION = {version}\n")
         assert live.run(IMPORT + "; answer = [answer, execution.source]") == [version, "shm"]
     for client in clients:
         client.close()
@@ -212,7 +212,7 @@ def control_clients(node, count, said):
 def test_clients_that_ask_nothing_make_way_for_fences(live):
     resource.prlimit(live.agent.process.pid, resource.RLIMIT_NOFILE, (48, 48))
     clients = control_clients(live, 100, b"")
-    live.publish("shared/halopsa.py", "VERSION = 2\n")
+    live.put("shared/halopsa.py", "VERSION = 2\n")
     assert live.run(IMPORT + "; answer = [answer, execution.source]") == [2, "shm"]
     assert counters(live)["control_refused_total"] == 0
     for client in clients:
@@ -223,7 +223,7 @@ def test_clients_that_use_up_the_descriptors_of_the_agent_are_turned_away_and_fe
     resource.prlimit(live.agent.process.pid, resource.RLIMIT_NOFILE, (48, 48))
     clients = control_clients(live, 100, b"fen")
     eventually(lambda: counters(live)["control_refused_total"] > 0, "the agent runs out of descriptors")
-    live.publish("shared/halopsa.py", "VERSION = 2\n")
+    live.put("shared/halopsa.py", "VERSION = 2\n")
     for client in clients:
         client.close()
     eventually(lambda: live.run(IMPORT + "; answer = [answer, execution.source]") == [2, "shm"], "fences are back")

@@ -4,10 +4,9 @@ import json
 import re
 import signal
 import socket
-import subprocess
 
 import pytest
-from node import BUILD, PATIENCE_S, eventually
+from harness import PATIENCE_S, eventually
 
 SECRET = "hunter2-S3cr3t"
 
@@ -24,13 +23,13 @@ def test_sighup_changes_the_level_of_the_config_file(node):
     config = node.directory / "bifrost.conf"
     config.write_text("log_level = info\n")
     node.start_agent("--config", config)
-    node.publish("a.py", "x = 1\n")
+    node.put("a.py", "x = 1\n")
     node.wait("--fresh")
     assert "event=commit" not in node.agent.log
     config.write_text("log_level = debug\n")
     node.agent.process.send_signal(signal.SIGHUP)
     eventually(lambda: "event=reloaded log_level=debug" in node.agent.log, "the level is read again")
-    node.publish("a.py", "x = 2\n")
+    node.put("a.py", "x = 2\n")
     node.wait("--fresh")
     eventually(lambda: "event=commit" in node.agent.log, "debug lines appear")
     config.write_text("log_level = loud\n")
@@ -41,16 +40,11 @@ def test_sighup_changes_the_level_of_the_config_file(node):
 
 def agent_says(node, url, until=None):
     """What an agent for this URL prints until it ends, or until it has printed `until`."""
-    log = node.directory / "secret.log"
-    with log.open("wb") as file:
-        process = subprocess.Popen([BUILD / "bin" / "bifrost-agent", "--redis-url", url, "--segment-dir",
-                                    node.segment_dir, "--size", "1M", "--log-level", "debug"], stderr=file)
-    try:
-        eventually(lambda: process.poll() is not None or (until and until in log.read_text()), f"{until} or the end")
-    finally:
-        process.terminate()
-        process.wait(PATIENCE_S)
-    return log.read_text()
+    node.agent_url = url
+    agent = node.start_agent("--log-level", "debug", ready=False)
+    eventually(lambda: agent.process.poll() is not None or (until and until in agent.log), f"{until} or the end")
+    agent.stop()
+    return agent.log
 
 
 def test_no_credential_is_ever_printed(node):
@@ -70,8 +64,6 @@ def told(node):
     manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     manager.settimeout(PATIENCE_S)
     manager.bind(str(node.directory / "notify"))
-    environment = node.environment
-    node.environment = lambda **changes: environment(NOTIFY_SOCKET=str(node.directory / "notify"), **changes)
 
     def wait_for(beginning):
         heard = []
@@ -80,6 +72,7 @@ def told(node):
             assert len(heard) < 1000, heard
         return heard
 
+    wait_for.socket = manager.getsockname()
     yield wait_for
     manager.close()
 
@@ -87,12 +80,12 @@ def told(node):
 def test_start_is_announced_without_redis_too(node, told):
     """A service manager, and an installation, must not hang because Redis is away."""
     node.redis.stop()
-    node.start_agent(ready=False)
+    node.start_agent(ready=False, NOTIFY_SOCKET=told.socket)
     told("READY=1\nSTATUS=serving the last known good")
 
 
 def test_the_service_manager_hears_why_there_is_no_redis_and_when_there_is_again(node, told):
-    node.start_agent(ready=False)
+    node.start_agent(ready=False, NOTIFY_SOCKET=told.socket)
     told("READY=1\nSTATUS=mirroring")
     node.redis.stop()
     lost = told("STATUS=no Redis connection, serving the last known good: ")[-1]

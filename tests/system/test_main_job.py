@@ -3,11 +3,10 @@
 import asyncio
 import json
 import subprocess
-import sys
 
 import pytest
 import redis.asyncio
-from node import BUILD, WorkerRaised, eventually
+from harness import AGENT, WorkerRaised, eventually, running_node
 
 IMPORT = "from shared import halopsa; answer = halopsa.VERSION"
 
@@ -15,7 +14,7 @@ IMPORT = "from shared import halopsa; answer = halopsa.VERSION"
 # --- Writers are the platform's ------------------------------------------------------------------------------------
 
 def write_with_redis_py(node, path, content):
-    node.publish(path, content)
+    node.put(path, content)
 
 
 def write_with_asyncio_client(node, path, content):
@@ -76,7 +75,7 @@ def test_an_acknowledged_edit_is_what_the_next_execution_runs_ten_thousand_times
 
 def test_a_delete_ends_in_module_not_found_at_the_next_execution(live):
     worker = live.worker()
-    live.publish("shared/other.py", "")
+    live.put("shared/other.py", "")
     worker.do("bifrost_cache.begin_execution(); import shared.halopsa")
     live.delete("shared/halopsa.py")
     with pytest.raises(WorkerRaised) as raised:
@@ -88,7 +87,7 @@ def test_a_delete_ends_in_module_not_found_at_the_next_execution(live):
 def test_no_delete_is_lost_between_del_and_srem(live):
     worker = live.worker()
     for i in range(300):
-        live.publish("fleeting.py", f"N = {i}\n")
+        live.put("fleeting.py", f"N = {i}\n")
         got = worker.do("e = bifrost_cache.begin_execution(timeout=10); import fleeting; answer = [fleeting.N, e.source]")
         assert got == [i, "shm"]
         live.delete("fleeting.py")
@@ -109,11 +108,11 @@ def test_deleting_the_last_module_of_all_is_a_delete_too(live):
 
 
 def test_an_execution_sees_one_generation_also_in_later_lazy_imports(live):
-    live.publish("flow.py", "VERSION = 1\ndef lazy():\n    from shared import halopsa\n    return halopsa.VERSION\n")
+    live.put("flow.py", "VERSION = 1\ndef lazy():\n    from shared import halopsa\n    return halopsa.VERSION\n")
     worker = live.worker()
     worker.do("bifrost_cache.begin_execution(); import flow")
-    live.publish("shared/halopsa.py", "VERSION = 2\n")
-    live.publish("brand_new.py", "")
+    live.put("shared/halopsa.py", "VERSION = 2\n")
+    live.put("brand_new.py", "")
     live.wait("--fresh")
     assert worker.do("answer = flow.lazy()") == 1
     with pytest.raises(WorkerRaised, match="ModuleNotFoundError"):
@@ -139,33 +138,27 @@ def test_modules_written_together_become_visible_together(live):
 # --- Shapes of workspaces ------------------------------------------------------------------------------------------
 
 def test_directories_without_init_are_namespace_packages(live):
-    live.publish("modules/deep/leaf.py", "X = 7\n")
+    live.put("modules/deep/leaf.py", "X = 7\n")
     assert live.run("import modules, modules.deep.leaf; "
                     "answer = [modules.deep.leaf.X, hasattr(modules, '__file__') and modules.__file__]") in \
         ([7, False], [7, None])
 
 
 def test_empty_content_is_a_module(live):
-    live.publish("pkg/__init__.py", "")
-    live.publish("pkg/empty.py", "")
+    live.put("pkg/__init__.py", "")
+    live.put("pkg/empty.py", "")
     assert live.run("import pkg.empty; answer = pkg.empty.__file__").endswith("/pkg/empty.py")
 
 
 def test_a_module_of_four_megabytes_works(live):
     lines = "".join(f"def function_{i}(x):\n    return x + {i}\n\n" for i in range(110_000))
     assert len(lines) > 4_000_000
-    live.publish("sdk.py", lines)
+    live.put("sdk.py", lines)
     assert live.run("import sdk; answer = sdk.function_109999(1)", patience=120) == 110_000
 
 
 def test_ten_thousand_modules_warm_up(node):
-    client = node.redis.client()
-    pipe = client.pipeline(transaction=False)
-    for i in range(10_000):
-        path = f"area{i % 50}/module{i}.py"
-        pipe.setex(f"bifrost:module:{path}", 86400, node.value(path, f"X = {i}\n" + "# filler\n" * (i % 500)))
-        pipe.sadd("bifrost:module:index", path)
-    pipe.execute()
+    node.put_many((f"area{i % 50}/module{i}.py", f"X = {i}\n" + "# filler\n" * (i % 500)) for i in range(10_000))
     node.start_agent()
     assert node.status()["modules"] == 10_000
     assert node.run("from area49 import module9999, module49; answer = [module9999.X, module49.X]") == [9999, 49]
@@ -174,11 +167,11 @@ def test_ten_thousand_modules_warm_up(node):
 # --- Outages -------------------------------------------------------------------------------------------------------
 
 def test_after_the_agent_is_killed_running_executions_go_on_and_new_ones_use_redis(live):
-    live.publish("flow.py", "def lazy():\n    from shared import halopsa\n    return halopsa.VERSION\n")
+    live.put("flow.py", "def lazy():\n    from shared import halopsa\n    return halopsa.VERSION\n")
     running = live.worker()
     running.do("bifrost_cache.begin_execution(); import flow")
     live.agent.kill()
-    live.publish("shared/halopsa.py", "VERSION = 2\n")
+    live.put("shared/halopsa.py", "VERSION = 2\n")
     assert running.do("answer = flow.lazy()") == 1
     assert live.run(IMPORT + "; answer = [answer, execution.source]") == [2, "redis"]
 
@@ -188,11 +181,11 @@ def test_a_restarted_agent_takes_over_without_restarting_workers(live):
     assert worker.do("e = bifrost_cache.begin_execution(); answer = e.source") == "shm"
     for version in (2, 3):
         live.agent.kill()
-        live.publish("shared/halopsa.py", f"VERSION = {version}\n")
+        live.put("shared/halopsa.py", f"VERSION = {version}\n")
         assert worker.do("e = bifrost_cache.begin_execution(); " + IMPORT + "; answer = [answer, e.source]") == \
             [version, "redis"]
         live.start_agent()
-        live.publish("shared/halopsa.py", f"VERSION = {version}.5\n")
+        live.put("shared/halopsa.py", f"VERSION = {version}.5\n")
         assert worker.do("e = bifrost_cache.begin_execution(); " + IMPORT + "; answer = [answer, e.source]") == \
             [version + 0.5, "shm"]
 
@@ -282,7 +275,7 @@ def test_a_bad_value_is_logged_once_and_harms_no_other_module(live, kind):
         live.run("import bad")
     assert raised.value.name == "ImportError" or "ImportError" in raised.value.traceback, raised.value.traceback
     assert "bad.py" in raised.value.text
-    live.publish("bad.py", "GOOD = True\n") if kind != "wrong type" else client.delete("bifrost:module:bad.py")
+    live.put("bad.py", "GOOD = True\n") if kind != "wrong type" else client.delete("bifrost:module:bad.py")
     if kind != "wrong type":
         assert live.run("import bad; answer = [bad.GOOD, execution.source]") == [True, "shm"]
 
@@ -335,15 +328,14 @@ def test_the_agent_turns_notifications_on_and_says_so(node):
 
 
 def test_where_config_is_refused_the_agent_works_by_tracking_and_says_so():
-    from node import running_node
     with running_node("--rename-command", "CONFIG", "") as node:
-        node.publish("shared/halopsa.py", "VERSION = 1\n")
+        node.put("shared/halopsa.py", "VERSION = 1\n")
         node.start_agent()
         assert "keyspace=no tracking=yes" in node.agent.log
         assert node.status()["redis"]["signal"] == "tracking"
         worker = node.worker()
         for version in range(200):
-            node.publish("shared/halopsa.py", f"VERSION = {version}\n")
+            node.put("shared/halopsa.py", f"VERSION = {version}\n")
             assert worker.do("e = bifrost_cache.begin_execution(timeout=10); " + IMPORT +
                              "; answer = [answer, e.source]") == [version, "shm"]
 
@@ -362,7 +354,7 @@ def test_an_expired_module_is_kept_and_marked(live):
 
 
 def test_a_second_agent_for_the_directory_ends_at_once_and_says_why(live):
-    second = subprocess.run([BUILD / "bin" / "bifrost-agent", "--redis-url", live.redis.url, "--segment-dir",
+    second = subprocess.run([AGENT, "--redis-url", live.redis.url, "--segment-dir",
                              live.segment_dir], capture_output=True, text=True, timeout=10)
     assert second.returncode == 1
     assert "another bifrost-agent already serves" in second.stderr
@@ -381,12 +373,7 @@ def test_systemd_hears_when_the_mirror_is_ready(node):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(node.directory / "notify"))
         manager.settimeout(10)
-        import os
-        os.environ["NOTIFY_SOCKET"] = str(node.directory / "notify")
-        try:
-            node.start_agent(ready=False)
-        finally:
-            del os.environ["NOTIFY_SOCKET"]
+        node.start_agent(ready=False, NOTIFY_SOCKET=str(node.directory / "notify"))
         assert b"READY=1" in manager.recv(1000)
 
 
@@ -401,7 +388,7 @@ def test_a_lost_subscription_is_taken_up_again_and_nothing_is_missed(live):
     client = live.redis.client()
     for version in range(20):
         client.client_kill_filter(_type="pubsub")
-        live.publish("shared/halopsa.py", f"VERSION = {version}\n")
+        live.put("shared/halopsa.py", f"VERSION = {version}\n")
         assert worker.do("bifrost_cache.begin_execution(timeout=10); " + IMPORT) == version
     live.wait("--ready")
 
@@ -409,29 +396,25 @@ def test_a_lost_subscription_is_taken_up_again_and_nothing_is_missed(live):
 # --- Workers -------------------------------------------------------------------------------------------------------
 
 def test_worker_execute_runs_a_workflow_in_a_spawned_process(live):
-    live.publish("workflows/report.py",
+    live.put("workflows/report.py",
                  "import os\ndef main(n):\n    from shared import halopsa\n    return [os.getpid(), n + halopsa.VERSION]\n")
     script = ("import os\nfrom bifrost_cache import worker\n"
               "if __name__ == '__main__':\n"
               "    pid, value = worker.execute('workflows.report:main', {'n': 41}, timeout=30)\n"
               "    assert pid != os.getpid()\n    print(value)\n")
-    path = live.directory / "parent.py"
-    path.write_text(script)
-    result = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=60,
-                            env=live.environment())
+    (live.directory / "parent.py").write_text(script)
+    result = live.python("parent.py")
     assert result.stdout.strip() == "42", result.stderr
 
 
 def test_python_m_bifrost_cache_run_prints_the_result_as_json(live):
-    live.publish("workflows/flow.py", "async def main(name):\n    return {'hello': name}\n")
-    result = subprocess.run([sys.executable, "-m", "bifrost_cache", "run", "workflows.flow:main", "--kwargs",
-                             '{"name": "world"}'], capture_output=True, text=True, timeout=60,
-                            env=live.environment())
+    live.put("workflows/flow.py", "async def main(name):\n    return {'hello': name}\n")
+    result = live.python("-m", "bifrost_cache", "run", "workflows.flow:main", "--kwargs", '{"name": "world"}')
     assert json.loads(result.stdout) == {"hello": "world"}, result.stderr
 
 
 def test_opening_a_file_beside_a_virtual_module_is_pythons_own_error(live):
-    live.publish("reader.py", "import os\ndef read():\n"
+    live.put("reader.py", "import os\ndef read():\n"
                               "    return open(os.path.join(os.path.dirname(__file__), 'data.txt')).read()\n")
     with pytest.raises(WorkerRaised) as raised:
         live.run("import reader; reader.read()")

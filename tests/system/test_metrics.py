@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 import yaml
+from harness import PATIENCE_S, REPOSITORY, eventually
 from http_client import address_of, families, get, samples
-from node import PATIENCE_S, REPOSITORY, eventually
 
 DEPLOY = REPOSITORY / "deploy"
 NAME = re.compile(r"\b((?:bifrost|process)_[a-z_]+)\b")
@@ -18,7 +18,7 @@ NAME = re.compile(r"\b((?:bifrost|process)_[a-z_]+)\b")
 @pytest.fixture
 def scraped(node):
     """A live node whose agent answers HTTP."""
-    node.publish("shared/halopsa.py", "VERSION = 1\n")
+    node.put("shared/halopsa.py", "VERSION = 1\n")
     node.start_agent("--metrics", "127.0.0.1:0")
     node.address = address_of(node.agent)
     return node
@@ -31,7 +31,7 @@ def page(node):
 
 
 def test_counters_are_those_of_stats_by_name_value_and_help(scraped):
-    scraped.publish("shared/halopsa.py", "VERSION = 2\n")
+    scraped.put("shared/halopsa.py", "VERSION = 2\n")
     scraped.wait("--fresh")
     counters = json.loads(scraped.cachectl("stats", "-o", "json").stdout)["counters"]
     body = page(scraped)
@@ -61,7 +61,7 @@ def test_gauges_say_what_status_says(scraped):
 def test_every_update_and_every_fence_is_in_its_histogram(scraped):
     before = samples(page(scraped))
     for n in range(5):
-        scraped.publish("shared/halopsa.py", f"VERSION = {n + 10}\n")
+        scraped.put("shared/halopsa.py", f"VERSION = {n + 10}\n")
         scraped.wait("--fresh")
     after = samples(page(scraped))
     assert after["bifrost_update_delay_seconds_count"][""] >= before["bifrost_update_delay_seconds_count"][""] + 5
@@ -76,7 +76,7 @@ def test_no_label_grows_with_the_modules(scraped):
 
     before = labels()
     for n in range(50):
-        scraped.publish(f"many/m{n}.py", "")
+        scraped.put(f"many/m{n}.py", "")
     scraped.wait("--fresh")
     assert labels() == before
 

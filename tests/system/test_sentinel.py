@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 import redis
-from node import PATIENCE_S, Node, RedisServer, eventually, free_port
+from harness import PATIENCE_S, Node, RedisServer, end, eventually, free_port, start
 
 IMPORT = "from shared import halopsa; answer = [halopsa.VERSION, execution.source]"
 
@@ -25,7 +25,7 @@ class Guarded:
         settings.write_text(f"port {self.sentinel_port}\ndir {self.node.directory}\n"
                             f"sentinel monitor modules 127.0.0.1 {self.master_port} 1\n"
                             "sentinel down-after-milliseconds modules 500\nsentinel failover-timeout modules 3000\n")
-        self.sentinel = subprocess.Popen(["redis-server", str(settings), "--sentinel"], stdout=subprocess.DEVNULL)
+        self.sentinel = start(["redis-server", settings, "--sentinel"], stdout=subprocess.DEVNULL)
         asked = redis.Redis("127.0.0.1", self.sentinel_port)  # a bare system may not know localhost
         eventually(lambda: self.knows_replica(asked), "the sentinel knows the replica")
 
@@ -54,8 +54,7 @@ class Guarded:
         self.node.redis = self.replica
 
     def close(self):
-        self.sentinel.kill()
-        self.sentinel.wait(PATIENCE_S)
+        end(self.sentinel)
         self.master.stop()
         self.replica.stop()
         self.node.close()
@@ -72,8 +71,8 @@ def guarded():
 
 def test_a_failover_is_followed_by_agent_and_workers(guarded):
     node = guarded.node
-    node.publish("shared/halopsa.py", "VERSION = 1\n")
-    node.publish("other.py", "X = 1\n")
+    node.put("shared/halopsa.py", "VERSION = 1\n")
+    node.put("other.py", "X = 1\n")
     node.agent_url = guarded.url()
     node.start_agent()
     node.wait("--fresh")
@@ -82,12 +81,12 @@ def test_a_failover_is_followed_by_agent_and_workers(guarded):
     assert node.run(IMPORT) == [1, "shm"]
     eventually(lambda: guarded.replica.client().exists("bifrost:module:other.py"), "the replica has everything")
     guarded.fail_over()
-    node.publish("shared/halopsa.py", "VERSION = 2\n")
+    node.put("shared/halopsa.py", "VERSION = 2\n")
     eventually(lambda: node.agent.log.count("event=synced") >= 2, "the agent follows the new master")
     node.wait("--fresh")
     assert node.run(IMPORT) == [2, "shm"]
     node.agent.kill()
-    node.publish("shared/halopsa.py", "VERSION = 3\n")
+    node.put("shared/halopsa.py", "VERSION = 3\n")
     assert worker.do("execution = bifrost_cache.begin_execution(); " + IMPORT) == [3, "redis"]
 
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from node import eventually, free_port, running_node
+from harness import eventually, free_port, running_node
 
 IMPORT = "from shared import halopsa; answer = halopsa.VERSION"
 AGENT_ACL = ("reset on >secret resetchannels %R~bifrost:module:* &__redis__:invalidate -@all +ping +info +role "
@@ -26,7 +26,7 @@ def status_of(node):
 @pytest.mark.parametrize("signal", ["both", "keyspace", "tracking"])
 def test_databases_that_were_swapped_are_noticed_by_every_signal(node, signal):
     client = node.redis.client()
-    node.publish("shared/halopsa.py", "VERSION = 'of database 0'\n")
+    node.put("shared/halopsa.py", "VERSION = 'of database 0'\n")
     other = node.redis.client(db=1)
     other.set("bifrost:module:shared/halopsa.py", node.value("p", "VERSION = 'of database 1'\n"))
     other.sadd("bifrost:module:index", "shared/halopsa.py")
@@ -39,12 +39,12 @@ def test_databases_that_were_swapped_are_noticed_by_every_signal(node, signal):
 
 
 def test_with_notifications_alone_a_flush_is_noticed_too(node):
-    node.publish("shared/halopsa.py", "VERSION = 1\n")
+    node.put("shared/halopsa.py", "VERSION = 1\n")
     node.start_agent("--signal", "keyspace", "--reconcile", "1h")
     node.redis.client().flushall()
     eventually(lambda: status_of(node)["state"] == "cold", "the flush is noticed")
     node.redis.client().flushall()
-    node.publish("shared/halopsa.py", "VERSION = 2\n")
+    node.put("shared/halopsa.py", "VERSION = 2\n")
     by_lease(node, 2, "writers return")
 
 
@@ -54,7 +54,7 @@ def test_notifications_that_somebody_switches_off_are_switched_on_again(live):
                "the agent notices")
     live.wait("--ready")
     live.delete("shared/halopsa.py")
-    live.publish("shared/halopsa.py", "VERSION = 2\n")
+    live.put("shared/halopsa.py", "VERSION = 2\n")
     by_lease(live, 2, "the stream is whole again")
     assert "notify-keyspace-events" in live.agent.log
 
@@ -70,11 +70,11 @@ def start_as(node, user, ready=True):
 
 def test_the_documented_rights_are_enough_and_none_is_refused(node):
     with_acl(node, KEYSPACE_CHANNEL)
-    node.publish("shared/halopsa.py", "VERSION = 1\n")
-    node.publish("large.py", "# " + "x" * 100_000 + "\n")
+    node.put("shared/halopsa.py", "VERSION = 1\n")
+    node.put("large.py", "# " + "x" * 100_000 + "\n")
     start_as(node, "agent")
     assert status_of(node)["redis"]["signal"] == "both"
-    node.publish("shared/halopsa.py", "VERSION = 2\n")
+    node.put("shared/halopsa.py", "VERSION = 2\n")
     by_lease(node, 2, "a write is seen")
     node.delete("large.py")
     node.redis.client().swapdb(0, 1)
@@ -84,26 +84,26 @@ def test_the_documented_rights_are_enough_and_none_is_refused(node):
 
 def test_without_the_keyspace_channel_auto_goes_on_by_tracking(node):
     with_acl(node)
-    node.publish("shared/halopsa.py", "VERSION = 1\n")
+    node.put("shared/halopsa.py", "VERSION = 1\n")
     start_as(node, "agent")
     assert status_of(node)["redis"]["signal"] == "tracking"
     assert "event=subscription_refused signal=keyspace" in node.agent.log
-    node.publish("shared/halopsa.py", "VERSION = 2\n")
+    node.put("shared/halopsa.py", "VERSION = 2\n")
     by_lease(node, 2, "a write is seen")
 
 
 def test_without_tracking_auto_goes_on_by_notifications(node):
     with_acl(node, KEYSPACE_CHANNEL, "-client|tracking")
-    node.publish("shared/halopsa.py", "VERSION = 1\n")
+    node.put("shared/halopsa.py", "VERSION = 1\n")
     start_as(node, "agent")
     assert status_of(node)["redis"]["signal"] == "keyspace"
-    node.publish("shared/halopsa.py", "VERSION = 2\n")
+    node.put("shared/halopsa.py", "VERSION = 2\n")
     by_lease(node, 2, "a write is seen")
 
 
 def test_with_neither_signal_the_agent_says_what_to_allow_and_gives_no_lease(node):
     with_acl(node, "-client|tracking")
-    node.publish("shared/halopsa.py", "VERSION = 1\n")
+    node.put("shared/halopsa.py", "VERSION = 1\n")
     start_as(node, "agent", ready=False)
     eventually(lambda: "Redis grants no way to hear of changes" in node.agent.log, "the agent says so")
     assert node.run(IMPORT + "; answer = [answer, execution.source]") == [1, "redis"]
@@ -111,7 +111,7 @@ def test_with_neither_signal_the_agent_says_what_to_allow_and_gives_no_lease(nod
 
 def test_a_server_that_becomes_a_replica_loses_its_lease_until_it_has_synchronised(live):
     with running_node() as other:
-        other.publish("shared/halopsa.py", "VERSION = 'of the other master'\n")
+        other.put("shared/halopsa.py", "VERSION = 'of the other master'\n")
         # A replica finds its master by TCP only.
         port = free_port()
         other.redis.client().config_set("bind", "127.0.0.1")
@@ -121,5 +121,5 @@ def test_a_server_that_becomes_a_replica_loses_its_lease_until_it_has_synchronis
         assert "role changed from master to slave" in live.agent.log
         live.redis.client().replicaof("NO", "ONE")
         live.wait("--ready")
-        live.publish("shared/halopsa.py", "VERSION = 'promoted'\n")
+        live.put("shared/halopsa.py", "VERSION = 'promoted'\n")
         by_lease(live, "promoted", "the promoted server is followed")

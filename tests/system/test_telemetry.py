@@ -42,7 +42,7 @@ def test_many_workers_at_once_lose_nothing(live):
 
 
 def test_metrics_show_the_workers(node):
-    node.publish("shared/halopsa.py", "")
+    node.put("shared/halopsa.py", "")
     node.start_agent("--metrics", "127.0.0.1:0")
     node.run("import shared.halopsa")
     page = samples(get(address_of(node.agent), "/metrics")[2])
@@ -52,7 +52,7 @@ def test_metrics_show_the_workers(node):
 
 @pytest.mark.parametrize("who", ["worker", "agent"])
 def test_off_by_a_switch(node, who):
-    node.publish("shared/halopsa.py", "")
+    node.put("shared/halopsa.py", "")
     node.start_agent(*(["--telemetry", "off"] if who == "agent" else []))
     node.run("import shared.halopsa", **({"BIFROST_TELEMETRY": "off"} if who == "worker" else {}))
     if who == "agent":
@@ -64,7 +64,7 @@ def test_off_by_a_switch(node, who):
 
 @pytest.mark.parametrize("damage", ["noise", "short", "empty", "long", "link", "fifo", "missing", "directory"])
 def test_whatever_is_there_imports_and_tools_go_on(node, damage):
-    node.publish("shared/halopsa.py", "VERSION = 1\n")
+    node.put("shared/halopsa.py", "VERSION = 1\n")
     node.start_agent("--metrics", "127.0.0.1:0")
     file = node.segment_dir / FILE
     good = file.stat()

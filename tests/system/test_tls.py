@@ -2,7 +2,7 @@
 
 import pytest
 from certificates import Authority
-from node import Node, eventually, free_port
+from harness import Node, eventually, free_port
 
 IMPORT = "from shared import halopsa; answer = [halopsa.VERSION, execution.source]"
 
@@ -37,31 +37,31 @@ def test_agent_workers_and_tool_talk_to_redis_over_tls(secured):
     node = secured.node
     node.agent_url = secured.url()
     for i in range(200):
-        node.publish(f"many/m{i}.py", f"X = {i}\n" + "#" * 40_000)
-    node.publish("shared/halopsa.py", "VERSION = 1\n")
+        node.put(f"many/m{i}.py", f"X = {i}\n" + "#" * 40_000)
+    node.put("shared/halopsa.py", "VERSION = 1\n")
     node.start_agent("--max-size", "256M")
     node.wait("--fresh")
     assert "redis=rediss://127.0.0.1" in node.agent.log
     assert node.run(IMPORT) == [1, "shm"]
-    node.publish("shared/halopsa.py", "VERSION = 2\n")
+    node.put("shared/halopsa.py", "VERSION = 2\n")
     assert node.run(IMPORT) == [2, "shm"]
     assert node.run("from many import m199; answer = m199.X") == 199
     difference = node.cachectl("--redis-url", secured.url(), "diff")
     assert difference.returncode == 0, difference
     node.agent.kill()
-    node.publish("shared/halopsa.py", "VERSION = 3\n")
+    node.put("shared/halopsa.py", "VERSION = 3\n")
     assert node.run(IMPORT, BIFROST_REDIS_URL=secured.url()) == [3, "redis"]
 
 
 def test_a_lost_connection_is_taken_up_again_and_nothing_is_missed(secured):
     node = secured.node
     node.agent_url = secured.url()
-    node.publish("shared/halopsa.py", "VERSION = 1\n")
+    node.put("shared/halopsa.py", "VERSION = 1\n")
     node.start_agent()
     node.wait("--fresh")
     client = node.redis.client()
     client.client_kill_filter(_type="pubsub")
-    node.publish("shared/halopsa.py", "VERSION = 2\n")
+    node.put("shared/halopsa.py", "VERSION = 2\n")
     eventually(lambda: node.agent.log.count("event=synced") == 2, "the agent is back")
     node.wait("--fresh")
     assert node.run(IMPORT) == [2, "shm"]
@@ -75,7 +75,7 @@ def test_a_lost_connection_is_taken_up_again_and_nothing_is_missed(secured):
 ])
 def test_whoever_is_not_to_be_trusted_is_not_spoken_to(secured, tmp_path, mistake, reason):
     node = secured.node
-    node.publish("shared/halopsa.py", "VERSION = 1\n")
+    node.put("shared/halopsa.py", "VERSION = 1\n")
     url = {"authority": lambda: secured.url(ca=Authority(tmp_path / "other", "stranger").certificate),
            "name": lambda: secured.url(more="&name=another.host"),
            "unknown client": lambda: secured.url(known=False),

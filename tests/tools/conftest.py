@@ -1,18 +1,13 @@
 """Fixtures: the real programs, each test with a segment directory and a Redis of its own."""
 
-import shutil
-import subprocess
-
 import pytest
-
-from cachectl_runner import Cachectl, Stage, end_process, running_agent, wait_until
+from harness import Cachectl, Stage
 
 
 @pytest.fixture
-def segment_dir(tmp_path):
-    directory = tmp_path / "segment-dir"
-    directory.mkdir(mode=0o755)
-    return directory
+def segment_dir(bare_node):
+    bare_node.segment_dir.mkdir(mode=0o755)
+    return bare_node.segment_dir
 
 
 @pytest.fixture
@@ -24,47 +19,22 @@ def cachectl(segment_dir):
 def stage(segment_dir):
     stage = Stage(segment_dir)
     yield stage
-    stage.end()
+    stage.close()
 
 
 @pytest.fixture
-def redis_url(tmp_path_factory):
-    """A private redis-server on a Unix socket, with the platform's configuration."""
-    directory = tmp_path_factory.mktemp("redis")
-    socket = directory / "r.sock"
-    server = subprocess.Popen(
-        [shutil.which("redis-server") or "/usr/bin/redis-server", "--port", "0", "--unixsocket", socket,
-         "--dir", directory, "--save", "", "--appendonly", "yes", "--daemonize", "no"],
-        stdout=subprocess.DEVNULL)
-    try:
-        import redis
-
-        client = redis.Redis(unix_socket_path=str(socket))
-
-        def answers():
-            try:
-                return client.ping()
-            except redis.exceptions.ConnectionError:
-                return False
-
-        wait_until(answers, "redis-server answers")
-        yield f"unix://{socket}"
-        client.close()
-    finally:
-        end_process(server)
+def redis_url(redis_node):
+    return redis_node.redis.url
 
 
 @pytest.fixture
-def redis_client(redis_url):
-    import redis
-
-    client = redis.Redis(unix_socket_path=redis_url.removeprefix("unix://"))
+def redis_client(redis_node):
+    client = redis_node.redis.client()
     yield client
     client.close()
 
 
 @pytest.fixture
-def agent(segment_dir, redis_url):
+def agent(redis_node, segment_dir):
     """A running bifrost-agent on `redis_url`, ready."""
-    with running_agent(segment_dir, redis_url) as process:
-        yield process
+    return redis_node.start_agent("--size", "1M")

@@ -6,8 +6,7 @@ import select
 import time
 
 import pytest
-
-from cachectl_runner import DEADLINE_S
+from harness import PATIENCE_S
 
 
 def run_on_terminal(arguments, env, typed=b"", keep_stdout=False):
@@ -26,10 +25,10 @@ def run_on_terminal(arguments, env, typed=b"", keep_stdout=False):
     if typed:
         os.write(master, typed)
     shown = b""
-    end = time.monotonic() + DEADLINE_S
+    end = time.monotonic() + PATIENCE_S
     while True:
         ready, _, _ = select.select([master], [], [], max(0, end - time.monotonic()))
-        assert ready, f"still running after {DEADLINE_S} s: {shown!r}"
+        assert ready, f"still running after {PATIENCE_S} s: {shown!r}"
         try:
             chunk = os.read(master, 65536)
         except OSError:  # the other side is closed

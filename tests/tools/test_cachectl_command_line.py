@@ -7,15 +7,14 @@ import struct
 import subprocess
 
 import pytest
-
-from cachectl_runner import BUILD, Cachectl
+from harness import AGENT, BUILD, Cachectl, Stage
 from terminal import run_on_terminal
 
 ESCAPE = b"\x1b["
 
 
 def agent(*arguments):
-    return subprocess.run([BUILD / "bin" / "bifrost-agent", *arguments], capture_output=True, timeout=60)
+    return subprocess.run([AGENT, *arguments], capture_output=True, timeout=60)
 
 
 def needs(program):
@@ -122,9 +121,7 @@ def test_no_colours_without_a_terminal(cachectl, stage):
 
 
 def test_wait_lets_any_verb_wait_for_a_segment(cachectl, segment_dir):
-    from cachectl_runner import Stage
-
-    waiting = subprocess.Popen([cachectl.program, "list", "--wait", "20s"], env=cachectl.env, stdout=subprocess.PIPE)
+    waiting = cachectl.start("list", "--wait", "20s")
     stage = Stage(segment_dir)
     try:
         stage.publish({"a.py": ""})
@@ -132,7 +129,7 @@ def test_wait_lets_any_verb_wait_for_a_segment(cachectl, segment_dir):
         assert waiting.returncode == 0
         assert out.startswith(b"KIND")
     finally:
-        stage.end()
+        stage.close()
 
 
 def test_pruning_asks_a_person_and_takes_no_for_an_answer(cachectl, agent):

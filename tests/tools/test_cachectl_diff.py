@@ -5,17 +5,12 @@ import signal
 import subprocess
 
 import pytest
-
-from cachectl_runner import DEADLINE_S, Cachectl, wait_until
-
-
-def value(path, content):
-    return json.dumps({"content": content, "path": path, "hash": f"hash of {path}"})
+from harness import PATIENCE_S, Cachectl, eventually
 
 
-def store(client, path, content):
-    client.setex(f"bifrost:module:{path}", 86400, value(path, content))
-    client.sadd("bifrost:module:index", path)
+@pytest.fixture
+def store(redis_node):
+    return lambda path, content: redis_node.put(path, content, f"hash of {path}")
 
 
 @pytest.fixture
@@ -23,20 +18,20 @@ def ctl(segment_dir, redis_url):
     return Cachectl(segment_dir, redis_url)
 
 
-def test_identical_is_0(ctl, stage, redis_client):
+def test_identical_is_0(ctl, stage, store):
     stage.publish({"a.py": "x = 1\n", "pkg/__init__.py": ""})
-    store(redis_client, "a.py", "x = 1\n")
-    store(redis_client, "pkg/__init__.py", "")
+    store("a.py", "x = 1\n")
+    store("pkg/__init__.py", "")
     report = ctl.json("diff")
     assert (report["identical"], report["compared"], report["differences"]) == (True, 2, [])
     assert ctl("diff").stdout.startswith(b"identical: 2 modules compared")
 
 
-def test_each_kind_of_difference_is_named(ctl, stage, redis_client):
+def test_each_kind_of_difference_is_named(ctl, stage, redis_client, store):
     stage.publish({"same.py": "", "extra.py": "", "content.py": "x = 1\n", "hash.py": "", "broken.py": ""})
-    store(redis_client, "same.py", "")
-    store(redis_client, "missing.py", "")
-    store(redis_client, "content.py", "x = 22\n")
+    store("same.py", "")
+    store("missing.py", "")
+    store("content.py", "x = 22\n")
     redis_client.set("bifrost:module:hash.py", json.dumps({"content": "", "hash": "another"}))
     redis_client.set("bifrost:module:broken.py", "not JSON")
     report = ctl.json("diff", status=6)
@@ -58,22 +53,22 @@ def test_what_is_kept_or_left_to_redis_on_purpose_is_no_difference(ctl, stage, r
     assert (report["retained"], report["not_mirrored"], report["compared"]) == (1, 1, 0)
 
 
-def test_prefix_limits_the_comparison(ctl, stage, redis_client):
+def test_prefix_limits_the_comparison(ctl, stage, store):
     stage.publish({"a/x.py": "", "b/x.py": ""})
-    store(redis_client, "a/x.py", "")
+    store("a/x.py", "")
     assert ctl("diff", "a/").returncode == 0
     assert ctl("diff", "b/").returncode == 6
 
 
-def test_writes_during_a_diff_are_not_differences(ctl, agent, redis_client):
+def test_writes_during_a_diff_are_not_differences(ctl, agent, store):
     for i in range(300):
-        store(redis_client, f"m{i}.py", "x = 0\n")
+        store(f"m{i}.py", "x = 0\n")
     assert ctl("wait", "--fresh").returncode == 0
     for n in range(5):
-        running = subprocess.Popen([ctl.program, "diff", "-o", "json"], env=ctl.env, stdout=subprocess.PIPE)
+        running = ctl.start("diff", "-o", "json")
         for i in range(0, 300, 3):
-            store(redis_client, f"m{i}.py", f"x = {n} + {i}\n")
-        out, _ = running.communicate(timeout=DEADLINE_S)
+            store(f"m{i}.py", f"x = {n} + {i}\n")
+        out, _ = running.communicate(timeout=PATIENCE_S)
         assert running.returncode == 0, out.decode()
 
 
@@ -82,11 +77,10 @@ def test_a_push_that_is_interrupted_leaves_whole_modules_and_says_so(ctl, redis_
     source.mkdir()
     for i in range(20_000):
         (source / f"m{i}.py").write_text(f"x = {i}\n")
-    running = subprocess.Popen([ctl.program, "push", source], env=ctl.env, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE)
-    wait_until(lambda: redis_client.scard("bifrost:module:index") > 0 or running.poll() is not None, "some are written")
+    running = ctl.start("push", source, stderr=subprocess.PIPE)
+    eventually(lambda: redis_client.scard("bifrost:module:index") > 0 or running.poll() is not None, "some are written")
     running.send_signal(signal.SIGTERM)
-    out, err = running.communicate(timeout=DEADLINE_S)
+    out, err = running.communicate(timeout=PATIENCE_S)
     assert running.returncode == 1
     assert b"interrupted" in err and b"push again" in err
     written = {m.decode() for m in redis_client.smembers("bifrost:module:index")}

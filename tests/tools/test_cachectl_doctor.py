@@ -4,14 +4,13 @@ import os
 import sys
 
 import pytest
-
-from cachectl_runner import BUILD, Cachectl, running_agent, wait_until
+from harness import PACKAGE, Cachectl, eventually
 
 
 @pytest.fixture
 def ctl(segment_dir, redis_url):
     runner = Cachectl(segment_dir, redis_url)
-    runner.env["PYTHONPATH"] = str(BUILD / "python")
+    runner.env["PYTHONPATH"] = str(PACKAGE)
     return runner
 
 
@@ -135,13 +134,14 @@ def test_a_hook_that_does_not_start_is_bad_for_the_workers_interpreter(ctl, agen
     assert "bifrost_cache_autoload.pth" in bad(findings(ctl, status=5))["python"]["what"]
 
 
-def test_an_interpreter_for_which_the_agent_compiles_nothing_is_noted(ctl, segment_dir, redis_url):
+def test_an_interpreter_for_which_the_agent_compiles_nothing_is_noted(ctl, redis_node):
     tag = sys.implementation.cache_tag
     for interpreters, grade, what in ([], "note", f"the agent shares no code for {tag}"), (
             ["--python", sys.executable], "ok", f"the agent shares code for {tag}"):
-        with running_agent(segment_dir, redis_url, *interpreters):
-            # An interpreter says its tag when it has started.
-            (finding,) = wait_until(lambda: [f for f in findings(ctl) if f["what"].startswith(what)], what)
+        agent = redis_node.start_agent(*interpreters)
+        # An interpreter says its tag when it has started.
+        (finding,) = eventually(lambda: [f for f in findings(ctl) if f["what"].startswith(what)], what)
+        agent.stop()
         assert finding["grade"] == grade
         assert grade == "ok" or sys.executable in finding["advice"]
 

@@ -6,12 +6,11 @@ import select
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
-
-from cachectl_runner import BUILD, DEADLINE_S, beside_system_config, wait_until
+from harness import PATIENCE_S, Cachectl, end, eventually, start
+from harness.namespaces import beside_system_config
 
 
 # --- top ------------------------------------------------------------------------------------------------------------
@@ -29,9 +28,8 @@ def test_top_without_a_terminal_is_one_frame(cachectl, stage):
 
 def test_top_shows_rates(cachectl, stage):
     stage.publish({"a.py": ""})
-    top = subprocess.Popen([cachectl.program, "top", "--interval", "500ms", "--count", "1"], env=cachectl.env,
-                           stdout=subprocess.PIPE)
-    end = time.monotonic() + DEADLINE_S
+    top = cachectl.start("top", "--interval", "500ms", "--count", "1")
+    end = time.monotonic() + PATIENCE_S
     while top.poll() is None and time.monotonic() < end:
         stage.tell(count=0, by=1)
     out = top.stdout.read().decode()
@@ -41,24 +39,24 @@ def test_top_shows_rates(cachectl, stage):
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
-def test_top_redraws_in_a_plain_terminal_and_q_ends_it(cachectl, stage, tmp_path):
+def test_top_redraws_in_a_plain_terminal_and_q_ends_it(cachectl, stage, bare_node):
     stage.publish({"a.py": ""})
-    socket = tmp_path / "tmux"
+    socket = bare_node.directory / "tmux"
 
     def tmux(*arguments):
         return subprocess.run(["tmux", "-S", socket, "-f", "/dev/null", *map(str, arguments)], capture_output=True,
-                              text=True, timeout=DEADLINE_S, env={**cachectl.env, "TERM": "xterm"})
+                              text=True, timeout=PATIENCE_S, env={**cachectl.env, "TERM": "xterm"})
 
     tmux("new-session", "-d", "-x", 100, "-y", 30, "sh")
     try:
         tmux("send-keys", f"{cachectl.program} top --interval 100ms; echo ended $?", "Enter")
-        wait_until(lambda: "PER SECOND" in tmux("capture-pane", "-p").stdout, "a frame is drawn")
+        eventually(lambda: "PER SECOND" in tmux("capture-pane", "-p").stdout, "a frame is drawn")
         stage.publish({"b.py": ""})
-        wait_until(lambda: "generation 2" in tmux("capture-pane", "-p").stdout, "the next frame shows the change")
+        eventually(lambda: "generation 2" in tmux("capture-pane", "-p").stdout, "the next frame shows the change")
         screen = tmux("capture-pane", "-p").stdout
         assert screen.count("PER SECOND") == 1, screen  # frames take each other's place
         tmux("send-keys", "q")
-        wait_until(lambda: "ended 0" in tmux("capture-pane", "-p").stdout, "q ends it")
+        eventually(lambda: "ended 0" in tmux("capture-pane", "-p").stdout, "q ends it")
     finally:
         tmux("kill-server")
 
@@ -69,12 +67,12 @@ def test_top_redraws_in_a_plain_terminal_and_q_ends_it(cachectl, stage, tmp_path
 class Dev:
     def __init__(self, directory, *before, **variables):
         self.seen = ""
-        self.process = subprocess.Popen([*before, BUILD / "bin" / "bifrost-cachectl", "dev", directory], stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, env={"PATH": os.environ["PATH"], **variables})
+        self.process = start([*before, Cachectl.program, "dev", directory], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                             env={"PATH": os.environ["PATH"], **variables})
 
     def until(self, pattern):
         """What `pattern` found in the output so far."""
-        end = time.monotonic() + 2 * DEADLINE_S
+        end = time.monotonic() + 2 * PATIENCE_S
         while not (found := re.search(pattern, self.seen)):
             ready, _, _ = select.select([self.process.stdout], [], [], max(0, end - time.monotonic()))
             chunk = os.read(self.process.stdout.fileno(), 65536) if ready else b""
@@ -95,13 +93,7 @@ class Dev:
         return os.path.dirname(self.until(r"BIFROST_SEGMENT_DIR=(\S+)")[1])
 
     def close(self):
-        self.process.send_signal(signal.SIGINT)  # killed, it could not take its directory away
-        try:
-            self.process.wait(DEADLINE_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process.stdout.close()
+        end(self.process, signal.SIGINT)  # killed, it could not take its directory away
 
 
 def test_dev_runs_what_was_saved_last_and_leaves_nothing(tmp_path):
@@ -123,7 +115,7 @@ def test_dev_runs_what_was_saved_last_and_leaves_nothing(tmp_path):
         assert len(children) == 2
         dev.process.send_signal(signal.SIGINT)
         dev.until("nothing is left running")
-        assert dev.process.wait(DEADLINE_S) == 0
+        assert dev.process.wait(PATIENCE_S) == 0
         assert not os.path.exists(dev.home)
         assert not any(os.path.exists(f"/proc/{pid}") for pid in children)
     finally:
@@ -144,7 +136,7 @@ def test_dev_takes_nothing_from_the_nodes_settings(tmp_path):
 
 
 def test_dev_says_what_is_missing(tmp_path):
-    program = BUILD / "bin" / "bifrost-cachectl"
+    program = Cachectl.program
     assert subprocess.run([program, "dev", tmp_path / "nowhere"], capture_output=True, timeout=60).returncode == 2
     result = subprocess.run([program, "dev", tmp_path], capture_output=True, timeout=60, env={"PATH": "/nonexistent"})
     assert result.returncode == 1

@@ -5,8 +5,7 @@ import json
 import os
 
 import pytest
-
-from cachectl_runner import Cachectl
+from harness import Cachectl
 
 INDEX = "bifrost:module:index"
 

@@ -7,8 +7,7 @@ import socket
 import subprocess
 
 import pytest
-
-from cachectl_runner import DEADLINE_S, end_process, wait_until
+from harness import PATIENCE_S, end, eventually
 
 AT_ONCE = {"wait": ["--ready", "--timeout", "1h"], "status": ["--wait", "1h"], "list": ["--wait", "1h"],
            "verify": ["--wait", "1h"], "diff": ["--wait", "1h"], "top": ["--wait", "1h"]}
@@ -20,12 +19,11 @@ def hear_interrupts():
 
 @contextlib.contextmanager
 def started(cachectl, *arguments):
-    process = subprocess.Popen([cachectl.program, *map(str, arguments)], env=cachectl.env, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, preexec_fn=hear_interrupts)
+    process = cachectl.start(*arguments, stderr=subprocess.PIPE, preexec_fn=hear_interrupts)
     try:
         yield process
     finally:
-        end_process(process)
+        end(process)
 
 
 def sleeps(process):
@@ -43,9 +41,9 @@ def children_of(process):
 @pytest.mark.parametrize("verb", sorted(AT_ONCE))
 def test_one_signal_ends_a_verb_that_waits(cachectl, verb, sent):
     with started(cachectl, verb, *AT_ONCE[verb]) as process:
-        wait_until(lambda: sleeps(process), f"{verb} waits")
+        eventually(lambda: sleeps(process), f"{verb} waits")
         process.send_signal(sent)
-        assert process.wait(DEADLINE_S) == -sent
+        assert process.wait(PATIENCE_S) == -sent
 
 
 @pytest.mark.parametrize("arguments", [["sync"], ["wait", "--fresh", "--timeout", "1h"]], ids=lambda a: a[0])
@@ -53,12 +51,12 @@ def test_one_signal_ends_a_verb_whose_agent_is_silent(cachectl, segment_dir, arg
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(segment_dir / "control.sock"))
         listener.listen()
-        listener.settimeout(DEADLINE_S)
+        listener.settimeout(PATIENCE_S)
         with started(cachectl, *arguments) as process:
             connection, _ = listener.accept()
             with connection:
                 process.send_signal(signal.SIGTERM)
-                assert process.wait(DEADLINE_S) == -signal.SIGTERM
+                assert process.wait(PATIENCE_S) == -signal.SIGTERM
 
 
 def test_one_signal_ends_doctor_and_the_interpreter_that_it_examines(cachectl, tmp_path):
@@ -66,10 +64,10 @@ def test_one_signal_ends_doctor_and_the_interpreter_that_it_examines(cachectl, t
     python.write_text("#!/bin/sh\nexec sleep 3600\n")
     python.chmod(0o755)
     with started(cachectl, "doctor", "--python", python) as process:
-        (child,) = wait_until(lambda: children_of(process), "the interpreter runs")
+        (child,) = eventually(lambda: children_of(process), "the interpreter runs")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(DEADLINE_S) == -signal.SIGTERM
-        wait_until(lambda: not os.path.exists(f"/proc/{child}"), "the interpreter is gone")
+        assert process.wait(PATIENCE_S) == -signal.SIGTERM
+        eventually(lambda: not os.path.exists(f"/proc/{child}"), "the interpreter is gone")
 
 
 def test_top_and_dev_end_well_after_one_signal(cachectl, stage, tmp_path):
@@ -77,6 +75,6 @@ def test_top_and_dev_end_well_after_one_signal(cachectl, stage, tmp_path):
     (tmp_path / "source").mkdir()
     for arguments in (["top", "--interval", "1h", "--count", "2"], ["dev", tmp_path / "source"]):
         with started(cachectl, *arguments) as process:
-            wait_until(lambda: sleeps(process), f"{arguments[0]} waits")
+            eventually(lambda: sleeps(process), f"{arguments[0]} waits")
             process.send_signal(signal.SIGTERM)
-            assert process.wait(DEADLINE_S) == 0, process.stderr.read()
+            assert process.wait(PATIENCE_S) == 0, process.stderr.read()

@@ -8,8 +8,8 @@ import subprocess
 import threading
 
 import pytest
-
-from cachectl_runner import DEADLINE_S, Cachectl, wait_until
+from harness import PATIENCE_S, Cachectl, directory_for_everybody, eventually
+from terminal import run_on_terminal
 
 STATUS_KEYS = {"schema", "state", "ready", "complete", "generation", "synced_age_ms", "lease_valid", "modules", "redis",
                "memory", "code", "agent"}
@@ -148,14 +148,21 @@ def test_the_file_of_a_stranger_is_7_unless_it_is_the_agents_user(cachectl, stag
     assert cachectl("--agent-uid", "no-such-user", "status").returncode == 1
 
 
+@pytest.fixture
+def as_nobody(cachectl, bare_node):
+    """Runs the tool as a user who may enter the segment's directory, but not the clone."""
+    bare_node.directory.chmod(0o755)
+    with directory_for_everybody(cachectl.program) as programs:
+        cachectl.program = programs / cachectl.program.name
+        yield lambda *arguments: cachectl(*arguments, user=NOBODY, group=NOBODY, extra_groups=[], cwd="/")
+
+
 @as_root
-def test_a_file_that_may_not_be_read_is_7(stage, tmp_path):
+def test_a_file_that_may_not_be_read_is_7(stage, as_nobody):
     stage.publish({"a.py": ""})
-    stage.segment.chmod(0o600)
-    for directory in (stage.directory, *stage.directory.parents):
-        if directory.is_relative_to(tmp_path.parents[1]):
-            directory.chmod(0o755)
-    assert Cachectl(stage.directory)("status", user=NOBODY, group=NOBODY, extra_groups=[]).returncode == 7
+    for mode, status in ((0o644, 0), (0o600, 7)):
+        stage.segment.chmod(mode)
+        assert as_nobody("status").returncode == status
 
 
 def test_a_truncated_file_is_6(cachectl, stage):
@@ -184,10 +191,9 @@ def test_wait_ready_is_0_at_once_when_ready(cachectl, stage):
 
 
 def test_wait_ready_notices_that_it_became_ready(cachectl, stage):
-    waiting = subprocess.Popen([cachectl.program, "wait", "--ready", "--timeout", f"{DEADLINE_S}s"], env=cachectl.env,
-                               stdout=subprocess.PIPE)
+    waiting = cachectl.start("wait", "--ready", "--timeout", f"{PATIENCE_S:.0f}s")
     stage.publish({"a.py": ""})
-    out, _ = waiting.communicate(timeout=DEADLINE_S)
+    out, _ = waiting.communicate(timeout=PATIENCE_S)
     assert waiting.returncode == 0
     assert out.startswith(b"generation 1 after ")
 
@@ -216,7 +222,7 @@ def test_wait_for_a_generation(cachectl, stage):
     assert cachectl("wait", "--generation", "1").returncode == 0
     timer = threading.Timer(0.05, lambda: stage.publish({"a.py": "x = 2"}))
     timer.start()
-    assert cachectl.json("wait", "--generation", "2", "--timeout", f"{DEADLINE_S}s")["generation"] == 2
+    assert cachectl.json("wait", "--generation", "2", "--timeout", f"{PATIENCE_S:.0f}s")["generation"] == 2
     timer.join()
 
 
@@ -293,13 +299,12 @@ def test_a_config_file_is_read_and_its_mistakes_are_usage(cachectl, stage, tmp_p
 def test_a_reader_that_leaves_early_causes_no_message(cachectl, stage):
     stage.publish({f"m{i}.py": "" for i in range(4000)})
     for verb in ("list", "list -o json"):
-        process = subprocess.Popen([cachectl.program, *verb.split()], env=cachectl.env, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE)
+        process = cachectl.start(*verb.split(), stderr=subprocess.PIPE)
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
         process.stderr.close()
-        assert process.wait(DEADLINE_S) in (0, -signal.SIGPIPE)
+        assert process.wait(PATIENCE_S) in (0, -signal.SIGPIPE)
 
 
 def test_an_answer_that_cannot_be_written_is_an_error(cachectl, stage):
@@ -318,27 +323,7 @@ def test_closed_standard_streams_do_no_harm(cachectl, stage):
 
 def run_on_a_terminal(cachectl, *arguments, **env):
     """The bytes that a terminal would get."""
-    try:
-        controller, terminal = os.openpty()
-    except OSError as e:
-        pytest.skip(f"this machine gives out no pseudo-terminals, is /dev/pts mounted? ({e})")
-    try:
-        process = subprocess.Popen([cachectl.program, *arguments], env={**cachectl.env, **env}, stdout=terminal,
-                                   stderr=terminal)
-        os.close(terminal)
-        output = b""
-        while True:
-            try:
-                chunk = os.read(controller, 65536)
-            except OSError:  # the other side is closed
-                break
-            if not chunk:
-                break
-            output += chunk
-        process.wait(DEADLINE_S)
-        return output
-    finally:
-        os.close(controller)
+    return run_on_terminal([cachectl.program, *arguments], {**cachectl.env, **env})[1]
 
 
 def test_colours_only_on_a_terminal_that_wants_them(cachectl, stage):
@@ -378,7 +363,7 @@ def test_wait_fresh_holds_every_write_acknowledged_before_it(cachectl, agent, re
 def test_sync_is_accepted_by_the_agent(cachectl, agent):
     before = cachectl.json("stats")["counters"]["resyncs_total"]
     assert cachectl("sync").returncode == 0
-    wait_until(lambda: cachectl.json("stats")["counters"]["resyncs_total"] > before, "a full synchronisation")
+    eventually(lambda: cachectl.json("stats")["counters"]["resyncs_total"] > before, "a full synchronisation")
     assert cachectl.json("sync", "--prune")["prune"] is True
 
 
@@ -390,31 +375,24 @@ def test_sync_without_an_agent_is_3(cachectl, segment_dir):
 
 def test_sync_after_the_agent_was_killed_is_3(cachectl, agent):
     agent.kill()
-    agent.wait()
     assert cachectl("sync").returncode == 3
 
 
 @as_root
-def test_sync_is_refused_to_other_users_with_7(cachectl, agent, segment_dir, tmp_path):
-    for directory in (segment_dir, *segment_dir.parents):
-        if directory.is_relative_to(tmp_path.parents[1]):
-            directory.chmod(0o755)
+def test_sync_is_refused_to_other_users_with_7(agent, segment_dir, as_nobody):
     (segment_dir / "control.sock").chmod(0o666)
-    result = cachectl("sync", user=NOBODY, group=NOBODY, extra_groups=[])
-    assert result.returncode == 7
+    assert as_nobody("sync").returncode == 7
 
 
 def test_status_follows_the_agents_life(cachectl, agent, redis_client):
     status = cachectl.json("status")
     assert (status["state"], status["ready"], status["redis"]["connected"]) == ("live", True, True)
-    assert status["agent"]["pid"] == agent.pid
+    assert status["agent"]["pid"] == agent.process.pid
     agent.kill()
-    agent.wait()
-    wait_until(lambda: cachectl("status").returncode == 5, "the lease lapses")
+    eventually(lambda: cachectl("status").returncode == 5, "the lease lapses")
     assert cachectl.json("status", status=5)["state"] == "stale"
 
 
 def test_status_of_an_agent_that_was_stopped_is_stopped(cachectl, agent):
-    agent.terminate()
-    assert agent.wait(DEADLINE_S) == 0
+    assert agent.stop() == 0
     assert cachectl.json("status", status=5)["state"] == "stopped"

@@ -8,8 +8,7 @@ import sys
 
 import pytest
 import yaml
-
-from cachectl_runner import BUILD, DEADLINE_S, REPOSITORY, Cachectl, end_process
+from harness import AGENT, BUILD, PATIENCE_S, REPOSITORY, Cachectl, end, start
 
 UNIT = REPOSITORY / "deploy" / "systemd" / "bifrost-agent.service"
 MOST_EXPOSURE = 20  # of 100, as systemd-analyze counts
@@ -40,7 +39,7 @@ def test_install_puts_programs_package_unit_and_manuals_in_place(prefix):
 @needs_systemd
 def test_systemd_accepts_the_unit_and_finds_it_confined(tmp_path):
     unit = tmp_path / "bifrost-agent.service"
-    unit.write_text(UNIT.read_text().replace("/usr/bin/bifrost-agent", str(BUILD.resolve() / "bin" / "bifrost-agent")))
+    unit.write_text(UNIT.read_text().replace("/usr/bin/bifrost-agent", str(AGENT)))
     verified = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True)
     assert (verified.returncode, verified.stderr) == (0, "")
     judged = subprocess.run(["systemd-analyze", "security", "--offline=yes", f"--threshold={MOST_EXPOSURE}",
@@ -60,12 +59,12 @@ def test_the_unit_is_started_again_for_ever_but_for_a_wrong_setting():
     unit, service = lines.index("[Unit]"), lines.index("[Service]")
     assert "StartLimitIntervalSec=0" in lines[unit:service], "systemd gives up after five quick failures"
     assert {"Restart=always", "RestartSec=5", "RestartPreventExitStatus=2"} <= set(lines[service:])
-    wrong = subprocess.run([BUILD / "bin" / "bifrost-agent", "--size", "nonsense"], capture_output=True, env={})
+    wrong = subprocess.run([AGENT, "--size", "nonsense"], capture_output=True, env={})
     assert wrong.returncode == 2
 
 
 def test_the_example_configuration_is_accepted():
-    shown = subprocess.run([BUILD / "bin" / "bifrost-agent", "--config", REPOSITORY / "deploy" / "bifrost.conf",
+    shown = subprocess.run([AGENT, "--config", REPOSITORY / "deploy" / "bifrost.conf",
                             "--print-config"], capture_output=True, text=True, env={})
     assert shown.returncode == 0, shown.stderr
     assert "metrics = 127.0.0.1:9464" in shown.stdout
@@ -94,11 +93,11 @@ def argument(container, flag):
 
 
 def version():
-    return subprocess.run([BUILD / "bin" / "bifrost-agent", "--version"], capture_output=True, text=True).stdout.split()[1]
+    return subprocess.run([AGENT, "--version"], capture_output=True, text=True).stdout.split()[1]
 
 
 def agent_flags():
-    shown = subprocess.run([BUILD / "bin" / "bifrost-agent", "--help"], capture_output=True, text=True).stdout
+    shown = subprocess.run([AGENT, "--help"], capture_output=True, text=True).stdout
     return set(re.findall(r"--[a-z-]+", shown))
 
 
@@ -167,7 +166,7 @@ def test_the_agents_memory_limit_holds_its_largest_segment_twice(name):
             assert size(volume["emptyDir"]["sizeLimit"]) > 2 * largest
 
 
-def test_a_sidecar_and_its_worker_share_a_directory_that_is_trusted(tmp_path, redis_url):
+def test_a_sidecar_and_its_worker_share_a_directory_that_is_trusted(bare_node, redis_url):
     """The agent as the manifest starts it, below a directory that is open to all, as the kubelet makes an emptyDir."""
     pod = pod_of("workflow-worker-with-agent")
     agent, worker = container_of(pod, "agent"), container_of(pod, "worker")
@@ -177,18 +176,18 @@ def test_a_sidecar_and_its_worker_share_a_directory_that_is_trusted(tmp_path, re
     assert not any("hostPath" in v for v in pod["volumes"])
     segment_dir = next(v["value"] for v in worker["env"] if v["name"] == "BIFROST_SEGMENT_DIR")
     assert argument(agent, "--segment-dir") == segment_dir
-    empty_dir = tmp_path / "empty-dir"
+    empty_dir = bare_node.directory / "empty-dir"
     empty_dir.mkdir()
     empty_dir.chmod(0o777)
     words = [word.replace(mount["agent"]["mountPath"], str(empty_dir)) for word in agent["args"]]
     words[words.index("--metrics") + 1] = "127.0.0.1:0"
-    process = subprocess.Popen([BUILD / "bin" / "bifrost-agent", *words], env={"BIFROST_REDIS_URL": redis_url}, stderr=subprocess.DEVNULL)
+    process = start([AGENT, *words], env={"BIFROST_REDIS_URL": redis_url}, stderr=subprocess.DEVNULL)
     try:
         here = Cachectl(segment_dir.replace(mount["worker"]["mountPath"], str(empty_dir)), redis_url)
-        ready = here("wait", "--ready", "--timeout", f"{DEADLINE_S}s")
+        ready = here("wait", "--ready", "--timeout", f"{PATIENCE_S:.0f}s")
         assert ready.returncode == 0, ready.stderr.decode()
     finally:
-        end_process(process)
+        end(process)
 
 
 def test_the_image_that_the_manual_builds_is_the_one_that_the_manifests_want():

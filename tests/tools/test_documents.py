@@ -11,15 +11,13 @@ import urllib.request
 
 import pytest
 import yaml
-
-from cachectl_runner import BUILD, DEADLINE_S, REPOSITORY, Cachectl, end_process
+from harness import AGENT, BUILD, PACKAGE, PATIENCE_S, REPOSITORY
 
 MANUAL = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
 DOCUMENTS = {str(path.relative_to(REPOSITORY)): path.read_text(encoding="utf-8")
              for path in [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), REPOSITORY / "bench/import/README.md"]
              if path.name != "CHANGELOG.md"}  # which also tells of what is gone
-AGENT = BUILD / "bin" / "bifrost-agent"
-PYTHON_PACKAGE = {**os.environ, "PYTHONPATH": str(BUILD / "python")}
+PYTHON_PACKAGE = {**os.environ, "PYTHONPATH": str(PACKAGE)}
 # Flags of other people's programs that the documents use, with the word that shows whose.
 FOREIGN_FLAGS = {"--build": "cmake", "--preset": "cmake", "--install": "cmake", "--prefix": "cmake", "--latency": "redis-cli",
                  "--system": "useradd", "--gtest_filter": "build/", "--no-install-recommends": "apt-get", "--isolation": "buildah",
@@ -200,21 +198,16 @@ def test_counters_of_workers():
     assert differences(documented, existing) == NONE
 
 
-def exported_families(segment_dir, redis_url):
-    agent = subprocess.Popen([AGENT, "--redis-url", redis_url, "--segment-dir", segment_dir, "--size", "1M", "--metrics",
-                              "127.0.0.1:0", "--log-format", "json"], stderr=subprocess.PIPE, text=True)
-    try:
-        address = next(json.loads(line)["address"] for line in agent.stderr if '"metrics"' in line)
-        assert Cachectl(segment_dir)("wait", "--ready", "--timeout", f"{DEADLINE_S}s").returncode == 0
-        with urllib.request.urlopen(f"http://{address}/metrics", timeout=DEADLINE_S) as answer:
-            page = answer.read().decode()
-        return dict(re.findall(r"^# TYPE (\w+) (\w+)$", page, re.MULTILINE))
-    finally:
-        end_process(agent)
+@pytest.fixture
+def exported_families(redis_node):
+    """{name: type} of the metrics that an agent exports."""
+    agent = redis_node.start_agent("--metrics", "127.0.0.1:0", "--log-format", "json")
+    address = next(event["address"] for event in map(json.loads, agent.log.splitlines()) if event["event"] == "metrics")
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=PATIENCE_S) as answer:
+        return dict(re.findall(r"^# TYPE (\w+) (\w+)$", answer.read().decode(), re.MULTILINE))
 
 
-def test_metrics(segment_dir, redis_url):
-    existing = exported_families(segment_dir, redis_url)
+def test_metrics(exported_families):
     counters = {f"bifrost_{code_in(row[0])[0]}" for row in rows(section("Of the agent"))}
     workers = {f"bifrost_worker_{name}_total" for name in first_codes(section("Of the workers"), r"[a-z_]+")}
     documented = {}
@@ -222,17 +215,16 @@ def test_metrics(segment_dir, redis_url):
         for name in [re.sub(r"\{.*", "", code) for code in code_in(row[0])]:
             if name.startswith(("bifrost_", "process_")) and not name.startswith("bifrost_worker_"):
                 documented[name] = row[1]
-    assert differences(set(documented) | counters | workers, set(existing)) == NONE
+    assert differences(set(documented) | counters | workers, set(exported_families)) == NONE
     for name, kind in documented.items():
-        assert existing[name] in kind, name
+        assert exported_families[name] in kind, name
 
 
-def test_metrics_named_anywhere_exist(segment_dir, redis_url):
-    existing = exported_families(segment_dir, redis_url)
+def test_metrics_named_anywhere_exist(exported_families):
     targets = set(re.findall(r"\((bifrost_[a-z_]+)", "".join(source_texts("common", "agent", "shim", "tools"))))  # CMake's
     for name, text in DOCUMENTS.items():
         for metric in re.findall(r"`(bifrost_(?!cache)[a-z_]+)(?:\{\w[^`]*\})?`", text):
-            assert metric in set(existing) | targets, f"{name}: {metric}"
+            assert metric in set(exported_families) | targets, f"{name}: {metric}"
 
 
 def test_alerts():

@@ -1,21 +1,21 @@
 """docs/consistency.md names the test of each promise: every test that it names exists."""
 
-import pathlib
 import re
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-TEXT = (ROOT / "docs" / "consistency.md").read_text()
+from harness import REPOSITORY
+
+TEXT = (REPOSITORY / "docs" / "consistency.md").read_text()
 
 
 def sources(pattern):
-    return "\n".join(p.read_text() for p in (ROOT / "tests").rglob(pattern))
+    return "\n".join(p.read_text() for p in (REPOSITORY / "tests").rglob(pattern))
 
 
 def test_the_python_tests_that_are_named_exist():
     named = set(re.findall(r"\btest_\w+\b(?!\.py)", TEXT))
     files = set(re.findall(r"`(?:tests/\w+/)?(test_\w+\.py)`", TEXT))
     assert named and files
-    assert files <= {p.name for p in (ROOT / "tests").rglob("test_*.py")}
+    assert files <= {p.name for p in (REPOSITORY / "tests").rglob("test_*.py")}
     assert named <= set(re.findall(r"^def (test_\w+)", sources("test_*.py"), re.M))
 
 

@@ -9,8 +9,7 @@ import subprocess
 import tempfile
 
 import pytest
-
-from cachectl_runner import BUILD, REPOSITORY
+from harness import BUILD, PACKAGE, REPOSITORY
 
 TOOLS = REPOSITORY / "tools"
 
@@ -151,7 +150,7 @@ def demo_home():
 
 
 def test_the_demo_holds_and_leaves_nothing(tmp_path, demo_home):
-    env = {**os.environ, "TMPDIR": str(demo_home), "PYTHONPATH": str(BUILD / "python"), "BIFROST_BUILD_DIR": str(BUILD)}
+    env = {**os.environ, "TMPDIR": str(demo_home), "PYTHONPATH": str(PACKAGE), "BIFROST_BUILD_DIR": str(BUILD)}
     demo = subprocess.run(["/usr/bin/python3", "-B", str(TOOLS / "demo.d" / "demo.py")], env=env, cwd=tmp_path,
                           capture_output=True, text=True, timeout=300)
     assert demo.returncode == 0, demo.stdout + demo.stderr
@@ -166,7 +165,7 @@ def test_the_demo_holds_and_leaves_nothing(tmp_path, demo_home):
 
 
 def test_a_demo_that_fails_says_so_and_cleans_up(tmp_path, demo_home):
-    env = {**os.environ, "TMPDIR": str(demo_home), "PYTHONPATH": str(BUILD / "python"), "BIFROST_BUILD_DIR": str(tmp_path / "nothing")}
+    env = {**os.environ, "TMPDIR": str(demo_home), "PYTHONPATH": str(PACKAGE), "BIFROST_BUILD_DIR": str(tmp_path / "nothing")}
     demo = subprocess.run(["/usr/bin/python3", "-B", str(TOOLS / "demo.d" / "demo.py")], env=env, capture_output=True,
                           text=True, timeout=60)
     assert demo.returncode == 1

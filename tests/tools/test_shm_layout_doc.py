@@ -6,7 +6,7 @@ BIFROST_UPDATE_DOCS=1 writes the bytes into the document instead of comparing th
 import os
 import re
 
-from cachectl_runner import REPOSITORY
+from harness import REPOSITORY
 
 DOCUMENT = REPOSITORY / "docs" / "shm-layout.md"
 LINE = re.compile(r"^([0-9a-f]{8})  ((?:[0-9a-f]{2} +)+)\|(.{8,16})\|(.*)$", re.M)

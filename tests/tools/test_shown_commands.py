@@ -12,14 +12,12 @@ import os
 import pathlib
 import re
 import shutil
-import signal
 import subprocess
 import sysconfig
 import tempfile
 
 import pytest
-
-from cachectl_runner import BUILD, DEADLINE_S, REPOSITORY, end_process, wait_until
+from harness import AGENT, BUILD, PATIENCE_S, REPOSITORY, end, start
 
 DOCUMENTS = {str(path.relative_to(REPOSITORY)): path.read_text(encoding="utf-8")
              for path in [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("bench/*/README.md")]
@@ -58,7 +56,7 @@ def test_every_block_names_its_language():
 # --- a node -----------------------------------------------------------------------------------------------------------
 
 
-class Node:
+class Machine:
     """What a reader's machine has: programs, package, Redis, a directory of modules. No agent, until a command starts one."""
 
     def __init__(self, home, redis_url):
@@ -86,8 +84,8 @@ class Node:
                               **{"env": self.env, "timeout": COMMAND_DEADLINE_S, "stdin": subprocess.DEVNULL, **options})
 
     def start_agent(self):
-        agent = subprocess.Popen([BUILD / "bin/bifrost-agent"], env=self.env, stderr=subprocess.DEVNULL)
-        for command in (["wait", "--ready", "--timeout", f"{DEADLINE_S}s"], ["push", "my_modules"], ["wait", "--fresh"]):
+        agent = start([AGENT], env=self.env, stderr=subprocess.DEVNULL)
+        for command in (["wait", "--ready", "--timeout", f"{PATIENCE_S:.0f}s"], ["push", "my_modules"], ["wait", "--fresh"]):
             done = self.run("bifrost-cachectl", *command)
             assert done.returncode == 0, done.stderr
         return agent
@@ -95,15 +93,15 @@ class Node:
 
 @pytest.fixture
 def node(redis_url):
-    with tempfile.TemporaryDirectory(prefix="bs-") as home:  # short: it gets sockets
-        yield Node(pathlib.Path(home), redis_url)
+    with tempfile.TemporaryDirectory(prefix="bs-") as home:  # short: it gets sockets. Not in /dev/shm: programs run from it
+        yield Machine(pathlib.Path(home), redis_url)
 
 
 @pytest.fixture
 def running_node(node):
     agent = node.start_agent()
     yield node
-    end_process(agent)
+    end(agent)
 
 
 # --- sh ---------------------------------------------------------------------------------------------------------------

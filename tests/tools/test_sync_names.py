@@ -1,24 +1,23 @@
 """Memory orders carry a SYNC name; docs/consistency.md lists each of them once, and nothing else."""
 
-import pathlib
 import re
 from collections import defaultdict
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from harness import REPOSITORY
 
 
 def sync_comments():
     """SYNC name -> the ends that the code names for it: (release), (acquire), (release fence), (acquire fence)."""
     ends = defaultdict(set)
     for directory in ("common", "agent", "shim", "tools"):
-        for file in (ROOT / directory).rglob("*.[ch]pp"):
+        for file in (REPOSITORY / directory).rglob("*.[ch]pp"):
             for name, end in re.findall(r"// SYNC ([a-z-]+) \((\w+)(?: fence)?\)", file.read_text(encoding="utf-8")):
                 ends[name].add(end)
     return ends
 
 
 def documented_names():
-    text = (ROOT / "docs/consistency.md").read_text(encoding="utf-8")
+    text = (REPOSITORY / "docs/consistency.md").read_text(encoding="utf-8")
     table = text.split("### Synchronising pairs")[1].split("\n###")[0]
     return re.findall(r"^\| ([a-z][a-z-]+) \|", table, flags=re.M)
 

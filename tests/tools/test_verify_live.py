@@ -21,8 +21,7 @@ def large(stage):
 
 def verify_while_it_changes(cachectl, stage):
     """The finished process, and how many commits it saw go by."""
-    process = subprocess.Popen([cachectl.program, "verify"], env=cachectl.env, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE)
+    process = cachectl.start("verify", stderr=subprocess.PIPE)
     commits = 0
     while process.poll() is None:
         stage.tell(put=f"area{commits % 97}/m{commits % 500}.py", content=f"value = {commits}", hash="new")

@@ -4,12 +4,14 @@ import json
 import subprocess
 
 import pytest
-
-from cachectl_runner import REPOSITORY, beside_system_config
+from harness import REPOSITORY, directory_for_everybody
+from harness.namespaces import beside_system_config
 
 NOBODY = 65534
+MODULES = REPOSITORY / "tools/demo.d/workspace"
 CONFIG = "redis_url = redis://:hunter2@redis.example:6379/0\n"
 WITHHELD = "/etc/bifrost/bifrost.conf cannot be read by this user; Redis is taken to be redis://localhost:6379/0"
+
 
 
 def run(cachectl, *arguments, user=NOBODY):
@@ -19,12 +21,15 @@ def run(cachectl, *arguments, user=NOBODY):
 
 @pytest.fixture
 def ctl(cachectl):
+    """The tool, and modules beside it, where every user reaches them."""
     del cachectl.env["BIFROST_REDIS_URL"]
-    return cachectl
+    with directory_for_everybody(cachectl.program, MODULES) as here:
+        cachectl.program = here / cachectl.program.name
+        yield cachectl
 
 
 def test_verbs_that_ask_redis_say_which_one(ctl):
-    result = run(ctl, "push", REPOSITORY / "tools/demo.d/workspace")
+    result = run(ctl, "push", ctl.program.parent / MODULES.name)
     assert result.returncode == 1
     assert WITHHELD in result.stderr and "BIFROST_REDIS_URL" in result.stderr
 

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "tools/cachectl/mirror_diff.hpp"
+#include "tools/cachectl/prefix_command.hpp"
 #include "tools/cachectl/redis_access.hpp"
-#include "tools/cachectl/segment_access.hpp"
 #include "tools/cachectl/table.hpp"
 #include "tools/cachectl/text.hpp"
 #include "tools/cachectl/verbs.hpp"
@@ -47,18 +47,11 @@ void write_table(Output& out, const DiffReport& report, const std::string& redis
   say("compared with " + redis_url);
 }
 
-class DiffCommand final : public Command {
- public:
-  void declare(CLI::App& app) override {
-    app.add_option("PREFIX", prefix_, "only storage paths that begin with this")->check(kPrefixCheck)->type_name("");
-  }
-
-  ExitCode run(Context& context) override {
-    const auto segment = attach_for_reading(context);
-    if (!segment) return fail(segment.error());
+class DiffCommand final : public PrefixCommand {
+  ExitCode answer(Context& context, const Segment&) override {
     auto redis = connect_redis(context);
     if (!redis) return fail(redis.error());
-    MirrorDiff diff(context, *redis, prefix_);
+    MirrorDiff diff(context, *redis, prefix());
     if (const Status s = diff.run(); !s) return fail(s.error());
     if (context.format == OutputFormat::kJson) {
       write_json(context.out, diff.report(), redis_name(context.settings));
@@ -67,9 +60,6 @@ class DiffCommand final : public Command {
     }
     return diff.report().differences.empty() ? ExitCode::kSuccess : ExitCode::kDifferences;
   }
-
- private:
-  std::string prefix_;
 };
 
 }  // namespace

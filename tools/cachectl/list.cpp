@@ -3,7 +3,7 @@
 #include <string>
 
 #include "tools/cachectl/module_entry.hpp"
-#include "tools/cachectl/segment_access.hpp"
+#include "tools/cachectl/prefix_command.hpp"
 #include "tools/cachectl/table.hpp"
 #include "tools/cachectl/text.hpp"
 #include "tools/cachectl/verbs.hpp"
@@ -50,16 +50,9 @@ void write_table(Output& out, const ModuleList& list, bool wide) {
   table.write_to(out);
 }
 
-class ListCommand final : public Command {
- public:
-  void declare(CLI::App& app) override {
-    app.add_option("PREFIX", prefix_, "only storage paths that begin with this")->check(kPrefixCheck)->type_name("");
-  }
-
-  ExitCode run(Context& context) override {
-    const auto segment = attach_for_reading(context);
-    if (!segment) return fail(segment.error());
-    const auto list = list_modules(**segment, prefix_);
+class ListCommand final : public PrefixCommand {
+  ExitCode answer(Context& context, const Segment& segment) override {
+    const auto list = list_modules(segment, prefix());
     if (!list) return fail(list.error());
     if (context.format == OutputFormat::kJson) {
       write_json(context.out, *list);
@@ -70,9 +63,6 @@ class ListCommand final : public Command {
     say(fmt::format("{} slots are damaged: run bifrost-cachectl verify, then restart bifrost-agent", list->damaged));
     return ExitCode::kDifferences;
   }
-
- private:
-  std::string prefix_;
 };
 
 }  // namespace

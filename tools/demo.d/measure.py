@@ -6,14 +6,16 @@ import os
 import shutil
 import socket
 import statistics
+import sys
 import time
 
 import plain_hook
 import platform_writer
-from node import expect
+from harness import expect
 
 EDITS = 200
 ROUNDS = 7
+AGENT_ARGUMENTS = ("--size", "32M", "--python", sys.executable)
 # docs/shm-layout.md, control block: the word with the newest generation.
 GENERATION_OFFSET = 1024
 # The libraries whose imports are timed; the workflow modules themselves are too few to tell.
@@ -23,11 +25,12 @@ COUNTED = ["jinja2", "markupsafe", "docutils", "roman"]
 
 def warm_up(node):
     """Seconds from starting an agent without any segment to a mirror that is ready."""
-    node.stop_agent()
-    node.forget_segment()
+    status = node.agent.stop()
+    expect(status == 0, f"the agent ended with status {status} after SIGTERM")
+    shutil.rmtree(node.segment_dir)
     start = time.perf_counter()
-    node.start_agent()
-    node.cachectl("wait", "--ready", "--timeout", "30s")
+    node.start_agent(*AGENT_ARGUMENTS, ready=False)
+    node.wait("--ready")
     return time.perf_counter() - start
 
 
@@ -39,12 +42,12 @@ def write_to_visible(node, client, path):
     processors are scarce the edit is often visible before the writer has been woken up to read its reply.
     """
     platform_writer.write(client, path, "EDIT = -1\n")
-    node.cachectl("wait", "--fresh")
+    node.wait("--fresh")
     to_reply, to_visible = [], []
     with contextlib.ExitStack() as stack:
         connection = stack.enter_context(socket.socket(socket.AF_UNIX))
         connection.settimeout(5)
-        connection.connect(str(node.socket))
+        connection.connect(str(node.redis.socket))
         file = stack.enter_context(open(node.segment_dir / "segment", "rb"))
         segment = stack.enter_context(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         view = stack.enter_context(memoryview(segment))
@@ -84,7 +87,7 @@ class Imports:
         for _ in range(ROUNDS):
             for times, answer in (
                 (mirror, execute(target, kwargs, timeout=60)),
-                (plain, plain_hook.execute(target, kwargs, redis_socket=str(node.socket), redis_py=redis_py, timeout=60)),
+                (plain, plain_hook.execute(target, kwargs, redis_socket=str(node.redis.socket), redis_py=redis_py, timeout=60)),
             ):
                 expect(answer["modules"] == self.modules, f"{answer['modules']} modules imported, not {self.modules}")
                 times.append(answer["seconds"])

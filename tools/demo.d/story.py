@@ -1,25 +1,26 @@
 """The story that tools/demo tells. Every sentence about behaviour is checked before it is printed."""
 
 import importlib.machinery
-import json
 import os
 import pathlib
 import platform
 import signal
 import sys
+import tempfile
 import textwrap
 import time
 import traceback
 
 import measure
 import platform_writer
-from node import Failed, Node, expect, wait_until
+from harness import Failed, Node, eventually, expect
 
 HERE = pathlib.Path(__file__).resolve().parent
 # Debian packages that the workers get from the mirror only. docutils needs roman.
 HIDDEN = ["jinja2", "markupsafe", "docutils", "roman"]
 REPORT = "workflows.evidence:report"
 CUSTOMER = "Asgard Inc."
+COMPILE_S = 60
 
 
 class Story:
@@ -28,7 +29,7 @@ class Story:
 
         self.node = node
         self.redis_py = os.path.dirname(os.path.dirname(redis.__file__))
-        self.client = redis.Redis(unix_socket_path=str(node.socket))
+        self.client = node.redis.client()
         self.steps = 0
         self.after_redis = self.after_agent = None
 
@@ -46,21 +47,13 @@ class Story:
 
     def start(self):
         self.step("A private Redis and an agent")
-        self.node.start_redis()
-        wait_until(self.redis_answers, 10, "redis-server does not answer")
-        self.node.start_agent()
-        self.node.cachectl("wait", "--ready", "--timeout", "30s")
+        self.node.redis.start()
+        self.node.start_agent(*measure.AGENT_ARGUMENTS)
         version = self.client.info("server")["redis_version"]
         notify = self.client.config_get("notify-keyspace-events")["notify-keyspace-events"]
-        self.say(f"Redis {version} listens on {self.node.socket}; the agent (pid {self.node.agent.pid}) mirrors it.\n"
+        self.say(f"Redis {version} listens on {self.node.redis.socket}; the agent (pid {self.node.agent.process.pid}) mirrors it.\n"
                  f"The agent turned keyspace notifications on by itself: notify-keyspace-events is now {notify!r}.")
         expect(notify, "the agent did not turn keyspace notifications on")
-
-    def redis_answers(self):
-        try:
-            return self.client.ping()
-        except Exception:  # redis-py raises several types while the socket comes up
-            return False
 
     def fill(self):
         self.step("Modules come in")
@@ -68,21 +61,21 @@ class Story:
         for file in files:
             platform_writer.write(self.client, file.relative_to(HERE / "workspace").as_posix(), file.read_text())
         self.say(f"{len(files)} workspace modules written with redis-py, as the platform does: SETEX, then SADD.")
-        packages = self.node.home / "packages"
+        packages = self.node.directory / "packages"
         packages.mkdir()
         for name in HIDDEN:
             source = location_of(name)
             (packages / source.name).symlink_to(source)
-        pushed = json.loads(self.node.cachectl("push", packages, "-o", "json"))
+        pushed = self.node.cachectl.json("push", packages)
         expect(len(pushed["written"]) > 50, f"only {len(pushed['written'])} modules were pushed")
         self.say(f"{len(pushed['written'])} modules of Debian's {', '.join(HIDDEN)} pushed with bifrost-cachectl push.")
-        self.node.cachectl("wait", "--fresh")
+        self.node.wait("--fresh")
         expected = len(files) + len(pushed["written"])
-        status = json.loads(self.node.cachectl("status", "-o", "json"))
+        status = self.node.status()
         expect(status["modules"] == expected, f"{status['modules']} modules are mirrored, not {expected}")
-        self.node.wait_until_compiled()
+        self.node.wait_for_code(patience=COMPILE_S)
         self.say("$ bifrost-cachectl status")
-        self.say(textwrap.indent(self.node.cachectl("status"), "  ").rstrip())
+        self.say(textwrap.indent(self.node.cachectl.text("status"), "  ").rstrip())
 
     def run_workers(self):
         self.step("Workers import straight from shared memory")
@@ -131,12 +124,12 @@ class Story:
 
         self.step("Measured here and now")
         self.warm_up = measure.warm_up(self.node)
-        status = json.loads(self.node.cachectl("status", "-o", "json"))
+        status = self.node.status()
         self.modules, self.memory = status["modules"], status["memory"]["used"]
-        self.node.wait_until_compiled()
+        self.node.wait_for_code(patience=COMPILE_S)
         self.say(f"The agent was restarted without its segment: {self.modules} modules in {ms(self.warm_up)}.")
         self.to_reply, self.to_visible = measure.write_to_visible(self.node, self.client, "shared/edited.py")
-        last = self.node.cachectl("get", "shared/edited.py")
+        last = self.node.cachectl.text("get", "shared/edited.py")
         expect(last == f"EDIT = {measure.EDITS - 1}\n", f"after the last edit the mirror holds {last!r}")
         self.say(f"{measure.EDITS} edits: Redis replied after {us(self.to_reply)}, and {us(self.to_visible)} later the "
                  "edit was visible to readers (medians).\nNear 0 means: visible before the writer was woken up to read the "
@@ -147,25 +140,16 @@ class Story:
 
     def stop_redis(self):
         self.step("Redis stops; the workers go on")
-        self.node.stop_redis()
-        wait_until(lambda: not self.ready(), 30, "the lease did not lapse after Redis was stopped")
-        status = self.node.cachectl("status", status=5).splitlines()
+        self.node.redis.stop()
+        eventually(lambda: not self.node.status()["ready"], "the lease lapses after Redis was stopped")
+        status = self.node.cachectl.text("status", status=5).splitlines()
         self.say("\n".join(["$ bifrost-cachectl status"] + [f"  {line}" for line in status[:2]]))
         self.after_redis = self.expect_last_known_good("Redis is stopped")
 
     def kill_agent(self):
         self.step("The agent is killed, too (SIGKILL); the workers still go on")
-        self.node.kill_agent()
+        self.node.agent.kill()
         self.after_agent = self.expect_last_known_good("neither Redis nor agent")
-
-    def ready(self):
-        return json.loads(self.status_json())["ready"]
-
-    def status_json(self):
-        try:
-            return self.node.cachectl("status", "-o", "json", status=5)
-        except Failed:
-            return self.node.cachectl("status", "-o", "json", status=0)
 
     def expect_last_known_good(self, situation):
         answer, seconds = self.report()
@@ -227,9 +211,11 @@ def main():
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, end_on_signal)
     start = time.monotonic()
-    node = Node(pathlib.Path(os.environ["BIFROST_BUILD_DIR"]))
+    node = Node(directory=pathlib.Path(tempfile.mkdtemp(prefix="bifrost-demo-")))
+    node.workspace = node.directory / "virtual"  # the prefix of every __file__; this directory never exists
     try:
-        os.environ.update(node.settings())
+        # For the workers. They warn when they import from a stale mirror; the demo checks and prints that flag itself.
+        os.environ.update(node.environment(PYTHONWARNINGS="ignore:bifrost:RuntimeWarning"))
         story = Story(node)
         story.start()
         story.fill()
@@ -245,8 +231,7 @@ def main():
         if not isinstance(failure, Failed):
             traceback.print_exc()
         print(f"\ndemo failed: {failure}", file=sys.stderr)
-        for line in node.log_tail():
-            print(f"  {line}", file=sys.stderr)
+        print(textwrap.indent(node.log_tail(), "  "), file=sys.stderr)
         return 1
     finally:
         node.close()

@@ -4,9 +4,9 @@ import json
 import signal
 import time
 
+from harness import eventually
 from nemesis.history import Loss, Write, content_of, now
 from nemesis.writers import INDEX, PREFIX, TTL_S, path_of
-from node import eventually
 
 
 def nothing(run):

@@ -10,7 +10,7 @@ import dataclasses
 import re
 
 from nemesis import faults
-from node import BUILD, REPOSITORY
+from harness import BUILD, REPOSITORY
 
 PATCHES = REPOSITORY / "tests" / "mutants"
 

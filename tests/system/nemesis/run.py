@@ -11,12 +11,12 @@ import sys
 import time
 
 import redis
+from harness import BUILD, REPOSITORY, Node, RedisServer, eventually
 
 from nemesis.checker import Checker
 from nemesis.history import load, now
 from nemesis.proxy import FaultProxy
 from nemesis.writers import History, Writer
-from node import BUILD, REPOSITORY, Node, RedisServer, eventually
 
 SINGLE_KEYS = [f"single{i}" for i in range(10)]
 HOT_KEYS = ["hot0", "hot1"]

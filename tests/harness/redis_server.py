@@ -1,0 +1,53 @@
+"""A private redis-server on a Unix socket, configured as the platform's."""
+
+import pathlib
+import signal
+import socket
+import subprocess
+
+import redis
+
+from harness import processes
+from harness.waiting import PATIENCE_S, eventually, expect
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+class RedisServer:
+    def __init__(self, directory, *arguments):
+        self.directory = pathlib.Path(directory)
+        self.socket = self.directory / "redis.sock"
+        self.url = f"unix://{self.socket}"
+        self.arguments = arguments
+        self.process = None
+
+    def start(self):
+        self.process = processes.start(
+            ["redis-server", "--port", "0", "--unixsocket", self.socket, "--dir", self.directory,
+             "--save", "", "--appendonly", "yes", "--loglevel", "warning", "--logfile", self.directory / "redis.log", *self.arguments],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        eventually(self._answers, "redis-server answers")
+        return self
+
+    def _answers(self):
+        expect(self.process.poll() is None, "redis-server ended at once")
+        try:
+            return self.client().ping()
+        except (redis.exceptions.ConnectionError, redis.exceptions.BusyLoadingError):
+            return False
+
+    def client(self, **options):
+        return redis.Redis(unix_socket_path=str(self.socket), socket_timeout=PATIENCE_S, **options)
+
+    def stop(self):
+        if self.process:
+            processes.end(self.process)
+
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)

@@ -1,0 +1,31 @@
+"""Plays the agent: writes into a real segment what a test tells it to."""
+
+import json
+
+from harness.conversation import Conversation
+from harness.places import BUILD
+
+
+class Stage:
+    def __init__(self, directory):
+        self._program = Conversation([BUILD / "bin" / "segment_stage", directory])
+        self.directory = directory
+        self.segment = directory / "segment"
+
+    def tell(self, **line):
+        self._program.tell(json.dumps(line))
+        assert (heard := self._program.hear()) == "ok", heard
+
+    def publish(self, modules):
+        """Commits `modules` ({path: source}) in a healthy mirror whose lease outlasts the test."""
+        for path, source in modules.items():
+            self.tell(put=path, content=source, hash=f"hash of {path}")
+        self.tell(commit=True)
+        self.be_live()
+
+    def be_live(self):
+        self.tell(heartbeat_ms_ago=0, lease_ms=600_000)
+        self.tell(state="live")
+
+    def close(self):
+        self._program.close()

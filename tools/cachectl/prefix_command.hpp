@@ -1,0 +1,32 @@
+// prefix_command.hpp - the base of the verbs about all modules below a PREFIX: attach, and then the verb itself.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "tools/cachectl/command.hpp"
+#include "tools/cachectl/segment_access.hpp"
+
+namespace bifrost::cachectl {
+
+class PrefixCommand : public Command {
+ public:
+  void declare(CLI::App& app) final {
+    app.add_option("PREFIX", prefix_, "only storage paths that begin with this")->check(kPrefixCheck)->type_name("");
+  }
+  ExitCode run(Context& context) final {
+    const auto segment = attach_for_reading(context);
+    return segment ? answer(context, **segment) : fail(segment.error());
+  }
+
+ protected:
+  virtual ExitCode answer(Context& context, const Segment& segment) = 0;
+
+  // Empty: all of them.
+  const std::string& prefix() const { return prefix_; }
+
+ private:
+  std::string prefix_;
+};
+
+}  // namespace bifrost::cachectl
