@@ -14,18 +14,13 @@ Put Mirror::put_source(std::string_view path, std::string_view content, std::str
   return put;
 }
 
-void Mirror::seed(std::string_view path, std::string_view content, std::string_view hash, bool retained,
-                  bool index_lost) {
-  put_source(path, content, hash);
-  hold(path, Held::kSource);
-  const std::string key(path);
-  set_retained(key, paths_[key], retained);
-  set_index_lost(key, paths_[key], index_lost);
-}
-
-void Mirror::seed_not_mirrored(std::string_view path, std::string_view reason) {
-  writer_.put_not_mirrored(path, reason);
-  hold(path, Held::kNotMirrored);
+void Mirror::adopt(std::string_view path, const Adopted& module) {
+  Entry& entry = paths_[std::string(path)];
+  entry.held = module.has_source ? Held::kSource : Held::kNotMirrored;
+  entry.retained = module.retained;
+  entry.index_lost = module.index_lost;
+  if (module.retained) ++retained_count_;
+  if (module.has_source && on_source_) on_source_(path, module.bytes);
 }
 
 void Mirror::apply(const Observation& seen) {

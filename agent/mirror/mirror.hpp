@@ -17,6 +17,14 @@
 
 namespace bifrost::agent {
 
+// What the agent before has left of a module.
+struct Adopted {
+  bool has_source = false;
+  bool retained = false;
+  bool index_lost = false;
+  std::uint64_t bytes = 0;  // of the source
+};
+
 class Mirror {
  public:
   // `on_rejected` hears once per version of a value that cannot be mirrored.
@@ -27,9 +35,8 @@ class Mirror {
 
   Mirror(SegmentWriter& writer, OnExpiry policy, OnRejected on_rejected, OnSource on_source = {});
 
-  // A module taken over from the segment of the agent before.
-  void seed(std::string_view path, std::string_view content, std::string_view hash, bool retained, bool index_lost);
-  void seed_not_mirrored(std::string_view path, std::string_view reason);
+  // A module that the agent before has left in the segment, with its marks.
+  void adopt(std::string_view path, const Adopted& module);
 
   void apply(const Observation& seen);
 

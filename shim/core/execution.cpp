@@ -1,7 +1,5 @@
 #include "shim/core/execution.hpp"
 
-#include "common/base/mutation.hpp"
-
 namespace bifrost {
 namespace {
 
@@ -34,9 +32,9 @@ void use_leased_mirror(View& view, const Sources& from) {
     return;
   }
   const BootTime now = boot_now();
-  const bool leased = segment->lease_valid(now) || mutated("no-lease-check");
+  const bool leased = segment->lease_valid(now);
   // Reads never go back in time: what Redis told this process must be in the segment.
-  const bool caught_up = segment->synced_through() >= last_read || mutated("no-source-switch");
+  const bool caught_up = segment->synced_through() >= last_read;
   look_at(view, segment);
   if (leased && caught_up) {
     view.authority = Authority::kMirror;
@@ -57,7 +55,7 @@ void use_fenced_mirror(View& view, const Deadline& deadline, const Sources& from
   from.around_wait([&] { fence = from.agent.fence(deadline); });
   std::shared_ptr<const Segment> segment = from.mirror.newest_segment();  // the agent may have grown it meanwhile
   // The order matters: first what the segment is in sync with, then the snapshot that holds it.
-  const bool synced = (fence && segment->synced_through() >= start) || mutated("no-fence-check");
+  const bool synced = fence && segment->synced_through() >= start;
   look_at(view, std::move(segment));
   from.counters.add(synced ? ShimCounter::kFences : ShimCounter::kFenceFailures);
   if (synced) {
@@ -76,6 +74,8 @@ std::shared_ptr<const View> view_for_execution(const ExecutionRequest& request, 
   auto view = std::make_shared<View>();
   view->scope = request.scope;
   view->pinned = true;
+  view->pinned_at = boot_now();
+  view->intact = std::make_shared<std::atomic<bool>>(true);
   if (request.fresh) {
     use_fenced_mirror(*view, Deadline(request.timeout * kFenceShareNumerator / kFenceShareDenominator), from);
   } else {

@@ -6,13 +6,19 @@ namespace bifrost::cachectl {
 
 void ModuleCommand::declare(CLI::App& app) {
   app.add_option("PATH", path_, "storage path, as in shared/halopsa.py")->required()->type_name("");
+  app.add_option("--generation", generation_, "as it was at that generation, if that is still kept")->type_name("");
 }
 
 ExitCode ModuleCommand::run(Context& context) {
   const auto segment = attach_for_reading(context);
   if (!segment) return fail(segment.error());
-  const auto module = find_module(**segment, path_, need_ == Need::kSource);
-  if (!module) return fail(module.error());
+  const auto module = find_module(**segment, path_, need_ == Need::kSource,
+                                  generation_ ? std::optional(Generation{*generation_}) : std::nullopt);
+  if (!module) {
+    // A generation that is not kept any more.
+    static_cast<void>(fail(module.error()));
+    return module.error().code == ErrorCode::kNotFound ? ExitCode::kNoSuchModule : ExitCode::kError;
+  }
   switch (module->status) {
     case Lookup::kHit:
     case Lookup::kNotMirrored: return answer(context, *module);

@@ -1,6 +1,8 @@
 // module_command.hpp - the base of the verbs that are about one module: PATH, attach, find, and then the verb itself.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "tools/cachectl/command.hpp"
@@ -27,6 +29,7 @@ class ModuleCommand : public Command {
  private:
   Need need_;
   std::string path_;
+  std::optional<std::uint64_t> generation_;
 };
 
 }  // namespace bifrost::cachectl

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "tools/cachectl/commit_log.hpp"
 #include "tools/cachectl/output.hpp"
 #include "tools/cachectl/segment_access.hpp"
 #include "tools/cachectl/text.hpp"
@@ -61,13 +62,13 @@ Result<ModuleList> list_modules(const Segment& segment, std::string_view prefix)
     list = {snapshot.generation(), {}, 0};
     for (SlotNumber slot{0}; slot.value < snapshot.slot_count(); ++slot.value) {
       const Found found = snapshot.at_slot(slot);
-      if (found.status == Lookup::kSnapshotLost) return found.status;
+      if (found.status == Lookup::kGone) return found.status;
       if (found.status == Lookup::kDamaged) ++list.damaged;
       if (found.status != Lookup::kHit || found.record.shape.space != layout::KeySpace::kFile) continue;
       if (found.record.shape.kind == RecordKind::kAbsent) continue;
       ModuleEntry entry;
       const Lookup read = read_entry(snapshot, found.record, entry);
-      if (read == Lookup::kSnapshotLost) return read;
+      if (read == Lookup::kGone) return read;
       if (read != Lookup::kHit) {
         ++list.damaged;
       } else if (entry.path.compare(0, prefix.size(), prefix) == 0) {
@@ -96,6 +97,7 @@ Lookup read_answer(const Snapshot& snapshot, std::string_view path, bool with_so
     return Lookup::kNotMirrored;
   }
   if (const Lookup read = read_entry(snapshot, found.record, answer.entry); read != Lookup::kHit) return read;
+  answer.visible_unix_ms = unix_ms_of(snapshot, found.record.created);
   if (found.status == Lookup::kNotMirrored || !with_source) return found.status;
   std::string body;
   const Lookup verified = snapshot.verify(found.record, body);
@@ -105,10 +107,11 @@ Lookup read_answer(const Snapshot& snapshot, std::string_view path, bool with_so
 
 }  // namespace
 
-Result<ModuleAnswer> find_module(const Segment& segment, std::string_view path, bool with_source) {
+Result<ModuleAnswer> find_module(const Segment& segment, std::string_view path, bool with_source,
+                                 std::optional<Generation> at) {
   ModuleAnswer answer;
   const auto status = read_consistently(
-      segment, [&](const Snapshot& snapshot) { return read_answer(snapshot, path, with_source, answer); });
+      segment, [&](const Snapshot& snapshot) { return read_answer(snapshot, path, with_source, answer); }, at);
   if (!status) return status.error();
   answer.status = *status;
   return answer;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,7 +28,7 @@ struct ModuleEntry {
   nlohmann::ordered_json json() const;
 };
 
-// Fills `entry` from a file record; kHit, kSnapshotLost or kDamaged.
+// Fills `entry` from a file record; kHit, kGone or kDamaged.
 Lookup read_entry(const Snapshot& snapshot, const RecordRef& record, ModuleEntry& entry);
 
 struct ModuleList {
@@ -44,9 +45,12 @@ struct ModuleAnswer {
   Lookup status = Lookup::kMiss;
   Generation generation;
   ModuleEntry entry;
-  std::string source;  // verified against its checksum; only if asked for and kHit
+  std::optional<std::uint64_t> visible_unix_ms;  // since when; nothing when that is older than the history
+  std::string source;                            // verified against its checksum; only if asked for and kHit
 };
-Result<ModuleAnswer> find_module(const Segment& segment, std::string_view path, bool with_source);
+// `at`: another generation than the newest; error kNotFound when it is not kept.
+Result<ModuleAnswer> find_module(const Segment& segment, std::string_view path, bool with_source,
+                                 std::optional<Generation> at = {});
 
 // Says that there is no such module, with a hint when the name was meant as an import name.
 void say_no_such_module(std::string_view path, Generation generation);
