@@ -5,11 +5,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "agent/follow/last_server.hpp"
 #include "agent/loop/directory_lock.hpp"
 #include "agent/loop/log.hpp"
 #include "agent/loop/service_notify.hpp"
-#include "agent/mirror/seed.hpp"
 #include "common/reader/segment.hpp"
 #include "common/telemetry/telemetry_file.hpp"
 
@@ -39,7 +37,8 @@ Result<std::unique_ptr<Agent>> Agent::start(uv_loop_t* loop, const AgentConfig& 
   if (!lock) return lock.error();
   agent->lock_ = std::move(*lock);
   remove_unpublished(config.segment_dir);
-  if (const Status s = agent->publish_first_segment(version); !s) return s.error();
+  if (!config.obsolete.empty()) log::warn("obsolete_setting", {{"what", config.obsolete}});
+  if (const Status s = agent->open_store(version); !s) return s.error();
 
   if (config.telemetry) {
     // Numbers about workers are not worth an outage.
@@ -95,24 +94,25 @@ HttpAnswer Agent::answer_http(std::string_view target) const {
   return {ready.ready ? 200 : 503, "application/json", ready.body};
 }
 
-Agent::Agent(uv_loop_t* loop, const AgentConfig& config)
-    : loop_(loop), config_(config), metrics_(config.max_size_bytes) {}
+Agent::Agent(uv_loop_t* loop, const AgentConfig& config) : loop_(loop), config_(config), metrics_() {}
 
 Agent::~Agent() = default;
 
-Status Agent::publish_first_segment(const std::string& version) {
-  const auto old = Segment::attach(config_.segment_dir);
+// What the agent before has left, or nothing.
+Status Agent::open_store(const std::string& version) {
+  last_agent_ = read_last_agent(lock_);
+  auto old = Segment::attach(config_.segment_dir);
   if (!old && old.error().code != ErrorCode::kNotFound) {
     log::warn("old_segment_unusable", {{"why", old.error().message}});
   }
-  WriterOptions options;
+  StoreOptions options;
   options.dir = config_.segment_dir;
-  options.size_bytes = std::max(config_.size_bytes, old ? (*old)->regions().total_bytes : 0);
-  options.size_bytes = std::min(options.size_bytes, config_.max_size_bytes);
   options.max_size_bytes = config_.max_size_bytes;
+  options.history = config_.history;
+  options.history_bytes = config_.history_bytes;
   options.identity = {version, config_.session.url.display(), config_.workspace, unix_ms(), config_.session.lease};
-  options.after = old ? (*old)->snapshot().generation() : Generation{};
-  auto writer = SegmentWriter::create(options);
+  if (!old) remove_chunks(config_.segment_dir);
+  auto writer = old ? Adoption::writer_for(**old, options) : SegmentWriter::create(options, last_agent_.ceiling);
   if (!writer) return writer.error();
   writer_ = std::move(*writer);
   compile_ = std::make_unique<CompileService>(loop_, config_.compile, *writer_);
@@ -128,25 +128,48 @@ Status Agent::publish_first_segment(const std::string& version) {
       [](std::string_view path, std::string_view reason) {
         log::warn("path_refused", {{"path", path}, {"why", reason}});
       });
-  Seeded seeded;
-  if (old) {
-    seeded = seed_from(**old, *mirror_, *writer_);
-    // Without a lease: it says of which time the content is.
-    contact_.synced_through = (*old)->synced_through();
-    contact_.facts.run_id = last_server(lock_);
-    writer_->publish_sync(contact_.synced_through, BootTime{});
-  }
   writer_->heartbeat(boot_now());
   writer_->set_link_state(LinkState{});
-  const auto committed = writer_->commit();
-  if (!committed) return committed.error();
-  log::info("published", {{"dir", config_.segment_dir},
-                          {"generation", committed->value},
-                          {"seeded", seeded.modules},
-                          {"seeded_code", seeded.code},
-                          {"damaged", seeded.damaged},
-                          {"refused", seeded.refused}});
+  contact_.facts.run_id = last_agent_.run_id;
+  if (!old) return Done{};
+  // Without a lease: it says of which time the content is.
+  contact_.synced_through = (*old)->synced_through();
+  writer_->publish_sync(contact_.synced_through, BootTime{});
+  adoption_ = std::make_unique<Adoption>(*old, *mirror_, *writer_);
   return Done{};
+}
+
+void Agent::adopt_on() {
+  if (adoption_ && !adoption_->step()) return adopting_->once(milliseconds(0));
+  const Status published = adoption_ ? adoption_->finish() : [this]() -> Status {
+    const auto committed = writer_->commit();
+    return committed ? Status(Done{}) : Status(committed.error());
+  }();
+  if (!published) return stop(published.error());
+  const Adoption::Tally tally = adoption_ ? adoption_->tally() : Adoption::Tally{};
+  adoption_.reset();
+  note_last_agent();
+  log::info("published", {{"dir", config_.segment_dir},
+                          {"generation", writer_->generation().value},
+                          {"adopted", tally.modules},
+                          {"adopted_code", tally.code},
+                          {"damaged", tally.damaged},
+                          {"refused", tally.refused}});
+  connect();
+}
+
+// Ahead of what has been published, so that it need not be written for each generation.
+void Agent::note_last_agent() {
+  constexpr std::uint64_t kStep = 1'000'000;
+  LastAgent next{contact_.facts.run_id, last_agent_.ceiling};
+  if (writer_->generation().value + kStep / 2 > next.ceiling.value) {
+    next.ceiling = {writer_->generation().value + kStep};
+  }
+  if (next.run_id == last_agent_.run_id && next.ceiling == last_agent_.ceiling) return;
+  if (!keep_for_next_agent(lock_, next)) {
+    log::warn("lock_file_not_written", {{"then", "the next agent may take a loss for deletions or the reverse"}});
+  }
+  last_agent_ = next;
 }
 
 Status Agent::run() {
@@ -163,7 +186,9 @@ Status Agent::run() {
     watchdog_ = std::make_unique<Timer>(loop_, [] { notify_service_manager("WATCHDOG=1"); });
     watchdog_->every(*period);
   }
-  connect();
+  tending_ = std::make_unique<Timer>(loop_, [this] { tend(); });
+  adopting_ = std::make_unique<Timer>(loop_, [this] { adopt_on(); });
+  adopting_->once(milliseconds(0));
   uv_run(loop_, UV_RUN_DEFAULT);
   return outcome_;
 }
@@ -172,7 +197,7 @@ void Agent::connect() {
   session_.reset();
   Session::Callbacks callbacks;
   callbacks.on_synced = [this] {
-    note_last_server(lock_, contact_.facts.run_id);
+    note_last_agent();
     backoff_ = milliseconds(0);
     synced_once_ = true;
     ready_by_.reset();
@@ -202,7 +227,15 @@ void Agent::on_session_broken(const std::string& why) {
 
 void Agent::on_tick() {
   writer_->heartbeat(boot_now());
+  if (adoption_) return;
+  note_last_agent();
+  tend();
   if (!writer_->published() && !writer_->awaits_publication()) restore_name();
+}
+
+// In turns with whatever else the loop has to do.
+void Agent::tend() {
+  if (writer_->tend()) tending_->once(milliseconds(0));
 }
 
 // Somebody deleted or replaced the file: readers that attach now would find nothing, or something else.

@@ -15,6 +15,8 @@
 #include "agent/compile/service.hpp"
 #include "agent/follow/session.hpp"
 #include "agent/loop/event_loop.hpp"
+#include "agent/mirror/adoption.hpp"
+#include "agent/mirror/last_agent.hpp"
 #include "agent/mirror/mirror.hpp"
 #include "agent/serve/control_server.hpp"
 #include "agent/serve/http_server.hpp"
@@ -26,7 +28,8 @@ namespace bifrost::agent {
 
 class Agent {
  public:
-  // Locks the directory and publishes a segment, seeded from the one before, so that workers are served at once.
+  // Locks the directory and listens. What the agent before has left is taken over once the loop runs; until then
+  // workers are served by that.
   static Result<std::unique_ptr<Agent>> start(uv_loop_t* loop, const AgentConfig& config, const std::string& version);
   ~Agent();
 
@@ -35,7 +38,10 @@ class Agent {
 
  private:
   Agent(uv_loop_t* loop, const AgentConfig& config);
-  Status publish_first_segment(const std::string& version);
+  Status open_store(const std::string& version);
+  void adopt_on();
+  void note_last_agent();
+  void tend();
   Status serve_http(const ListenAddress& address);
   HttpAnswer answer_http(std::string_view target) const;
   void connect();
@@ -51,6 +57,8 @@ class Agent {
   std::unique_ptr<SegmentWriter> writer_;
   std::unique_ptr<CompileService> compile_;
   std::unique_ptr<Mirror> mirror_;
+  std::unique_ptr<Adoption> adoption_;  // until it is done
+  LastAgent last_agent_;
   LastContact contact_;
   std::unique_ptr<ControlServer> control_;
   Metrics metrics_;
@@ -58,6 +66,8 @@ class Agent {
   std::unique_ptr<Session> session_;
   std::unique_ptr<Timer> reconnect_;
   std::unique_ptr<Timer> tick_;
+  std::unique_ptr<Timer> adopting_;
+  std::unique_ptr<Timer> tending_;
   std::unique_ptr<Timer> watchdog_;
   std::unique_ptr<SignalWatcher> sigterm_;
   std::unique_ptr<SignalWatcher> sigint_;

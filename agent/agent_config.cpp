@@ -5,6 +5,8 @@
 #include <sstream>
 #include <utility>
 
+#include "agent/size_bound.hpp"
+
 namespace bifrost::agent {
 namespace {
 
@@ -30,6 +32,15 @@ Result<std::uint64_t> number(const Settings& settings, Setting id, T parse, std:
     return at_setting(settings, id, "`" + settings.get(id) + "` is outside the allowed range");
   }
   return *value;
+}
+
+// Nothing where nothing is said.
+Result<std::optional<std::uint64_t>> optional_bytes(const Settings& settings, Setting id, std::uint64_t least,
+                                                    std::uint64_t most) {
+  if (settings.get(id).empty()) return std::optional<std::uint64_t>();
+  const auto bytes = number(settings, id, parse_bytes, least, most);
+  if (!bytes) return bytes.error();
+  return std::optional<std::uint64_t>(*bytes);
 }
 
 std::vector<std::string> list_of(const std::string& text, char separator) {
@@ -64,6 +75,8 @@ Result<CompileOptions> compile_options(const Settings& s) {
 }
 
 constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
+constexpr std::uint64_t kLeastMaxSize = 1u << 20;
+constexpr std::uint64_t kMostMaxSize = std::uint64_t{1} << 40;
 
 }  // namespace
 
@@ -96,14 +109,20 @@ Result<AgentConfig> parse_agent_config(const Settings& s) {
   const auto pending = number(s, Setting::kMaxPending, parse_bytes, 1000, 100'000'000);
   if (!pending) return pending.error();
   config.session.max_pending = *pending;
-  const auto size = number(s, Setting::kSize, parse_bytes, layout::kMinSegmentBytes, layout::kMaxSegmentBytes);
-  if (!size) return size.error();
-  config.size_bytes = *size;
-  const auto max_size = number(s, Setting::kMaxSize, parse_bytes, layout::kMinSegmentBytes, layout::kMaxSegmentBytes);
-  if (!max_size) return max_size.error();
-  config.max_size_bytes = *max_size;
-  if (*max_size < *size) return at_setting(s, Setting::kMaxSize, "smaller than size");
   config.segment_dir = s.get(Setting::kSegmentDir);
+  if (!s.get(Setting::kSize).empty()) {
+    config.obsolete = "size (from " + s.entry(Setting::kSize).origin +
+                      ") means nothing any more: the segment takes what it needs, up to max_size";
+  }
+  const auto max_size = optional_bytes(s, Setting::kMaxSize, kLeastMaxSize, kMostMaxSize);
+  if (!max_size) return max_size.error();
+  config.max_size_bytes = *max_size ? **max_size : default_max_size(config.segment_dir).bytes;
+  const auto history = number(s, Setting::kHistory, parse_duration_ms, 0, std::uint64_t{30} * 86'400'000);
+  if (!history) return history.error();
+  config.history = std::chrono::milliseconds(*history);
+  const auto history_size = optional_bytes(s, Setting::kHistorySize, 0, kMostMaxSize);
+  if (!history_size) return history_size.error();
+  config.history_bytes = *history_size;
   config.workspace = s.get(Setting::kWorkspace);
   if (config.workspace.empty() || config.workspace.front() != '/') {
     return at_setting(s, Setting::kWorkspace, "must be an absolute path");
@@ -131,7 +150,13 @@ std::string describe(const Settings& settings) {
       const auto url = parse_redis_url(value);
       value = url ? url->display() : "(not a Redis URL)";
     }
-    text += std::string(info.key) + " = " + value + "  # " + entry.origin + "\n";
+    std::string origin = entry.origin;
+    if (info.id == Setting::kMaxSize && value.empty()) {
+      const SizeBound bound = default_max_size(settings.get(Setting::kSegmentDir));
+      value = std::to_string(bound.bytes);
+      origin += ": " + bound.why;
+    }
+    text += std::string(info.key) + " = " + value + "  # " + origin + "\n";
   }
   return text;
 }

@@ -1,6 +1,7 @@
 // agent_config.hpp - the agent's settings, checked: what Settings holds as text, as values.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -20,8 +21,10 @@ struct AgentConfig {
   std::string segment_dir;
   std::string workspace;
   CompileOptions compile;
-  std::uint64_t size_bytes = 0;
   std::uint64_t max_size_bytes = 0;
+  std::chrono::milliseconds history{0};
+  std::optional<std::uint64_t> history_bytes;  // nothing: as much as is mirrored, within bounds
+  std::string obsolete;                        // one sentence about a setting that means nothing any more, or ""
   std::string log_level;
   std::string log_format;
   // Reads the settings again, for SIGHUP. Errors: as when they were read first.

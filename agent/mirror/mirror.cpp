@@ -20,17 +20,13 @@ Put Mirror::put_source(ModulePathView path, std::string_view content, std::strin
   return put;
 }
 
-void Mirror::seed(ModulePathView path, std::string_view content, std::string_view hash, bool retained,
-                  bool index_lost) {
-  put_source(path, content, hash);
-  Entry& entry = hold(path, Held::kSource);
-  set_retained(path, entry, retained);
-  set_index_lost(path, entry, index_lost);
-}
-
-void Mirror::seed_not_mirrored(ModulePathView path, std::string_view reason) {
-  writer_.put_not_mirrored(path.text(), reason);
-  hold(path, Held::kNotMirrored);
+void Mirror::adopt(ModulePathView path, const Adopted& module) {
+  Entry& entry = paths_.try_emplace(ModulePath(path)).first->second;
+  entry.held = module.has_source ? Held::kSource : Held::kNotMirrored;
+  entry.retained = module.retained;
+  entry.index_lost = module.index_lost;
+  if (module.retained) ++retained_count_;
+  if (module.has_source && on_source_) on_source_(path, module.bytes);
 }
 
 void Mirror::apply(const Observation& seen) {

@@ -27,6 +27,14 @@
 
 namespace bifrost::agent {
 
+// What the agent before has left of a module.
+struct Adopted {
+  bool has_source = false;
+  bool retained = false;
+  bool index_lost = false;
+  std::uint64_t bytes = 0;  // of the source
+};
+
 class Mirror {
  public:
   // `on_rejected` hears once per version of a value that cannot be mirrored.
@@ -41,9 +49,8 @@ class Mirror {
   Mirror(SegmentWriter& writer, OnExpiry policy, OnRejected on_rejected, OnSource on_source = {},
          OnRefused on_refused = {});
 
-  // A module taken over from the segment of the agent before.
-  void seed(ModulePathView path, std::string_view content, std::string_view hash, bool retained, bool index_lost);
-  void seed_not_mirrored(ModulePathView path, std::string_view reason);
+  // A module that the agent before has left in the segment, with its marks.
+  void adopt(ModulePathView path, const Adopted& module);
 
   void apply(const Observation& seen);
 

@@ -34,7 +34,7 @@ double seconds(std::chrono::nanoseconds d) {
 }
 
 // Every gauge, once. Readiness and freshness mean what `bifrost-cachectl status` means by them.
-constexpr std::array<GaugeInfo, 17> kGauges = {{
+constexpr std::array<GaugeInfo, 20> kGauges = {{
     {"bifrost_ready", "1 if the lease is valid and the mirror complete",
      [](const SegmentInfo& i, BootTime now) { return i.lease_valid(now) && i.complete ? 1.0 : 0.0; }},
     {"bifrost_complete", "1 if everything in Redis has been read since the last connection",
@@ -61,14 +61,22 @@ constexpr std::array<GaugeInfo, 17> kGauges = {{
      [](const SegmentInfo& i, BootTime) { return static_cast<double>(i.slot_count); }},
     {"bifrost_slots_used", "slots that hold a key",
      [](const SegmentInfo& i, BootTime) { return static_cast<double>(i.slots_used); }},
-    {"bifrost_segment_size_bytes", "size of the segment file",
-     [](const SegmentInfo& i, BootTime) { return static_cast<double>(i.total_bytes); }},
-    {"bifrost_segment_heap_bytes", "size of the heap in it",
-     [](const SegmentInfo& i, BootTime) { return static_cast<double>(i.heap_bytes); }},
-    {"bifrost_segment_used_bytes", "bytes of the heap in use",
-     [](const SegmentInfo& i, BootTime) { return static_cast<double>(i.heap_used_bytes); }},
-    {"bifrost_segment_reclaimable_bytes", "bytes of superseded versions, reused when needed",
-     [](const SegmentInfo& i, BootTime) { return static_cast<double>(i.heap_reclaimable_bytes); }},
+    {"bifrost_segment_size_bytes", "what root and chunks take of the file system",
+     [](const SegmentInfo& i, BootTime) { return static_cast<double>(i.size_bytes); }},
+    {"bifrost_segment_max_bytes", "size up to which the segment may grow",
+     [](const SegmentInfo& i, BootTime) { return static_cast<double>(i.max_bytes); }},
+    {"bifrost_segment_live_bytes", "bytes of the newest versions and their code",
+     [](const SegmentInfo& i, BootTime) { return static_cast<double>(i.live_bytes); }},
+    {"bifrost_segment_history_bytes", "bytes of replaced versions that running executions may need",
+     [](const SegmentInfo& i, BootTime) { return static_cast<double>(i.history_bytes); }},
+    {"bifrost_segment_chunks", "chunk files",
+     [](const SegmentInfo& i, BootTime) { return static_cast<double>(i.chunks); }},
+    {"bifrost_history_seconds", "how long replaced versions are to stay readable (--history)",
+     [](const SegmentInfo& i, BootTime) { return seconds(i.history); }},
+    {"bifrost_history_reach_seconds", "how far back replaced versions are readable; -1: as far as this segment goes",
+     [](const SegmentInfo& i, BootTime now) {
+       return i.history_since.ns == 0 ? -1.0 : seconds(now.since(i.history_since));
+     }},
     {"bifrost_start_time_seconds", "when the agent started, in Unix time",
      [](const SegmentInfo& i, BootTime) { return static_cast<double>(i.agent_started_unix_ms) / 1000; }},
 }};
@@ -148,10 +156,7 @@ void add_process(Page& page) {
 
 }  // namespace
 
-Metrics::Metrics(std::uint64_t max_segment_bytes)
-    : max_segment_bytes_(static_cast<double>(max_segment_bytes)),
-      update_delay_(kSecondsBuckets),
-      fence_time_(kSecondsBuckets) {}
+Metrics::Metrics() : update_delay_(kSecondsBuckets), fence_time_(kSecondsBuckets) {}
 
 void Metrics::observe_update(std::chrono::nanoseconds delay) {
   update_delay_.Observe(seconds(delay));
@@ -169,7 +174,6 @@ std::string Metrics::text(const SegmentInfo& info, const std::optional<WorkerTot
     return std::vector<ClientMetric>{metric};
   }());
   for (const GaugeInfo& gauge : kGauges) page.gauge(gauge.name, gauge.help, gauge.value(info, now));
-  page.gauge("bifrost_segment_max_bytes", "size up to which the segment may grow", max_segment_bytes_);
   std::vector<ClientMetric> states;
   for (const auto& [state, name] : kStates) states.push_back(labelled("state", name, info.state == state ? 1 : 0));
   page.add("bifrost_state", "1 for the agent's state, 0 for the others", MetricType::Gauge, states);

@@ -19,8 +19,7 @@ namespace bifrost::agent {
 
 class Metrics {
  public:
-  // `max_segment_bytes`: up to which the segment may grow.
-  explicit Metrics(std::uint64_t max_segment_bytes);
+  Metrics();
 
   // From the first message about a change to the commit that makes it visible.
   void observe_update(std::chrono::nanoseconds delay);
@@ -32,7 +31,6 @@ class Metrics {
   std::string text(const SegmentInfo& info, const std::optional<WorkerTotals>& workers, BootTime now) const;
 
  private:
-  double max_segment_bytes_;
   prometheus::Histogram update_delay_;
   prometheus::Histogram fence_time_;
 };

@@ -1,6 +1,7 @@
 // segment_dir.hpp - the names inside a segment directory (BIFROST_SEGMENT_DIR).
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -10,8 +11,13 @@ namespace bifrost {
 inline constexpr std::string_view kStandardSegmentDir = "/run/bifrost";
 
 inline constexpr std::string_view kSegmentFileName = "segment";
+inline constexpr std::string_view kChunkFilePrefix = "chunk.";
 inline constexpr std::string_view kControlSocketName = "control.sock";
 inline constexpr std::string_view kLockFileName = "agent.lock";
+
+inline std::string chunk_file_name(std::uint64_t number) {
+  return std::string(kChunkFilePrefix) + std::to_string(number);
+}
 
 inline std::string path_in(std::string_view dir, std::string_view name) {
   std::string path(dir);

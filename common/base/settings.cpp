@@ -30,8 +30,14 @@ const std::array<SettingInfo, static_cast<std::size_t>(Setting::kCount)>& settin
       {Setting::kDisable, "disable", "BIFROST_DISABLE", "", "1: install_virtual_import_hook() does nothing"},
       {Setting::kAgentUid, "agent_uid", "BIFROST_AGENT_UID", "",
        "the agent's user, number or name: its segment is trusted besides root's and one's own"},
-      {Setting::kSize, "size", "BIFROST_SIZE", "32M", "size of the first segment"},
-      {Setting::kMaxSize, "max_size", "BIFROST_MAX_SIZE", "4G", "size up to which successors may grow"},
+      {Setting::kSize, "size", "BIFROST_SIZE", "", "means nothing any more; goes with 1.0"},
+      {Setting::kMaxSize, "max_size", "BIFROST_MAX_SIZE", "",
+       "what the segment may take in all [the least of 4G, three quarters of the file system, half of the memory "
+       "limit]"},
+      {Setting::kHistory, "history", "BIFROST_HISTORY", "1h",
+       "how long replaced versions stay readable for executions that began with them: 0 to 30d"},
+      {Setting::kHistorySize, "history_size", "BIFROST_HISTORY_SIZE", "",
+       "what replaced versions may take [as much as is mirrored, at least 256M, at most half of max_size]"},
       {Setting::kSignal, "signal", "BIFROST_SIGNAL", "auto", "change signals: auto, both, keyspace or tracking"},
       {Setting::kOnExpiry, "on_expiry", "BIFROST_ON_EXPIRY", "retain",
        "a key that expired: retain the module, or drop it"},
@@ -179,7 +185,8 @@ Result<std::uint64_t> parse_bytes(std::string_view text) {
 Result<std::uint64_t> parse_duration_ms(std::string_view text) {
   const auto number = leading_number(text);
   const auto invalid = [&] {
-    return Error{ErrorCode::kInvalidArgument, "`" + std::string(text) + "` is not a duration: write 250ms, 1s or 2m"};
+    return Error{ErrorCode::kInvalidArgument,
+                 "`" + std::string(text) + "` is not a duration: write 250ms, 1s, 2m, 1h or 7d"};
   };
   if (!number) return invalid();
   double unit = 0;
@@ -187,6 +194,8 @@ Result<std::uint64_t> parse_duration_ms(std::string_view text) {
   if (number->second == "s") unit = 1000;
   if (number->second == "m") unit = 60'000;
   if (number->second == "h") unit = 3'600'000;
+  if (number->second == "d") unit = 86'400'000;
+  if (number->second.empty() && number->first == 0) unit = 1;
   if (unit == 0 || number->first * unit > 1e12) return invalid();
   return static_cast<std::uint64_t>(number->first * unit);
 }

@@ -27,6 +27,8 @@ enum class Setting {
   kAgentUid,
   kSize,
   kMaxSize,
+  kHistory,
+  kHistorySize,
   kSignal,
   kOnExpiry,
   kLease,
@@ -82,7 +84,7 @@ std::optional<std::string> withheld_config_file();
 
 // "32M", "4G", "65536": bytes. Suffixes K, M, G, T are powers of 1024.
 Result<std::uint64_t> parse_bytes(std::string_view text);
-// "1s", "250ms", "2m", "0.5s": milliseconds.
+// "1s", "250ms", "2m", "0.5s", "1h", "30d": milliseconds.
 Result<std::uint64_t> parse_duration_ms(std::string_view text);
 
 }  // namespace bifrost

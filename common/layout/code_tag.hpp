@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-#include "common/layout/segment_layout.hpp"
+#include "common/layout/record_layout.hpp"
 
 namespace bifrost {
 

@@ -29,8 +29,8 @@ namespace bifrost {
   X(kFenceRequests, "fence_requests_total", "requests", "fences asked for by workers and tools")                      \
   X(kResyncs, "resyncs_total", "syncs", "full synchronisations")                                                      \
   X(kReconnects, "redis_reconnects_total", "connections", "connections to Redis that were lost")                      \
-  X(kGrowths, "segment_growths_total", "segments", "successor segments built, larger or without gaps")                \
-  X(kReuses, "segment_reuses_total", "times", "times the oldest snapshots were given up for memory")                  \
+  X(kRoots, "segment_roots_total", "roots", "slot tables published, larger or without dropped slots")                 \
+  X(kHistoryGivenUp, "history_given_up_total", "times", "times old versions were given up before --history")          \
   X(kNoSpace, "no_space_total", "modules", "modules that did not fit at the maximum size")                            \
   X(kControlRefused, "control_refused_total", "clients", "control clients turned away")                               \
   X(kBadPaths, "bad_paths_total", "keys", "module keys whose path is longer than the limit")                          \

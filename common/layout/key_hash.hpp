@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "common/layout/segment_layout.hpp"
+#include "common/layout/record_layout.hpp"
 
 namespace bifrost::layout {
 
@@ -17,7 +17,7 @@ struct KeyHash {
   std::uint64_t value = 0;
 
   SlotNumber first_slot(std::uint64_t slot_count) const { return {value & (slot_count - 1)}; }
-  std::uint16_t fingerprint() const { return static_cast<std::uint16_t>(value >> kSlotOffsetBits); }
+  std::uint16_t fingerprint() const { return static_cast<std::uint16_t>(value >> kFingerprintShift); }
 };
 
 // XXH3 with the key space as seed: the file "x.py" and the directory "x.py" are different keys.
@@ -41,9 +41,9 @@ inline Checksum content_digest(std::string_view content) {
 // Checksum of a record: its first eight words (the digest of its content among them), key and token with their padding.
 // A record can be trusted without reading its content, and the content by its digest. kVariants and kMarks change after
 // publication and do not count.
-using RecordHeadWords = std::array<Word, record::kChecksumLow / kWordBytes>;
-// Checksum of a variant: all its words but kNext, and the code without padding.
-using VariantHeadWords = std::array<Word, (variant::kChecksumLow - variant::kExtentBytes) / kWordBytes>;
+using RecordHeadWords = std::array<Word, (record::kChecksumLow - record::kExtent) / kWordBytes>;
+// Checksum of a variant: its words from kCodeBytes on, and the code without padding.
+using VariantHeadWords = std::array<Word, (variant::kChecksumLow - variant::kCodeBytes) / kWordBytes>;
 
 // XXH3-128 of `text`, seeded with the XXH3-64 of the words.
 template <std::size_t N>

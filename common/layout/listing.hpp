@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "common/layout/segment_layout.hpp"
+#include "common/layout/record_layout.hpp"
 
 namespace bifrost {
 

@@ -1,17 +1,18 @@
-// mapped_words.hpp - how agent and readers touch the words of a mapped segment.
+// mapped_words.hpp - how agent and readers touch the words of a mapped root or chunk.
 //
-// Every access to shared memory goes through these accessors; the protocol (snapshot.hpp, publication.hpp) is a
-// template over them, so that a model checker or a crash recorder can take their place.
+// Every access to shared memory goes through these accessors; the reader's protocol (snapshot.hpp) is a template over
+// them, so that a model checker can take their place.
 // Concurrency: one writer process, any number of reader processes. All offsets must be checked by the caller:
 // a multiple of 8 and inside the mapping.
 #pragma once
+
+#include <sys/mman.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 
 #include "common/layout/segment_layout.hpp"
-#include "common/layout/store_hook.hpp"
 
 #if defined(__SANITIZE_THREAD__)
 #define BIFROST_TSAN 1
@@ -39,10 +40,10 @@ class ReadWords {
 
   Word acquire(std::uint64_t offset) const { return __atomic_load_n(at(offset), __ATOMIC_ACQUIRE); }
 
-  // Relaxed is enough for the words of a record: they are ordered by the acquire load that found it, and against
-  // reuse by fence_acquire() before the check of oldest_generation.
+  // Relaxed is enough for the words of a block: they are ordered by the acquire load that found it, and against the
+  // memory being given back by fence_acquire() before the check of the chunk's kGone.
   Word relaxed(std::uint64_t offset) const {
-#if defined(BIFROST_TSAN)  // it does not model fences: SYNC oldest-generation is carried by the loads themselves
+#if defined(BIFROST_TSAN)  // it does not model fences: SYNC chunk-gone is carried by the loads themselves
     return acquire(offset);
 #else
     return __atomic_load_n(at(offset), __ATOMIC_RELAXED);
@@ -55,8 +56,8 @@ class ReadWords {
 #endif
   }
 
-  // Copies `bytes` starting at word-aligned `offset`. The source may be reused while this runs: each word is then
-  // old or new, and the caller's check of oldest_generation rejects the whole copy.
+  // Copies `bytes` starting at word-aligned `offset`. The source may be given back while this runs: each word is then
+  // itself or zero, and the caller's check of the chunk's kGone rejects the whole copy.
   void copy_out(std::uint64_t offset, void* to, std::uint64_t bytes) const {
     auto* out = static_cast<std::byte*>(to);
 #if defined(__x86_64__) && !defined(BIFROST_TSAN) && !defined(BIFROST_ASAN)  // neither sees what assembly loads
@@ -102,30 +103,24 @@ class WriteWords {
 
   const char* own_bytes(std::uint64_t offset) const { return reinterpret_cast<const char*>(base_ + offset); }
 
-  void release(std::uint64_t offset, Word value) {
-    on_store(base_, offset, value, StoreOrder::kRelease);
-    __atomic_store_n(at(offset), value, __ATOMIC_RELEASE);
-  }
+  void release(std::uint64_t offset, Word value) { __atomic_store_n(at(offset), value, __ATOMIC_RELEASE); }
 
   // Relaxed is enough for words that a later release store publishes.
   void relaxed(std::uint64_t offset, Word value) {
 #if defined(BIFROST_TSAN)
     release(offset, value);
 #else
-    on_store(base_, offset, value, StoreOrder::kRelaxed);
     __atomic_store_n(at(offset), value, __ATOMIC_RELAXED);
 #endif
   }
 
   void fence_release() {
-    on_store(base_, 0, 0, StoreOrder::kReleaseFence);
 #if !defined(BIFROST_TSAN)
     __atomic_thread_fence(__ATOMIC_RELEASE);
 #endif
   }
 
-  // Stores whole words; the last one is filled up with zeros. Word by word and atomic, since a reader that lost its
-  // snapshot may be looking at this memory.
+  // Stores whole words; the last one is filled up with zeros.
   void copy_in(std::uint64_t offset, const void* from, std::uint64_t bytes) {
     const auto* in = static_cast<const std::byte*>(from);
     std::uint64_t done = 0;
@@ -140,8 +135,9 @@ class WriteWords {
     relaxed(offset + done, last);
   }
 
-  ReadWords reader() const {
-    return ReadWords(base_);
+  // Gives whole pages back to the kernel: they read as zeros from now on, and cost nothing. Best effort.
+  void drop(std::uint64_t offset, std::uint64_t bytes) {
+    static_cast<void>(::madvise(base_ + offset, bytes, MADV_REMOVE));
   }
 
  private:

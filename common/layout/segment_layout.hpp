@@ -1,12 +1,12 @@
-// segment_layout.hpp - the bytes that agent and readers agree on, and nothing else.
+// segment_layout.hpp - the bytes of the root that agent and readers agree on, and nothing else.
 //
-// A segment is an array of little-endian 64-bit words: header page, slot table, heap of records. Everything is
-// addressed by byte offset from the start of the file; every offset is a multiple of 8. Specification with picture,
-// tables and a worked dump: docs/shm-layout.md. The golden test is tests/common/segment_layout_test.cpp: it spells the
-// numbers again, so that a change here without a new kLayoutVersion turns it red.
+// A store is a root (the file `segment`: header, control block, slot table) and chunks (files of records, see
+// record_layout.hpp). All are arrays of little-endian 64-bit words; offsets are in bytes and multiples of 8.
+// Specification with picture, tables and worked dumps: docs/shm-layout.md. The golden test is
+// tests/common/segment_layout_test.cpp: it spells the numbers again, so that a change here without a new
+// kLayoutVersion turns it red.
 #pragma once
 
-#include <array>
 #include <bit>
 #include <compare>
 #include <cstdint>
@@ -18,14 +18,31 @@ struct Generation {
   auto operator<=>(const Generation&) const = default;
 };
 
-struct RecordOffset {
-  std::uint64_t value = 0;  // bytes from the start of the segment; 0 means none
-  auto operator<=>(const RecordOffset&) const = default;
-};
-
 struct SlotNumber {
   std::uint64_t value = 0;
   auto operator<=>(const SlotNumber&) const = default;
+};
+
+// Chunks are numbered upwards from 1 for as long as the store lives; no number is used twice.
+struct ChunkNumber {
+  std::uint64_t value = 0;
+  auto operator<=>(const ChunkNumber&) const = default;
+};
+
+// Where a record or a variant begins: the number of its chunk, and there the offset in words. 0 means none.
+struct Address {
+  static constexpr unsigned kOffsetBits = 24;
+
+  std::uint64_t value = 0;
+  auto operator<=>(const Address&) const = default;
+
+  constexpr Address() = default;
+  explicit constexpr Address(std::uint64_t word) : value(word) {}
+  constexpr Address(ChunkNumber chunk, std::uint64_t offset_bytes)
+      : value(chunk.value << kOffsetBits | offset_bytes / 8) {}
+
+  constexpr ChunkNumber chunk() const { return {value >> kOffsetBits}; }
+  constexpr std::uint64_t offset() const { return (value & ((std::uint64_t{1} << kOffsetBits) - 1)) * 8; }
 };
 
 namespace layout {
@@ -34,25 +51,33 @@ using Word = std::uint64_t;
 static_assert(std::endian::native == std::endian::little, "the segment is little-endian");
 
 inline constexpr std::uint64_t kWordBytes = 8;
-inline constexpr std::uint64_t kMagic = 0x4745'5354'5352'4642;  // "BFRSTSEG" in memory order
-inline constexpr std::uint64_t kLayoutVersion = 2;
+inline constexpr std::uint64_t kPageBytes = 4096;
+inline constexpr std::uint64_t kLayoutVersion = 3;
 
-// Header, frozen prefix: where it stands and what it means never changes, in any version.
-namespace header {
+// Frozen prefix of both kinds of file: where these words stand and what they mean never changes, in any version.
+namespace prefix {
 inline constexpr std::uint64_t kMagic = 0;
 inline constexpr std::uint64_t kLayoutVersion = 8;
 inline constexpr std::uint64_t kFingerprint = 16;
 inline constexpr std::uint64_t kTotalBytes = 24;
-// Written once, before the file gets its name.
+}  // namespace prefix
+
+// Root header: written once, before the file gets its name.
+namespace header {
+inline constexpr std::uint64_t kMagic = 0x4745'5354'5352'4642;  // "BFRSTSEG" in memory order
+inline constexpr std::uint64_t kStoreLow = 32;                  // random: which chunks belong to this root
+inline constexpr std::uint64_t kStoreHigh = 40;
 inline constexpr std::uint64_t kSlotsOffset = 64;
-inline constexpr std::uint64_t kSlotCount = 72;
-inline constexpr std::uint64_t kHeapOffset = 80;
-inline constexpr std::uint64_t kHeapBytes = 88;
-inline constexpr std::uint64_t kEpoch = 96;            // unix time in ns at creation: tells one segment from the next
+inline constexpr std::uint64_t kSlotCount = 72;        // a power of two
+inline constexpr std::uint64_t kChunkBase = 80;        // what the slots' chunk numbers are counted from
+inline constexpr std::uint64_t kEpoch = 96;            // unix time in ns at creation: tells one root from the next
 inline constexpr std::uint64_t kAgentPid = 104;        // in the agent's pid namespace: to show, never to signal
 inline constexpr std::uint64_t kAgentStartedMs = 112;  // unix time
 inline constexpr std::uint64_t kLeaseMs = 120;
-inline constexpr std::uint64_t kAgentVersion = 192;  // NUL-padded text
+inline constexpr std::uint64_t kBootLow = 128;  // the boot whose clock the times below belong to: its boot_id
+inline constexpr std::uint64_t kBootHigh = 136;
+inline constexpr std::uint64_t kTimeNamespace = 144;  // inode of the agent's time namespace, 0: unknown
+inline constexpr std::uint64_t kAgentVersion = 192;   // NUL-padded text
 inline constexpr std::uint64_t kAgentVersionBytes = 64;
 inline constexpr std::uint64_t kRedisUrl = 256;  // without credentials, NUL-padded text
 inline constexpr std::uint64_t kRedisUrlBytes = 256;
@@ -63,7 +88,7 @@ inline constexpr std::uint64_t kWorkspaceBytes = 512;
 // Control block: words that the agent rewrites while readers look. The hot ones have a cache line each.
 namespace control {
 inline constexpr std::uint64_t kGeneration = 1024;
-inline constexpr std::uint64_t kOldestGeneration = 1088;
+inline constexpr std::uint64_t kOldestGeneration = 1088;  // snapshots before it may have lost versions
 inline constexpr std::uint64_t kRetired = 1152;
 inline constexpr std::uint64_t kSyncedThroughNs = 1216;
 inline constexpr std::uint64_t kLeaseUntilNs = 1224;
@@ -77,9 +102,20 @@ inline constexpr std::uint64_t kNotMirrored = 1320;
 inline constexpr std::uint64_t kRetained = 1328;
 inline constexpr std::uint64_t kNodes = 1336;
 inline constexpr std::uint64_t kSlotsUsed = 1344;
-inline constexpr std::uint64_t kHeapUsedBytes = 1352;
-inline constexpr std::uint64_t kHeapReclaimableBytes = 1360;
-inline constexpr std::uint64_t kCodeBytes = 1368;
+inline constexpr std::uint64_t kLiveBytes = 1352;     // newest versions with their code
+inline constexpr std::uint64_t kHistoryBytes = 1360;  // versions that only older snapshots need
+inline constexpr std::uint64_t kCodeBytes = 1368;     // part of kLiveBytes
+inline constexpr std::uint64_t kSizeBytes = 1376;     // root and chunks together, as the file system counts them
+inline constexpr std::uint64_t kMaxBytes = 1384;
+inline constexpr std::uint64_t kChunks = 1392;
+inline constexpr std::uint64_t kHistorySinceNs = 1400;  // boot time of kOldestGeneration's end, 0: nothing was given up
+inline constexpr std::uint64_t kHistoryLimit = 1408;    // HistoryLimit
+inline constexpr std::uint64_t kHistoryMs = 1416;       // --history
+inline constexpr std::uint64_t kLastCommit = 1424;      // address of the newest commit's record, 0: none
+inline constexpr std::uint64_t kRunId = 1456;           // of the server that the mirror is in sync with, NUL-padded
+inline constexpr std::uint64_t kRunIdBytes = 48;
+inline constexpr std::uint64_t kDeployingSinceMs = 1504;  // unix time; 0: no deploy is going on
+inline constexpr std::uint64_t kCuts = 1512;              // Cuts
 inline constexpr std::uint64_t kCodeTags = 1536;  // kCodeTagCapacity entries of code_tag::kBytes, filled from the front
 inline constexpr std::uint64_t kCodeTagCapacity = 8;
 inline constexpr std::uint64_t kCounters = 2048;
@@ -96,7 +132,7 @@ inline constexpr std::uint64_t kMadeHere = 48;  // 1: an interpreter of this age
 inline constexpr std::uint64_t kBytes = 64;
 }  // namespace code_tag
 
-inline constexpr std::uint64_t kHeaderBytes = 4096;
+inline constexpr std::uint64_t kRootHeaderBytes = 4096;
 
 // What the agent says about itself in control::kState.
 enum class AgentState : std::uint64_t {
@@ -111,192 +147,53 @@ enum class AgentState : std::uint64_t {
 // Bits of control::kSignals.
 enum class Signal : std::uint64_t { kKeyspace = 1, kTracking = 2 };
 
-// One slot: fingerprint in the upper 16 bits, record offset in the lower 48. 0 is a slot never used.
-inline constexpr unsigned kSlotOffsetBits = 48;
-inline constexpr std::uint64_t kSlotOffsetMask = (std::uint64_t{1} << kSlotOffsetBits) - 1;
+// What keeps the history from reaching further back.
+enum class HistoryLimit : std::uint64_t { kAge = 0, kHistorySize = 1, kMaxSize = 2, kFileSystem = 3 };
 
-constexpr Word slot_word(std::uint16_t fingerprint, RecordOffset record) {
-  return (static_cast<Word>(fingerprint) << kSlotOffsetBits) | record.value;
+// How the agent finds out that keys written together have been read together.
+enum class Cuts : std::uint64_t { kUnknown = 0, kMarks = 1, kFences = 2 };
+
+// One slot: fingerprint in the upper 16 bits; below, an address whose chunk number is counted from header::kChunkBase.
+// 0 is a slot never used. A dropped slot belonged to a key that no snapshot knows any more: probes go on behind it.
+inline constexpr unsigned kFingerprintShift = 48;
+inline constexpr std::uint64_t kSlotAddressMask = (std::uint64_t{1} << kFingerprintShift) - 1;
+inline constexpr std::uint64_t kDroppedAddress = 1;
+inline constexpr std::uint64_t kChunksPerBase = std::uint64_t{1} << (kFingerprintShift - Address::kOffsetBits);
+
+constexpr Word slot_word(std::uint16_t fingerprint, Address record, ChunkNumber base) {
+  return static_cast<Word>(fingerprint) << kFingerprintShift | (record.value - (base.value << Address::kOffsetBits));
+}
+constexpr Word dropped_slot_word(std::uint16_t fingerprint) {
+  return static_cast<Word>(fingerprint) << kFingerprintShift | kDroppedAddress;
 }
 constexpr std::uint16_t slot_fingerprint(Word word) {
-  return static_cast<std::uint16_t>(word >> kSlotOffsetBits);
+  return static_cast<std::uint16_t>(word >> kFingerprintShift);
 }
-constexpr RecordOffset slot_record(Word word) {
-  return {word & kSlotOffsetMask};
+constexpr bool slot_dropped(Word word) {
+  return (word & kSlotAddressMask) == kDroppedAddress;
 }
-
-// Record: these words, then key, token and content, each padded with zeros to a whole word.
-namespace record {
-inline constexpr std::uint64_t kCreated = 0;       // generation that made this version visible
-inline constexpr std::uint64_t kPrevious = 8;      // offset of the version before, 0: none
-inline constexpr std::uint64_t kExtentBytes = 16;  // of the whole record
-inline constexpr std::uint64_t kShape = 24;        // kind, key space, key bytes, token bytes: see pack_shape
-inline constexpr std::uint64_t kContentBytes = 32;
-inline constexpr std::uint64_t kLink = 40;       // nodes: slot number of the file record that they stand for
-inline constexpr std::uint64_t kDigestLow = 48;  // XXH3-128 of the content
-inline constexpr std::uint64_t kDigestHigh = 56;
-inline constexpr std::uint64_t kChecksumLow = 64;  // of the words above, key and token
-inline constexpr std::uint64_t kChecksumHigh = 72;
-inline constexpr std::uint64_t kVariants = 80;  // set once: first compiled variant, 0: none (not checksummed)
-inline constexpr std::uint64_t kMarks = 88;     // bits of Mark, rewritten in place (not checksummed)
-inline constexpr std::uint64_t kHeaderBytes = 96;
-}  // namespace record
-
-// Variant: these words, then the code, padded with zeros to a whole word. What one interpreter made of one source.
-namespace variant {
-inline constexpr std::uint64_t kNext = 0;         // set once: the next variant of the same source, 0: none
-inline constexpr std::uint64_t kExtentBytes = 8;  // of the whole variant
-inline constexpr std::uint64_t kCodeBytes = 16;
-inline constexpr std::uint64_t kMagic = 24;      // see pack_code_key
-inline constexpr std::uint64_t kCacheTag = 32;   // code_tag::kCacheTagBytes of NUL-padded text
-inline constexpr std::uint64_t kDigestLow = 64;  // of the content that was compiled
-inline constexpr std::uint64_t kDigestHigh = 72;
-inline constexpr std::uint64_t kKeyHash = 80;      // of the storage path that it was compiled for
-inline constexpr std::uint64_t kChecksumLow = 88;  // of the words from kExtentBytes to here, and the code
-inline constexpr std::uint64_t kChecksumHigh = 96;
-inline constexpr std::uint64_t kHeaderBytes = 104;
-}  // namespace variant
-
-enum class RecordKind : std::uint8_t {
-  kAbsent = 1,       // the key was deleted
-  kSource = 2,       // file space: content is the module's source, token the JSON `hash`
-  kNotMirrored = 3,  // file space: exists in Redis, content says why it is not here
-  kModule = 4,       // node space: link names `{key}.py`
-  kPackage = 5,      // node space: link names `{key}/__init__.py`, content lists the children
-  kNamespace = 6,    // node space: content lists the children
-};
-
-enum class KeySpace : std::uint8_t {
-  kFile = 0,  // storage paths, as in `bifrost:module:{path}`
-  kNode = 1,  // import names with `/` between the parts; "" is the root
-};
-
-// Bits of record::kMarks.
-enum class Mark : std::uint64_t {
-  kRetained = 1,   // gone from Redis and kept: for operators to see
-  kIndexLost = 2,  // Redis lost the index that listed it: that a newer index does not list it says nothing
-};
-
-struct Shape {
-  RecordKind kind = RecordKind::kAbsent;
-  KeySpace space = KeySpace::kFile;
-  std::uint16_t key_bytes = 0;
-  std::uint16_t token_bytes = 0;
-};
-
-constexpr Word pack_shape(Shape s) {
-  return static_cast<Word>(s.kind) | static_cast<Word>(s.space) << 8 | static_cast<Word>(s.key_bytes) << 16 |
-         static_cast<Word>(s.token_bytes) << 32;
-}
-constexpr Shape unpack_shape(Word word) {
-  return {static_cast<RecordKind>(word & 0xff), static_cast<KeySpace>(word >> 8 & 0xff),
-          static_cast<std::uint16_t>(word >> 16), static_cast<std::uint16_t>(word >> 32)};
-}
-
-// What makes compiled code an interpreter's own, beside its cache tag: the magic number of its byte code, and the
-// optimisation level (0, 1 or 2).
-constexpr Word pack_code_key(std::uint32_t magic, std::uint8_t optimization) {
-  return static_cast<Word>(magic) | static_cast<Word>(optimization) << 32;
+constexpr Address slot_record(Word word, ChunkNumber base) {
+  return Address((word & kSlotAddressMask) + (base.value << Address::kOffsetBits));
 }
 
 // Limits that writer and reader both rely on.
-inline constexpr std::uint64_t kMaxKeyBytes = 1024;
-inline constexpr std::uint64_t kMaxTokenBytes = 1024;
 inline constexpr std::uint64_t kMaxProbes = 1024;                         // slots looked at for one key
 inline constexpr std::uint64_t kMaxChainSteps = 65536;                    // record headers read for one lookup
 inline constexpr std::uint64_t kMaxVariants = control::kCodeTagCapacity;  // of one record
-inline constexpr std::uint64_t kMinSegmentBytes = 1u << 20;
-inline constexpr std::uint64_t kMaxSegmentBytes = std::uint64_t{1} << 40;
+inline constexpr std::uint64_t kMinSlots = 1024;
+inline constexpr std::uint64_t kMaxSlots = std::uint64_t{1} << 32;
 
-constexpr std::uint64_t padded(std::uint64_t bytes) {
-  return (bytes + kWordBytes - 1) / kWordBytes * kWordBytes;
-}
-constexpr std::uint64_t extent_bytes(std::uint64_t key, std::uint64_t token, std::uint64_t content) {
-  return record::kHeaderBytes + padded(key) + padded(token) + padded(content);
-}
-constexpr std::uint64_t variant_bytes(std::uint64_t code) {
-  return variant::kHeaderBytes + padded(code);
-}
-
-// Where the parts of a segment of `total_bytes` lie. The only place that decides it.
+// Where the parts of a root with `slot_count` slots lie. The only place that decides it.
 struct Regions {
-  std::uint64_t total_bytes = 0;
-  std::uint64_t slots_offset = 0;
-  std::uint64_t slot_count = 0;  // a power of two
-  std::uint64_t heap_offset = 0;
-  std::uint64_t heap_bytes = 0;
+  std::uint64_t slot_count = 0;
 
-  constexpr std::uint64_t heap_end() const { return heap_offset + heap_bytes; }
-  constexpr std::uint64_t slot_offset(SlotNumber slot) const { return slots_offset + slot.value * kWordBytes; }
+  constexpr std::uint64_t total_bytes() const { return kRootHeaderBytes + slot_count * kWordBytes; }
+  constexpr std::uint64_t slot_offset(SlotNumber slot) const { return kRootHeaderBytes + slot.value * kWordBytes; }
+  constexpr bool valid() const {
+    return std::has_single_bit(slot_count) && slot_count >= kMinSlots && slot_count <= kMaxSlots;
+  }
   auto operator<=>(const Regions&) const = default;
 };
-
-// `total_bytes` within [kMinSegmentBytes, kMaxSegmentBytes] and a multiple of 4096.
-constexpr Regions compute_regions(std::uint64_t total_bytes) {
-  Regions r;
-  r.total_bytes = total_bytes;
-  r.slots_offset = kHeaderBytes;
-  r.slot_count = std::bit_floor(total_bytes / 256);  // one slot per 256 bytes: 3 % of the segment
-  r.heap_offset = r.slots_offset + r.slot_count * kWordBytes;
-  r.heap_bytes = total_bytes - r.heap_offset;
-  return r;
-}
-
-// Changes whenever a size or an offset above does, whether or not somebody remembered the version number.
-constexpr std::uint64_t fingerprint() {
-  constexpr std::array<std::uint64_t, 45> kFacts = {kLayoutVersion,
-                                                    kHeaderBytes,
-                                                    header::kSlotsOffset,
-                                                    header::kSlotCount,
-                                                    header::kHeapOffset,
-                                                    header::kHeapBytes,
-                                                    header::kEpoch,
-                                                    control::kGeneration,
-                                                    control::kOldestGeneration,
-                                                    control::kRetired,
-                                                    control::kSyncedThroughNs,
-                                                    control::kLeaseUntilNs,
-                                                    control::kState,
-                                                    control::kComplete,
-                                                    control::kCounters,
-                                                    control::kCounterCapacity,
-                                                    kSlotOffsetBits,
-                                                    record::kCreated,
-                                                    record::kPrevious,
-                                                    record::kExtentBytes,
-                                                    record::kShape,
-                                                    record::kContentBytes,
-                                                    record::kLink,
-                                                    record::kDigestLow,
-                                                    record::kDigestHigh,
-                                                    record::kChecksumLow,
-                                                    record::kChecksumHigh,
-                                                    record::kVariants,
-                                                    record::kMarks,
-                                                    record::kHeaderBytes,
-                                                    control::kCodeTags,
-                                                    control::kCodeTagCapacity,
-                                                    code_tag::kBytes,
-                                                    variant::kMagic,
-                                                    variant::kCacheTag,
-                                                    variant::kDigestLow,
-                                                    variant::kKeyHash,
-                                                    variant::kChecksumLow,
-                                                    variant::kHeaderBytes,
-                                                    kMaxKeyBytes,
-                                                    kMaxTokenBytes,
-                                                    kMaxProbes,
-                                                    kMaxChainSteps,
-                                                    compute_regions(1u << 20).slot_count,
-                                                    compute_regions(1u << 20).heap_offset};
-  std::uint64_t hash = 0xcbf2'9ce4'8422'2325;  // FNV-1a: readable, and constexpr
-  for (const std::uint64_t fact : kFacts) {
-    for (unsigned byte = 0; byte < 8; ++byte) {
-      hash = (hash ^ (fact >> (8 * byte) & 0xff)) * 0x100'0000'01b3;
-    }
-  }
-  return hash;
-}
 
 }  // namespace layout
 }  // namespace bifrost

@@ -16,23 +16,25 @@ class BasicControlBlock {
 
   // A successor has the name.
   bool retired() const {
-    // SYNC retired (acquire): pairs with BasicPublication::retire (release). Who sees it finds the successor.
+    // SYNC retired (acquire): pairs with Publication::retire (release). Who sees it finds the successor.
     return words_.acquire(layout::control::kRetired) != 0;
   }
 
   BootTime synced_through() const {
-    // SYNC synced-through (acquire): pairs with BasicPublication::publish_sync (release). Whoever sees this time and
+    // SYNC synced-through (acquire): pairs with Publication::publish_sync (release). Whoever sees this time and
     // then takes a snapshot sees every write that Redis acknowledged before it.
     return {words_.acquire(layout::control::kSyncedThroughNs)};
   }
-  bool lease_valid(BootTime now) const {
+  // `lease`: the longest that the agent gives. A time further away is none that this boot's clock will reach in order.
+  bool lease_valid(BootTime now, std::chrono::nanoseconds lease) const {
     // SYNC synced-through (acquire): who finds this lease also finds the time that it is based on.
-    return now.ns < words_.acquire(layout::control::kLeaseUntilNs);
+    const BootTime until{words_.acquire(layout::control::kLeaseUntilNs)};
+    return now < until && until <= now + lease;
   }
 
   // A full synchronisation has been committed: a miss means "not in Redis".
   bool complete() const {
-    // SYNC complete (acquire): pairs with BasicPublication::show_complete (release). Whoever sees it and then takes a
+    // SYNC complete (acquire): pairs with Publication::show_complete (release). Whoever sees it and then takes a
     // snapshot sees what made it true.
     return words_.acquire(layout::control::kComplete) != 0;
   }

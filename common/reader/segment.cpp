@@ -1,80 +1,17 @@
 #include "common/reader/segment.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstring>
 
+#include "common/base/boot_identity.hpp"
 #include "common/base/segment_dir.hpp"
-#include "common/base/unique_fd.hpp"
 
 namespace bifrost {
 
 std::optional<FileIdentity> published_identity(const std::string& dir) {
-  struct stat st {};
-  if (::lstat(path_in(dir, kSegmentFileName).c_str(), &st) != 0) return std::nullopt;
-  return FileIdentity{st.st_dev, st.st_ino};
+  return identity_of(path_in(dir, kSegmentFileName));
 }
 
 namespace {
-
-Error error_of_open(const std::string& path, int err) {
-  switch (err) {
-    case ENOENT:
-    case ENOTDIR:
-      return {ErrorCode::kNotFound,
-              path + " does not exist: start bifrost-agent, or set BIFROST_SEGMENT_DIR to its directory"};
-    case EACCES:
-    case EPERM:
-      return {ErrorCode::kPermission,
-              path + " may not be read by this user: add it to the group that owns the segment directory"};
-    case ELOOP: return {ErrorCode::kUntrusted, path + " is a symbolic link: remove it and restart bifrost-agent"};
-    default: return {ErrorCode::kIo, path + ": " + std::strerror(err)};
-  }
-}
-
-// The security boundary: who could have written these bytes?
-Status check_trust(const std::string& dir, const std::string& path, const struct stat& st, const Trust& trust) {
-  if (!S_ISREG(st.st_mode)) {
-    return Error{ErrorCode::kUntrusted, path + " is not a regular file: remove it and restart bifrost-agent"};
-  }
-  if (!is_trusted(trust, dir, st.st_uid)) {
-    const std::string appointed =
-        trust.agent_uid ? "BIFROST_AGENT_UID" : "the owner of " + std::string(trust.appointed_dir);
-    return Error{ErrorCode::kUntrusted,
-                 path + " belongs to uid " + std::to_string(st.st_uid) + ", which is neither root, this user nor " +
-                     appointed +
-                     ": its code would not be trustworthy. If the agent runs as that user, set BIFROST_AGENT_UID to "
-                     "it"};
-  }
-  if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    return Error{ErrorCode::kUntrusted, path + " is writable by group or others: remove it and restart bifrost-agent"};
-  }
-  return Done{};
-}
-
-struct FrozenHeader {
-  std::uint64_t magic, layout_version, fingerprint, total_bytes;
-};
-
-Status check_frozen_header(const std::string& path, const FrozenHeader& h, std::uint64_t file_bytes) {
-  if (h.magic != layout::kMagic) {
-    return Error{ErrorCode::kDamaged, path + " is not a bifrost segment"};
-  }
-  if (h.layout_version != layout::kLayoutVersion || h.fingerprint != layout::fingerprint()) {
-    return Error{ErrorCode::kIncompatible,
-                 path + " has layout version " + std::to_string(h.layout_version) + ", this program reads version " +
-                     std::to_string(layout::kLayoutVersion) + ": install agent and workers of the same release"};
-  }
-  if (h.total_bytes != file_bytes || h.total_bytes < layout::kMinSegmentBytes ||
-      h.total_bytes > layout::kMaxSegmentBytes || h.total_bytes % 4096 != 0) {
-    return Error{ErrorCode::kDamaged, path + " has " + std::to_string(file_bytes) + " bytes where its header says " +
-                                          std::to_string(h.total_bytes)};
-  }
-  return Done{};
-}
 
 std::string text_at(ReadWords words, std::uint64_t offset, std::uint64_t bytes) {
   std::string text(bytes, '\0');
@@ -101,74 +38,92 @@ std::vector<SegmentInfo::Code> code_of(ReadWords words) {
 
 }  // namespace
 
-Result<std::shared_ptr<const Segment>> Segment::attach(const std::string& dir, const Trust& trust) {
-  const std::string path = path_in(dir, kSegmentFileName);
-  // O_NONBLOCK: a FIFO in place of the file must not hang the open.
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
-  if (!fd.valid()) return error_of_open(path, errno);
-  struct stat st {};
-  if (::fstat(fd.get(), &st) != 0) return error_of_open(path, errno);
-  if (const Status trusted = check_trust(dir, path, st, trust); !trusted) return trusted.error();
+Segment::Segment(std::shared_ptr<const FileMapping> root, layout::Regions regions, FileIdentity identity,
+                 ChunkSource source, const ChunkMap* earlier)
+    : root_(std::move(root)),
+      chunks_(earlier == nullptr ? ChunkMap(std::move(source)) : ChunkMap(std::move(source), *earlier)),
+      memory_(ReadWords(root_->data()), regions,
+              ChunkNumber{ReadWords(root_->data()).relaxed(layout::header::kChunkBase)}, &chunks_),
+      identity_(identity),
+      lease_(std::chrono::milliseconds(memory_.root().relaxed(layout::header::kLeaseMs))) {
+  const BootIdentity writer{memory_.root().relaxed(layout::header::kBootLow),
+                            memory_.root().relaxed(layout::header::kBootHigh),
+                            memory_.root().relaxed(layout::header::kTimeNamespace)};
+  clock_is_ours_ = writer.same_clock(boot_identity());
+}
 
-  const auto file_bytes = static_cast<std::uint64_t>(st.st_size);
-  FrozenHeader frozen{};
-  if (file_bytes < layout::kMinSegmentBytes ||
-      ::pread(fd.get(), &frozen, sizeof frozen, 0) != static_cast<ssize_t>(sizeof frozen)) {
-    return Error{ErrorCode::kDamaged, path + " is too short to be a segment (" + std::to_string(file_bytes) +
-                                          " bytes): restart bifrost-agent"};
+Result<std::shared_ptr<const Segment>> Segment::attach(const std::string& dir, const Trust& trust,
+                                                       const Segment* earlier) {
+  const std::string name(kSegmentFileName);
+  const auto directory = open_segment_dir(dir);
+  if (!directory) return directory.error();
+  const auto file = open_checked(directory->fd.get(), dir, name, trust, layout::header::kMagic);
+  if (!file) return file.error();
+  auto mapped = FileMapping::map(file->fd.get(), file->bytes, MapMode::kReadOnly);
+  if (!mapped) return mapped.error();
+  const auto root = std::make_shared<const FileMapping>(std::move(*mapped));
+  const ReadWords words(root->data());
+  const layout::Regions regions{words.relaxed(layout::header::kSlotCount)};
+  if (!regions.valid() || regions.total_bytes() != file->bytes ||
+      words.relaxed(layout::header::kSlotsOffset) != layout::kRootHeaderBytes) {
+    return Error{ErrorCode::kDamaged, path_in(dir, name) + " states slots that do not follow from its size"};
   }
-  if (const Status valid = check_frozen_header(path, frozen, file_bytes); !valid) return valid.error();
+  const ChunkSource source{dir, directory->identity, trust, words.relaxed(layout::header::kStoreLow),
+                           words.relaxed(layout::header::kStoreHigh)};
+  return std::shared_ptr<const Segment>(
+      new Segment(root, regions, file->identity, source, earlier == nullptr ? nullptr : &earlier->chunks_));
+}
 
-  auto mapping = FileMapping::map(fd.get(), file_bytes, MapMode::kReadOnly);
-  if (!mapping) return mapping.error();
-  const ReadWords words(mapping->data());
-  const layout::Regions regions = layout::compute_regions(file_bytes);
-  const layout::Regions stated{file_bytes, words.relaxed(layout::header::kSlotsOffset),
-                               words.relaxed(layout::header::kSlotCount), words.relaxed(layout::header::kHeapOffset),
-                               words.relaxed(layout::header::kHeapBytes)};
-  if (stated != regions) {
-    return Error{ErrorCode::kDamaged, path + " states regions that do not follow from its size"};
-  }
-  return std::shared_ptr<const Segment>(new Segment(std::move(*mapping), regions, FileIdentity{st.st_dev, st.st_ino}));
+std::shared_ptr<const Segment> Segment::without_gone() const {
+  return std::shared_ptr<const Segment>(new Segment(root_, memory_.regions(), identity_, chunks_.source(), &chunks_));
 }
 
 SegmentInfo Segment::info() const {
   namespace header = layout::header;
   namespace control = layout::control;
+  const ReadWords& words = memory_.root();
   SegmentInfo i;
-  i.layout_version = words_.relaxed(header::kLayoutVersion);
-  i.epoch = words_.relaxed(header::kEpoch);
-  i.total_bytes = regions_.total_bytes;
-  i.agent_pid = words_.relaxed(header::kAgentPid);
-  i.agent_started_unix_ms = words_.relaxed(header::kAgentStartedMs);
-  i.lease = std::chrono::milliseconds(words_.relaxed(header::kLeaseMs));
-  i.agent_version = text_at(words_, header::kAgentVersion, header::kAgentVersionBytes);
-  i.redis_url = text_at(words_, header::kRedisUrl, header::kRedisUrlBytes);
-  i.workspace = text_at(words_, header::kWorkspace, header::kWorkspaceBytes);
-  i.generation = {words_.acquire(control::kGeneration)};
-  i.oldest_generation = {words_.relaxed(control::kOldestGeneration)};
+  i.clock_is_ours = clock_is_ours_;
+  i.layout_version = words.relaxed(layout::prefix::kLayoutVersion);
+  i.epoch = words.relaxed(header::kEpoch);
+  i.agent_pid = words.relaxed(header::kAgentPid);
+  i.agent_started_unix_ms = words.relaxed(header::kAgentStartedMs);
+  i.lease = std::chrono::milliseconds(words.relaxed(header::kLeaseMs));
+  i.agent_version = text_at(words, header::kAgentVersion, header::kAgentVersionBytes);
+  i.redis_url = text_at(words, header::kRedisUrl, header::kRedisUrlBytes);
+  i.workspace = text_at(words, header::kWorkspace, header::kWorkspaceBytes);
+  i.generation = {words.acquire(control::kGeneration)};
+  i.oldest_generation = {words.relaxed(control::kOldestGeneration)};
   i.retired = retired();
   i.synced_through = synced_through();
-  i.lease_until = {words_.acquire(control::kLeaseUntilNs)};
+  i.lease_until = {words.acquire(control::kLeaseUntilNs)};
   // Relaxed from here on: numbers to show, each recent on its own.
-  i.heartbeat = {words_.relaxed(control::kHeartbeatNs)};
-  i.state = static_cast<layout::AgentState>(words_.relaxed(control::kState));
-  i.complete = words_.relaxed(control::kComplete) != 0;
-  i.redis_connected = words_.relaxed(control::kRedisConnected) != 0;
-  i.signals = words_.relaxed(control::kSignals);
-  i.modules = words_.relaxed(control::kModules);
-  i.not_mirrored = words_.relaxed(control::kNotMirrored);
-  i.retained = words_.relaxed(control::kRetained);
-  i.nodes = words_.relaxed(control::kNodes);
-  i.slots_used = words_.relaxed(control::kSlotsUsed);
-  i.slot_count = regions_.slot_count;
-  i.heap_bytes = regions_.heap_bytes;
-  i.heap_used_bytes = words_.relaxed(control::kHeapUsedBytes);
-  i.heap_reclaimable_bytes = words_.relaxed(control::kHeapReclaimableBytes);
-  i.code_bytes = words_.relaxed(control::kCodeBytes);
-  i.code = code_of(words_);
+  i.heartbeat = {words.relaxed(control::kHeartbeatNs)};
+  i.state = static_cast<layout::AgentState>(words.relaxed(control::kState));
+  i.complete = words.relaxed(control::kComplete) != 0;
+  i.redis_connected = words.relaxed(control::kRedisConnected) != 0;
+  i.signals = words.relaxed(control::kSignals);
+  i.modules = words.relaxed(control::kModules);
+  i.not_mirrored = words.relaxed(control::kNotMirrored);
+  i.retained = words.relaxed(control::kRetained);
+  i.nodes = words.relaxed(control::kNodes);
+  i.slots_used = words.relaxed(control::kSlotsUsed);
+  i.slot_count = memory_.regions().slot_count;
+  i.size_bytes = words.relaxed(control::kSizeBytes);
+  i.max_bytes = words.relaxed(control::kMaxBytes);
+  i.live_bytes = words.relaxed(control::kLiveBytes);
+  i.history_bytes = words.relaxed(control::kHistoryBytes);
+  i.chunks = words.relaxed(control::kChunks);
+  i.history_since = {words.relaxed(control::kHistorySinceNs)};
+  i.history_limit = static_cast<layout::HistoryLimit>(words.relaxed(control::kHistoryLimit));
+  i.history = std::chrono::milliseconds(words.relaxed(control::kHistoryMs));
+  i.run_id = text_at(words, control::kRunId, control::kRunIdBytes);
+  i.deploying_since_unix_ms = words.relaxed(control::kDeployingSinceMs);
+  i.cuts = static_cast<layout::Cuts>(words.relaxed(control::kCuts));
+  i.code_bytes = words.relaxed(control::kCodeBytes);
+  i.code = code_of(words);
   for (std::size_t c = 0; c < i.counters.size(); ++c) {
-    i.counters[c] = words_.relaxed(counter_offset(static_cast<Counter>(c)));
+    i.counters[c] = words.relaxed(counter_offset(static_cast<Counter>(c)));
   }
   return i;
 }

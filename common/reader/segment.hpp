@@ -1,12 +1,9 @@
-// segment.hpp - a segment file, attached for reading.
+// segment.hpp - a root, attached for reading, with the chunks that it leads to.
 //
-// Attaching is where trust is decided: the bytes get executed, so owner, mode and size are checked on the open
-// descriptor before the first byte is looked at. A Segment never changes its mind afterwards: when the agent publishes
-// a successor, this one goes on being readable (no one writes it any more) and retired() says so.
-// Concurrency: const operations from any thread; inherited by fork; no locks, no writes to the file.
+// A Segment never changes its mind: when the agent publishes another root, this one goes on being readable for as long
+// as its chunks are there, and retired() says so. Attach again, with this one as `earlier`, to share what it has
+// mapped. Concurrency: const operations from any thread; inherited by fork; no locks, no writes to the files.
 #pragma once
-
-#include <sys/types.h>
 
 #include <array>
 #include <chrono>
@@ -19,27 +16,21 @@
 #include <vector>
 
 #include "common/base/clock.hpp"
-#include "common/base/file_mapping.hpp"
 #include "common/base/result.hpp"
 #include "common/layout/counters.hpp"
+#include "common/reader/chunk_map.hpp"
 #include "common/reader/control_block.hpp"
 #include "common/reader/snapshot.hpp"
 #include "common/reader/trust.hpp"
 
 namespace bifrost {
 
-// Which file a segment is, to notice that the name now means another one.
-struct FileIdentity {
-  dev_t device = 0;
-  ino_t inode = 0;
-  bool operator==(const FileIdentity&) const = default;
-};
+using Snapshot = BasicSnapshot<MappedMemory>;
 
 // What the agent says of itself, read in one go. Texts are sanitised by their consumers.
 struct SegmentInfo {
   std::uint64_t layout_version = 0;
   std::uint64_t epoch = 0;
-  std::uint64_t total_bytes = 0;
   std::uint64_t agent_pid = 0;
   std::uint64_t agent_started_unix_ms = 0;
   std::chrono::milliseconds lease{0};
@@ -63,10 +54,18 @@ struct SegmentInfo {
   std::uint64_t nodes = 0;
   std::uint64_t slots_used = 0;
   std::uint64_t slot_count = 0;
-  std::uint64_t heap_bytes = 0;
-  std::uint64_t heap_used_bytes = 0;
-  std::uint64_t heap_reclaimable_bytes = 0;
-  std::uint64_t code_bytes = 0;  // part of heap_used_bytes
+  std::uint64_t size_bytes = 0;     // root and chunks together, as the file system counts them
+  std::uint64_t max_bytes = 0;      // they will not grow beyond
+  std::uint64_t live_bytes = 0;     // newest versions with their code
+  std::uint64_t history_bytes = 0;  // versions that only older snapshots need
+  std::uint64_t code_bytes = 0;     // part of live_bytes
+  std::uint64_t chunks = 0;
+  BootTime history_since;  // snapshots from before may have lost versions; 0: none has
+  layout::HistoryLimit history_limit = layout::HistoryLimit::kAge;
+  std::chrono::milliseconds history{0};  // how long versions are to be kept
+  std::string run_id;                    // of the Redis that the mirror is in sync with
+  std::uint64_t deploying_since_unix_ms = 0;
+  layout::Cuts cuts = layout::Cuts::kUnknown;
   // How many of the modules have compiled code, by interpreter.
   struct Code {
     CodeTag tag;
@@ -76,46 +75,51 @@ struct SegmentInfo {
   std::vector<Code> code;
   std::array<std::uint64_t, static_cast<std::size_t>(Counter::kCount)> counters{};
 
-  bool lease_valid(BootTime now) const { return now < lease_until; }
+  // As Segment::lease_valid: the times are of this boot and of this time namespace, and they make sense.
+  bool clock_is_ours = false;
+  bool lease_valid(BootTime now) const { return clock_is_ours && now < lease_until && lease_until <= now + lease; }
 };
 
 class Segment {
  public:
   // Errors: kNotFound (no such file: the agent has not published yet), kPermission, kUntrusted, kIncompatible (another
   // layout), kDamaged (truncated or inconsistent header), kIo. Each message names the path and what to do.
-  static Result<std::shared_ptr<const Segment>> attach(const std::string& dir, const Trust& trust = {});
+  static Result<std::shared_ptr<const Segment>> attach(const std::string& dir, const Trust& trust = {},
+                                                       const Segment* earlier = nullptr);
+  // The same root, without the chunks that are gone. Costs no system call.
+  std::shared_ptr<const Segment> without_gone() const;
 
   Segment(const Segment&) = delete;
   Segment& operator=(const Segment&) = delete;
 
   // Usable for as long as this segment is attached.
-  Snapshot snapshot() const { return Snapshot::newest(words_, regions_); }
+  Snapshot snapshot() const { return Snapshot::newest(memory_); }
+  Snapshot snapshot_at(Generation generation) const { return {memory_, generation}; }
 
-  // A successor has been published.
+  // Another root has been published.
   bool retired() const { return control().retired(); }
   BootTime synced_through() const { return control().synced_through(); }
-  bool lease_valid(BootTime now) const { return control().lease_valid(now); }
+  bool lease_valid(BootTime now) const { return clock_is_ours_ && control().lease_valid(now, lease_); }
   bool complete() const { return control().complete(); }
-
-  // The caller has copied these bytes and will hardly read them again: they no longer count as its memory. Worth its
-  // system call for megabytes. Harmless beside other threads that read them.
-  void forget_pages(std::uint64_t offset, std::uint64_t bytes) const { mapping_.forget_pages(offset, bytes); }
+  bool has_gone() const { return chunks_.has_gone(); }
 
   SegmentInfo info() const;
   const FileIdentity& identity() const { return identity_; }
-  const layout::Regions& regions() const { return regions_; }
-  ReadWords words() const { return words_; }
+  const MappedMemory& memory() const { return memory_; }
+  const ChunkMap& chunks() const { return chunks_; }
 
  private:
-  Segment(FileMapping mapping, const layout::Regions& regions, FileIdentity identity)
-      : mapping_(std::move(mapping)), words_(mapping_.data()), regions_(regions), identity_(identity) {}
+  Segment(std::shared_ptr<const FileMapping> root, layout::Regions regions, FileIdentity identity, ChunkSource source,
+          const ChunkMap* earlier);
 
-  BasicControlBlock<ReadWords> control() const { return BasicControlBlock<ReadWords>(words_); }
+  BasicControlBlock<ReadWords> control() const { return BasicControlBlock<ReadWords>(memory_.root()); }
 
-  FileMapping mapping_;
-  ReadWords words_;
-  layout::Regions regions_;
+  std::shared_ptr<const FileMapping> root_;
+  ChunkMap chunks_;
+  MappedMemory memory_;
   FileIdentity identity_;
+  std::chrono::nanoseconds lease_;
+  bool clock_is_ours_;
 };
 
 // The file that the segment's name means now; nothing when there is none. Cost: one stat.

@@ -1,11 +1,12 @@
 // snapshot.hpp - a consistent view of the module table at one generation.
 //
-// Concurrency: any number of reader processes; readers take no locks, make no system calls and write nothing.
-// (I1) A record with created <= generation is never modified (but for its variants and marks words).
-// (I2) Memory of a version superseded at s, and of its variants, is reused only after oldest_generation >= s was
-// stored.
-// (I3) `created` falls strictly along a chain of versions, so that a forged or torn chain cannot loop.
-// (I4) Every offset and length is checked against the heap before it is used, and one lookup reads at most kMaxProbes
+// Concurrency: any number of reader processes; readers take no locks and write nothing. System calls only where a chunk
+// is met for the first time (Memory::chunk).
+// (I1) A block below its chunk's kUsedBytes is never modified, but for its variants, next and marks words.
+// (I2) A chunk's memory is given back only after kGone was stored in it, and a version that a snapshot at or after
+// oldest_generation needs is never in a chunk that is gone: a live one has been copied, and the slot leads to the copy.
+// (I3) `created` falls strictly along a chain of versions, so that a forged chain cannot loop.
+// (I4) Every address and length is checked against its chunk before it is used, and one lookup reads at most kMaxProbes
 // slots and, over all of them, kMaxChainSteps record headers: arbitrary bytes cost an answer, never a crash.
 // Format: docs/shm-layout.md. Proof of (I1)+(I2) => no torn read: docs/consistency.md section 2.
 #pragma once
@@ -17,35 +18,36 @@
 #include "common/layout/code_tag.hpp"
 #include "common/layout/key_hash.hpp"
 #include "common/layout/mapped_words.hpp"
-#include "common/layout/segment_layout.hpp"
+#include "common/layout/record_layout.hpp"
 
 namespace bifrost {
 
 // Ordinary answers, not errors.
 enum class Lookup {
   kHit,
-  kMiss,          // the key does not exist at this generation
-  kNotMirrored,   // it exists, but only Redis has it
-  kSnapshotLost,  // the memory may have been reused: take a new snapshot and start again
-  kDamaged,       // the segment contradicts itself here: ask Redis
+  kMiss,         // the key does not exist at this generation
+  kNotMirrored,  // it exists, but only Redis has it
+  kGone,         // memory on the way has been given back: look again, through the newest root, at this generation if it
+                 // is still kept there
+  kDamaged,      // the segment contradicts itself here: ask Redis
 };
 
 // What a lookup found: a checked copy of what callers need of the record's header. Plain data; its content is still in
-// the segment and is valid for as long as the snapshot that found it is not lost.
+// the chunk, for as long as that is not gone.
 // Small on purpose: it is cleared and filled within a lookup of some 20 ns (docs/design/0021).
 struct RecordRef {
-  RecordOffset offset;
+  Address address;
   Generation created;
   layout::Shape shape;
   std::uint64_t content_bytes = 0;
-  SlotNumber link;
+  layout::Word link = 0;    // key hash of the file that a module or package stands for
   layout::Checksum digest;  // of the content
   std::uint64_t marks = 0;
 
-  std::uint64_t key_offset() const { return offset.value + layout::record::kHeaderBytes; }
+  std::uint64_t key_offset() const { return address.offset() + layout::record::kHeaderBytes; }
   std::uint64_t token_offset() const { return key_offset() + layout::padded(shape.key_bytes); }
   std::uint64_t content_offset() const { return token_offset() + layout::padded(shape.token_bytes); }
-  std::uint64_t extent_bytes() const { return layout::extent_bytes(shape.key_bytes, shape.token_bytes, content_bytes); }
+  std::uint64_t extent_bytes() const { return layout::record_bytes(shape.key_bytes, shape.token_bytes, content_bytes); }
   std::uint64_t body_bytes() const { return extent_bytes() - layout::record::kHeaderBytes; }
   bool has(layout::Mark mark) const { return (marks & static_cast<std::uint64_t>(mark)) != 0; }
 };
@@ -57,18 +59,17 @@ struct Found {
 
 // Compiled code that is attached to a record: a checked copy of its header.
 struct VariantRef {
-  RecordOffset offset;  // 0: before the first
-  std::uint64_t extent_bytes = 0;
+  Address address;  // 0: before the first
   std::uint64_t code_bytes = 0;
   CodeTag tag;
   layout::Checksum digest;  // of the source that was compiled
   layout::Word key_hash = 0;
   layout::Checksum checksum;
 
-  std::uint64_t code_offset() const { return offset.value + layout::variant::kHeaderBytes; }
+  std::uint64_t code_offset() const { return address.offset() + layout::variant::kHeaderBytes; }
   layout::VariantHeadWords head_words() const {
-    return {extent_bytes,  code_bytes,    tag.key(),  tag.text()[0], tag.text()[1],
-            tag.text()[2], tag.text()[3], digest.low, digest.high,   key_hash};
+    return {code_bytes,    tag.key(),  tag.text()[0], tag.text()[1], tag.text()[2],
+            tag.text()[3], digest.low, digest.high,   key_hash};
   }
 };
 
@@ -79,60 +80,75 @@ struct FoundNode {
   RecordRef file;  // when kHit and not kNamespace: kSource, or kNotMirrored
 };
 
-template <class Words>
+// Copies content out of a chunk that the caller keeps mapped, and compares it with `ref.digest`: kHit, kGone or
+// kDamaged. `to` has room for ref.content_bytes.
+template <class Chunk>
+Lookup read_content_of(const Chunk& chunk, const RecordRef& ref, char* to) {
+  chunk.words.copy_out(ref.content_offset(), to, ref.content_bytes);
+  if (chunk.gone()) return Lookup::kGone;
+  return layout::content_digest({to, ref.content_bytes}) == ref.digest ? Lookup::kHit : Lookup::kDamaged;
+}
+
+// The same for code and the variant's checksum. `to` has room for variant.code_bytes.
+template <class Chunk>
+Lookup read_code_of(const Chunk& chunk, const VariantRef& variant, char* to) {
+  chunk.words.copy_out(variant.code_offset(), to, variant.code_bytes);
+  if (chunk.gone()) return Lookup::kGone;
+  const bool whole = layout::variant_checksum(variant.head_words(), {to, variant.code_bytes}) == variant.checksum;
+  return whole ? Lookup::kHit : Lookup::kDamaged;
+}
+
+// Memory gives access to the root's words and to chunks by number: `root()`, `regions()`, `chunk_base()`, and
+// `chunk(ChunkNumber)`, a pointer to something with `words`, `bytes` and `gone()`, or null when there is no such chunk
+// (any more). See reader/chunk_map.hpp.
+template <class Memory>
 class BasicSnapshot {
  public:
-  BasicSnapshot() = default;
-  BasicSnapshot(Words words, const layout::Regions& regions, Generation generation)
-      : words_(words), regions_(regions), generation_(generation) {}
+  using Chunk = typename Memory::Chunk;
 
-  // The newest published generation.
-  static BasicSnapshot newest(Words words, const layout::Regions& regions) {
-    // SYNC generation-publish (acquire): pairs with BasicPublication::publish_generation (release).
+  BasicSnapshot() = default;
+  BasicSnapshot(Memory memory, Generation generation) : memory_(memory), generation_(generation) {}
+
+  static BasicSnapshot newest(Memory memory) {
+    // SYNC generation-publish (acquire): pairs with Publication::publish_generation (release).
     // Whoever reads this generation sees every record created at or before it.
-    return {words, regions, Generation{words.acquire(layout::control::kGeneration)}};
+    return {memory, Generation{memory.root().acquire(layout::control::kGeneration)}};
   }
 
   Generation generation() const { return generation_; }
 
+  // Whether every version that this snapshot needs is still there. Once false, never true again.
+  bool kept() const { return memory_.root().relaxed(layout::control::kOldestGeneration) <= generation_.value; }
+
   // One storage path, `shared/halopsa.py`. Cost: one or two cache misses and no copy.
   Found find_file(std::string_view path) const { return find(layout::KeySpace::kFile, path); }
 
-  // One import name with `/` between its parts, `shared/halopsa`. A miss costs one probe, a hit two at most: the node
-  // knows the slot of its file.
+  // One import name with `/` between its parts, `shared/halopsa`. A miss costs one probe, a hit two.
   FoundNode find_node(std::string_view name) const;
 
   // One key in either space. Deleted keys are kMiss; keys longer than the limit are kNotMirrored, since the agent
   // cannot hold them.
   Found find(layout::KeySpace space, std::string_view key) const {
-    Steps steps;
     Found found;
-    found.status = find(space, key, steps, found.record);
+    if (key.size() > layout::kMaxKeyBytes) return {Lookup::kNotMirrored, {}};
+    Steps steps;
+    found.status = find({space, key, {}}, layout::hash_key(space, key), steps, found.record);
     return found;
   }
 
-  // Copies `ref.content_bytes` bytes to `to`; kHit, or kSnapshotLost when `to` now holds garbage.
-  Lookup copy_content(const RecordRef& ref, void* to) const {
-    words_.copy_out(ref.content_offset(), to, ref.content_bytes);
-    return confirm();
-  }
+  // Copies `ref.content_bytes` bytes to `to`, key or token; kHit, or kGone when `to` now holds garbage.
   Lookup copy_content(const RecordRef& ref, std::string& to) const {
-    to.resize(ref.content_bytes);
-    return copy_content(ref, to.data());
+    return copy(ref, ref.content_offset(), ref.content_bytes, to);
   }
   Lookup copy_token(const RecordRef& ref, std::string& to) const {
-    to.resize(ref.shape.token_bytes);
-    words_.copy_out(ref.token_offset(), to.data(), to.size());
-    return confirm();
+    return copy(ref, ref.token_offset(), ref.shape.token_bytes, to);
   }
   Lookup copy_key(const RecordRef& ref, std::string& to) const {
-    to.resize(ref.shape.key_bytes);
-    words_.copy_out(ref.key_offset(), to.data(), to.size());
-    return confirm();
+    return copy(ref, ref.key_offset(), ref.shape.key_bytes, to);
   }
 
-  // Copies key and token into `scratch` and compares the record's checksum: kHit, kDamaged or kSnapshotLost. After kHit
-  // all of `ref` can be relied on, the digest of its content among it. Costs nothing per byte of content.
+  // Copies key and token into `scratch` and compares the record's checksum: kHit, kDamaged or kGone. After kHit all of
+  // `ref` can be relied on, the digest of its content among it. Costs nothing per byte of content.
   Lookup verify_head(const RecordRef& ref, std::string& scratch) const;
 
   // The same, with the content behind key and token, compared with its digest. After kHit, content_in(scratch) is the
@@ -140,293 +156,374 @@ class BasicSnapshot {
   Lookup verify(const RecordRef& ref, std::string& scratch) const;
 
   // Only the content, compared with `ref.digest`. `to` has room for ref.content_bytes.
-  Lookup read_content(const RecordRef& ref, char* to) const;
+  Lookup read_content(const RecordRef& ref, char* to) const {
+    const Chunk* chunk = chunk_of(ref.address);
+    return chunk == nullptr ? Lookup::kGone : read_content_of(*chunk, ref, to);
+  }
 
-  // The variant after `variant` (the first, when its offset is 0): kHit, kMiss at the end of the list. A list has at
+  // The variant after `variant` (the first, when its address is 0): kHit, kMiss at the end of the list. A list has at
   // most layout::kMaxVariants; the caller counts.
   Lookup next_variant(const RecordRef& ref, VariantRef& variant) const;
 
   // The code that an interpreter with this tag made of `ref`, whose key is `path`; kMiss when there is none (yet).
   Lookup find_variant(const RecordRef& ref, std::string_view path, const CodeTag& tag, VariantRef& variant) const;
 
-  // Copies variant.code_bytes bytes to `to` and compares the variant's checksum: kHit, kDamaged or kSnapshotLost.
-  Lookup read_code(const VariantRef& variant, char* to) const;
+  // Copies variant.code_bytes bytes to `to` and compares the variant's checksum: kHit, kDamaged or kGone.
+  Lookup read_code(const VariantRef& variant, char* to) const {
+    const Chunk* chunk = chunk_of(variant.address);
+    return chunk == nullptr ? Lookup::kGone : read_code_of(*chunk, variant, to);
+  }
 
   // Parts of what verify_head() and verify() have copied.
   static std::string_view key_in(const RecordRef& ref, const std::string& body) {
     return std::string_view(body).substr(0, ref.shape.key_bytes);
   }
-  static std::string_view content_in(const RecordRef& ref, const std::string& body) {
-    return std::string_view(body).substr(ref.content_offset() - ref.key_offset(), ref.content_bytes);
-  }
   static std::string_view token_in(const RecordRef& ref, const std::string& body) {
     return std::string_view(body).substr(ref.token_offset() - ref.key_offset(), ref.shape.token_bytes);
+  }
+  static std::string_view content_in(const RecordRef& ref, const std::string& body) {
+    return std::string_view(body).substr(ref.content_offset() - ref.key_offset(), ref.content_bytes);
   }
 
   // The record in slot `slot` at this generation, whatever its key; kMiss for an empty slot or a key that did not
   // exist yet. Deleted keys are kHit with kind kAbsent. For walks over the whole table.
-  Found at_slot(SlotNumber slot) const {
+  Found at_slot(SlotNumber slot) const;
+  std::uint64_t slot_count() const { return memory_.regions().slot_count; }
+
+  // The newest version of a key, whatever its generation; 0: none. For walks through the history.
+  Address newest_of(layout::KeySpace space, std::string_view key) const {
+    const BasicSnapshot any(memory_, Generation{~std::uint64_t{0}});
     Steps steps;
+    RecordRef ref;
+    if (key.size() > layout::kMaxKeyBytes) return {};
+    const Lookup found = any.find({space, key, {}}, layout::hash_key(space, key), steps, ref);
+    return found == Lookup::kGone || found == Lookup::kDamaged ? Address() : ref.address;
+  }
+  // The record at an address that a record or the control block named, whatever its generation: for walks through the
+  // history. kGone when its chunk is not there any more.
+  Found at_address(Address address) const {
     Found found;
-    found.status = at_slot(slot, steps, found.record);
+    const Chunk* chunk = nullptr;
+    found.status = read_header(address, found.record, chunk);
     return found;
   }
-
-  std::uint64_t slot_count() const { return regions_.slot_count; }
+  // The version before `ref`; address 0 when there is none.
+  Address previous_of(const RecordRef& ref) const {
+    const Chunk* chunk = chunk_of(ref.address);
+    return chunk == nullptr ? Address()
+                            : Address(chunk->words.relaxed(ref.address.offset() + layout::record::kPrevious));
+  }
+  // The record of the newest commit; 0: none.
+  Address last_commit() const {
+    // SYNC commit-log (acquire): pairs with Publication::publish_commit (release). Who reads it sees that record.
+    return Address(memory_.root().acquire(layout::control::kLastCommit));
+  }
 
  private:
-  enum class Visit { kVersion, kTooNew, kLost, kDamaged };
+  static constexpr int kLooks = 4;  // at one slot whose record moved while it was looked at
 
   // Record headers that one lookup may still read, however many chains it meets: (I4).
   struct Steps {
     std::uint64_t left = layout::kMaxChainSteps;
     bool take() { return left != 0 && left-- != 0; }
   };
+  // A key in two parts, of which the second may be empty.
+  struct Key {
+    layout::KeySpace space;
+    std::string_view front;
+    std::string_view back;
+
+    std::size_t size() const { return front.size() + back.size(); }
+  };
 
   // As the public ones; `ref` is written in place, since it is too large to hand around in a lookup of some 30 ns.
-  Lookup find(layout::KeySpace space, std::string_view key, Steps& steps, RecordRef& ref) const;
+  Lookup find(const Key& key, layout::KeyHash hash, Steps& steps, RecordRef& ref) const;
   Lookup at_slot(SlotNumber slot, Steps& steps, RecordRef& ref) const;
 
-  // Walks from `head` to the version of this generation. kVersion: `ref` is it. kTooNew: every version is newer, and
-  // `ref` is the oldest one (its key tells whose chain this was). kLost also when the steps run out.
-  Visit walk(RecordOffset head, RecordRef& ref, Steps& steps) const;
-  bool read_header(RecordOffset at, RecordRef& ref) const;
+  // What walking a chain ends at. kTooNew: every version is newer, and `ref` is the oldest one (its key tells whose
+  // chain this was).
+  enum class Visit { kVersion, kTooNew, kGone, kDamaged };
+  Visit walk(Address head, RecordRef& ref, const Chunk*& chunk, Steps& steps) const;
+  // kHit, kGone or kDamaged.
+  Lookup read_header(Address at, RecordRef& ref, const Chunk*& chunk) const;
+  static bool plausible(const Chunk& chunk, Address at, RecordRef& ref);
+  Lookup read_variant(Address at, VariantRef& variant) const;
+  static bool plausible(const Chunk& chunk, Address at, VariantRef& variant);
+  // Whether a block of `head_bytes` and more can begin there.
+  static bool in_bounds(const Chunk& chunk, std::uint64_t offset, std::uint64_t head_bytes) {
+    const std::uint64_t used = chunk.words.relaxed(layout::chunk::kUsedBytes);
+    return offset >= layout::chunk::kHeaderBytes && used <= chunk.bytes && used >= head_bytes &&
+           offset <= used - head_bytes;
+  }
+  static bool ends_in_bounds(const Chunk& chunk, std::uint64_t offset, std::uint64_t bytes) {
+    return bytes <= chunk.words.relaxed(layout::chunk::kUsedBytes) - offset;
+  }
   // Whether the head in `ref` and its key and token, copied out, are what the record's checksum was made of. Its loads
   // have to be confirmed.
-  bool head_matches(const RecordRef& ref, std::string_view key_and_token) const;
-  bool read_variant(RecordOffset at, VariantRef& variant) const;
-  bool key_equals(const RecordRef& ref, std::string_view key) const;
+  static bool head_matches(const Chunk& chunk, const RecordRef& ref, std::string_view key_and_token);
+  static bool key_equals(const Chunk& chunk, const RecordRef& ref, const Key& key);
+  static bool text_equals(const Chunk& chunk, std::uint64_t offset, std::string_view text);
+  // What `status` is worth if the chunk that it came from is gone by now.
+  static Lookup confirmed(const Chunk& chunk, Lookup status) { return chunk.gone() ? Lookup::kGone : status; }
 
-  // Whether what was read since the snapshot was taken is what was published.
-  Lookup confirm() const {
-    // SYNC oldest-generation (acquire fence): pairs with BasicPublication::give_up_before (release fence).
-    // If any load before the fence saw reused memory, this load sees the raised oldest_generation.
-    words_.fence_acquire();
-    const layout::Word oldest = words_.relaxed(layout::control::kOldestGeneration);
-    return oldest <= generation_.value ? Lookup::kHit : Lookup::kSnapshotLost;
+  Lookup copy(const RecordRef& ref, std::uint64_t offset, std::uint64_t bytes, std::string& to) const {
+    const Chunk* chunk = chunk_of(ref.address);
+    if (chunk == nullptr) return Lookup::kGone;
+    to.resize(bytes);
+    chunk->words.copy_out(offset, to.data(), bytes);
+    return confirmed(*chunk, Lookup::kHit);
   }
-  bool lost() const { return confirm() == Lookup::kSnapshotLost; }
-  // For a contradiction met before anything was confirmed: it is the segment's fault only while the snapshot holds.
-  Lookup contradiction() const { return lost() ? Lookup::kSnapshotLost : Lookup::kDamaged; }
+  const Chunk* chunk_of(Address at) const { return memory_.chunk(at.chunk()); }
 
-  Words words_;
-  layout::Regions regions_;
+  Memory memory_;
   Generation generation_;
 };
 
-template <class Words>
-Lookup BasicSnapshot<Words>::find(layout::KeySpace space, std::string_view key, Steps& steps, RecordRef& ref) const {
-  if (key.size() > layout::kMaxKeyBytes) return Lookup::kNotMirrored;
-  const layout::KeyHash hash = layout::hash_key(space, key);
-  SlotNumber slot = hash.first_slot(regions_.slot_count);
+template <class Memory>
+Lookup BasicSnapshot<Memory>::find(const Key& key, layout::KeyHash hash, Steps& steps, RecordRef& ref) const {
+  const layout::Regions& regions = memory_.regions();
+  SlotNumber slot = hash.first_slot(regions.slot_count);
+  bool dropped = false;
   for (std::uint64_t probe = 0; probe < layout::kMaxProbes; ++probe) {
-    // SYNC slot-publish (acquire): pairs with BasicPublication::publish_slot (release).
-    const layout::Word word = words_.acquire(regions_.slot_offset(slot));
-    if (word == 0) return Lookup::kMiss;  // slots are never freed: nothing lies beyond
-    if (layout::slot_fingerprint(word) == hash.fingerprint()) {
-      const Visit visit = walk(layout::slot_record(word), ref, steps);
-      if (visit == Visit::kLost) return Lookup::kSnapshotLost;
+    for (int look = 1;; ++look) {
+      // SYNC slot-publish (acquire): pairs with Publication::publish_slot (release).
+      const layout::Word word = memory_.root().acquire(regions.slot_offset(slot));
+      // Nothing lies beyond a slot that was never used. What a dropped one held, older snapshots would have needed.
+      if (word == 0) return dropped && !kept() ? Lookup::kGone : Lookup::kMiss;
+      if (layout::slot_fingerprint(word) != hash.fingerprint()) break;
+      if (layout::slot_dropped(word)) {
+        dropped = true;
+        break;
+      }
+      const Chunk* chunk = nullptr;
+      const Visit visit = walk(layout::slot_record(word, memory_.chunk_base()), ref, chunk, steps);
       if (visit == Visit::kDamaged) return Lookup::kDamaged;
-      const bool same = ref.shape.space == space && key_equals(ref, key);
-      if (lost()) return Lookup::kSnapshotLost;
-      if (same) {
-        if (visit == Visit::kTooNew) return Lookup::kMiss;
-        switch (ref.shape.kind) {
-          case layout::RecordKind::kAbsent: return Lookup::kMiss;
-          case layout::RecordKind::kNotMirrored: return Lookup::kNotMirrored;
-          default: return Lookup::kHit;
+      if (visit != Visit::kGone) {
+        const bool same = ref.shape.space == key.space && key_equals(*chunk, ref, key);
+        if (!chunk->gone()) {
+          if (!same) break;
+          if (visit == Visit::kTooNew) return Lookup::kMiss;
+          switch (ref.shape.kind) {
+            case layout::RecordKind::kAbsent: return Lookup::kMiss;
+            case layout::RecordKind::kNotMirrored: return Lookup::kNotMirrored;
+            default: return Lookup::kHit;
+          }
         }
       }
+      if (look == kLooks) return Lookup::kGone;  // else it has moved: the slot leads to its copy by now
     }
-    slot.value = (slot.value + 1) & (regions_.slot_count - 1);
+    slot.value = (slot.value + 1) & (regions.slot_count - 1);
   }
   return Lookup::kDamaged;  // the writer never lets a probe get this long
 }
 
-template <class Words>
-FoundNode BasicSnapshot<Words>::find_node(std::string_view name) const {
-  Steps steps;
+template <class Memory>
+FoundNode BasicSnapshot<Memory>::find_node(std::string_view name) const {
   FoundNode found;
-  found.status = find(layout::KeySpace::kNode, name, steps, found.node);
+  if (name.size() > layout::kMaxKeyBytes) return {Lookup::kNotMirrored, {}, {}};
+  Steps steps;
+  const layout::KeySpace nodes = layout::KeySpace::kNode;
+  found.status = find({nodes, name, {}}, layout::hash_key(nodes, name), steps, found.node);
   if (found.status != Lookup::kHit) return found;
-  const RecordRef& node = found.node;
-  const RecordRef& file = found.file;
   std::string_view suffix;
-  switch (node.shape.kind) {
+  switch (found.node.shape.kind) {
     case layout::RecordKind::kNamespace: return found;
     case layout::RecordKind::kModule: suffix = ".py"; break;
     case layout::RecordKind::kPackage: suffix = "/__init__.py"; break;
     default: return {Lookup::kDamaged, {}, {}};
   }
-  if (node.link.value >= regions_.slot_count) return {Lookup::kDamaged, {}, {}};
-  const Lookup status = at_slot(node.link, steps, found.file);
-  if (status == Lookup::kSnapshotLost) return {Lookup::kSnapshotLost, {}, {}};
-  const bool fits =
-      status == Lookup::kHit && file.shape.space == layout::KeySpace::kFile &&
-      file.shape.key_bytes == name.size() + suffix.size() &&
-      (file.shape.kind == layout::RecordKind::kSource || file.shape.kind == layout::RecordKind::kNotMirrored);
-  if (!fits) return {Lookup::kDamaged, {}, {}};
+  // The node knows the hash: the path need not be put together.
+  switch (find({layout::KeySpace::kFile, name, suffix}, {found.node.link}, steps, found.file)) {
+    case Lookup::kHit:
+    case Lookup::kNotMirrored: return found;
+    case Lookup::kGone: return {Lookup::kGone, {}, {}};
+    default: return {Lookup::kDamaged, {}, {}};
+  }
+}
+
+template <class Memory>
+Found BasicSnapshot<Memory>::at_slot(SlotNumber slot) const {
+  Steps steps;
+  Found found;
+  for (int look = 0; look < kLooks; ++look) {
+    found.status = at_slot(slot, steps, found.record);
+    if (found.status != Lookup::kGone) break;
+  }
   return found;
 }
 
-template <class Words>
-Lookup BasicSnapshot<Words>::at_slot(SlotNumber slot, Steps& steps, RecordRef& ref) const {
+template <class Memory>
+Lookup BasicSnapshot<Memory>::at_slot(SlotNumber slot, Steps& steps, RecordRef& ref) const {
   // SYNC slot-publish (acquire), as in find().
-  const layout::Word word = words_.acquire(regions_.slot_offset(slot));
+  const layout::Word word = memory_.root().acquire(memory_.regions().slot_offset(slot));
   if (word == 0) return Lookup::kMiss;
-  switch (walk(layout::slot_record(word), ref, steps)) {
-    case Visit::kLost: return Lookup::kSnapshotLost;
+  if (layout::slot_dropped(word)) return kept() ? Lookup::kMiss : Lookup::kGone;
+  const Chunk* chunk = nullptr;
+  switch (walk(layout::slot_record(word, memory_.chunk_base()), ref, chunk, steps)) {
+    case Visit::kGone: return Lookup::kGone;
     case Visit::kDamaged: return Lookup::kDamaged;
-    case Visit::kTooNew: return lost() ? Lookup::kSnapshotLost : Lookup::kMiss;
+    case Visit::kTooNew: return confirmed(*chunk, Lookup::kMiss);
     case Visit::kVersion: break;
   }
-  return confirm();
+  return confirmed(*chunk, Lookup::kHit);
 }
 
-template <class Words>
-typename BasicSnapshot<Words>::Visit BasicSnapshot<Words>::walk(RecordOffset head, RecordRef& ref, Steps& steps) const {
-  RecordOffset at = head;
+template <class Memory>
+typename BasicSnapshot<Memory>::Visit BasicSnapshot<Memory>::walk(Address head, RecordRef& ref, const Chunk*& chunk,
+                                                                  Steps& steps) const {
+  Address at = head;
   std::uint64_t newer = ~std::uint64_t{0};
   while (steps.take()) {
-    if (!read_header(at, ref) || ref.created.value >= newer) {
-      return lost() ? Visit::kLost : Visit::kDamaged;
-    }
+    const Lookup read = read_header(at, ref, chunk);
+    if (read != Lookup::kHit) return read == Lookup::kGone ? Visit::kGone : Visit::kDamaged;
+    if (ref.created.value >= newer) return chunk->gone() ? Visit::kGone : Visit::kDamaged;
     if (ref.created <= generation_) return Visit::kVersion;
     newer = ref.created.value;
-    at = {words_.relaxed(at.value + layout::record::kPrevious)};
+    at = Address(chunk->words.relaxed(at.offset() + layout::record::kPrevious));
     if (at.value == 0) return Visit::kTooNew;
   }
-  return Visit::kLost;  // too far behind: an honest "take a new snapshot"
+  return Visit::kGone;  // too far behind: an honest "look again"
 }
 
-template <class Words>
-bool BasicSnapshot<Words>::read_header(RecordOffset at, RecordRef& ref) const {
-  const std::uint64_t o = at.value;
-  if (o % layout::kWordBytes != 0 || o < regions_.heap_offset ||
-      o > regions_.heap_end() - layout::record::kHeaderBytes) {
-    return false;
-  }
-  ref.offset = at;
-  ref.created = {words_.relaxed(o + layout::record::kCreated)};
-  const std::uint64_t extent = words_.relaxed(o + layout::record::kExtentBytes);
-  const layout::Word shape = words_.relaxed(o + layout::record::kShape);
+template <class Memory>
+Lookup BasicSnapshot<Memory>::read_header(Address at, RecordRef& ref, const Chunk*& chunk) const {
+  chunk = chunk_of(at);
+  if (chunk == nullptr) return Lookup::kGone;
+  return plausible(*chunk, at, ref) ? Lookup::kHit : confirmed(*chunk, Lookup::kDamaged);
+}
+
+template <class Memory>
+bool BasicSnapshot<Memory>::plausible(const Chunk& chunk, Address at, RecordRef& ref) {
+  const std::uint64_t o = at.offset();
+  if (!in_bounds(chunk, o, layout::record::kHeaderBytes)) return false;
+  ref.address = at;
+  const layout::Word extent = chunk.words.relaxed(o + layout::record::kExtent);
+  ref.created = {chunk.words.relaxed(o + layout::record::kCreated)};
+  const layout::Word shape = chunk.words.relaxed(o + layout::record::kShape);
   ref.shape = layout::unpack_shape(shape);
-  if (layout::pack_shape(ref.shape) != shape) return false;
-  ref.content_bytes = words_.relaxed(o + layout::record::kContentBytes);
-  ref.link = {words_.relaxed(o + layout::record::kLink)};
-  ref.digest = {words_.relaxed(o + layout::record::kDigestLow), words_.relaxed(o + layout::record::kDigestHigh)};
-  ref.marks = words_.relaxed(o + layout::record::kMarks);
-  if (ref.content_bytes > regions_.heap_bytes || ref.shape.key_bytes > layout::kMaxKeyBytes ||
-      ref.shape.token_bytes > layout::kMaxTokenBytes) {
+  ref.content_bytes = chunk.words.relaxed(o + layout::record::kContentBytes);
+  ref.link = chunk.words.relaxed(o + layout::record::kLink);
+  ref.digest = {chunk.words.relaxed(o + layout::record::kDigestLow),
+                chunk.words.relaxed(o + layout::record::kDigestHigh)};
+  ref.marks = chunk.words.relaxed(o + layout::record::kMarks);
+  if (layout::pack_shape(ref.shape) != shape || ref.content_bytes > chunk.bytes ||
+      ref.shape.key_bytes > layout::kMaxKeyBytes || ref.shape.token_bytes > layout::kMaxTokenBytes) {
     return false;
   }
-  return extent == ref.extent_bytes() && extent <= regions_.heap_end() - o;
+  return extent == layout::pack_extent(layout::Block::kRecord, ref.extent_bytes()) &&
+         ends_in_bounds(chunk, o, ref.extent_bytes());
 }
 
-template <class Words>
-bool BasicSnapshot<Words>::key_equals(const RecordRef& ref, std::string_view key) const {
+template <class Memory>
+bool BasicSnapshot<Memory>::key_equals(const Chunk& chunk, const RecordRef& ref, const Key& key) {
   if (ref.shape.key_bytes != key.size()) return false;
-  const std::uint64_t start = ref.key_offset();
-  const std::uint64_t whole = key.size() / layout::kWordBytes * layout::kWordBytes;
-  // Fixed sizes and shifts, no memcpy of the rest: the word would be loaded before its bytes have left the store
-  // buffer.
+  if (!text_equals(chunk, ref.key_offset(), key.front)) return false;
+  if (key.back.empty()) return true;
+  // Where the front ends within a word, that word and what follows are copied: at most a few words.
+  char tail[2 * layout::kWordBytes + 8] = {};
+  const std::uint64_t from = key.front.size() / layout::kWordBytes * layout::kWordBytes;
+  chunk.words.copy_out(ref.key_offset() + from, tail, key.size() - from);
+  return key.back == std::string_view(tail + (key.front.size() - from), key.back.size());
+}
+
+// The bytes at `offset` begin with `text`.
+template <class Memory>
+bool BasicSnapshot<Memory>::text_equals(const Chunk& chunk, std::uint64_t offset, std::string_view text) {
+  const std::uint64_t whole = text.size() / layout::kWordBytes * layout::kWordBytes;
   for (std::uint64_t done = 0; done < whole; done += layout::kWordBytes) {
     layout::Word ours;
-    std::memcpy(&ours, key.data() + done, layout::kWordBytes);
-    if (words_.relaxed(start + done) != ours) return false;
+    std::memcpy(&ours, text.data() + done, layout::kWordBytes);
+    if (chunk.words.relaxed(offset + done) != ours) return false;
   }
-  const std::uint64_t rest = key.size() - whole;
+  const std::uint64_t rest = text.size() - whole;
   if (rest == 0) return true;
+  // Shifts, no memcpy of the rest: the word would be loaded before its bytes have left the store buffer.
   layout::Word ours = 0;
-  if (whole != 0) {
-    std::memcpy(&ours, key.data() + key.size() - layout::kWordBytes, layout::kWordBytes);
-    ours >>= 8 * (layout::kWordBytes - rest);
-  } else {
-    for (std::uint64_t i = rest; i-- > 0;) ours = ours << 8 | static_cast<unsigned char>(key[i]);
-  }
-  return words_.relaxed(start + whole) == ours;  // padding is zero on both sides
+  for (std::uint64_t i = rest; i-- > 0;) ours = ours << 8 | static_cast<unsigned char>(text[whole + i]);
+  const layout::Word mask = (layout::Word{1} << 8 * rest) - 1;
+  return (chunk.words.relaxed(offset + whole) & mask) == ours;
 }
 
-template <class Words>
-bool BasicSnapshot<Words>::head_matches(const RecordRef& ref, std::string_view key_and_token) const {
-  const std::uint64_t o = ref.offset.value;
-  const layout::Word previous = words_.relaxed(o + layout::record::kPrevious);
-  const layout::Checksum checksum{words_.relaxed(o + layout::record::kChecksumLow),
-                                  words_.relaxed(o + layout::record::kChecksumHigh)};
-  const layout::RecordHeadWords head = {
-      ref.created.value, previous,       ref.extent_bytes(), layout::pack_shape(ref.shape),
-      ref.content_bytes, ref.link.value, ref.digest.low,     ref.digest.high};
-  return layout::record_checksum(head, key_and_token) == checksum;
+template <class Memory>
+bool BasicSnapshot<Memory>::head_matches(const Chunk& chunk, const RecordRef& ref, std::string_view key_and_token) {
+  const std::uint64_t o = ref.address.offset();
+  layout::RecordHeadWords head;
+  for (std::size_t i = 0; i < head.size(); ++i) head[i] = chunk.words.relaxed(o + i * layout::kWordBytes);
+  // What the caller relies on is `ref`, read before: the words must still say the same.
+  const bool same = head[1] == ref.created.value && head[3] == layout::pack_shape(ref.shape) &&
+                    head[4] == ref.content_bytes && head[5] == ref.link && head[6] == ref.digest.low &&
+                    head[7] == ref.digest.high;
+  const layout::Checksum checksum{chunk.words.relaxed(o + layout::record::kChecksumLow),
+                                  chunk.words.relaxed(o + layout::record::kChecksumHigh)};
+  return same && layout::record_checksum(head, key_and_token) == checksum;
 }
 
-template <class Words>
-Lookup BasicSnapshot<Words>::verify_head(const RecordRef& ref, std::string& scratch) const {
+template <class Memory>
+Lookup BasicSnapshot<Memory>::verify_head(const RecordRef& ref, std::string& scratch) const {
+  const Chunk* chunk = chunk_of(ref.address);
+  if (chunk == nullptr) return Lookup::kGone;
   scratch.resize(ref.content_offset() - ref.key_offset());
-  words_.copy_out(ref.key_offset(), scratch.data(), scratch.size());
-  const bool matches = head_matches(ref, scratch);
-  if (lost()) return Lookup::kSnapshotLost;
-  return matches ? Lookup::kHit : Lookup::kDamaged;
+  chunk->words.copy_out(ref.key_offset(), scratch.data(), scratch.size());
+  return confirmed(*chunk, head_matches(*chunk, ref, scratch) ? Lookup::kHit : Lookup::kDamaged);
 }
 
-template <class Words>
-Lookup BasicSnapshot<Words>::verify(const RecordRef& ref, std::string& scratch) const {
+template <class Memory>
+Lookup BasicSnapshot<Memory>::verify(const RecordRef& ref, std::string& scratch) const {
+  const Chunk* chunk = chunk_of(ref.address);
+  if (chunk == nullptr) return Lookup::kGone;
   scratch.resize(ref.body_bytes());
-  words_.copy_out(ref.key_offset(), scratch.data(), scratch.size());
+  chunk->words.copy_out(ref.key_offset(), scratch.data(), scratch.size());
   const std::string_view body(scratch);
   const std::size_t content = ref.content_offset() - ref.key_offset();
   const std::size_t end = content + ref.content_bytes;
-  const bool head = head_matches(ref, body.substr(0, content));
-  if (lost()) return Lookup::kSnapshotLost;
-  const bool whole = head && layout::content_digest(body.substr(content, ref.content_bytes)) == ref.digest &&
+  const bool whole = head_matches(*chunk, ref, body.substr(0, content)) &&
+                     layout::content_digest(body.substr(content, ref.content_bytes)) == ref.digest &&
                      body.substr(end).find_first_not_of('\0') == std::string_view::npos;
-  return whole ? Lookup::kHit : Lookup::kDamaged;
+  return confirmed(*chunk, whole ? Lookup::kHit : Lookup::kDamaged);
 }
 
-template <class Words>
-Lookup BasicSnapshot<Words>::read_content(const RecordRef& ref, char* to) const {
-  words_.copy_out(ref.content_offset(), to, ref.content_bytes);
-  if (lost()) return Lookup::kSnapshotLost;
-  return layout::content_digest({to, ref.content_bytes}) == ref.digest ? Lookup::kHit : Lookup::kDamaged;
+template <class Memory>
+Lookup BasicSnapshot<Memory>::next_variant(const RecordRef& ref, VariantRef& variant) const {
+  const bool first = variant.address.value == 0;
+  const Address from = first ? ref.address : variant.address;
+  const Chunk* chunk = chunk_of(from);
+  if (chunk == nullptr) return Lookup::kGone;
+  // SYNC variant-attach (acquire): pairs with Publication::attach_variant (release).
+  // Whoever reads this address sees the variant that it names.
+  const Address at(chunk->words.acquire(from.offset() + (first ? layout::record::kVariants : layout::variant::kNext)));
+  if (chunk->gone()) return Lookup::kGone;
+  return at.value == 0 ? Lookup::kMiss : read_variant(at, variant);
 }
 
-template <class Words>
-Lookup BasicSnapshot<Words>::next_variant(const RecordRef& ref, VariantRef& variant) const {
-  // SYNC variant-attach (acquire): pairs with BasicPublication::attach_variant (release).
-  // Whoever reads this offset sees the variant that it names.
-  const RecordOffset at{variant.offset.value == 0 ? words_.acquire(ref.offset.value + layout::record::kVariants)
-                                                  : words_.acquire(variant.offset.value + layout::variant::kNext)};
-  if (at.value == 0) return lost() ? Lookup::kSnapshotLost : Lookup::kMiss;
-  if (!read_variant(at, variant)) return contradiction();
-  return confirm();
+template <class Memory>
+Lookup BasicSnapshot<Memory>::read_variant(Address at, VariantRef& variant) const {
+  const Chunk* chunk = chunk_of(at);
+  if (chunk == nullptr) return Lookup::kGone;
+  return confirmed(*chunk, plausible(*chunk, at, variant) ? Lookup::kHit : Lookup::kDamaged);
 }
 
-template <class Words>
-bool BasicSnapshot<Words>::read_variant(RecordOffset at, VariantRef& variant) const {
-  const std::uint64_t o = at.value;
-  if (o % layout::kWordBytes != 0 || o < regions_.heap_offset ||
-      o > regions_.heap_end() - layout::variant::kHeaderBytes) {
-    return false;
-  }
-  variant.offset = at;
-  variant.extent_bytes = words_.relaxed(o + layout::variant::kExtentBytes);
-  variant.code_bytes = words_.relaxed(o + layout::variant::kCodeBytes);
+template <class Memory>
+bool BasicSnapshot<Memory>::plausible(const Chunk& chunk, Address at, VariantRef& variant) {
+  const std::uint64_t o = at.offset();
+  if (!in_bounds(chunk, o, layout::variant::kHeaderBytes)) return false;
+  const auto word = [&](std::uint64_t offset) { return chunk.words.relaxed(o + offset); };
+  variant.address = at;
+  variant.code_bytes = word(layout::variant::kCodeBytes);
   std::array<layout::Word, CodeTag::kWords> text;
-  for (std::uint64_t i = 0; i < text.size(); ++i) {
-    text[i] = words_.relaxed(o + layout::variant::kCacheTag + i * layout::kWordBytes);
-  }
-  variant.tag = CodeTag(text, words_.relaxed(o + layout::variant::kMagic));
-  variant.digest = {words_.relaxed(o + layout::variant::kDigestLow), words_.relaxed(o + layout::variant::kDigestHigh)};
-  variant.key_hash = words_.relaxed(o + layout::variant::kKeyHash);
-  variant.checksum = {words_.relaxed(o + layout::variant::kChecksumLow),
-                      words_.relaxed(o + layout::variant::kChecksumHigh)};
-  return variant.code_bytes <= regions_.heap_bytes &&
-         variant.extent_bytes == layout::variant_bytes(variant.code_bytes) &&
-         variant.extent_bytes <= regions_.heap_end() - o;
+  for (std::uint64_t i = 0; i < text.size(); ++i) text[i] = word(layout::variant::kCacheTag + i * layout::kWordBytes);
+  variant.tag = CodeTag(text, word(layout::variant::kMagic));
+  variant.digest = {word(layout::variant::kDigestLow), word(layout::variant::kDigestHigh)};
+  variant.key_hash = word(layout::variant::kKeyHash);
+  variant.checksum = {word(layout::variant::kChecksumLow), word(layout::variant::kChecksumHigh)};
+  if (variant.code_bytes > chunk.bytes) return false;
+  const std::uint64_t bytes = layout::variant_bytes(variant.code_bytes);
+  return word(layout::variant::kExtent) == layout::pack_extent(layout::Block::kVariant, bytes) &&
+         ends_in_bounds(chunk, o, bytes);
 }
 
-template <class Words>
-Lookup BasicSnapshot<Words>::find_variant(const RecordRef& ref, std::string_view path, const CodeTag& tag,
-                                          VariantRef& variant) const {
+template <class Memory>
+Lookup BasicSnapshot<Memory>::find_variant(const RecordRef& ref, std::string_view path, const CodeTag& tag,
+                                           VariantRef& variant) const {
   variant = {};
   for (std::uint64_t step = 0; step < layout::kMaxVariants; ++step) {
     if (const Lookup found = next_variant(ref, variant); found != Lookup::kHit) return found;
@@ -434,20 +531,9 @@ Lookup BasicSnapshot<Words>::find_variant(const RecordRef& ref, std::string_view
     // The list hangs on a word without checksum: what it leads to must say for itself that it belongs here.
     const bool ours =
         variant.digest == ref.digest && variant.key_hash == layout::hash_key(layout::KeySpace::kFile, path).value;
-    return ours ? Lookup::kHit : contradiction();
+    return ours ? Lookup::kHit : Lookup::kDamaged;
   }
-  return lost() ? Lookup::kSnapshotLost : Lookup::kMiss;
+  return Lookup::kMiss;
 }
-
-template <class Words>
-Lookup BasicSnapshot<Words>::read_code(const VariantRef& variant, char* to) const {
-  words_.copy_out(variant.code_offset(), to, variant.code_bytes);
-  if (lost()) return Lookup::kSnapshotLost;
-  return layout::variant_checksum(variant.head_words(), {to, variant.code_bytes}) == variant.checksum
-             ? Lookup::kHit
-             : Lookup::kDamaged;
-}
-
-using Snapshot = BasicSnapshot<ReadWords>;
 
 }  // namespace bifrost

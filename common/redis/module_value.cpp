@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <optional>
 
-#include "common/layout/segment_layout.hpp"
+#include "common/layout/record_layout.hpp"
 
 namespace bifrost {
 namespace {

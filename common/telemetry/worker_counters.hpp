@@ -22,7 +22,7 @@ namespace bifrost {
   X(kBreakerRefusals, "breaker_refusals", "questions to Redis not asked, because it failed just before") \
   X(kStaleServes, "stale_serves", "modules served from a stale mirror while Redis was unreachable")      \
   X(kRetainedServes, "retained_serves", "modules served from the mirror after their key expired")        \
-  X(kSnapshotLost, "snapshot_lost", "snapshots given up by the agent while in use here")                 \
+  X(kSnapshotLost, "snapshot_lost", "executions whose generation was lost, after modules had changed")   \
   X(kNotMirrored, "not_mirrored", "modules that the mirror leaves to Redis")                             \
   X(kDamaged, "damaged", "records that contradict themselves")                                           \
   X(kAttaches, "attaches", "segments attached")                                                          \
@@ -35,7 +35,8 @@ namespace bifrost {
   X(kCallableErrors, "callable_errors", "exceptions raised by the fallback callable")                    \
   X(kInternalErrors, "internal_errors", "faults of the shim itself, answered with \"not ours\"")         \
   X(kCodeHits, "code_hits", "modules run from shared code")                                              \
-  X(kCodeMisses, "code_misses", "modules for which there was no shared code for this interpreter")
+  X(kCodeMisses, "code_misses", "modules for which there was no shared code for this interpreter")       \
+  X(kSnapshotMoved, "snapshot_moved", "executions whose generation was lost, with all they had loaded unchanged")
 
 enum class WorkerCounter : std::size_t {
 #define X(id, name, help) id,

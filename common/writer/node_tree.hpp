@@ -14,7 +14,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "common/layout/segment_layout.hpp"
+#include "common/layout/record_layout.hpp"
 
 namespace bifrost {
 

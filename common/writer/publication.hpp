@@ -1,6 +1,6 @@
 // publication.hpp - the writer's half of the protocol that snapshot.hpp reads: the few stores whose order matters.
 //
-// Concurrency: one writer. A writer killed between any two of these stores leaves records that no reader's generation
+// Concurrency: one writer. A writer killed between any two of these stores leaves blocks that no reader's generation
 // reaches: there is nothing to repair and nothing to wait for.
 // Invariants (I1) and (I2): see common/reader/snapshot.hpp. Proof: docs/consistency.md section 2.
 #pragma once
@@ -11,20 +11,22 @@
 #include "common/layout/code_tag.hpp"
 #include "common/layout/key_hash.hpp"
 #include "common/layout/mapped_words.hpp"
-#include "common/layout/segment_layout.hpp"
+#include "common/layout/record_layout.hpp"
 
 namespace bifrost {
 
 // The fixed part of a record about to be written.
 struct RecordHead {
   Generation created;
-  RecordOffset previous;
-  std::uint64_t extent_bytes = 0;
+  Address previous;
   layout::Shape shape;
   std::uint64_t content_bytes = 0;
-  SlotNumber link;
+  layout::Word link = 0;
   layout::Checksum digest;  // of the content
-  RecordOffset variants;    // first of a list that the version before made of the same content, or 0
+  Address variants;         // first of a list that is there already, or 0
+  std::uint64_t marks = 0;
+
+  std::uint64_t extent_bytes() const { return layout::record_bytes(shape.key_bytes, shape.token_bytes, content_bytes); }
 };
 
 // The fixed part of a variant about to be written.
@@ -34,58 +36,99 @@ struct VariantHead {
   layout::Word key_hash = 0;
 };
 
-template <class Words>
-class BasicPublication {
+// Stores into a chunk.
+class ChunkPublication {
  public:
-  BasicPublication() = default;
-  BasicPublication(Words words, const layout::Regions& regions) : words_(words), regions_(regions) {}
+  explicit ChunkPublication(WriteWords words) : words_(words) {}
 
-  // Fills the memory at `at` with a record that no slot refers to yet. `body` is key, token and content, each padded
-  // with zeros to whole words.
-  void write_record(RecordOffset at, const RecordHead& head, std::string_view body) {
-    const layout::RecordHeadWords words = {
-        head.created.value, head.previous.value, head.extent_bytes, layout::pack_shape(head.shape),
-        head.content_bytes, head.link.value,     head.digest.low,   head.digest.high};
+  // Fills the memory at `offset` with a record that no slot refers to yet. `body` is key, token and content, each
+  // padded with zeros to whole words.
+  void write_record(std::uint64_t offset, const RecordHead& head, std::string_view body) {
+    const layout::RecordHeadWords words = {layout::pack_extent(layout::Block::kRecord, head.extent_bytes()),
+                                           head.created.value,
+                                           head.previous.value,
+                                           layout::pack_shape(head.shape),
+                                           head.content_bytes,
+                                           head.link,
+                                           head.digest.low,
+                                           head.digest.high};
     const std::uint64_t vouched = layout::padded(head.shape.key_bytes) + layout::padded(head.shape.token_bytes);
     const layout::Checksum sum = layout::record_checksum(words, body.substr(0, vouched));
-    // Relaxed stores: publish_slot() releases them. They are atomic all the same, because a reader whose snapshot is
-    // lost may still be looking at this memory.
-    for (std::uint64_t i = 0; i < words.size(); ++i) words_.relaxed(at.value + i * layout::kWordBytes, words[i]);
-    words_.relaxed(at.value + layout::record::kChecksumLow, sum.low);
-    words_.relaxed(at.value + layout::record::kChecksumHigh, sum.high);
-    words_.relaxed(at.value + layout::record::kVariants, head.variants.value);
-    words_.relaxed(at.value + layout::record::kMarks, 0);
-    words_.copy_in(at.value + layout::record::kHeaderBytes, body.data(), body.size());
+    // Relaxed stores: publish_slot() releases them.
+    for (std::uint64_t i = 0; i < words.size(); ++i) words_.relaxed(offset + i * layout::kWordBytes, words[i]);
+    words_.relaxed(offset + layout::record::kChecksumLow, sum.low);
+    words_.relaxed(offset + layout::record::kChecksumHigh, sum.high);
+    words_.relaxed(offset + layout::record::kVariants, head.variants.value);
+    words_.relaxed(offset + layout::record::kMarks, head.marks);
+    words_.copy_in(offset + layout::record::kHeaderBytes, body.data(), body.size());
+    extend(offset + head.extent_bytes());
   }
 
-  // Fills the memory at `at` with a variant that nothing leads to yet.
-  void write_variant(RecordOffset at, const VariantHead& head, std::string_view code) {
-    const std::uint64_t extent = layout::variant_bytes(code.size());
+  // Fills the memory at `offset` with a variant that nothing leads to yet.
+  void write_variant(std::uint64_t offset, const VariantHead& head, std::string_view code) {
+    const std::uint64_t bytes = layout::variant_bytes(code.size());
     const auto& text = head.tag.text();
-    const layout::VariantHeadWords words = {extent,  code.size(), head.tag.key(),  text[0],          text[1],
-                                            text[2], text[3],     head.digest.low, head.digest.high, head.key_hash};
+    const layout::VariantHeadWords words = {code.size(), head.tag.key(),  text[0],          text[1],      text[2],
+                                            text[3],     head.digest.low, head.digest.high, head.key_hash};
     const layout::Checksum sum = layout::variant_checksum(words, code);
-    words_.relaxed(at.value + layout::variant::kNext, 0);
+    words_.relaxed(offset + layout::variant::kExtent, layout::pack_extent(layout::Block::kVariant, bytes));
+    words_.relaxed(offset + layout::variant::kNext, 0);
     for (std::uint64_t i = 0; i < words.size(); ++i) {
-      words_.relaxed(at.value + layout::variant::kExtentBytes + i * layout::kWordBytes, words[i]);
+      words_.relaxed(offset + layout::variant::kCodeBytes + i * layout::kWordBytes, words[i]);
     }
-    words_.relaxed(at.value + layout::variant::kChecksumLow, sum.low);
-    words_.relaxed(at.value + layout::variant::kChecksumHigh, sum.high);
-    words_.copy_in(at.value + layout::variant::kHeaderBytes, code.data(), code.size());
+    words_.relaxed(offset + layout::variant::kChecksumLow, sum.low);
+    words_.relaxed(offset + layout::variant::kChecksumHigh, sum.high);
+    words_.copy_in(offset + layout::variant::kHeaderBytes, code.data(), code.size());
+    extend(offset + bytes);
   }
 
-  // Hangs a variant on the word that ends a list: kVariants of a record or kNext of a variant, 0 until now.
-  void attach_variant(std::uint64_t word_offset, RecordOffset variant) {
+  // Hangs a variant on the word that ends a list: kVariants of a record or kNext of a variant, 0 until now. Address 0
+  // takes a list that is not sound off its record.
+  void attach_variant(std::uint64_t word_offset, Address variant) {
     // SYNC variant-attach (release): pairs with BasicSnapshot::next_variant (acquire).
-    // Whoever reads this offset sees the variant that it names.
+    // Whoever reads this address sees the variant that it names.
     words_.release(word_offset, variant.value);
   }
+
+  void mark(std::uint64_t offset, std::uint64_t marks) {
+    words_.relaxed(offset + layout::record::kMarks, marks);  // informational: no order needed
+  }
+
+  // Gives the memory behind the header page back to the kernel, though readers may have it mapped. Nothing that a kept
+  // snapshot needs may be in it.
+  void give_back(std::uint64_t bytes) {
+    words_.relaxed(layout::chunk::kGone, 1);
+    // SYNC chunk-gone (release fence): pairs with MappedChunk::gone (acquire fence).
+    // A reader that sees memory without its content also sees the word above.
+    words_.fence_release();
+    words_.drop(layout::chunk::kHeaderBytes, bytes - layout::chunk::kHeaderBytes);
+  }
+
+ private:
+  // Release: after a kill between two stores, what lies below kUsedBytes is whole, and can be walked.
+  void extend(std::uint64_t used) { words_.release(layout::chunk::kUsedBytes, used); }
+
+  WriteWords words_;
+};
+
+// Stores into a root.
+class Publication {
+ public:
+  Publication() = default;
+  Publication(WriteWords words, layout::Regions regions) : words_(words), regions_(regions) {}
 
   // Makes the record the head of its key's chain. Readers at today's generation step over it.
   void publish_slot(SlotNumber slot, layout::Word word) {
     // SYNC slot-publish (release): pairs with BasicSnapshot::find and at_slot (acquire).
-    // Whoever reads this slot sees the record it names, and through it every earlier version.
+    // Whoever reads this slot sees the record it names, and through it every earlier version; who reads that a slot was
+    // dropped sees that snapshots from before are not kept.
     words_.release(regions_.slot_offset(slot), word);
+  }
+
+  // The commit's record: history for tools. Before the generation that it is about.
+  void publish_commit(Address record) {
+    // SYNC commit-log (release): pairs with BasicSnapshot::last_commit (acquire).
+    words_.release(layout::control::kLastCommit, record.value);
   }
 
   // Everything created at or before `generation` becomes visible at once.
@@ -94,13 +137,9 @@ class BasicPublication {
     words_.release(layout::control::kGeneration, generation.value);
   }
 
-  // Snapshots older than `oldest` are given up: memory superseded at or before it may be written after this.
-  void give_up_before(Generation oldest) {
-    words_.relaxed(layout::control::kOldestGeneration, oldest.value);
-    // SYNC oldest-generation (release fence): pairs with BasicSnapshot::confirm (acquire fence).
-    // A reader that sees any later store into reused memory also sees the generation above.
-    words_.fence_release();
-  }
+  // Snapshots older than `oldest` may lose versions after this. Relaxed: a reader for whom it matters has read a slot
+  // that was dropped later (SYNC slot-publish), or a chunk that is gone.
+  void give_up_before(Generation oldest) { words_.relaxed(layout::control::kOldestGeneration, oldest.value); }
 
   void retire() {
     // SYNC retired (release): pairs with BasicControlBlock::retired (acquire). The successor has its name by now.
@@ -121,21 +160,12 @@ class BasicPublication {
     words_.release(layout::control::kComplete, complete ? 1 : 0);
   }
 
-  void mark(RecordOffset at, std::uint64_t marks) {
-    words_.relaxed(at.value + layout::record::kMarks, marks);  // informational: no order needed
-  }
-
   // Numbers to show: each is recent on its own, no order needed.
   void show(std::uint64_t offset, std::uint64_t value) { words_.relaxed(offset, value); }
 
-  Words& words() { return words_; }
-  const layout::Regions& regions() const { return regions_; }
-
  private:
-  Words words_;
+  WriteWords words_;
   layout::Regions regions_;
 };
-
-using Publication = BasicPublication<WriteWords>;
 
 }  // namespace bifrost

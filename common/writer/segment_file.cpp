@@ -8,11 +8,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 
 #include "common/base/segment_dir.hpp"
-#include "common/writer/publication.hpp"
 
 namespace bifrost {
 namespace {
@@ -22,7 +22,7 @@ constexpr std::string_view kTemporaryPrefix = ".segment.";
 Error file_error(const std::string& path, int err) {
   if (err == ENOSPC) {
     return {ErrorCode::kNoSpace,
-            path + ": no space left; enlarge the file system of the segment directory or lower --size"};
+            path + ": no space left; enlarge the file system of the segment directory or lower --max-size"};
   }
   if (err == EACCES || err == EPERM || err == EROFS) {
     return {ErrorCode::kPermission, path + ": " + std::strerror(err)};
@@ -38,15 +38,14 @@ bool has_room(const std::string& dir, std::uint64_t bytes) {
   return std::uint64_t{now.f_bfree} * now.f_frsize >= bytes;
 }
 
-// Every page, so that no store into the mapping can fail later. A signal undoes the call that it interrupts: piece by
-// piece, what has been reserved stays.
-int reserve(int fd, std::uint64_t bytes) {
+// A signal undoes the call that it interrupts: piece by piece, what has been reserved stays.
+int allocate(int fd, std::uint64_t from, std::uint64_t to) {
   constexpr std::uint64_t kPiece = 16 << 20;
   constexpr int kMostInterruptions = 100;  // of one piece
-  for (std::uint64_t done = 0; done < bytes; done += kPiece) {
+  for (std::uint64_t done = from; done < to; done += kPiece) {
     int err = EINTR;
     for (int attempt = 0; attempt < kMostInterruptions && err == EINTR; ++attempt) {
-      err = ::posix_fallocate(fd, static_cast<off_t>(done), static_cast<off_t>(std::min(kPiece, bytes - done)));
+      err = ::posix_fallocate(fd, static_cast<off_t>(done), static_cast<off_t>(std::min(kPiece, to - done)));
     }
     if (err != 0) return err;
   }
@@ -63,6 +62,8 @@ SegmentFile& SegmentFile::operator=(SegmentFile&& other) noexcept {
   std::swap(dir_, other.dir_);
   std::swap(path_, other.path_);
   std::swap(published_, other.published_);
+  std::swap(fd_, other.fd_);
+  std::swap(reserved_, other.reserved_);
   std::swap(bytes_, other.bytes_);
   std::swap(device_, other.device_);
   std::swap(inode_, other.inode_);
@@ -75,42 +76,76 @@ SegmentFile::~SegmentFile() {
   if (!path_.empty() && !published_) ::unlink(path_.c_str());
 }
 
-Result<SegmentFile> SegmentFile::create(const std::string& dir, std::uint64_t bytes) {
-  if (!has_room(dir, bytes)) return file_error(dir, ENOSPC);
+Result<SegmentFile> SegmentFile::create(const std::string& dir, std::uint64_t bytes, std::uint64_t reserved,
+                                        std::uint64_t spare) {
   SegmentFile file;
   file.dir_ = dir;
   file.bytes_ = bytes;
-  UniqueFd fd;
   // A pid may be reused, and one agent may build several: count until a name is free.
-  for (unsigned attempt = 0; attempt < 100 && !fd.valid(); ++attempt) {
+  for (unsigned attempt = 0; attempt < 100 && !file.fd_.valid(); ++attempt) {
     file.path_ =
         path_in(dir, std::string(kTemporaryPrefix) + std::to_string(::getpid()) + "." + std::to_string(attempt));
-    fd.reset(::open(file.path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640));
-    if (!fd.valid() && errno != EEXIST) break;
+    file.fd_.reset(::open(file.path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640));
+    if (!file.fd_.valid() && errno != EEXIST) break;
   }
-  if (!fd.valid()) {
+  if (!file.fd_.valid()) {
     const int err = errno;
     const std::string path = std::exchange(file.path_, {});
     return file_error(path, err);
   }
-  if (const int err = reserve(fd.get(), bytes); err != 0) return file_error(file.path_, err);
-  struct stat st {};
-  if (::fstat(fd.get(), &st) != 0) return file_error(file.path_, errno);
-  file.device_ = st.st_dev;
-  file.inode_ = st.st_ino;
-  auto mapping = FileMapping::map(fd.get(), bytes, MapMode::kReadWrite);
-  if (!mapping) return mapping.error();
-  file.mapping_ = std::move(*mapping);
-  file.words_ = WriteWords(file.mapping_.data());
+  if (::ftruncate(file.fd_.get(), static_cast<off_t>(bytes)) != 0) return file_error(file.path_, errno);
+  if (const Status s = file.reserve(reserved, spare); !s) return s.error();
+  if (const Status s = file.map(); !s) return s.error();
   return file;
 }
 
-Status SegmentFile::publish() {
-  const std::string name = path_in(dir_, kSegmentFileName);
-  if (::rename(path_.c_str(), name.c_str()) != 0) return file_error(name, errno);
-  path_ = name;
+Result<SegmentFile> SegmentFile::adopt(const std::string& dir, const std::string& name) {
+  SegmentFile file;
+  file.dir_ = dir;
+  file.path_ = path_in(dir, name);
+  file.published_ = true;
+  file.fd_.reset(::open(file.path_.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  struct stat st {};
+  if (!file.fd_.valid() || ::fstat(file.fd_.get(), &st) != 0) return file_error(file.path_, errno);
+  if (!S_ISREG(st.st_mode) || st.st_uid != ::geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    return Error{ErrorCode::kUntrusted, file.path_ + " is not this agent's own file"};
+  }
+  file.bytes_ = static_cast<std::uint64_t>(st.st_size);
+  file.reserved_ = std::uint64_t{512} * static_cast<std::uint64_t>(st.st_blocks);
+  if (const Status s = file.map(); !s) return s.error();
+  return file;
+}
+
+Status SegmentFile::map() {
+  struct stat st {};
+  if (::fstat(fd_.get(), &st) != 0) return file_error(path_, errno);
+  device_ = st.st_dev;
+  inode_ = st.st_ino;
+  auto mapping = FileMapping::map(fd_.get(), bytes_, MapMode::kReadWrite);
+  if (!mapping) return mapping.error();
+  mapping_ = std::move(*mapping);
+  words_ = WriteWords(mapping_.data());
+  return Done{};
+}
+
+Status SegmentFile::reserve(std::uint64_t reserved, std::uint64_t spare) {
+  if (reserved <= reserved_) return Done{};
+  if (!has_room(dir_, reserved - reserved_ + spare)) return file_error(dir_, ENOSPC);
+  if (const int err = allocate(fd_.get(), reserved_, reserved); err != 0) return file_error(path_, err);
+  reserved_ = reserved;
+  return Done{};
+}
+
+Status SegmentFile::publish(std::string_view name) {
+  const std::string path = path_in(dir_, name);
+  if (::rename(path_.c_str(), path.c_str()) != 0) return file_error(path, errno);
+  path_ = path;
   published_ = true;
   return Done{};
+}
+
+void SegmentFile::remove() {
+  if (has_its_name()) ::unlink(path_.c_str());
 }
 
 bool SegmentFile::has_its_name() const {
@@ -118,38 +153,34 @@ bool SegmentFile::has_its_name() const {
   return published_ && ::lstat(path_.c_str(), &st) == 0 && st.st_dev == device_ && st.st_ino == inode_;
 }
 
-PredecessorSegment PredecessorSegment::open(const std::string& dir) {
-  PredecessorSegment predecessor;
-  const UniqueFd fd(::open(path_in(dir, kSegmentFileName).c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
-  struct stat st {};
-  if (!fd.valid() || ::fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode) || st.st_uid != ::geteuid() ||
-      st.st_size < static_cast<off_t>(layout::kHeaderBytes)) {
-    return predecessor;
-  }
-  auto header = FileMapping::map(fd.get(), layout::kHeaderBytes, MapMode::kReadWrite);
-  if (!header) return predecessor;
-  const WriteWords words(header->data());
-  if (words.own(layout::header::kMagic) == layout::kMagic &&
-      words.own(layout::header::kFingerprint) == layout::fingerprint()) {
-    predecessor.header_ = std::move(*header);
-  }
-  return predecessor;
-}
+namespace {
 
-void PredecessorSegment::retire() {
-  if (header_.data() == nullptr) return;
-  Publication(WriteWords(header_.data()), layout::Regions{}).retire();
-  header_ = FileMapping();
-}
-
-void remove_unpublished(const std::string& dir) {
+template <class Visit>
+void for_each_name(const std::string& dir, Visit visit) {
   DIR* listing = ::opendir(dir.c_str());
   if (listing == nullptr) return;
-  while (const dirent* entry = ::readdir(listing)) {
-    const std::string_view name(entry->d_name);
-    if (name.substr(0, kTemporaryPrefix.size()) == kTemporaryPrefix) ::unlink(path_in(dir, name).c_str());
-  }
+  while (const dirent* entry = ::readdir(listing)) visit(std::string_view(entry->d_name));
   ::closedir(listing);
+}
+
+}  // namespace
+
+void remove_unpublished(const std::string& dir) {
+  for_each_name(dir, [&](std::string_view name) {
+    if (name.substr(0, kTemporaryPrefix.size()) == kTemporaryPrefix) ::unlink(path_in(dir, name).c_str());
+  });
+}
+
+std::vector<std::uint64_t> chunk_files_in(const std::string& dir) {
+  std::vector<std::uint64_t> numbers;
+  for_each_name(dir, [&](std::string_view name) {
+    if (name.substr(0, kChunkFilePrefix.size()) != kChunkFilePrefix) return;
+    std::uint64_t number = 0;
+    const char* end = name.data() + name.size();
+    const auto [rest, err] = std::from_chars(name.data() + kChunkFilePrefix.size(), end, number);
+    if (err == std::errc() && rest == end && number != 0) numbers.push_back(number);
+  });
+  return numbers;
 }
 
 }  // namespace bifrost

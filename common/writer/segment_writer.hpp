@@ -1,19 +1,15 @@
 // segment_writer.hpp - the agent's view of the segment: stage any number of changes, make them visible at once.
 //
-// Staged changes are written at once but carry the next generation, so no reader sees them before commit(). Under
-// memory pressure the writer first gives up old snapshots (reuse), then builds a successor of twice the size (growth)
-// or, at max_size or where the file system has no room for that, of the same size without the gaps (compaction), and
-// when that does not help records that a module is not mirrored. It never leaves an old version in the place of one
-// that did not fit.
+// Staged changes are written at once but carry the next generation, so no reader sees them before commit(). What does
+// not fit is recorded as not mirrored; an old version is never left in the place of one that did not fit.
 // One writer per segment directory (the agent holds its lock); one thread.
 // (W1) Between commits, readers of the published generation see no change at all.
-// (W2) A successor is published only by commit(), with every staged change in it.
+// (W2) A root is published only by commit() or publish(), with every committed change in it.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,19 +17,10 @@
 #include "common/base/clock.hpp"
 #include "common/base/result.hpp"
 #include "common/layout/counters.hpp"
-#include "common/layout/segment_layout.hpp"
 #include "common/writer/node_tree.hpp"
-#include "common/writer/segment_table.hpp"
+#include "common/writer/record_store.hpp"
 
 namespace bifrost {
-
-struct WriterOptions {
-  std::string dir;
-  std::uint64_t size_bytes = 32u << 20;
-  std::uint64_t max_size_bytes = std::uint64_t{4} << 30;
-  AgentIdentity identity;
-  Generation after;  // the last generation of the segment before; the first commit makes the next one
-};
 
 enum class Put {
   kStaged,     // visible at the next commit
@@ -65,15 +52,28 @@ struct LinkState {
 
 class SegmentWriter {
  public:
-  // Builds a segment without a name; the first commit() publishes it. Sizes are rounded up to whole pages.
-  static Result<std::unique_ptr<SegmentWriter>> create(const WriterOptions& options);
+  // A segment of its own, without a name: the first commit() publishes it, as the generation after `after`. Errors:
+  // kNoSpace, kPermission, kIo.
+  static Result<std::unique_ptr<SegmentWriter>> create(const StoreOptions& options, Generation after = {});
+  // One that goes on where another agent has ended, in the same store. Then adopt_chunk() for each of its chunks, for
+  // each slot of its root adopt() of what readers see there, adopted() and publish().
+  static Result<std::unique_ptr<SegmentWriter>> succeed(const StoreOptions& options, StoreId store, Generation newest);
+
+  Status adopt_chunk(ChunkNumber number) { return store_->adopt_chunk(number); }
+  // A newest version that has been verified, and whether its code has been.
+  void adopt(Address record, bool with_code);
+  void adopted() { store_->adopted(generation_); }
+  bool has_chunk(Address at) const { return store_->chunks().has(at); }
+  // Gives the segment its name as it is, at the generation that it has; at the next one if what was adopted needs a
+  // change. Errors: as commit().
+  Status publish();
 
   // `path` ends in ".py" and has at most kMaxKeyBytes, `token` at most kMaxTokenBytes.
   Put put_source(std::string_view path, std::string_view content, std::string_view token);
   // The module exists in Redis, but workers must ask for it there. `reason` is a few words for operators.
   Put put_not_mirrored(std::string_view path, std::string_view reason);
   // kUnchanged when there was nothing to remove; kNoRoom when the old version stays visible (starved()): try again.
-  Put remove(std::string_view path);
+  Put remove(std::string_view path, layout::Reason reason = layout::Reason::kChange);
   // Sets or clears one mark of the newest version. Takes effect at once, without a commit; a new version starts
   // without.
   void mark(std::string_view path, layout::Mark mark, bool on);
@@ -96,6 +96,8 @@ class SegmentWriter {
   Result<Generation> commit();
   // Commits only when something is staged.
   Result<Generation> commit_staged() { return staged_ ? commit() : Result<Generation>(generation_); }
+  // One slice, of a few milliseconds at most, of what keeps memory in order. True: there is more to do soon.
+  bool tend();
 
   void publish_sync(BootTime synced_through, BootTime lease_until);
   void revoke_lease() { publish_sync(synced_through_, BootTime{0}); }
@@ -103,12 +105,12 @@ class SegmentWriter {
   void heartbeat(BootTime now);
   void count(Counter counter, std::uint64_t n = 1);
 
-  // The published file still has its name. False when somebody removed or replaced it.
-  bool published() const { return shown().file().has_its_name(); }
-  // A successor has been built and waits for the next commit to give it the name.
-  bool awaits_publication() const { return !named_; }
-  // Builds a successor of the same size with a new file, to be published by the next commit.
-  Status republish();
+  // The published root still has its name. False when somebody removed or replaced it.
+  bool published() const { return store_->named() && store_->root().file().has_its_name(); }
+  // A root has been built and waits for the next commit to give it the name.
+  bool awaits_publication() const { return store_->awaits_publication(); }
+  // Builds the root anew, to be published by the next commit or publish().
+  Status republish() { return store_->rebuild_root(); }
 
   // Nothing more fits at all: an old version may still be visible, so no lease may be given until this ends.
   // After it, read everything again.
@@ -123,7 +125,8 @@ class SegmentWriter {
   std::uint64_t without_room() const { return without_room_; }
 
  private:
-  explicit SegmentWriter(WriterOptions options) : options_(std::move(options)) {}
+  explicit SegmentWriter(StoreOptions options) : options_(std::move(options)) {}
+  static Result<std::unique_ptr<SegmentWriter>> open(const StoreOptions& options, StoreId store, Generation generation);
 
   struct Change {
     layout::KeySpace space = layout::KeySpace::kFile;
@@ -131,43 +134,34 @@ class SegmentWriter {
     std::string_view key;
     std::string_view token;
     std::string_view content;
-    SlotNumber link;
+    layout::Word link = 0;
+    layout::Reason reason = layout::Reason::kChange;
   };
   Put stage(const Change& change);
   Put stage_file(const Change& change);
+  void stage_touched_nodes();
   void stage_node(const std::string& node);
+  void write_commit();
   void note_no_room(layout::KeySpace space, std::string_view key);
-  std::optional<SegmentTable::Place> place_with_room(const Change& change);
-  std::optional<RecordOffset> allocate(std::uint64_t extent_bytes, SegmentTable::Use use);
-  Status grow(std::uint64_t needed_bytes);
-  Status compact(std::uint64_t needed_bytes, SegmentTable::Use use);
-  Status move_to_successor(std::uint64_t bytes, std::uint64_t needed_bytes);
-  void move_code(SegmentTable& to, std::uint64_t needed_bytes);
-  void count_code(const SegmentTable& table, const RecordView& record, std::uint64_t by);
+  void count_kind(layout::KeySpace space, layout::RecordKind kind, std::string_view content, std::uint64_t by);
+  void count_code(const RecordView& record, std::uint64_t by);
   CodeShare* share_of(const CodeTag& tag);
-  void account(const RecordView* before, const Change& change);
-  void copy_control_block(SegmentTable& from, SegmentTable& to);
   void show_numbers();
+  std::optional<RecordView> newest(layout::KeySpace space, std::string_view key) const;
 
   Generation next() const { return {generation_.value + 1}; }
-  // What readers can see: until a successor is published, the table before it.
-  SegmentTable& shown() { return previous_ ? *previous_ : *table_; }
-  const SegmentTable& shown() const { return previous_ ? *previous_ : *table_; }
+  Publication& shown() { return store_->root().publication(); }
 
-  WriterOptions options_;
-  std::unique_ptr<SegmentTable> table_;     // where changes go
-  std::unique_ptr<SegmentTable> previous_;  // still published while `table_` is its unpublished successor
-  PredecessorSegment predecessor_;          // of the agent before, until the first commit
-  bool named_ = false;                      // table_ has its name
+  StoreOptions options_;
+  std::unique_ptr<RecordStore> store_;
   NodeTree nodes_;
   Generation generation_;
   BootTime synced_through_;
   bool staged_ = false;
-  std::uint64_t moves_ = 0;               // successors built
-  std::uint64_t written_since_move_ = 0;  // bytes of records staged since the last successor was built
+  std::vector<Address> changed_;  // file records staged, at most layout::commit::kMaxListed
+  std::uint64_t changes_ = 0;     // how many there were
   bool starved_ = false;
   bool incomplete_ = false;
-  bool file_system_full_ = false;  // the last successor found no room for its file
   std::uint64_t modules_ = 0;
   std::uint64_t not_mirrored_ = 0;
   std::uint64_t without_room_ = 0;

@@ -13,6 +13,8 @@ std::shared_ptr<const Segment> MirrorView::segment() {
 std::shared_ptr<const Segment> MirrorView::newest_segment() {
   const std::lock_guard lock(mutex_);
   if (segment_ == nullptr || segment_->retired() || published_identity(dir_) != segment_->identity()) attach();
+  // A process that lives long must not collect chunks that nobody reads any more.
+  if (segment_ != nullptr && segment_->has_gone()) segment_ = segment_->without_gone();
   return segment_;
 }
 
@@ -31,7 +33,7 @@ std::string MirrorView::attach_error() {
 }
 
 void MirrorView::attach() {
-  auto attached = Segment::attach(dir_, trust_);
+  auto attached = Segment::attach(dir_, trust_, segment_.get());
   if (!attached) {
     // A directory without a segment is a node without an agent, which is no error.
     if (attached.error().code != ErrorCode::kNotFound) counters_.add(ShimCounter::kAttachErrors);

@@ -14,19 +14,19 @@ Lookup ModuleSource::read(std::string& to) const {
     to = *content_;
     return Lookup::kHit;
   }
-  if (segment_ == nullptr) return Lookup::kMiss;
+  if (chunk_ == nullptr) return Lookup::kMiss;
   to.resize(record_.content_bytes);
-  const Lookup copied = snapshot_.read_content(record_, to.data());
-  if (to.size() >= kGiantBytes) segment_->forget_pages(record_.content_offset(), to.size());
+  const Lookup copied = read_content_of(*chunk_, record_, to.data());
+  if (to.size() >= kGiantBytes) chunk_->mapping.forget_pages(record_.content_offset(), to.size());
   return copied;
 }
 
-Lookup ModuleSource::read_code(std::string_view path, const CodeTag& tag, CodeBuffer& to) const {
-  if (segment_ == nullptr || tag.empty()) return Lookup::kMiss;
-  VariantRef variant;
-  if (const Lookup found = snapshot_.find_variant(record_, path, tag, variant); found != Lookup::kHit) return found;
-  const Lookup copied = snapshot_.read_code(variant, to.sized(variant.code_bytes));
-  if (variant.code_bytes >= kGiantBytes) segment_->forget_pages(variant.code_offset(), variant.code_bytes);
+Lookup ModuleSource::read_code(CodeBuffer& to) const {
+  if (code_chunk_ == nullptr) return Lookup::kMiss;
+  const Lookup copied = read_code_of(*code_chunk_, variant_, to.sized(variant_.code_bytes));
+  if (variant_.code_bytes >= kGiantBytes) {
+    code_chunk_->mapping.forget_pages(variant_.code_offset(), variant_.code_bytes);
+  }
   return copied;
 }
 

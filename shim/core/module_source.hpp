@@ -1,8 +1,8 @@
 // module_source.hpp - what one module is made of: its source, and code that may already have been made of it.
 //
 // What lies in the segment stays there until somebody wants it: a worker that finds code never copies the source, and
-// of a giant module it keeps one copy fewer. Reading is bound to the snapshot that found it: it gives exactly that
-// version or says that the version is gone. Any thread; no Python.
+// of a giant module it keeps one copy fewer. It holds the chunks that it lies in, and nothing else of the segment.
+// Reading gives exactly the version that was found, or says that its memory is gone. Any thread; no Python.
 #pragma once
 
 #include <cstdint>
@@ -64,22 +64,20 @@ class ModuleSource {
         origin(from),
         digest(layout::content_digest(content)),
         content_(std::make_shared<const std::string>(std::move(content))) {}
-  // Content in the segment, found by `snapshot`; `record` has been verified.
-  ModuleSource(std::shared_ptr<const Segment> segment, const Snapshot& snapshot, const RecordRef& record,
-               std::string hash_token)
-      : hash(std::move(hash_token)),
-        generation(snapshot.generation()),
-        digest(record.digest),
-        segment_(std::move(segment)),
-        snapshot_(snapshot),
-        record_(record) {}
+  // Content in a chunk, found at `generation`; `record` has been verified.
+  ModuleSource(std::shared_ptr<const MappedChunk> chunk, const RecordRef& record, Generation at, std::string hash_token)
+      : hash(std::move(hash_token)), generation(at), digest(record.digest), chunk_(std::move(chunk)), record_(record) {}
+  // Code that this process' interpreter may run in place of it.
+  void has_code(std::shared_ptr<const MappedChunk> chunk, const VariantRef& variant) {
+    code_chunk_ = std::move(chunk);
+    variant_ = variant;
+  }
 
-  // Copies the content, UTF-8 and byte-exact: kHit, kSnapshotLost or kDamaged.
+  // Copies the content, UTF-8 and byte-exact: kHit, kGone or kDamaged.
   Lookup read(std::string& to) const;
 
-  // Copies the code that an interpreter with this tag made of it: kHit, kMiss, kSnapshotLost or kDamaged. `path` is the
-  // module's storage path.
-  Lookup read_code(std::string_view path, const CodeTag& tag, CodeBuffer& to) const;
+  // Copies the code: kHit, kMiss when there is none, kGone or kDamaged.
+  Lookup read_code(CodeBuffer& to) const;
 
   std::string hash;       // the JSON `hash`, verbatim
   Generation generation;  // of the snapshot; 0 for content in this process' own memory
@@ -88,9 +86,10 @@ class ModuleSource {
 
  private:
   std::shared_ptr<const std::string> content_;  // or
-  std::shared_ptr<const Segment> segment_;
-  Snapshot snapshot_;
+  std::shared_ptr<const MappedChunk> chunk_;
   RecordRef record_;
+  std::shared_ptr<const MappedChunk> code_chunk_;  // null: there is no code
+  VariantRef variant_;
 };
 
 }  // namespace bifrost

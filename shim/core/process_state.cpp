@@ -30,7 +30,7 @@ Status check_choice(const Settings& settings, Setting id, std::string_view a, st
 }  // namespace
 
 Result<std::unique_ptr<ProcessState>> ProcessState::create(const Settings& settings, AroundWait around_wait,
-                                                           std::shared_ptr<LoadedModules> loaded) {
+                                                           std::shared_ptr<LoadedModules> loaded, CodeTag tag) {
   auto workspace = workspace_of(settings);
   if (!workspace) return workspace.error();
   auto trust = trust_of(settings);
@@ -38,11 +38,11 @@ Result<std::unique_ptr<ProcessState>> ProcessState::create(const Settings& setti
   if (const Status s = check_choice(settings, Setting::kPrecedence, "workspace", "installed"); !s) return s.error();
   if (const Status s = check_choice(settings, Setting::kOnStale, "serve", "error"); !s) return s.error();
   return std::unique_ptr<ProcessState>(
-      new ProcessState(settings, std::move(*workspace), *trust, std::move(around_wait), std::move(loaded)));
+      new ProcessState(settings, std::move(*workspace), *trust, std::move(around_wait), std::move(loaded), tag));
 }
 
 ProcessState::ProcessState(const Settings& settings, std::string workspace, Trust trust, AroundWait around_wait,
-                           std::shared_ptr<LoadedModules> loaded)
+                           std::shared_ptr<LoadedModules> loaded, CodeTag tag)
     : settings_(settings),
       workspace_(std::move(workspace)),
       around_wait_(std::move(around_wait)),
@@ -50,7 +50,8 @@ ProcessState::ProcessState(const Settings& settings, std::string workspace, Trus
       mirror_(settings.get(Setting::kSegmentDir), trust, counters_),
       agent_(settings.get(Setting::kSegmentDir)),
       redis_(settings.get(Setting::kRedisUrl), around_wait_, counters_),
-      loaded_(std::move(loaded)) {}
+      loaded_(std::move(loaded)),
+      tag_(tag) {}
 
 std::optional<std::string_view> ProcessState::storage_of(std::string_view file_path) const {
   if (file_path.substr(0, workspace_.size()) != workspace_) return std::nullopt;
@@ -76,8 +77,9 @@ ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
     const std::lock_guard lock(mutex_);
     same_scope = request.scope == (pin_ ? pin_->scope : Scope());
     pin_ = start.view;
+    lost_notice_.clear();
   }
-  start.loaded_is_current = same_scope ? loaded_is_current() : loaded_->all().empty();
+  start.loaded_is_current = same_scope ? loaded_is_same_in(*start.view) : loaded_->all().empty();
   return start;
 }
 
@@ -94,11 +96,50 @@ Scope ProcessState::scope() {
   return pin_ ? pin_->scope : Scope();
 }
 
-void ProcessState::replace_pin(const std::shared_ptr<const View>& lost) {
-  if (!lost->pinned) return;  // the next view is a new one anyway
-  auto next = std::make_shared<const View>(mirror_.at_newest(*lost));
+std::optional<std::string> ProcessState::renew(const std::shared_ptr<const View>& view) {
+  if (!view->pinned || view->segment == nullptr) return std::nullopt;  // the next view is a new one anyway
+  auto next = std::make_shared<View>(*view);
+  next->segment = mirror_.newest_segment();
+  next->snapshot = next->segment->snapshot_at(view->generation());
+  // Another store has other generations, whatever their numbers.
+  if (next->segment->chunks().source() == view->segment->chunks().source() && next->snapshot.kept()) {
+    replace_pin(view, std::move(next));
+    return std::nullopt;
+  }
+  *next = mirror_.at_newest(*view);
+  if (loaded_is_same_in(*next)) {
+    counters_.add(ShimCounter::kSnapshotMoved);
+    replace_pin(view, std::move(next));
+    return std::nullopt;
+  }
+  counters_.add(ShimCounter::kSnapshotLost);
+  view->intact->store(false);
+  if (!serves_stale()) return explain_loss(*view) + "; BIFROST_ON_STALE=error forbids to go on with a later one";
+  {
+    const std::lock_guard lock(mutex_);
+    lost_notice_ = explain_loss(*view) + ": it goes on with generation " + std::to_string(next->generation().value);
+  }
+  replace_pin(view, std::move(next));
+  return std::nullopt;
+}
+
+void ProcessState::replace_pin(const std::shared_ptr<const View>& old, std::shared_ptr<const View> next) {
   const std::lock_guard lock(mutex_);
-  if (pin_ == lost) pin_ = std::move(next);
+  if (pin_ == old) pin_ = std::move(next);
+}
+
+std::string ProcessState::explain_loss(const View& lost) const {
+  const auto age = std::chrono::duration_cast<std::chrono::seconds>(boot_now().since(lost.pinned_at)).count();
+  return "the agent no longer keeps generation " + std::to_string(lost.generation().value) +
+         ", with which this execution began " + std::to_string(age) +
+         " s ago, and modules that it has loaded have changed since (--history and --history-size of bifrost-agent say "
+         "how long versions are kept)";
+}
+
+std::optional<std::string> ProcessState::take_lost_notice() {
+  const std::lock_guard lock(mutex_);
+  if (lost_notice_.empty()) return std::nullopt;
+  return std::exchange(lost_notice_, {});
 }
 
 void ProcessState::move_to_newest() {
@@ -112,13 +153,15 @@ void ProcessState::move_to_newest() {
   // An execution that had to do with less is given the mirror, if that can be relied on by now.
   auto next = std::make_shared<View>(*view_outside_executions(sources()));
   if (pin->authority == Authority::kMirror || next->authority != Authority::kMirror) {
-    replace_pin(pin);
-    return;
+    *next = mirror_.at_newest(*pin);
+  } else {
+    next->scope = pin->scope;
+    next->pinned = true;
+    next->pinned_at = pin->pinned_at;
+    next->intact = pin->intact;
   }
-  next->scope = pin->scope;
-  next->pinned = true;
-  const std::lock_guard lock(mutex_);
-  if (pin_ == pin) pin_ = std::move(next);
+  if (!loaded_is_same_in(*next)) next->intact->store(false);
+  replace_pin(pin, std::move(next));
 }
 
 Result<Generation> ProcessState::wait_fresh(const Deadline& deadline) {
@@ -131,19 +174,25 @@ Resolution ProcessState::with_whole_view(const Ask& ask) {
     resolution.authority = by.authority;
     resolution.asked_at = by.generation();
   };
+  std::shared_ptr<const View> now;
   for (int attempt = 0; attempt < kMaxViewsPerLookup; ++attempt) {
-    const std::shared_ptr<const View> now = view();
+    now = view();
     Resolution resolution = ask(*now);
     if (resolution.kind != Resolution::Kind::kSnapshotLost) {
       sign(resolution, *now);
       return resolution;
     }
-    counters_.add(ShimCounter::kSnapshotLost);
-    replace_pin(now);
+    if (auto why = renew(now)) {
+      resolution.kind = Resolution::Kind::kRefused;
+      resolution.reason = std::move(*why);
+      sign(resolution, *now);
+      return resolution;
+    }
   }
   View redis_only;
-  redis_only.scope = view()->scope;
-  redis_only.why_not_mirror = "the agent reuses its memory faster than this process can read";
+  redis_only.scope = now->scope;
+  redis_only.why_not_mirror = "the agent gives memory back faster than this process can read";
+  if (now->intact) now->intact->store(false);
   Resolution resolution = ask(redis_only);
   sign(resolution, redis_only);
   return resolution;
@@ -172,16 +221,18 @@ Resolution ProcessState::read_path(ModulePathView path) {
 
 std::optional<std::string> ProcessState::content_of(const Resolution& module) {
   std::string content;
-  switch (module.source.read(content)) {
-    case Lookup::kHit: return content;
-    case Lookup::kDamaged: counters_.add(ShimCounter::kDamaged); break;
-    default: counters_.add(ShimCounter::kSnapshotLost);
-  }
+  const Lookup read = module.source.read(content);
+  if (read == Lookup::kHit) return content;
+  if (read == Lookup::kDamaged) counters_.add(ShimCounter::kDamaged);
   if (!module.path) return std::nullopt;
-  const Resolution again = read_again(*module.path);
-  if (!again.found() || again.source.digest != module.source.digest) return std::nullopt;
-  if (again.source.read(content) != Lookup::kHit) return std::nullopt;
-  return content;
+  // Its memory is gone: the same version may have moved, or the newest one may be the same.
+  for (const bool at_newest : {false, true}) {
+    const Resolution again = at_newest ? read_again(*module.path) : read_path(*module.path);
+    if (again.found() && again.source.digest == module.source.digest && again.source.read(content) == Lookup::kHit) {
+      return content;
+    }
+  }
+  return std::nullopt;
 }
 
 Resolution ProcessState::read_again(ModulePathView path) {
@@ -193,13 +244,12 @@ std::vector<Child> ProcessState::list(const std::string& directory) {
     const std::shared_ptr<const View> now = view();
     Resolver::Listing listing = resolver().list(*now, directory);
     if (!listing.snapshot_lost) return std::move(listing.children);
-    counters_.add(ShimCounter::kSnapshotLost);
-    replace_pin(now);
+    if (renew(now)) break;
   }
   return {};
 }
 
-bool ProcessState::loaded_is_current() {
+bool ProcessState::loaded_is_same_in(const View& view) {
   const LoadedModules::Map loaded = loaded_->all();
   for (const auto& [name, module] : loaded) {
     // What the host's callable returned cannot be compared with anything.
@@ -207,11 +257,11 @@ bool ProcessState::loaded_is_current() {
     const auto dot = name.rfind('.');
     Resolution now;
     if (dot == std::string::npos) {
-      now = look_up_top_level(name);
+      now = resolver().resolve(view, view.scope.roots(), name);
     } else {
       const auto parent = loaded.find(std::string_view(name).substr(0, dot));
       if (parent == loaded.end()) return false;
-      now = look_up(parent->second.found->portions, std::string_view(name).substr(dot + 1));
+      now = resolver().resolve(view, parent->second.found->portions, std::string_view(name).substr(dot + 1));
     }
     if (!module.same_as(now)) return false;
   }

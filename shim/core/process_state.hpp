@@ -31,7 +31,7 @@ class ProcessState {
   // `loaded` outlives the settings: a process may install its hook anew. Errors: kInvalidArgument, one sentence that
   // names the setting.
   static Result<std::unique_ptr<ProcessState>> create(const Settings& settings, AroundWait around_wait,
-                                                      std::shared_ptr<LoadedModules> loaded);
+                                                      std::shared_ptr<LoadedModules> loaded, CodeTag tag = {});
 
   const Settings& settings() const { return settings_; }
   // Absolute, without a trailing slash.
@@ -78,6 +78,8 @@ class ProcessState {
   // What the module's path holds by now, in this process' own memory. May ask Redis.
   Resolution read_again(ModulePathView path);
 
+  // Once per execution: a sentence for its author when it goes on with a later generation than the one it began with.
+  std::optional<std::string> take_lost_notice();
   // True once per process: something stale has been served, or an execution was told that it will be.
   bool take_stale_notice();
 
@@ -88,17 +90,21 @@ class ProcessState {
 
  private:
   ProcessState(const Settings& settings, std::string workspace, Trust trust, AroundWait around_wait,
-               std::shared_ptr<LoadedModules> loaded);
+               std::shared_ptr<LoadedModules> loaded, CodeTag tag);
 
   Sources sources() { return {mirror_, agent_, redis_, around_wait_, counters_}; }
-  Resolver resolver() { return {mirror_, redis_, counters_, serves_stale()}; }
-  // After `lost` turned out to be no longer whole.
-  void replace_pin(const std::shared_ptr<const View>& lost);
+  Resolver resolver() { return {mirror_, redis_, counters_, serves_stale(), tag_}; }
+  // After something that `view` leads to turned out to be gone: the same generation through the newest root if it is
+  // still kept there. If not, an execution moves to the newest generation where all that it has loaded is the same;
+  // else `on_stale` decides. Returns why imports must fail, or nothing.
+  std::optional<std::string> renew(const std::shared_ptr<const View>& view);
+  void replace_pin(const std::shared_ptr<const View>& old, std::shared_ptr<const View> next);
+  std::string explain_loss(const View& lost) const;
   Resolution look_up(std::span<const std::string> directories, std::string_view name);
   Resolution look_up_top_level(std::string_view name);
   void count(const Resolution& resolution);
-  // Whether everything loaded is, in the present view, what it was when it was loaded.
-  bool loaded_is_current();
+  // Whether everything loaded is, in `view`, what it was when it was loaded.
+  bool loaded_is_same_in(const View& view);
   template <class Ask>
   Resolution with_whole_view(const Ask& ask);
 
@@ -111,11 +117,13 @@ class ProcessState {
   AgentConnection agent_;
   RedisFallback redis_;
   const std::shared_ptr<LoadedModules> loaded_;
+  const CodeTag tag_;
   std::atomic<bool> stale_execution_{false};
   std::atomic<bool> stale_noticed_{false};
 
   std::mutex mutex_;
   std::shared_ptr<const View> pin_;
+  std::string lost_notice_;  // not taken yet
 };
 
 }  // namespace bifrost

@@ -35,7 +35,7 @@ std::string explain_no_authority(const View& view, const std::string& why_not_re
 // out of the index, expiry does not. An index that is gone altogether was lost with its modules, unless it may have
 // gone with its last member.
 bool was_deleted(const FileInRedis& absent, const Segment& segment, bool index_lost) {
-  if (!absent.index_exists) return segment.words().relaxed(layout::control::kModules) <= 1;
+  if (!absent.index_exists) return segment.memory().root().relaxed(layout::control::kModules) <= 1;
   return !absent.listed && !index_lost;
 }
 
@@ -130,7 +130,7 @@ Resolver::MirrorAnswer Resolver::look_for_file(const View& view, ModulePathView 
 
 Resolver::MirrorAnswer Resolver::no_record(const View& view, Lookup status) const {
   switch (status) {
-    case Lookup::kSnapshotLost: return {answer(Kind::kSnapshotLost), Gap::kNone, {}};
+    case Lookup::kGone: return {answer(Kind::kSnapshotLost), Gap::kNone, {}};
     case Lookup::kDamaged:
     case Lookup::kNotMirrored:  // files are, names are not
       counters_.add(ShimCounter::kDamaged);
@@ -147,7 +147,7 @@ Resolver::MirrorAnswer Resolver::read_record(const View& view, const RecordRef& 
   // The content of a source is verified when somebody reads it.
   switch (mirrored ? view.snapshot.verify_head(file, body) : view.snapshot.verify(file, body)) {
     case Lookup::kHit: break;
-    case Lookup::kSnapshotLost: return no_record(view, Lookup::kSnapshotLost);
+    case Lookup::kGone: return no_record(view, Lookup::kGone);
     default: return no_record(view, Lookup::kDamaged);
   }
   // A node's link may be damaged and lead to another file, which is whole.
@@ -162,7 +162,15 @@ Resolver::MirrorAnswer Resolver::read_record(const View& view, const RecordRef& 
   read.resolution.kind = Kind::kModule;
   read.resolution.path = std::move(path);
   std::string hash(Snapshot::token_in(file, body));
-  read.resolution.source = ModuleSource(view.segment, view.snapshot, file, std::move(hash));
+  const ChunkMap& chunks = view.segment->chunks();
+  auto chunk = chunks.hold(file.address.chunk());
+  if (chunk == nullptr) return no_record(view, Lookup::kGone);
+  ModuleSource& source = read.resolution.source;
+  source = ModuleSource(std::move(chunk), file, view.snapshot.generation(), std::move(hash));
+  VariantRef variant;
+  if (!tag_.empty() && view.snapshot.find_variant(file, read.resolution.path, tag_, variant) == Lookup::kHit) {
+    source.has_code(chunks.hold(variant.address.chunk()), variant);
+  }
   return read;
 }
 
@@ -175,7 +183,11 @@ Resolution Resolver::fill_gap(const View& view, const Wanted& wanted, const Mirr
     }
     return answer(Kind::kRefused, mirror.reason + "; " + why);
   }
-  if (file->kind != FileInRedis::Kind::kAbsent) return from_file(std::move(*file), wanted);
+  if (file->kind != FileInRedis::Kind::kAbsent) {
+    // As it is now, which need not be what it was at the view's generation.
+    if (view.intact != nullptr && view.authority == Authority::kMirror) view.intact->store(false);
+    return from_file(std::move(*file), wanted);
+  }
   // A gap hides what a directory is, but not that the key is gone.
   if (wanted.node() == nullptr) return answer(Kind::kNotFound);
   auto index = redis_.index(index_age(view));
@@ -303,10 +315,10 @@ Resolver::Listing Resolver::list(const View& view, const std::string& directory)
   if (found.status == Lookup::kHit && found.record.shape.kind != layout::RecordKind::kModule) {
     std::string body;
     const Lookup read = view.snapshot.verify(found.record, body);
-    listing.snapshot_lost = read == Lookup::kSnapshotLost;
+    listing.snapshot_lost = read == Lookup::kGone;
     if (read == Lookup::kHit) decode_listing(Snapshot::content_in(found.record, body), listing.children);
   }
-  listing.snapshot_lost |= found.status == Lookup::kSnapshotLost;
+  listing.snapshot_lost |= found.status == Lookup::kGone;
   hide_what_nobody_can_import();
   return listing;
 }

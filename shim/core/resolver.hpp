@@ -28,8 +28,9 @@ namespace bifrost {
 
 class Resolver {
  public:
-  Resolver(MirrorView& mirror, RedisFallback& redis, ShimCounters& counters, bool serve_stale)
-      : mirror_(mirror), redis_(redis), counters_(counters), serve_stale_(serve_stale) {}
+  // `tag`: of the interpreter whose code is looked for beside the source; empty: of none.
+  Resolver(MirrorView& mirror, RedisFallback& redis, ShimCounters& counters, bool serve_stale, const CodeTag& tag)
+      : mirror_(mirror), redis_(redis), counters_(counters), serve_stale_(serve_stale), tag_(tag) {}
 
   // `name` in the first of `directories` that has it. Directories outside the view's scope are skipped, and so are
   // those below which the name cannot be a module's: nobody is asked about them. The portions of a namespace are
@@ -104,6 +105,7 @@ class Resolver {
   RedisFallback& redis_;
   ShimCounters& counters_;
   const bool serve_stale_;
+  const CodeTag& tag_;
 };
 
 // The paths under which a node's module can be stored, in the order of precedence.

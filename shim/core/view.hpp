@@ -2,6 +2,7 @@
 // moves the process on.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -17,6 +18,9 @@ struct View {
   Snapshot snapshot;                       // of `segment`
   bool complete = false;                   // as the agent said when the snapshot was taken
   bool pinned = false;                     // of an execution: stays until it ends
+  BootTime pinned_at;
+  // Of an execution, shared by the views that it goes through: whether all it imports is of one generation.
+  std::shared_ptr<std::atomic<bool>> intact;
   Scope scope;
   std::string why_not_mirror;  // unless kMirror: one clause
   std::string why_not_redis;   // when kStale: one clause

@@ -91,6 +91,9 @@ inline constexpr const char* kExecutionSource =
     R"(Where modules come from: "shm", the mirror; "redis"; "stale", the last known source.)";
 inline constexpr const char* kExecutionEvicted =
     R"(The modules that were removed from sys.modules, because one of them had changed.)";
+inline constexpr const char* kExecutionIntact =
+    R"(False once imports came from more than one generation: the agent had to give up the one that this execution
+began with and loaded modules had changed, or a module that is not mirrored was read from Redis.)";
 inline constexpr const char* kLoadedModulePath = R"(The storage path, such as "a/b.py".)";
 inline constexpr const char* kLoadedModuleHash = R"(The writer's `hash`, verbatim.)";
 inline constexpr const char* kLoadedModuleGeneration =

@@ -4,6 +4,7 @@
 
 #include "shim/extension/finder.hpp"
 #include "shim/extension/importlib_objects.hpp"
+#include "shim/extension/interpreter_tag.hpp"
 #include "shim/extension/missing_module.hpp"
 #include "shim/extension/path_entry.hpp"
 #include "shim/extension/uncaught.hpp"
@@ -84,7 +85,7 @@ void Hook::configure(const Settings::Flags& flags) {
     state_.reset();
     return;
   }
-  auto created = ProcessState::create(*settings, wait_without_gil, loaded_);
+  auto created = ProcessState::create(*settings, wait_without_gil, loaded_, interpreter_tag());
   if (!created) throw py::value_error(created.error().message);
   state_ = std::move(*created);
   // After Python has ended and before the process does: needs no Python, and costs no import of atexit.

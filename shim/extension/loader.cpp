@@ -128,8 +128,9 @@ VirtualModuleLoader::Executable VirtualModuleLoader::get_ready() {
   if (py::object code = shared_code()) return {std::move(code), SourceOrigin::kCode};
   auto content = state_->content_of(*module_);
   if (!content) {
-    // The version that was found is gone. What the path holds by now is what an import that starts now would run.
-    Resolution now = state_->read_again(*module_->path);
+    // The version that was found is gone. What the path holds in the execution's view is what an import that starts now
+    // would run.
+    Resolution now = state_->read_path(*module_->path);
     if (now.found()) content = state_->content_of(now);
     if (!content) {
       PyErr_SetImportError(py::str(gone(now.reason)).ptr(), py::str(name_).ptr(), file_.ptr());
@@ -147,7 +148,7 @@ py::object VirtualModuleLoader::shared_code() const {
   // Unmarshalling may run finalizers, and those may import: whoever uses the buffer holds it.
   CodeBuffer buffer = std::move(reused);
   py::object code;
-  switch (module_->source.read_code(module_->path->text(), interpreter_tag(), buffer)) {
+  switch (module_->source.read_code(buffer)) {
     case Lookup::kHit: code = at_home(unmarshalled(buffer.view())); break;
     case Lookup::kDamaged: state_->counters().add(ShimCounter::kDamaged); break;
     default: break;
@@ -175,7 +176,7 @@ py::object VirtualModuleLoader::compiled(std::string_view content) const {
 std::string VirtualModuleLoader::content() const {
   auto content = state_->content_of(*module_);
   if (!content) {
-    PyErr_SetString(PyExc_OSError, gone("its version was replaced, and the mirror has reused the memory").c_str());
+    PyErr_SetString(PyExc_OSError, gone("its version was replaced, and is no longer kept").c_str());
     throw py::error_already_set();
   }
   return std::move(*content);

@@ -26,6 +26,7 @@ struct StartedExecution {
   std::uint64_t generation = 0;
   std::string source = "redis";
   std::vector<std::string> evicted;
+  std::shared_ptr<std::atomic<bool>> intact;  // null: as long as it lasts
 };
 
 struct LoadedModuleInfo {
@@ -86,6 +87,7 @@ StartedExecution begin_execution(const OptionalText& solution_id, bool global_re
   if (!start.loaded_is_current) started.evicted = evict_loaded_modules(*state);
   if (state->take_stale_notice()) warn_that_execution_is_stale(*start.view);
   started.source = name_of(start.view->authority);
+  started.intact = start.view->intact;
   if (start.view->authority != Authority::kRedis) started.generation = start.view->generation().value;
   return started;
 }
@@ -206,6 +208,9 @@ void bind_values(py::module_& m) {
       .def_readonly("generation", &StartedExecution::generation, docstrings::kExecutionGeneration)
       .def_readonly("source", &StartedExecution::source, docstrings::kExecutionSource)
       .def_readonly("evicted", &StartedExecution::evicted, docstrings::kExecutionEvicted)
+      .def_property_readonly(
+          "intact", [](const StartedExecution& e) { return e.intact == nullptr || e.intact->load(); },
+          docstrings::kExecutionIntact)
       .def("__repr__",
            [](const StartedExecution& e) {
              return "Execution(generation=" + std::to_string(e.generation) + ", source='" + e.source +

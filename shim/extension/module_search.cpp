@@ -25,12 +25,13 @@ struct CallableGuard {
   throw py::error_already_set();
 }
 
-void warn_that_source_is_stale() {
-  constexpr const char* kText =
-      "bifrost: modules are served from a stale mirror: the agent does not vouch for it, and Redis cannot be reached "
-      "or has lost them";
-  // A filter that turns warnings into errors must not turn this one into a failed import.
-  if (PyErr_WarnEx(PyExc_RuntimeWarning, kText, 1) != 0) PyErr_Clear();
+constexpr const char* kStale =
+    "bifrost: modules are served from a stale mirror: the agent does not vouch for it, and Redis cannot be reached or "
+    "has lost them";
+
+// A filter that turns warnings into errors must not turn this one into a failed import.
+void warn(const char* text) {
+  if (PyErr_WarnEx(PyExc_RuntimeWarning, text, 1) != 0) PyErr_Clear();
 }
 
 py::list files_of(const ProcessState& state, const std::vector<std::string>& directories) {
@@ -48,7 +49,8 @@ const Absence& ModuleSearch::last_absence() {
 py::object ModuleSearch::find(const py::object& fullname, std::span<const std::string> directories,
                               std::string_view name, NamespaceForm form) const {
   Resolution resolution = state_->resolve(directories, name);
-  if (state_->take_stale_notice()) warn_that_source_is_stale();
+  if (state_->take_stale_notice()) warn(kStale);
+  if (const auto notice = state_->take_lost_notice()) warn(("bifrost: " + *notice).c_str());
   if (resolution.found()) return spec_of(fullname, std::move(resolution), form);
   if (resolution.kind == Kind::kRefused) throw_import_error(fullname, resolution.reason);
   Absence& absence = absence_of_thread;

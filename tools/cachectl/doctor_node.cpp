@@ -85,7 +85,7 @@ void examine_mirror(Context& context, Diagnoses& out) {
     const Health health = assess(info, boot_now());
     out.push_back(
         {Grade::kGood, "segment",
-         fmt::format("layout {}, {}, {} modules", info.layout_version, human_bytes(info.total_bytes), info.modules),
+         fmt::format("layout {}, {}, {} modules", info.layout_version, human_bytes(info.size_bytes), info.modules),
          ""});
     for (const Problem& p : health.problems) {
       out.push_back({health.ready ? Grade::kNote : Grade::kBad, "mirror", p.what, p.advice});

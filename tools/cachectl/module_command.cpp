@@ -6,6 +6,7 @@ namespace bifrost::cachectl {
 
 void ModuleCommand::declare(CLI::App& app) {
   app.add_option("PATH", spelled_, "storage path, as in shared/halopsa.py")->required()->type_name("");
+  app.add_option("--generation", generation_, "as it was at that generation, if that is still kept")->type_name("");
 }
 
 ExitCode ModuleCommand::run(Context& context) {
@@ -16,8 +17,13 @@ ExitCode ModuleCommand::run(Context& context) {
     say_no_module_path(spelled_, path.error());
     return ExitCode::kNoSuchModule;
   }
-  const auto module = find_module(**segment, *path, need_ == Need::kSource);
-  if (!module) return fail(module.error());
+  const auto module = find_module(**segment, *path, need_ == Need::kSource,
+                                  generation_ ? std::optional(Generation{*generation_}) : std::nullopt);
+  if (!module) {
+    // A generation that is not kept any more.
+    static_cast<void>(fail(module.error()));
+    return module.error().code == ErrorCode::kNotFound ? ExitCode::kNoSuchModule : ExitCode::kError;
+  }
   switch (module->status) {
     case Lookup::kHit:
     case Lookup::kNotMirrored: return answer(context, *module);

@@ -3,6 +3,8 @@
 // A PATH that no module can have is one of no module: exit code 4, with the reason.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "tools/cachectl/command.hpp"
@@ -27,6 +29,7 @@ class ModuleCommand : public Command {
  private:
   Need need_;
   std::string spelled_;
+  std::optional<std::uint64_t> generation_;
 };
 
 }  // namespace bifrost::cachectl

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "tools/cachectl/commit_log.hpp"
 #include "tools/cachectl/output.hpp"
 #include "tools/cachectl/segment_access.hpp"
 #include "tools/cachectl/text.hpp"
@@ -61,13 +62,13 @@ Result<ModuleList> list_modules(const Segment& segment, std::string_view prefix)
     list = {snapshot.generation(), {}, 0};
     for (SlotNumber slot{0}; slot.value < snapshot.slot_count(); ++slot.value) {
       const Found found = snapshot.at_slot(slot);
-      if (found.status == Lookup::kSnapshotLost) return found.status;
+      if (found.status == Lookup::kGone) return found.status;
       if (found.status == Lookup::kDamaged) ++list.damaged;
       if (found.status != Lookup::kHit || found.record.shape.space != layout::KeySpace::kFile) continue;
       if (found.record.shape.kind == RecordKind::kAbsent) continue;
       ModuleEntry entry;
       const Lookup read = read_entry(snapshot, found.record, entry);
-      if (read == Lookup::kSnapshotLost) return read;
+      if (read == Lookup::kGone) return read;
       if (read != Lookup::kHit) {
         ++list.damaged;
       } else if (entry.path.compare(0, prefix.size(), prefix) == 0) {
@@ -90,6 +91,7 @@ Lookup read_answer(const Snapshot& snapshot, ModulePathView path, bool with_sour
   const Found found = snapshot.find_file(path.text());
   if (found.status != Lookup::kHit && found.status != Lookup::kNotMirrored) return found.status;
   if (const Lookup read = read_entry(snapshot, found.record, answer.entry); read != Lookup::kHit) return read;
+  answer.visible_unix_ms = unix_ms_of(snapshot, found.record.created);
   if (found.status == Lookup::kNotMirrored || !with_source) return found.status;
   std::string body;
   const Lookup verified = snapshot.verify(found.record, body);
@@ -99,10 +101,11 @@ Lookup read_answer(const Snapshot& snapshot, ModulePathView path, bool with_sour
 
 }  // namespace
 
-Result<ModuleAnswer> find_module(const Segment& segment, ModulePathView path, bool with_source) {
+Result<ModuleAnswer> find_module(const Segment& segment, ModulePathView path, bool with_source,
+                                 std::optional<Generation> at) {
   ModuleAnswer answer;
   const auto status = read_consistently(
-      segment, [&](const Snapshot& snapshot) { return read_answer(snapshot, path, with_source, answer); });
+      segment, [&](const Snapshot& snapshot) { return read_answer(snapshot, path, with_source, answer); }, at);
   if (!status) return status.error();
   answer.status = *status;
   return answer;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,7 +29,7 @@ struct ModuleEntry {
   nlohmann::ordered_json json() const;
 };
 
-// Fills `entry` from a file record; kHit, kSnapshotLost or kDamaged.
+// Fills `entry` from a file record; kHit, kGone or kDamaged.
 Lookup read_entry(const Snapshot& snapshot, const RecordRef& record, ModuleEntry& entry);
 
 struct ModuleList {
@@ -45,9 +46,12 @@ struct ModuleAnswer {
   Lookup status = Lookup::kMiss;
   Generation generation;
   ModuleEntry entry;
-  std::string source;  // verified against its checksum; only if asked for and kHit
+  std::optional<std::uint64_t> visible_unix_ms;  // since when; nothing when that is older than the history
+  std::string source;                            // verified against its checksum; only if asked for and kHit
 };
-Result<ModuleAnswer> find_module(const Segment& segment, ModulePathView path, bool with_source);
+// `at`: another generation than the newest; error kNotFound when it is not kept.
+Result<ModuleAnswer> find_module(const Segment& segment, ModulePathView path, bool with_source,
+                                 std::optional<Generation> at = {});
 
 // Says that no module can be called like this, with a hint when it was meant as an import name.
 void say_no_module_path(std::string_view text, PathFault why);

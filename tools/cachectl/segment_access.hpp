@@ -3,6 +3,8 @@
 
 #include <concepts>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "common/base/result.hpp"
 #include "common/base/settings.hpp"
@@ -19,20 +21,32 @@ Result<std::shared_ptr<const Segment>> attach_segment(const Context& context);
 // Attached, with a message on stderr when its answers may be old: for verbs that show modules.
 Result<std::shared_ptr<const Segment>> attach_for_reading(const Context& context);
 
-// Snapshots that are given up in a row before a verb does: reading one takes far less time than reusing its memory.
+// Attempts before a verb gives up: reading takes far less time than it takes until memory is given back again.
 inline constexpr int kMaxSnapshots = 100;
 
+inline Error not_kept(Generation generation) {
+  return {ErrorCode::kNotFound,
+          "generation " + std::to_string(generation.value) +
+              " is not kept any more: bifrost-cachectl log shows how far back the history reaches"};
+}
 inline Error snapshots_lost() {
   return {ErrorCode::kTimeout, "the segment is rewritten faster than it can be read: try again"};
 }
 
-// Calls `read(snapshot)` with new snapshots until it is not told that its snapshot was lost.
-// `read` returns a Lookup; the result is never kSnapshotLost.
+// Calls `read(snapshot)` with the newest snapshot, or the one of generation `at`, until it does not meet memory that
+// was given back meanwhile. `read` returns a Lookup; the result is never kGone. Error, with `at`: that generation is
+// not kept any more.
 template <std::invocable<const Snapshot&> Read>
-Result<Lookup> read_consistently(const Segment& segment, const Read& read) {
+Result<Lookup> read_consistently(const Segment& segment, const Read& read, std::optional<Generation> at = {}) {
+  std::shared_ptr<const Segment> newer;
   for (int attempt = 0; attempt < kMaxSnapshots; ++attempt) {
-    const Lookup answer = read(segment.snapshot());
-    if (answer != Lookup::kSnapshotLost) return answer;
+    const Segment& now = newer ? *newer : segment;
+    const Snapshot snapshot = at ? now.snapshot_at(*at) : now.snapshot();
+    if (!snapshot.kept()) return not_kept(snapshot.generation());
+    const Lookup answer = read(snapshot);
+    if (answer != Lookup::kGone) return answer;
+    const ChunkSource& source = now.chunks().source();
+    if (auto attached = Segment::attach(source.dir, source.trust, &now)) newer = std::move(*attached);
   }
   return snapshots_lost();
 }

@@ -45,7 +45,7 @@ void SegmentCheck::find_fault(std::string key, std::string what) {
 Lookup SegmentCheck::run(const std::function<void(SlotNumber)>& on_slot) {
   for (SlotNumber slot{0}; slot.value < snapshot_.slot_count(); ++slot.value) {
     on_slot(slot);
-    if (check_slot(slot) == Lookup::kSnapshotLost) return Lookup::kSnapshotLost;
+    if (check_slot(slot) == Lookup::kGone) return Lookup::kGone;
   }
   return check_everything_is_listed();
 }
@@ -53,7 +53,7 @@ Lookup SegmentCheck::run(const std::function<void(SlotNumber)>& on_slot) {
 Lookup SegmentCheck::check_slot(SlotNumber slot) {
   const Found found = snapshot_.at_slot(slot);
   switch (found.status) {
-    case Lookup::kSnapshotLost: return Lookup::kSnapshotLost;
+    case Lookup::kGone: return Lookup::kGone;
     case Lookup::kMiss: return Lookup::kHit;
     case Lookup::kHit: return check_record(slot, found.record);
     default: find_fault(fmt::format("slot {}", slot.value), "leads to no valid record"); return Lookup::kHit;
@@ -64,7 +64,7 @@ Lookup SegmentCheck::check_record(SlotNumber slot, const RecordRef& record) {
   ++report_.records;
   report_.bytes += record.extent_bytes();
   const Lookup verified = snapshot_.verify(record, body_);
-  if (verified == Lookup::kSnapshotLost) return verified;
+  if (verified == Lookup::kGone) return verified;
   const std::string key = body_.substr(0, record.shape.key_bytes);
   if (verified != Lookup::kHit) {
     find_fault(key, fmt::format("checksum mismatch in slot {}", slot.value));
@@ -72,17 +72,18 @@ Lookup SegmentCheck::check_record(SlotNumber slot, const RecordRef& record) {
   }
   if (record.shape.kind == RecordKind::kAbsent) return Lookup::kHit;
   const Found again = snapshot_.find(record.shape.space, key);
-  if (again.status == Lookup::kSnapshotLost) return again.status;
-  if ((again.status != Lookup::kHit && again.status != Lookup::kNotMirrored) || again.record.offset != record.offset) {
+  if (again.status == Lookup::kGone) return again.status;
+  if ((again.status != Lookup::kHit && again.status != Lookup::kNotMirrored) ||
+      again.record.address != record.address) {
     find_fault(key, fmt::format("a lookup does not find the record in slot {}", slot.value));
     return Lookup::kHit;
   }
-  if (record.shape.space == KeySpace::kFile) return check_file(slot, record, key);
+  if (record.shape.space == KeySpace::kFile) return check_file(record, key);
   const std::string content(Snapshot::content_in(record, body_));
   return check_node(record, key, content);
 }
 
-Lookup SegmentCheck::check_file(SlotNumber slot, const RecordRef& record, const std::string& path) {
+Lookup SegmentCheck::check_file(const RecordRef& record, const std::string& path) {
   ++report_.modules;
   if (record.shape.kind != RecordKind::kSource && record.shape.kind != RecordKind::kNotMirrored) {
     find_fault(path, "a storage path with the record of an import name");
@@ -92,18 +93,19 @@ Lookup SegmentCheck::check_file(SlotNumber slot, const RecordRef& record, const 
     find_fault(path, fmt::format("no module can have this path: {}", reason_text(*fault)));
     return Lookup::kHit;
   }
-  if (check_code(record, path) == Lookup::kSnapshotLost) return Lookup::kSnapshotLost;
+  if (check_code(record, path) == Lookup::kGone) return Lookup::kGone;
   const bool package = ends_with(path, kInit);
   const std::string name = path.substr(0, path.size() - (package ? kInit.size() : kSuffix.size()));
   const Found node = snapshot_.find(KeySpace::kNode, name);
-  if (node.status == Lookup::kSnapshotLost) return node.status;
+  if (node.status == Lookup::kGone) return node.status;
   if (node.status != Lookup::kHit) {
     find_fault(path, "no import name leads to it");
     return Lookup::kHit;
   }
   const RecordKind kind = node.record.shape.kind;
   const bool shadowed = !package && kind == RecordKind::kPackage;  // a package wins over a module of its name
-  const bool fits = kind == (package ? RecordKind::kPackage : RecordKind::kModule) && node.record.link == slot;
+  const bool fits = kind == (package ? RecordKind::kPackage : RecordKind::kModule) &&
+                    node.record.link == layout::hash_key(KeySpace::kFile, path).value;
   if (!shadowed && !fits) find_fault(path, "its import name leads elsewhere");
   return Lookup::kHit;
 }
@@ -119,23 +121,23 @@ Lookup SegmentCheck::check_code(const RecordRef& record, const std::string& path
       return Lookup::kHit;
     }
     ++report_.variants;
-    report_.bytes += variant.extent_bytes;
+    report_.bytes += layout::variant_bytes(variant.code_bytes);
     VariantRef found;
     const Lookup by_tag = snapshot_.find_variant(record, path, variant.tag, found);
-    if (by_tag == Lookup::kSnapshotLost) return by_tag;
-    if (by_tag != Lookup::kHit || found.offset != variant.offset) {
+    if (by_tag == Lookup::kGone) return by_tag;
+    if (by_tag != Lookup::kHit || found.address != variant.address) {
       find_fault(path, fmt::format("its code for {} belongs to something else", variant.tag.name()));
       continue;
     }
     code.resize(variant.code_bytes);
     const Lookup read = snapshot_.read_code(variant, code.data());
-    if (read == Lookup::kSnapshotLost) return read;
+    if (read == Lookup::kGone) return read;
     if (read != Lookup::kHit) {
       find_fault(path, fmt::format("checksum mismatch in its code for {}", variant.tag.name()));
     }
   }
   if (status == Lookup::kDamaged) find_fault(path, "its list of compiled code leads nowhere");
-  return status == Lookup::kSnapshotLost ? status : Lookup::kHit;
+  return status == Lookup::kGone ? status : Lookup::kHit;
 }
 
 Lookup SegmentCheck::check_node(const RecordRef& record, const std::string& name, std::string_view content) {
@@ -148,7 +150,7 @@ Lookup SegmentCheck::check_node(const RecordRef& record, const std::string& name
   }
   if (kind != RecordKind::kNamespace) {
     const FoundNode found = snapshot_.find_node(name);
-    if (found.status == Lookup::kSnapshotLost) return found.status;
+    if (found.status == Lookup::kGone) return found.status;
     std::string path;
     if (found.status == Lookup::kHit) {
       if (const Lookup copied = snapshot_.copy_key(found.file, path); copied != Lookup::kHit) return copied;
@@ -168,7 +170,7 @@ Lookup SegmentCheck::check_listing(const std::string& name, std::string_view con
     if (i > 0 && children[i - 1].name >= child.name) find_fault(name, "its listing is not in order");
     const std::string full = joined(name, child.name);
     const Found found = snapshot_.find(KeySpace::kNode, full);
-    if (found.status == Lookup::kSnapshotLost) return found.status;
+    if (found.status == Lookup::kGone) return found.status;
     if (found.status != Lookup::kHit || found.record.shape.kind != child.kind) {
       find_fault(full, fmt::format("listed as a {} but not there as one", word_for(child.kind)));
     }

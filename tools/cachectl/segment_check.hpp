@@ -13,7 +13,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "common/reader/snapshot.hpp"
+#include "common/reader/segment.hpp"
 
 namespace bifrost::cachectl {
 
@@ -39,7 +39,7 @@ class SegmentCheck {
  public:
   explicit SegmentCheck(const Snapshot& snapshot) : snapshot_(snapshot) { report_.generation = snapshot.generation(); }
 
-  // kHit when everything was looked at, kSnapshotLost when the report means nothing: start again. `on_slot` is called
+  // kHit when everything was looked at, kGone when the report means nothing: start again. `on_slot` is called
   // before each of the snapshot's slots.
   Lookup run(const std::function<void(SlotNumber)>& on_slot);
   const CheckReport& report() const { return report_; }
@@ -47,7 +47,7 @@ class SegmentCheck {
  private:
   Lookup check_slot(SlotNumber slot);
   Lookup check_record(SlotNumber slot, const RecordRef& record);
-  Lookup check_file(SlotNumber slot, const RecordRef& record, const std::string& path);
+  Lookup check_file(const RecordRef& record, const std::string& path);
   Lookup check_code(const RecordRef& record, const std::string& path);
   Lookup check_node(const RecordRef& record, const std::string& name, std::string_view content);
   Lookup check_listing(const std::string& name, std::string_view content);

@@ -9,7 +9,8 @@
 namespace bifrost::cachectl {
 namespace {
 
-void write_fields(Output& out, const ModuleEntry& entry) {
+void write_fields(Output& out, const ModuleAnswer& module) {
+  const ModuleEntry& entry = module.entry;
   const auto field = [&](std::string_view name, std::string_view value) { out.print("{:<11} {}\n", name, value); };
   field("path", printable(entry.path));
   field("name", printable(import_name(entry.path)));
@@ -17,7 +18,8 @@ void write_fields(Output& out, const ModuleEntry& entry) {
   if (!entry.mirrored) field("reason", printable(entry.reason));
   if (entry.mirrored) field("bytes", fmt::format("{} ({})", entry.bytes, human_bytes(entry.bytes)));
   field("hash", entry.hash.empty() ? "none" : printable(entry.hash));
-  field("generation", std::to_string(entry.created));
+  field("generation", fmt::format("{}, visible since {}", entry.created,
+                                  module.visible_unix_ms ? utc_time(*module.visible_unix_ms) : "before the history"));
   if (!entry.code.empty()) field("code", printable(fmt::format("{}", fmt::join(entry.code, ", "))));
   if (entry.retained) field("retained", "yes: gone from Redis without a delete, kept here");
 }
@@ -29,9 +31,12 @@ class ShowCommand final : public ModuleCommand {
  protected:
   ExitCode answer(Context& context, const ModuleAnswer& module) override {
     if (context.format == OutputFormat::kJson) {
-      context.out.json(module.entry.json());
+      nlohmann::ordered_json shown = module.entry.json();
+      shown["visible_since"] =
+          module.visible_unix_ms ? nlohmann::ordered_json(utc_time(*module.visible_unix_ms)) : nlohmann::ordered_json();
+      context.out.json(shown);
     } else {
-      write_fields(context.out, module.entry);
+      write_fields(context.out, module);
     }
     return ExitCode::kSuccess;
   }

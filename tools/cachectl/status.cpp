@@ -41,6 +41,40 @@ std::string code_text(const SegmentInfo& info) {
   return text + ", " + human_bytes(info.code_bytes);
 }
 
+std::string_view limit_name(layout::HistoryLimit limit) {
+  switch (limit) {
+    case layout::HistoryLimit::kHistorySize: return "history_size";
+    case layout::HistoryLimit::kMaxSize: return "max_size";
+    case layout::HistoryLimit::kFileSystem: return "file_system";
+    default: return "age";
+  }
+}
+
+ordered_json history_json(const SegmentInfo& info, BootTime now) {
+  ordered_json reach;  // null: nothing has been given up
+  if (info.history_since.ns != 0) reach = milliseconds_of(now.since(info.history_since));
+  return {{"kept_from", info.oldest_generation.value},
+          {"reaches_back_ms", reach},
+          {"limit", limit_name(info.history_limit)},
+          {"wanted_ms", info.history.count()}};
+}
+
+// How old an execution may be and still find its versions, and what keeps it from more.
+std::string history_text(const SegmentInfo& info, BootTime now) {
+  const std::string wanted = human_duration(info.history);
+  if (info.history_since.ns == 0) return fmt::format("everything since this segment began; {} are kept", wanted);
+  const std::string reach = human_duration(now.since(info.history_since));
+  switch (info.history_limit) {
+    case layout::HistoryLimit::kHistorySize:
+      return fmt::format("reaches back {} of {}: more does not fit --history-size", reach, wanted);
+    case layout::HistoryLimit::kMaxSize:
+      return fmt::format("reaches back {} of {}: more does not fit --max-size", reach, wanted);
+    case layout::HistoryLimit::kFileSystem:
+      return fmt::format("reaches back {} of {}: the file system is full", reach, wanted);
+    default: return fmt::format("reaches back {}", reach);
+  }
+}
+
 class StatusCommand final : public Command {
  public:
   ExitCode run(Context& context) override {
@@ -79,10 +113,13 @@ class StatusCommand final : public Command {
         {"redis",
          {{"connected", info.redis_connected}, {"url", info.redis_url}, {"signal", signal_name(info.signals)}}},
         {"memory",
-         {{"size", info.total_bytes},
-          {"used", info.heap_used_bytes},
-          {"reclaimable", info.heap_reclaimable_bytes},
-          {"code", info.code_bytes}}},
+         {{"size", info.size_bytes},
+          {"max", info.max_bytes},
+          {"used", info.live_bytes},
+          {"reclaimable", info.history_bytes},
+          {"code", info.code_bytes},
+          {"chunks", info.chunks}}},
+        {"history", history_json(info, now)},
         {"slots", {{"size", info.slot_count}, {"used", info.slots_used}}},
         {"code", code},
         {"agent",
@@ -118,8 +155,9 @@ class StatusCommand final : public Command {
           fmt::format("{}{}, signal {}", info.redis_connected ? "" : "NOT CONNECTED, ", printable(info.redis_url),
                       signal_name(info.signals)));
     field(out, "memory",
-          fmt::format("{} of {} used, {} reclaimable", human_bytes(info.heap_used_bytes), human_bytes(info.total_bytes),
-                      human_bytes(info.heap_reclaimable_bytes)));
+          fmt::format("{} live, {} history, {} of at most {}", human_bytes(info.live_bytes),
+                      human_bytes(info.history_bytes), human_bytes(info.size_bytes), human_bytes(info.max_bytes)));
+    field(out, "history", history_text(info, now));
     field(out, "code", code_text(info));
     field(out, "agent",
           fmt::format("pid {}, version {}, started {}, sign of life {}", info.agent_pid, printable(info.agent_version),

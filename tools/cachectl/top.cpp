@@ -82,9 +82,9 @@ void write_frame(Output& out, const Sample& before, const Sample& now) {
             info.synced_through.ns == 0 ? "never" : human_duration(now.at.since(info.synced_through)) + " ago",
             printable(info.redis_url));
   if (!health.problems.empty()) out.print("{}\n", printable(health.problems.front().what));
-  out.print("{} modules, {} not mirrored, {} retained   heap {} of {}, {} reclaimable\n\n", info.modules,
-            info.not_mirrored, info.retained, human_bytes(info.heap_used_bytes), human_bytes(info.heap_bytes),
-            human_bytes(info.heap_reclaimable_bytes));
+  out.print("{} modules, {} not mirrored, {} retained   {} live, {} history, {} in all\n\n", info.modules,
+            info.not_mirrored, info.retained, human_bytes(info.live_bytes), human_bytes(info.history_bytes),
+            human_bytes(info.size_bytes));
   Table table({{"PER SECOND", Table::Align::kRight}, {"TOTAL", Table::Align::kRight}, {"COUNTER"}});
   const auto add = [&](std::uint64_t old, std::uint64_t value, const std::string& name) {
     if (value != 0) table.row({fmt::format("{:.1f}", rate(old, value, seconds)), std::to_string(value), name});

@@ -5,12 +5,13 @@
 namespace bifrost::cachectl {
 
 std::span<const Verb> verbs() {
-  static constexpr std::array<Verb, 17> kVerbs = {{
+  static constexpr std::array<Verb, 18> kVerbs = {{
       {"status", "is the mirror healthy, and what to do if not (the default)", make_status},
       {"list", "the modules in the mirror", make_list},
       {"show", "what is known about one module", make_show},
       {"get", "a module's source, byte for byte", make_get},
       {"exists", "exit 0 when the module exists, 4 when it does not", make_exists},
+      {"log", "what changed and when, or the versions of one module", make_log},
       {"verify", "check the structure and every checksum of the segment", make_verify},
       {"diff", "compare the mirror with Redis, module by module", make_diff},
       {"push", "write a directory of .py files into Redis", make_push},

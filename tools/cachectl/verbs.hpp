@@ -14,6 +14,7 @@ std::unique_ptr<Command> make_list();
 std::unique_ptr<Command> make_show();
 std::unique_ptr<Command> make_get();
 std::unique_ptr<Command> make_exists();
+std::unique_ptr<Command> make_log();
 std::unique_ptr<Command> make_verify();
 std::unique_ptr<Command> make_diff();
 std::unique_ptr<Command> make_top();

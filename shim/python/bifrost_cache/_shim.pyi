@@ -70,6 +70,10 @@ class Execution:
     @property
     def evicted(self) -> list[str]:
         """The modules that were removed from sys.modules, because one of them had changed."""
+    @property
+    def intact(self) -> bool:
+        """False once imports came from more than one generation: the agent had to give up the one that this execution
+began with and loaded modules had changed, or a module that is not mirrored was read from Redis."""
 
 @final
 class LoadedModule:

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "agent/mirror/seed.hpp"
 #include "tests/common/path_of.hpp"
 #include "tests/common/segment_fixture.hpp"
 
@@ -19,6 +18,7 @@ class MirrorTest : public SegmentFixture {
   MirrorTest() { start(OnExpiry::kRetain); }
 
   void start(OnExpiry policy) {
+    if (!writer_) make_writer(1 << 20);
     mirror_ = std::make_unique<Mirror>(
         writer(), policy, [this](ModulePathView path, std::string_view) { rejected_.emplace_back(path.text()); },
         nullptr,
@@ -206,21 +206,6 @@ TEST_F(MirrorTest, NamesABoundedNumberOfRefusedPaths) {
   EXPECT_NE(refused_.back().find("further paths are only counted"), std::string::npos);
 }
 
-// An agent before this one mirrored whatever Redis held.
-TEST_F(MirrorTest, WhatLiesInAnOldSegmentUnderARefusedPathIsNotTakenOver) {
-  for (const std::string_view path : {"a.py"sv, "../x.py"sv, "a//b.py"sv, "/abs.py"sv, "nul\0.py"sv})
-    writer().put_source(path, "x = 1", "h");
-  commit();
-  const auto old = attach();
-  make_writer(1 << 20, 1 << 20, old->snapshot().generation());
-  start(OnExpiry::kRetain);
-  const Seeded seeded = seed_from(*old, *mirror_, writer());
-  EXPECT_EQ(seeded.modules, 1u);
-  EXPECT_EQ(seeded.refused, 4u);
-  EXPECT_EQ(served("a.py"), "x = 1");
-  EXPECT_EQ(served("../x.py"), "<miss>");
-}
-
 TEST_F(MirrorTest, WrongTypesAndGiantsAreNotMirrored) {
   mirror_->apply({Kind::kWrongType, "list.py", {}, IndexEntry::kListed, false, {}});
   mirror_->apply({Kind::kTooBig, "big.py", {}, IndexEntry::kListed, false, {}});
@@ -279,43 +264,6 @@ TEST_F(MirrorTest, APruneThatFoundNoRoomIsMadeUpForWhateverTheIndexSays) {
   see_vanished(kLongPath, IndexEntry::kListed);
   EXPECT_EQ(served(kLongPath), "<miss>");
   EXPECT_FALSE(mirror_->has_retained());
-}
-
-TEST_F(MirrorTest, ANewAgentTakesOverCodeThatTheOldOneMade) {
-  const CodeTag made("cpython-311", 3495, 0);
-  const CodeTag inherited("cpython-39", 3425, 0);
-  see_source("a.py", "x = 1");
-  commit();
-  ASSERT_TRUE(writer().announce_tag(made));
-  for (const CodeTag& tag : {made, inherited}) {
-    ASSERT_EQ(writer().attach_code("a.py", layout::content_digest("x = 1"), tag, "code"), Attach::kAttached);
-  }
-  const auto old = attach();
-  make_writer(1 << 20, 1 << 20, old->snapshot().generation());
-  start(OnExpiry::kRetain);
-  EXPECT_EQ(seed_from(*old, *mirror_, writer()).code, 1u);
-  commit();
-  EXPECT_TRUE(writer().has_code("a.py", made));
-  EXPECT_FALSE(writer().has_code("a.py", inherited)) << "handed down once, not for ever";
-}
-
-TEST_F(MirrorTest, ANewAgentTakesOverWhatTheOldOneServed) {
-  see_source("a.py", "x = 1");
-  see_source("expired.py", "kept");
-  see_value("bad.py", "{oops");
-  see_vanished("expired.py", IndexEntry::kListed);
-  commit();
-  const auto old = attach();
-  make_writer(1 << 20, 1 << 20, old->snapshot().generation());
-  start(OnExpiry::kRetain);
-  const Seeded seeded = seed_from(*old, *mirror_, writer());
-  EXPECT_EQ(seeded.modules, 3u);
-  EXPECT_EQ(seeded.damaged, 0u);
-  EXPECT_EQ(served("a.py"), "x = 1");
-  EXPECT_EQ(served("expired.py"), "kept");
-  EXPECT_EQ(served("bad.py"), "<not mirrored>");
-  EXPECT_TRUE(mirror_->has_retained());
-  EXPECT_EQ(attach()->info().retained, 1u);
 }
 
 }  // namespace

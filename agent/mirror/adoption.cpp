@@ -1,0 +1,94 @@
+#include "agent/mirror/adoption.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/segment_dir.hpp"
+#include "common/writer/segment_file.hpp"
+
+namespace bifrost::agent {
+namespace {
+
+constexpr std::uint64_t kSliceBytes = 16u << 20;  // verified at some 10 GB/s
+constexpr std::uint64_t kSlotCost = 256;          // of one slot, in bytes that could be verified meanwhile
+
+}  // namespace
+
+Result<std::unique_ptr<SegmentWriter>> Adoption::writer_for(const Segment& old, const StoreOptions& options) {
+  const StoreId store{old.chunks().source().store_low, old.chunks().source().store_high};
+  auto writer = SegmentWriter::succeed(options, store, old.snapshot().generation());
+  if (!writer) return writer;
+  for (const std::uint64_t number : chunk_files_in(options.dir)) {
+    // One that is not sound is no part of the store: what was in it comes from Redis again.
+    if (!(*writer)->adopt_chunk({number})) ::unlink(path_in(options.dir, chunk_file_name(number)).c_str());
+  }
+  return writer;
+}
+
+Adoption::Adoption(std::shared_ptr<const Segment> old, Mirror& mirror, SegmentWriter& writer)
+    : old_(std::move(old)), snapshot_(old_->snapshot()), mirror_(mirror), writer_(writer) {
+  for (const SegmentInfo::Code& code : old_->info().code) {
+    if (code.made_here) tags_.push_back(code.tag);
+  }
+}
+
+bool Adoption::step() {
+  slice_bytes_ = 0;
+  for (; next_.value < snapshot_.slot_count() && slice_bytes_ < kSliceBytes; ++next_.value) look_at(next_);
+  return next_.value == snapshot_.slot_count();
+}
+
+void Adoption::look_at(SlotNumber slot) {
+  slice_bytes_ += kSlotCost;
+  const Found found = snapshot_.at_slot(slot);
+  if (found.status == Lookup::kMiss) return;
+  const RecordRef& record = found.record;
+  if (found.status != Lookup::kHit || snapshot_.verify(record, body_) != Lookup::kHit ||
+      !writer_.has_chunk(record.address)) {
+    ++tally_.damaged;
+    return;
+  }
+  slice_bytes_ += record.extent_bytes();
+  const std::string_view key = Snapshot::key_in(record, body_);
+  const bool is_file = record.shape.space == layout::KeySpace::kFile;
+  // An agent of an earlier release mirrored whatever Redis held.
+  const auto path = ModulePathView::parse(is_file ? key : "any.py");
+  if (!path) {
+    ++tally_.refused;
+    return;
+  }
+  writer_.adopt(record.address, is_file && code_is_sound(record, key));
+  if (!is_file || record.shape.kind == layout::RecordKind::kAbsent) return;
+  mirror_.adopt(*path, {record.shape.kind == layout::RecordKind::kSource, record.has(layout::Mark::kRetained),
+                      record.has(layout::Mark::kIndexLost), record.content_bytes});
+  ++tally_.modules;
+}
+
+// Code for interpreters that nobody has any more must not be handed down for ever.
+bool Adoption::code_is_sound(const RecordRef& record, std::string_view path) {
+  VariantRef variant;
+  const layout::Word key_hash = layout::hash_key(layout::KeySpace::kFile, path).value;
+  for (std::uint64_t n = 0; n <= layout::kMaxVariants; ++n) {
+    const Lookup next = snapshot_.next_variant(record, variant);
+    if (next == Lookup::kMiss) {
+      tally_.code += n;
+      return true;
+    }
+    const bool belongs = next == Lookup::kHit && variant.digest == record.digest && variant.key_hash == key_hash &&
+                         std::find(tags_.begin(), tags_.end(), variant.tag) != tags_.end();
+    if (!belongs) return false;
+    code_.resize(variant.code_bytes);
+    slice_bytes_ += variant.code_bytes;
+    if (snapshot_.read_code(variant, code_.data()) != Lookup::kHit || !writer_.has_chunk(variant.address)) return false;
+  }
+  return false;  // longer than a list can be
+}
+
+Status Adoption::finish() {
+  writer_.adopted();
+  return writer_.publish();
+}
+
+}  // namespace bifrost::agent

@@ -1,0 +1,45 @@
+// checked_file.hpp - opens a file of a segment directory, and decides whether its bytes may be believed.
+//
+// This is the security boundary: the bytes get executed. Owner, mode and size are looked at on the open descriptor,
+// before the first byte is. Concurrency: pure functions.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "common/base/result.hpp"
+#include "common/base/unique_fd.hpp"
+#include "common/layout/segment_layout.hpp"
+#include "common/reader/trust.hpp"
+
+namespace bifrost {
+
+// Which file a name means, to notice that it means another one by now.
+struct FileIdentity {
+  dev_t device = 0;
+  ino_t inode = 0;
+  bool operator==(const FileIdentity&) const = default;
+};
+
+// Nothing when there is no such file or directory. Cost: one lstat.
+std::optional<FileIdentity> identity_of(const std::string& path);
+
+struct CheckedFile {
+  UniqueFd fd;
+  std::uint64_t bytes = 0;
+  FileIdentity identity;
+};
+
+// Opens `name` in `dir`, which is open as `dir_fd`: a regular file that only a trusted owner could have written, with
+// the frozen prefix of this layout. Errors: kNotFound, kPermission, kUntrusted, kIncompatible (another layout),
+// kDamaged (another kind of file, or not as long as it says), kIo. Each message names the path and what to do.
+Result<CheckedFile> open_checked(int dir_fd, const std::string& dir, const std::string& name, const Trust& trust,
+                                 layout::Word magic);
+
+// The directory itself. Errors: kNotFound, kPermission, kIo.
+Result<CheckedFile> open_segment_dir(const std::string& dir);
+
+}  // namespace bifrost

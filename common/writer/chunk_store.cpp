@@ -1,0 +1,248 @@
+#include "common/writer/chunk_store.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/segment_dir.hpp"
+
+namespace bifrost {
+namespace {
+
+namespace header = layout::chunk;
+
+// Memory is taken from the file system in such steps: a chunk that is hardly used costs little.
+constexpr std::uint64_t kReserveStep = 256 << 10;
+
+std::uint64_t whole_pages(std::uint64_t bytes) {
+  return (bytes + layout::kPageBytes - 1) / layout::kPageBytes * layout::kPageBytes;
+}
+
+}  // namespace
+
+std::string record_body(std::string_view key, std::string_view token, std::string_view content) {
+  std::string body;
+  body.reserve(layout::padded(key.size()) + layout::padded(token.size()) + layout::padded(content.size()));
+  for (const std::string_view part : {key, token, content}) {
+    body.append(part);
+    body.resize(layout::padded(body.size()), '\0');
+  }
+  return body;
+}
+
+Result<Address> ChunkStore::make_place(std::uint64_t bytes, Keep keep) {
+  if (bytes > planned_bytes_ / 2) {  // one of its own
+    // What must be kept is kept in the chunk that is being filled.
+    const auto kept = keep.behind == 0 ? Result<Address>(Address()) : make_place(0, keep);
+    if (!kept) return kept.error();
+    const std::uint64_t total = whole_pages(header::kHeaderBytes + bytes);
+    const auto number = begin_chunk(total, total, keep.spare);
+    if (!number) return number.error();
+    chunk(*number).sealed = true;
+    return Address(*number, header::kHeaderBytes);
+  }
+  if (filling_) {
+    const Chunk& now = chunk(*filling_);
+    if (now.used + bytes + keep.behind <= now.file.bytes()) return place_in(*filling_, bytes, keep);
+  }
+  // The old one is sealed only when there is another: what is kept in it must stay within reach.
+  const std::uint64_t reserved = std::min(planned_bytes_, whole_pages(header::kHeaderBytes + bytes + keep.behind));
+  const auto number = begin_chunk(planned_bytes_, reserved, keep.spare);
+  if (!number) return number.error();
+  seal();
+  filling_ = *number;
+  return place_in(*filling_, bytes, keep);
+}
+
+Result<Address> ChunkStore::place_in(ChunkNumber number, std::uint64_t bytes, Keep keep) {
+  Chunk& c = chunk(number);
+  const std::uint64_t needed = c.used + bytes + keep.behind;
+  const std::uint64_t before = c.file.reserved();
+  if (needed <= before) return Address(number, c.used);
+  // A step if there is room for it, else just what is needed.
+  for (const std::uint64_t wanted : {whole_pages(needed + kReserveStep), whole_pages(needed)}) {
+    const std::uint64_t target = std::min(wanted, c.file.bytes());
+    if (!may_take(target - before, keep.spare)) continue;
+    if (const Status s = c.file.reserve(target, keep.spare); !s) {
+      full_ = Full::kFileSystem;
+      continue;
+    }
+    reserved_ += target - before;
+    return Address(number, c.used);
+  }
+  return Error{ErrorCode::kNoSpace, "no room for more records"};
+}
+
+Status ChunkStore::may_take(std::uint64_t more, std::uint64_t spare) {
+  if (reserved_ + more + spare <= allowed_) return Done{};
+  full_ = Full::kAllowance;
+  return Error{ErrorCode::kNoSpace, "the segment is at its maximum size"};
+}
+
+Result<ChunkNumber> ChunkStore::begin_chunk(std::uint64_t bytes, std::uint64_t reserved, std::uint64_t spare) {
+  if (const Status s = may_take(reserved, spare); !s) return s.error();
+  auto file = SegmentFile::create(dir_, bytes, reserved, spare);
+  if (!file) {
+    full_ = Full::kFileSystem;
+    return file.error();
+  }
+  const ChunkNumber number = next_;
+  WriteWords words = file->words();
+  // Plain relaxed stores: the file has no name yet, and rename publishes it.
+  words.relaxed(layout::prefix::kMagic, header::kMagic);
+  words.relaxed(layout::prefix::kLayoutVersion, layout::kLayoutVersion);
+  words.relaxed(layout::prefix::kFingerprint, layout::fingerprint());
+  words.relaxed(layout::prefix::kTotalBytes, bytes);
+  words.relaxed(header::kStoreLow, id_.low);
+  words.relaxed(header::kStoreHigh, id_.high);
+  words.relaxed(header::kNumber, number.value);
+  words.relaxed(header::kUsedBytes, header::kHeaderBytes);
+  if (const Status s = file->publish(chunk_file_name(number.value)); !s) return s.error();
+  reserved_ += file->reserved();
+  chunks_.emplace(number.value, Chunk{std::move(*file)});
+  ++next_.value;
+  return number;
+}
+
+void ChunkStore::seal() {
+  if (filling_) chunk(*filling_).sealed = true;
+  filling_.reset();
+}
+
+Status ChunkStore::adopt(ChunkNumber number) {
+  auto file = SegmentFile::adopt(dir_, chunk_file_name(number.value));
+  if (!file) return file.error();
+  const WriteWords words = file->words();
+  const std::uint64_t used = file->bytes() < header::kHeaderBytes ? 0 : words.own(header::kUsedBytes);
+  const bool sound = used >= header::kHeaderBytes && used <= file->bytes() && used % layout::kWordBytes == 0 &&
+                     words.own(layout::prefix::kMagic) == header::kMagic &&
+                     words.own(layout::prefix::kFingerprint) == layout::fingerprint() &&
+                     words.own(layout::prefix::kTotalBytes) == file->bytes() &&
+                     words.own(header::kNumber) == number.value && words.own(header::kGone) == 0 &&
+                     StoreId{words.own(header::kStoreLow), words.own(header::kStoreHigh)} == id_;
+  if (!sound) return Error{ErrorCode::kDamaged, "not a chunk of this store"};
+  reserved_ += file->reserved();
+  Chunk adopted{std::move(*file)};
+  adopted.used = used;
+  adopted.sealed = true;
+  chunks_.emplace(number.value, std::move(adopted));
+  next_.value = std::max(next_.value, number.value + 1);
+  return Done{};
+}
+
+void ChunkStore::give_back(ChunkNumber number) {
+  if (filling_ == number) filling_.reset();
+  Chunk& c = chunk(number);
+  c.file.remove();
+  ChunkPublication(c.file.words()).give_back(c.file.bytes());
+  reserved_ -= c.file.reserved();
+  chunks_.erase(number.value);
+}
+
+void ChunkStore::write_record(Address at, const RecordHead& head, std::string_view body) {
+  publication(at).write_record(at.offset(), head, body);
+  chunk(at.chunk()).used = at.offset() + head.extent_bytes();
+}
+
+void ChunkStore::write_variant(Address at, const VariantHead& head, std::string_view code) {
+  publication(at).write_variant(at.offset(), head, code);
+  chunk(at.chunk()).used = at.offset() + layout::variant_bytes(code.size());
+}
+
+void ChunkStore::attach(const RecordView& record, Address variant) {
+  Address holder = record.address;
+  std::uint64_t word = layout::record::kVariants;
+  for_each_variant(record, [&](const VariantView& v) {
+    holder = v.address;
+    word = layout::variant::kNext;
+  });
+  publication(holder).attach_variant(holder.offset() + word, variant);
+}
+
+void ChunkStore::detach_all(Address record) {
+  publication(record).attach_variant(record.offset() + layout::record::kVariants, Address());
+}
+
+void ChunkStore::mark(Address at, std::uint64_t marks) {
+  publication(at).mark(at.offset(), marks);
+}
+
+RecordView ChunkStore::record_at(Address at) const {
+  const WriteWords words = words_of(at);
+  const auto word = [&](std::uint64_t offset) { return words.own(at.offset() + offset); };
+  RecordView v;
+  v.address = at;
+  v.head.created = {word(layout::record::kCreated)};
+  v.head.previous = Address(word(layout::record::kPrevious));
+  v.head.shape = layout::unpack_shape(word(layout::record::kShape));
+  v.head.content_bytes = word(layout::record::kContentBytes);
+  v.head.link = word(layout::record::kLink);
+  v.head.digest = {word(layout::record::kDigestLow), word(layout::record::kDigestHigh)};
+  v.head.variants = Address(word(layout::record::kVariants));
+  v.head.marks = word(layout::record::kMarks);
+  const char* body = words.own_bytes(at.offset() + layout::record::kHeaderBytes);
+  v.body = {body, v.head.extent_bytes() - layout::record::kHeaderBytes};
+  v.key = {body, v.head.shape.key_bytes};
+  body += layout::padded(v.head.shape.key_bytes);
+  v.token = {body, v.head.shape.token_bytes};
+  body += layout::padded(v.head.shape.token_bytes);
+  v.content = {body, v.head.content_bytes};
+  return v;
+}
+
+VariantView ChunkStore::variant_at(Address at) const {
+  const WriteWords words = words_of(at);
+  const auto word = [&](std::uint64_t offset) { return words.own(at.offset() + offset); };
+  VariantView v;
+  v.address = at;
+  v.next = Address(word(layout::variant::kNext));
+  v.head.digest = {word(layout::variant::kDigestLow), word(layout::variant::kDigestHigh)};
+  v.head.key_hash = word(layout::variant::kKeyHash);
+  std::array<layout::Word, CodeTag::kWords> text;
+  for (std::uint64_t i = 0; i < text.size(); ++i) text[i] = word(layout::variant::kCacheTag + i * layout::kWordBytes);
+  v.head.tag = CodeTag(text, word(layout::variant::kMagic));
+  const std::uint64_t code_bytes = word(layout::variant::kCodeBytes);
+  v.bytes = layout::variant_bytes(code_bytes);
+  v.code = {words.own_bytes(at.offset() + layout::variant::kHeaderBytes), code_bytes};
+  return v;
+}
+
+void ChunkStore::for_each_variant(const RecordView& record,
+                                  const std::function<void(const VariantView&)>& visit) const {
+  // Read now: a variant may have been attached since the view was taken.
+  Address at(words_of(record.address).own(record.address.offset() + layout::record::kVariants));
+  while (at.value != 0 && has(at)) {
+    const VariantView variant = variant_at(at);
+    at = variant.next;
+    visit(variant);
+  }
+}
+
+std::optional<ChunkStore::BlockView> ChunkStore::block_at(Address at) const {
+  const Chunk& c = chunks_.at(at.chunk().value);
+  if (at.offset() >= c.used) return std::nullopt;
+  const layout::Word extent = c.file.words().own(at.offset());
+  const std::uint64_t bytes = layout::extent_bytes(extent);
+  const bool known =
+      layout::is_block(extent, layout::Block::kRecord) || layout::is_block(extent, layout::Block::kVariant);
+  if (!known || bytes < layout::record::kHeaderBytes || bytes % layout::kWordBytes != 0 ||
+      bytes > c.used - at.offset()) {
+    return std::nullopt;
+  }
+  return BlockView{static_cast<layout::Block>(extent >> 56), bytes};
+}
+
+void remove_chunks(const std::string& dir) {
+  for (const std::uint64_t number : chunk_files_in(dir)) {
+    const std::string name = chunk_file_name(number);
+    auto file = SegmentFile::adopt(dir, name);
+    const bool ours = file && file->bytes() > header::kHeaderBytes &&
+                      file->words().own(layout::prefix::kMagic) == header::kMagic &&
+                      file->words().own(layout::prefix::kFingerprint) == layout::fingerprint();
+    if (ours) ChunkPublication(file->words()).give_back(file->bytes());
+    ::unlink(path_in(dir, name).c_str());
+  }
+}
+
+}  // namespace bifrost

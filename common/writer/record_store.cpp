@@ -1,0 +1,484 @@
+#include "common/writer/record_store.hpp"
+
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+#include <vector>
+
+#include "common/base/segment_dir.hpp"
+
+namespace bifrost {
+namespace {
+
+using layout::KeySpace;
+using layout::RecordKind;
+
+constexpr std::uint64_t kFirstSlots = 16'384;
+constexpr std::uint64_t kBytesPerFirstSlot = 512;  // of a small segment
+// A table is replaced from half full on; each new key copies some slots, so that the next is ready long before
+// kMaxLoad.
+constexpr std::uint64_t kSlotsCopiedPerKey = 16;
+constexpr std::uint64_t kSlotsPerSlice = 4096;
+constexpr std::uint64_t kBytesPerSlice = 1u << 20;  // moved out of a chunk
+constexpr std::uint64_t kChunksPerStore = 16;
+constexpr std::uint64_t kLeastHistoryBytes = 256u << 20;
+constexpr std::uint64_t kLeastHeadroom = 64u << 10;
+constexpr int kGrainsOfHistory = 256;
+constexpr std::uint64_t kGrainBytes = 4u << 20;
+constexpr int kMostAttempts = 4096;  // to make room for one block: each frees something
+
+}  // namespace
+
+Result<std::unique_ptr<RecordStore>> RecordStore::create(const StoreOptions& options, StoreId id, Hears hears) {
+  std::unique_ptr<RecordStore> store(new RecordStore(options, id, std::move(hears)));
+  const std::uint64_t slots =
+      std::clamp(std::bit_floor(options.max_size_bytes / kBytesPerFirstSlot), layout::kMinSlots, kFirstSlots);
+  auto root = SlotTable::create(options.dir, slots, ChunkNumber{0}, id, options.identity);
+  if (!root) return root.error();
+  store->root_ = std::move(*root);
+  store->look_at_file_system();
+  return store;
+}
+
+// What never had a name leads nowhere.
+RecordStore::~RecordStore() {
+  if (named_ || predecessor_) return;
+  for (auto& [number, chunk] : chunks_.all()) chunk.file.remove();
+}
+
+RecordStore::RecordStore(StoreOptions options, StoreId id, Hears hears)
+    : options_(std::move(options)),
+      hears_(std::move(hears)),
+      chunks_(options_.dir, id),
+      ledger_(options_.history / kGrainsOfHistory, std::min(kGrainBytes, options_.max_size_bytes / 32)) {}
+
+// --- Versions ----------------------------------------------------------------------------------------------------
+
+std::optional<RecordStore::Place> RecordStore::place_of(KeySpace space, std::string_view key) {
+  return table().place_of(layout::hash_key(space, key), [&](Address head) {
+    const RecordView record = chunks_.record_at(head);
+    return record.head.shape.space == space && record.key == key;
+  });
+}
+
+bool RecordStore::add(KeySpace space, std::string_view key, RecordHead head, std::string_view body, Use use,
+                      Generation next) {
+  const auto at = allocate(head.extent_bytes(), use);
+  const auto place = place_of(space, key);  // making room may have moved what was there
+  if (!at || !place) return false;
+  std::optional<RecordView> before;
+  if (place->head.value != 0) before = chunks_.record_at(place->head);
+  const bool never_visible = before && before->head.created == next;
+  if (before) {
+    // The chain steps over a version that was never visible.
+    head.previous = never_visible ? before->head.previous : before->address;
+    if (head.variants.value != 0) head.variants = before->head.variants;
+  }
+  chunks_.write_record(*at, head, body);
+  publish_slot(*place, *at);
+  // The code of the same content goes over to the new version.
+  if (before) out_of_date(*before, never_visible, head.variants.value == 0);
+  account_live(*at, head.extent_bytes(), false, true);
+  if (head.shape.kind == RecordKind::kAbsent) {
+    // A deletion says nothing to snapshots that do not know the key: it goes with the history that it ends.
+    account_live(*at, head.extent_bytes(), false, false);
+    chunks_.chunk(at->chunk()).history += head.extent_bytes();
+    ledger_.note(at->chunk(), head.extent_bytes());
+  }
+  grow_table_if_due();
+  return true;
+}
+
+Address RecordStore::add_commit(const RecordHead& head, std::string_view body) {
+  const auto at = allocate(head.extent_bytes(), Use::kHeadroom);
+  if (!at) return {};
+  chunks_.write_record(*at, head, body);
+  chunks_.chunk(at->chunk()).history += head.extent_bytes();
+  ledger_.note(at->chunk(), head.extent_bytes());
+  return *at;
+}
+
+bool RecordStore::attach(KeySpace space, std::string_view key, const VariantHead& head, std::string_view code) {
+  const std::uint64_t bytes = layout::variant_bytes(code.size());
+  const auto at = allocate(bytes, Use::kCode);
+  const auto place = place_of(space, key);
+  if (!at || !place || place->head.value == 0) return false;
+  chunks_.write_variant(*at, head, code);
+  chunks_.attach(chunks_.record_at(place->head), *at);
+  account_live(*at, bytes, true, true);
+  return true;
+}
+
+void RecordStore::committed(Generation generation) {
+  ledger_.committed(generation, options_.clock());
+}
+
+void RecordStore::out_of_date(const RecordView& version, bool never_visible, bool with_code) {
+  const auto end = [&](Address at, std::uint64_t bytes, bool code) {
+    account_live(at, bytes, code, false);
+    if (never_visible) return;
+    chunks_.chunk(at.chunk()).history += bytes;
+    ledger_.note(at.chunk(), bytes);
+  };
+  if (with_code) {
+    chunks_.for_each_variant(version, [&](const VariantView& v) { end(v.address, v.bytes, true); });
+  }
+  // A deletion counts as history from the start.
+  if (version.head.shape.kind != RecordKind::kAbsent) end(version.address, version.head.extent_bytes(), false);
+}
+
+void RecordStore::account_live(Address at, std::uint64_t bytes, bool code, bool add) {
+  ChunkStore::Chunk& chunk = chunks_.chunk(at.chunk());
+  const std::uint64_t by = add ? bytes : ~bytes + 1;
+  chunk.live += by;
+  live_bytes_ += by;
+  if (!code) return;
+  chunk.code += by;
+  code_bytes_ += by;
+}
+
+// --- Taking over -------------------------------------------------------------------------------------------------
+
+Status RecordStore::take_over_root() {
+  auto file = SegmentFile::adopt(options_.dir, std::string(kSegmentFileName));
+  if (!file) return file.error();
+  const WriteWords before = file->words();
+  namespace control = layout::control;
+  // Its times are of another boot's clock if they lie ahead.
+  const BootTime since{std::min(before.own(control::kHistorySinceNs), options_.clock().ns)};
+  ledger_.resume({before.own(control::kOldestGeneration)}, since);
+  root_->publication().publish_commit(Address(before.own(control::kLastCommit)));
+  predecessor_ = std::move(*file);
+  return Done{};
+}
+
+bool RecordStore::adopt_record(Address at, bool with_code) {
+  const RecordView record = chunks_.record_at(at);
+  const auto place = place_of(record.head.shape.space, record.key);
+  if (!place || place->head.value != 0) return false;
+  publish_slot(*place, at);
+  grow_table_if_due();
+  if (record.head.shape.kind == RecordKind::kAbsent) return true;
+  account_live(at, record.head.extent_bytes(), false, true);
+  if (with_code) {
+    chunks_.for_each_variant(record, [&](const VariantView& v) { account_live(v.address, v.bytes, true, true); });
+  } else if (record.head.variants.value != 0) {
+    chunks_.detach_all(at);
+  }
+  return true;
+}
+
+void RecordStore::adopted(Generation newest) {
+  for (auto& [number, chunk] : chunks_.all()) {
+    chunk.history = chunk.used - layout::chunk::kHeaderBytes - chunk.live;
+    if (chunk.history != 0) ledger_.note({number}, chunk.history);
+  }
+  ledger_.committed(newest, options_.clock());
+  plan_chunks();
+}
+
+// --- Room --------------------------------------------------------------------------------------------------------
+
+std::uint64_t RecordStore::size_bytes() const {
+  std::uint64_t bytes = chunks_.reserved_bytes();
+  for (const SlotTable* table : {root_.get(), unpublished_.get(), building_.get()}) {
+    if (table != nullptr) bytes += table->file().bytes();
+  }
+  return bytes;
+}
+
+ChunkStore::Keep RecordStore::kept_from(Use use) const {
+  const std::uint64_t chunk = chunks_.planned_bytes();
+  const std::uint64_t headroom = std::clamp(live_bytes_ / 16, std::min(kLeastHeadroom, chunk / 8), chunk / 4);
+  switch (use) {
+    case Use::kCode: return {2 * headroom, chunk};
+    case Use::kSource: return {headroom, chunk};
+    case Use::kHeadroom: return {0, chunk};
+    default: return {0, 0};
+  }
+}
+
+std::uint64_t RecordStore::history_allowance() const {
+  if (options_.history_bytes) return *options_.history_bytes;
+  return std::min(std::max(live_bytes_, kLeastHistoryBytes), options_.max_size_bytes / 2);
+}
+
+void RecordStore::look_at_file_system() {
+  struct statvfs st {};
+  const bool limited = ::statvfs(options_.dir.c_str(), &st) == 0 && st.f_blocks != 0;
+  file_system_bytes_ = limited ? std::uint64_t{st.f_blocks} * st.f_frsize : ~std::uint64_t{0};
+  plan_chunks();
+}
+
+// A chunk is a sixteenth of what is stored when it is begun; of a small segment, a sixteenth of what it may become.
+void RecordStore::plan_chunks() {
+  const std::uint64_t least =
+      std::min(layout::kMinChunkBytes, std::min(options_.max_size_bytes, file_system_bytes_) / kChunksPerStore);
+  const std::uint64_t wanted = (live_bytes_ + ledger_.bytes()) / kChunksPerStore;
+  const std::uint64_t bytes = std::clamp(wanted, least, layout::kMaxBlockOffset);
+  const std::uint64_t roots = size_bytes() - chunks_.reserved_bytes();
+  chunks_.plan(options_.max_size_bytes - std::min(options_.max_size_bytes, roots),
+               bytes / layout::kPageBytes * layout::kPageBytes);
+}
+
+std::optional<Address> RecordStore::allocate(std::uint64_t bytes, Use use) {
+  plan_chunks();
+  for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
+    if (const auto at = chunks_.make_place(bytes, kept_from(use))) return *at;
+    if (!make_room(use)) return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+bool RecordStore::make_room(Use use) {
+  look_at_file_system();
+  expire();
+  if (empty(ripe_chunk(), true)) return true;
+  const auto why = chunks_.full() == ChunkStore::Full::kAllowance ? layout::HistoryLimit::kMaxSize
+                                                                  : layout::HistoryLimit::kFileSystem;
+  if (give_up_history(why)) return true;  // the next attempt finds what that has freed
+  if (empty(wasteful_chunk(1, false), true)) return true;
+  if (use == Use::kCode) return false;
+  return empty(best_chunk([](const ChunkStore::Chunk& c) { return c.sealed && c.history == 0 ? c.code : 0; }), false);
+}
+
+void RecordStore::expire() {
+  const auto age = static_cast<std::uint64_t>(std::chrono::nanoseconds(options_.history).count());
+  const std::uint64_t now = options_.clock().ns;
+  if (now < age) return;
+  ledger_.expire_before({now - age}, [this](ChunkNumber number, std::uint64_t bytes) { note_expired(number, bytes); });
+}
+
+bool RecordStore::give_up_history(layout::HistoryLimit why) {
+  const BootTime dated = ledger_.oldest();
+  const auto note = [this](ChunkNumber number, std::uint64_t bytes) { note_expired(number, bytes); };
+  if (!ledger_.give_up_oldest(note)) return false;
+  history_limit_ = why;
+  hears_.history_given_up(options_.clock().since(dated) < options_.history);
+  return true;
+}
+
+void RecordStore::note_expired(ChunkNumber number, std::uint64_t bytes) {
+  root_->publication().give_up_before(kept_from());
+  if (chunks_.has(Address(number, 0))) chunks_.chunk(number).history -= bytes;
+}
+
+template <class Value>
+std::optional<ChunkNumber> RecordStore::best_chunk(Value value) const {
+  std::optional<ChunkNumber> best;
+  std::uint64_t most = 0;
+  for (const auto& [number, chunk] : chunks_.all()) {
+    const std::uint64_t worth = value(chunk);
+    if (worth <= most) continue;
+    most = worth;
+    best = ChunkNumber{number};
+  }
+  return best;
+}
+
+std::optional<ChunkNumber> RecordStore::ripe_chunk() const {
+  return best_chunk([](const ChunkStore::Chunk& c) { return c.ripe() ? c.file.bytes() : 0; });
+}
+
+std::optional<ChunkNumber> RecordStore::wasteful_chunk(std::uint64_t least_quarters, bool with_history) const {
+  return best_chunk([=](const ChunkStore::Chunk& c) {
+    const bool worth =
+        c.sealed && c.live != 0 && (with_history || c.history == 0) && c.waste() * 4 >= c.file.bytes() * least_quarters;
+    return worth ? c.waste() : 0;
+  });
+}
+
+bool RecordStore::empty(std::optional<ChunkNumber> chunk, bool with_code) {
+  if (!chunk) return false;
+  if (emptying_ && emptying_->chunk == *chunk) emptying_.reset();
+  Emptying work{*chunk, with_code};
+  while (empty_on(work, kBytesPerSlice) == Progress::kMore) continue;
+  return !chunks_.has(Address(*chunk, 0));
+}
+
+RecordStore::Progress RecordStore::empty_on(Emptying& work, std::uint64_t budget_bytes) {
+  const std::uint64_t stop = work.offset + budget_bytes;
+  while (work.offset < stop) {
+    const Address at(work.chunk, work.offset);
+    const auto block = chunks_.block_at(at);
+    if (!block) {
+      if (chunks_.chunk(work.chunk).ripe()) chunks_.give_back(work.chunk);
+      return Progress::kDone;
+    }
+    if (!move_block(*block, at, work.with_code)) return Progress::kStuck;
+    work.offset += block->bytes;
+  }
+  return Progress::kMore;
+}
+
+// False: there is no room to move it to.
+bool RecordStore::move_block(const ChunkStore::BlockView& block, Address at, bool with_code) {
+  if (block.kind == layout::Block::kVariant) {
+    const VariantView variant = chunks_.variant_at(at);
+    const auto owner = owner_of(variant);
+    return !owner || move_record(*owner, with_code);
+  }
+  const RecordView record = chunks_.record_at(at);
+  if (record.head.shape.space == KeySpace::kLog) return true;
+  const auto place = place_of(record.head.shape.space, record.key);
+  if (!place || place->head != at) return true;
+  if (record.head.shape.kind != RecordKind::kAbsent) return move_record(*place, with_code);
+  if (record.head.created <= kept_from()) drop_slot(*place);
+  return true;
+}
+
+// The newest version whose code it is; nothing for code of older ones.
+std::optional<RecordStore::Place> RecordStore::owner_of(const VariantView& variant) {
+  const auto place = table().place_of({variant.head.key_hash}, [&](Address head) {
+    const RecordView record = chunks_.record_at(head);
+    return record.head.shape.space == KeySpace::kFile &&
+           layout::hash_key(KeySpace::kFile, record.key).value == variant.head.key_hash;
+  });
+  if (!place || place->head.value == 0) return std::nullopt;
+  bool owned = false;
+  chunks_.for_each_variant(chunks_.record_at(place->head),
+                           [&](const VariantView& v) { owned |= v.address == variant.address; });
+  return owned ? place : std::nullopt;
+}
+
+bool RecordStore::move_record(const Place& place, bool with_code) {
+  const RecordView old = chunks_.record_at(place.head);
+  std::vector<VariantView> code;
+  chunks_.for_each_variant(old, [&](const VariantView& v) { code.push_back(v); });
+  const auto at = chunks_.make_place(old.head.extent_bytes(), kept_from(Use::kMoving));
+  if (!at) return false;
+  RecordHead head = old.head;
+  head.variants = Address();
+  chunks_.write_record(*at, head, old.body);
+  account_live(*at, head.extent_bytes(), false, true);
+  for (const VariantView& v : code) {
+    const auto there = with_code ? chunks_.make_place(v.bytes, kept_from(Use::kMoving)) : Result<Address>(Error{});
+    if (!there) {
+      hears_.code_dropped(v.head.tag);
+      continue;
+    }
+    chunks_.write_variant(*there, v.head, v.code);
+    chunks_.attach(chunks_.record_at(*at), *there);
+    account_live(*there, v.bytes, true, true);
+  }
+  publish_slot(place, *at);
+  account_live(old.address, old.head.extent_bytes(), false, false);
+  for (const VariantView& v : code) account_live(v.address, v.bytes, true, false);
+  return true;
+}
+
+bool RecordStore::tend() {
+  look_at_file_system();
+  expire();
+  while (ledger_.bytes() > history_allowance() && give_up_history(layout::HistoryLimit::kHistorySize)) continue;
+  if (options_.clock().since(ledger_.kept_since()) >= options_.history) history_limit_ = layout::HistoryLimit::kAge;
+  if (building_) copy_slots(kSlotsPerSlice);
+  if (!emptying_) {
+    auto chunk = ripe_chunk();
+    if (!chunk) chunk = wasteful_chunk(2, true);
+    if (chunk) emptying_ = Emptying{*chunk};
+  }
+  Progress progress = Progress::kStuck;
+  if (emptying_) progress = empty_on(*emptying_, kBytesPerSlice);
+  if (progress != Progress::kMore) emptying_.reset();
+  return progress != Progress::kStuck || building_;  // after one chunk, perhaps another
+}
+
+// --- Roots -------------------------------------------------------------------------------------------------------
+
+void RecordStore::publish_slot(const Place& place, Address record) {
+  if (building_ && place.slot.value < copied_) {
+    if (const auto there = place_in(*building_, place.hash, place.head)) building_->set(*there, record);
+  }
+  // What has moved must be found by today's readers as well. A key that they do not know is none of their business.
+  if (unpublished_ && place.head.value != 0) {
+    if (const auto there = place_in(*root_, place.hash, place.head)) root_->set(*there, record);
+  }
+  table().set(place, record);
+}
+
+void RecordStore::drop_slot(const Place& place) {
+  if (building_ && place.slot.value < copied_) {
+    if (const auto there = place_in(*building_, place.hash, place.head)) building_->drop(*there);
+  }
+  if (unpublished_) {
+    if (const auto there = place_in(*root_, place.hash, place.head)) root_->drop(*there);
+  }
+  table().drop(place);
+}
+
+// Keys are told apart by their newest version: all tables name the same. Nothing where a head is not known, or where a
+// new key finds no room.
+std::optional<RecordStore::Place> RecordStore::place_in(SlotTable& table, layout::KeyHash hash, Address head) {
+  auto place = table.place_of(hash, [head](Address there) { return head.value != 0 && there == head; });
+  if (place && place->head != head) place.reset();
+  return place;
+}
+
+void RecordStore::grow_table_if_due() {
+  if (building_) return copy_slots(kSlotsCopiedPerKey);
+  const SlotTable& now = table();
+  const bool far_from_base = chunks_.newest().value - now.base().value > layout::kChunksPerBase / 2;
+  if (now.slots_used() * 2 < now.slot_count() && !far_from_base) return;
+  const std::uint64_t kept = now.slots_used() - now.slots_dropped();
+  // Without room for a larger one, the table fills up to kMaxLoad.
+  static_cast<void>(begin_table(kept * 4 < now.slot_count() ? now.slot_count() : now.slot_count() * 2));
+}
+
+Status RecordStore::begin_table(std::uint64_t slot_count) {
+  const ChunkNumber base{chunks_.oldest().value - 1};
+  if (size_bytes() + layout::Regions{slot_count}.total_bytes() > options_.max_size_bytes) {
+    return Error{ErrorCode::kNoSpace, "the segment is at its maximum size"};
+  }
+  auto created = SlotTable::create(options_.dir, slot_count, base, chunks_.id(), options_.identity);
+  if (!created) return created.error();
+  building_ = std::move(*created);
+  copied_ = 0;
+  return Done{};
+}
+
+void RecordStore::copy_slots(std::uint64_t count) {
+  for (const std::uint64_t end = std::min(copied_ + count, table().slot_count()); copied_ < end; ++copied_) {
+    const Address head = table().record_in({copied_});
+    if (head.value == 0) continue;
+    const RecordView record = chunks_.record_at(head);
+    const layout::KeyHash hash = layout::hash_key(record.head.shape.space, record.key);
+    if (const auto place = place_in(*building_, hash, Address())) building_->set(*place, head);
+  }
+  if (copied_ < table().slot_count()) return;
+  if (named_) {
+    unpublished_ = std::move(building_);  // in place of one that readers never saw, perhaps
+  } else {
+    building_->take_control_block(*root_);
+    root_ = std::move(building_);
+  }
+}
+
+Status RecordStore::rebuild_root() {
+  if (!building_) {
+    if (const Status s = begin_table(table().slot_count()); !s) return s;
+  }
+  copy_slots(table().slot_count());
+  return Done{};
+}
+
+Status RecordStore::publish_root(Generation generation) {
+  if (!awaits_publication()) return Done{};
+  if (unpublished_) unpublished_->take_control_block(*root_);
+  table().publication().give_up_before(kept_from());
+  table().publication().publish_generation(generation);
+  if (const Status s = table().file().publish(kSegmentFileName); !s) return s;
+  named_ = true;
+  if (unpublished_) {
+    root_->publication().retire();
+    root_ = std::move(unpublished_);
+    hears_.root_published();
+  }
+  if (predecessor_) Publication(predecessor_->words(), layout::Regions{}).retire();
+  predecessor_.reset();
+  return Done{};
+}
+
+}  // namespace bifrost

@@ -1,0 +1,175 @@
+// record_store.hpp - where versions are kept and for how long: the decisions about room.
+//
+// Slots lead to newest versions, chunks hold them, the ledger knows what is out of date. Memory is never used again in
+// place: it is appended to, and given back chunk by chunk. Whatever takes long is done in slices (tend).
+// Under pressure goes, in this order: history by age, history younger than promised, compiled code. One thread.
+// (K1) A version that a snapshot within the promise needs stays where it is: see kept_from().
+// (K2) What is moved away from a chunk is the same version, found through the same slot, before the chunk goes.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/writer/chunk_store.hpp"
+#include "common/writer/history_ledger.hpp"
+#include "common/writer/slot_table.hpp"
+
+namespace bifrost {
+
+struct StoreOptions {
+  std::string dir;
+  std::uint64_t max_size_bytes = std::uint64_t{4} << 30;  // root and chunks, history included
+  std::chrono::milliseconds history{3'600'000};           // how long superseded versions stay readable
+  std::optional<std::uint64_t> history_bytes;             // how much of them; by default, as much as is mirrored
+  AgentIdentity identity;
+  BootTime (*clock)() = boot_now;
+};
+
+class RecordStore {
+ public:
+  using Place = SlotTable::Place;
+  // Who may take the last of the room. Code leaves the most to others; sources leave some to what must never fail:
+  // deletions, "not mirrored" and the nodes that go with them are what keeps an old version from being served. All
+  // leave a chunk to moving, by which room is made.
+  enum class Use { kCode, kSource, kHeadroom, kMoving };
+
+  struct Hears {
+    std::function<void(const CodeTag&)> code_dropped;            // of a newest version
+    std::function<void(bool before_its_time)> history_given_up;  // an entry of the ledger, for lack of room
+    std::function<void()> root_published;                        // in place of another
+  };
+
+  // A store without a name: publish_root() gives it one. Errors: kNoSpace, kPermission, kIo.
+  static Result<std::unique_ptr<RecordStore>> create(const StoreOptions& options, StoreId id, Hears hears);
+
+  ~RecordStore();
+  RecordStore(const RecordStore&) = delete;
+  RecordStore& operator=(const RecordStore&) = delete;
+
+  // --- Versions ------------------------------------------------------------------------------------------------
+
+  // Where a key lives or would live. Nothing when there are no slots left for another key.
+  std::optional<Place> place_of(layout::KeySpace space, std::string_view key);
+  RecordView record_at(Address at) const { return chunks_.record_at(at); }
+  void for_each_variant(const RecordView& record, const std::function<void(const VariantView&)>& visit) const {
+    chunks_.for_each_variant(record, visit);
+  }
+
+  // Writes a version of `key` that readers see once its generation is published; what was newest until now becomes
+  // history, unless it was never visible. False: no room.
+  bool add(layout::KeySpace space, std::string_view key, RecordHead head, std::string_view body, Use use,
+           Generation next);
+  // The same without a slot: the record of a commit. 0: no room.
+  Address add_commit(const RecordHead& head, std::string_view body);
+  // False: no room. `record`: a newest version.
+  bool attach(layout::KeySpace space, std::string_view key, const VariantHead& head, std::string_view code);
+  void mark(const RecordView& record, std::uint64_t marks) { chunks_.mark(record.address, marks); }
+  // `generation` has become visible: what was superseded for it is dated.
+  void committed(Generation generation);
+
+  // --- Taking over ---------------------------------------------------------------------------------------------
+
+  // The root of the agent before, which is retired when this store's first root is published. Errors: as
+  // SegmentFile::adopt().
+  Status take_over_root();
+  // A chunk of the agent before; then each of its newest versions that is sound, with its code or without.
+  Status adopt_chunk(ChunkNumber number) { return chunks_.adopt(number); }
+  bool adopt_record(Address at, bool with_code);
+  // All that was not adopted is history from now on.
+  void adopted(Generation newest);
+
+  // --- Room ----------------------------------------------------------------------------------------------------
+
+  // One slice of what is to be done: expire, give back, move together, grow the table. True: there is more.
+  bool tend();
+  // A new root of the same size in place of one that lost its name, to be published by the next publish_root().
+  Status rebuild_root();
+
+  // --- Roots ---------------------------------------------------------------------------------------------------
+
+  // What readers see now.
+  SlotTable& root() { return *root_; }
+  const SlotTable& root() const { return *root_; }
+  bool named() const { return named_; }
+  // Whether another root is ready, or the first has no name yet.
+  bool awaits_publication() const { return !named_ || unpublished_ != nullptr; }
+  // Gives it the name, with `generation` in it. Does nothing else when there is none.
+  Status publish_root(Generation generation);
+
+  const ChunkStore& chunks() const { return chunks_; }
+  const HistoryLedger& ledger() const { return ledger_; }
+  Generation kept_from() const { return ledger_.kept_from(); }
+  layout::HistoryLimit history_limit() const { return history_limit_; }
+  ChunkStore::Full full() const { return chunks_.full(); }
+  std::uint64_t size_bytes() const;
+  std::uint64_t live_bytes() const { return live_bytes_; }  // with code
+  std::uint64_t code_bytes() const { return code_bytes_; }
+
+ private:
+  RecordStore(StoreOptions options, StoreId id, Hears hears);
+
+  std::optional<Address> allocate(std::uint64_t bytes, Use use);
+  ChunkStore::Keep kept_from(Use use) const;
+  std::uint64_t history_allowance() const;
+  void look_at_file_system();
+  void plan_chunks();
+  // Frees something, whatever it takes for `use`. False: there is nothing left to free.
+  bool make_room(Use use);
+  void expire();
+  bool give_up_history(layout::HistoryLimit why);
+  void note_expired(ChunkNumber number, std::uint64_t bytes);
+  // The chunk of which `value` makes the most; nothing where it is always 0.
+  template <class Value>
+  std::optional<ChunkNumber> best_chunk(Value value) const;
+  std::optional<ChunkNumber> ripe_chunk() const;
+  std::optional<ChunkNumber> wasteful_chunk(std::uint64_t least_quarters, bool with_history) const;
+  // Moves what is live out of a chunk, and drops slots that nobody needs; then gives it back if nothing is left in it.
+  struct Emptying {
+    ChunkNumber chunk;
+    bool with_code = true;
+    std::uint64_t offset = layout::chunk::kHeaderBytes;
+  };
+  enum class Progress { kMore, kDone, kStuck };  // stuck: no room to move anything to
+  Progress empty_on(Emptying& work, std::uint64_t budget_bytes);
+  // All at once. True: it has been given back.
+  bool empty(std::optional<ChunkNumber> chunk, bool with_code);
+  bool move_block(const ChunkStore::BlockView& block, Address at, bool with_code);
+  bool move_record(const Place& place, bool with_code);
+  void account_live(Address at, std::uint64_t bytes, bool code, bool add);
+  void out_of_date(const RecordView& version, bool never_visible, bool with_code);
+  std::optional<Place> owner_of(const VariantView& variant);
+
+  void publish_slot(const Place& place, Address record);
+  void drop_slot(const Place& place);
+  void grow_table_if_due();
+  Status begin_table(std::uint64_t slot_count);
+  void copy_slots(std::uint64_t count);
+  std::optional<Place> place_in(SlotTable& table, layout::KeyHash hash, Address head);
+
+  StoreOptions options_;
+  Hears hears_;
+  ChunkStore chunks_;
+  HistoryLedger ledger_;
+  // Where changes go: what readers see, or what they will see.
+  SlotTable& table() { return unpublished_ ? *unpublished_ : *root_; }
+  const SlotTable& table() const { return unpublished_ ? *unpublished_ : *root_; }
+
+  std::unique_ptr<SlotTable> root_;
+  std::unique_ptr<SlotTable> unpublished_;  // complete, and ahead of root_
+  std::unique_ptr<SlotTable> building_;     // being filled from table()
+  std::uint64_t copied_ = 0;                // slots of table() that have been
+  bool named_ = false;
+  std::optional<Emptying> emptying_;
+  std::optional<SegmentFile> predecessor_;  // root of the agent before, until it is retired
+  layout::HistoryLimit history_limit_ = layout::HistoryLimit::kAge;
+  std::uint64_t file_system_bytes_ = ~std::uint64_t{0};
+  std::uint64_t live_bytes_ = 0;
+  std::uint64_t code_bytes_ = 0;
+};
+
+}  // namespace bifrost
