@@ -57,12 +57,21 @@ std::optional<RecordStore::Place> RecordStore::place_of(KeySpace space, std::str
 
 bool RecordStore::add(KeySpace space, std::string_view key, RecordHead head, std::string_view body, Use use,
                       Generation next) {
-  const auto at = allocate(head.extent_bytes(), use);
+  const std::uint64_t deletion_bytes = bytes_of_deletion(space, key, next);
+  auto at = allocate(deletion_bytes + head.extent_bytes(), use);
   const auto place = place_of(space, key);  // making room may have moved what was there
   if (!at || !place) return false;
   std::optional<RecordView> before;
   if (place->head.value != 0) before = chunks_.record_at(place->head);
   const bool never_visible = before && before->head.created == next;
+  if (before && deletion_bytes != 0) {
+    // It goes with the history that it ends. Who is pinned between it and this version needs it for longer: a copy,
+    // dated with this version.
+    chunks_.write_record(*at, before->head, before->body);
+    note_history(*at, deletion_bytes);
+    before->address = *at;
+    at = Address(at->chunk(), at->offset() + deletion_bytes);
+  }
   if (before) {
     // The chain steps over a version that was never visible.
     head.previous = never_visible ? before->head.previous : before->address;
@@ -76,8 +85,7 @@ bool RecordStore::add(KeySpace space, std::string_view key, RecordHead head, std
   if (head.shape.kind == RecordKind::kAbsent) {
     // A deletion says nothing to snapshots that do not know the key: it goes with the history that it ends.
     account_live(*at, head.extent_bytes(), false, false);
-    chunks_.chunk(at->chunk()).history += head.extent_bytes();
-    ledger_.note(at->chunk(), head.extent_bytes());
+    note_history(*at, head.extent_bytes());
   }
   grow_table_if_due();
   return true;
@@ -87,8 +95,7 @@ Address RecordStore::add_commit(const RecordHead& head, std::string_view body) {
   const auto at = allocate(head.extent_bytes(), Use::kHeadroom);
   if (!at) return {};
   chunks_.write_record(*at, head, body);
-  chunks_.chunk(at->chunk()).history += head.extent_bytes();
-  ledger_.note(at->chunk(), head.extent_bytes());
+  note_history(*at, head.extent_bytes());
   return *at;
 }
 
@@ -103,6 +110,19 @@ bool RecordStore::attach(KeySpace space, std::string_view key, const VariantHead
   return true;
 }
 
+// Of the newest version, if it is a deletion that somebody may be pinned to; else 0.
+std::uint64_t RecordStore::bytes_of_deletion(KeySpace space, std::string_view key, Generation next) {
+  const auto place = place_of(space, key);
+  if (!place || place->head.value == 0) return 0;
+  const RecordHead head = chunks_.record_at(place->head).head;
+  return head.shape.kind == RecordKind::kAbsent && head.created != next ? head.extent_bytes() : 0;
+}
+
+void RecordStore::note_history(Address at, std::uint64_t bytes) {
+  chunks_.chunk(at.chunk()).history += bytes;
+  ledger_.note(at.chunk(), bytes);
+}
+
 void RecordStore::committed(Generation generation) {
   ledger_.committed(generation, options_.clock());
 }
@@ -110,9 +130,7 @@ void RecordStore::committed(Generation generation) {
 void RecordStore::out_of_date(const RecordView& version, bool never_visible, bool with_code) {
   const auto end = [&](Address at, std::uint64_t bytes, bool code) {
     account_live(at, bytes, code, false);
-    if (never_visible) return;
-    chunks_.chunk(at.chunk()).history += bytes;
-    ledger_.note(at.chunk(), bytes);
+    if (!never_visible) note_history(at, bytes);
   };
   if (with_code) {
     chunks_.for_each_variant(version, [&](const VariantView& v) { end(v.address, v.bytes, true); });

@@ -107,6 +107,8 @@ class RecordStore {
  private:
   RecordStore(StoreOptions options, StoreId id, Hears hears);
 
+  std::uint64_t bytes_of_deletion(layout::KeySpace space, std::string_view key, Generation next);
+  void note_history(Address at, std::uint64_t bytes);
   std::optional<Address> allocate(std::uint64_t bytes, Use use);
   std::uint64_t headroom_bytes() const;
   std::uint64_t history_allowance() const;
