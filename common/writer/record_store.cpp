@@ -286,7 +286,7 @@ std::optional<ChunkNumber> RecordStore::wasteful_chunk(std::uint64_t least_quart
 bool RecordStore::empty(std::optional<ChunkNumber> chunk, bool with_code) {
   if (!chunk) return false;
   if (emptying_ && emptying_->chunk == *chunk) emptying_.reset();
-  Emptying work{*chunk, with_code};
+  Emptying work{*chunk, with_code, kept_from()};
   while (empty_on(work, kBytesPerSlice) == Progress::kMore) continue;
   return !chunks_.has(Address(*chunk, 0));
 }
@@ -297,7 +297,12 @@ RecordStore::Progress RecordStore::empty_on(Emptying& work, std::uint64_t budget
     const Address at(work.chunk, work.offset);
     const auto block = chunks_.block_at(at);
     if (!block) {
-      if (chunks_.chunk(work.chunk).ripe()) chunks_.give_back(work.chunk);
+      if (!chunks_.chunk(work.chunk).ripe()) return Progress::kDone;
+      if (work.kept_from != kept_from()) {  // a deletion that was passed may have expired since: once more
+        work = {work.chunk, work.with_code, kept_from()};
+        return Progress::kMore;
+      }
+      chunks_.give_back(work.chunk);
       return Progress::kDone;
     }
     if (!move_block(*block, at, work.with_code)) return Progress::kStuck;
@@ -370,7 +375,7 @@ bool RecordStore::tend() {
   if (!emptying_) {
     auto chunk = ripe_chunk();
     if (!chunk) chunk = wasteful_chunk(2, true);
-    if (chunk) emptying_ = Emptying{*chunk};
+    if (chunk) emptying_ = Emptying{*chunk, true, kept_from()};
   }
   if (emptying_ && empty_on(*emptying_, kBytesPerSlice) != Progress::kMore) emptying_.reset();
   return emptying_ || (next_root_ && copied_ < root_->slot_count());

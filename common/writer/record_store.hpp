@@ -127,6 +127,7 @@ class RecordStore {
   struct Emptying {
     ChunkNumber chunk;
     bool with_code = true;
+    Generation kept_from;  // when it began
     std::uint64_t offset = layout::chunk::kHeaderBytes;
   };
   enum class Progress { kMore, kDone, kStuck };  // stuck: no room to move anything to
