@@ -160,6 +160,8 @@ Status RecordStore::take_over_root() {
   const BootTime since{std::min(before.own(control::kHistorySinceNs), options_.clock().ns)};
   ledger_.resume({before.own(control::kOldestGeneration)}, since);
   root_->publication().publish_commit(Address(before.own(control::kLastCommit)));
+  root_->publication().show(control::kChunksBegun, before.own(control::kChunksBegun));
+  chunks_.count_from({before.own(control::kChunksBegun)});
   predecessor_ = std::move(*file);
   return Done{};
 }
@@ -302,6 +304,8 @@ RecordStore::Progress RecordStore::empty_on(Emptying& work, std::uint64_t budget
         work = {work.chunk, work.with_code, kept_from()};
         return Progress::kMore;
       }
+      // Before: a successor counts on from here, since the file is no longer there to be counted.
+      root_->publication().show(layout::control::kChunksBegun, chunks_.newest().value);
       chunks_.give_back(work.chunk);
       return Progress::kDone;
     }
