@@ -162,6 +162,7 @@ constexpr std::uint64_t fingerprint() {
                                       control::kState,
                                       control::kComplete,
                                       control::kLastCommit,
+                                      control::kChunksBegun,
                                       control::kRunId,
                                       control::kDeployingSinceMs,
                                       control::kCodeTags,

@@ -112,6 +112,7 @@ inline constexpr std::uint64_t kHistorySinceNs = 1400;  // boot time of kOldestG
 inline constexpr std::uint64_t kHistoryLimit = 1408;    // HistoryLimit
 inline constexpr std::uint64_t kHistoryMs = 1416;       // --history
 inline constexpr std::uint64_t kLastCommit = 1424;      // address of the newest commit's record, 0: none
+inline constexpr std::uint64_t kChunksBegun = 1432;     // no chunk with a higher number has ever been given back
 inline constexpr std::uint64_t kRunId = 1456;           // of the server that the mirror is in sync with, NUL-padded
 inline constexpr std::uint64_t kRunIdBytes = 48;
 inline constexpr std::uint64_t kDeployingSinceMs = 1504;  // unix time; 0: no deploy is going on

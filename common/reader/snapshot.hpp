@@ -240,6 +240,10 @@ class BasicSnapshot {
   Lookup find(const Key& key, layout::KeyHash hash, Steps& steps, RecordRef& ref) const;
   Lookup at_slot(SlotNumber slot, Steps& steps, RecordRef& ref) const;
 
+  // There is no version for this snapshot. What a dropped slot on the way held, one that is not kept would have needed:
+  // also when the key has come back since, in a slot behind that one.
+  Lookup missing(bool dropped) const { return dropped && !kept() ? Lookup::kGone : Lookup::kMiss; }
+
   // What walking a chain ends at. kTooNew: every version is newer, and `ref` is the oldest one (its key tells whose
   // chain this was).
   enum class Visit { kVersion, kTooNew, kGone, kDamaged };
@@ -288,8 +292,7 @@ Lookup BasicSnapshot<Memory>::find(const Key& key, layout::KeyHash hash, Steps& 
     for (int look = 1;; ++look) {
       // SYNC slot-publish (acquire): pairs with Publication::publish_slot (release).
       const layout::Word word = memory_.root().acquire(regions.slot_offset(slot));
-      // Nothing lies beyond a slot that was never used. What a dropped one held, older snapshots would have needed.
-      if (word == 0) return dropped && !kept() ? Lookup::kGone : Lookup::kMiss;
+      if (word == 0) return missing(dropped);  // nothing lies beyond a slot that was never used
       if (layout::slot_fingerprint(word) != hash.fingerprint()) break;
       if (layout::slot_dropped(word)) {
         dropped = true;
@@ -302,7 +305,7 @@ Lookup BasicSnapshot<Memory>::find(const Key& key, layout::KeyHash hash, Steps& 
         const bool same = ref.shape.space == key.space && key_equals(*chunk, ref, key);
         if (!chunk->gone()) {
           if (!same) break;
-          if (visit == Visit::kTooNew) return Lookup::kMiss;
+          if (visit == Visit::kTooNew) return missing(dropped);
           switch (ref.shape.kind) {
             case layout::RecordKind::kAbsent: return Lookup::kMiss;
             case layout::RecordKind::kNotMirrored: return Lookup::kNotMirrored;

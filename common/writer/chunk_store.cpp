@@ -127,7 +127,7 @@ Status ChunkStore::adopt(ChunkNumber number) {
   adopted.used = used;
   adopted.sealed = true;
   chunks_.emplace(number.value, std::move(adopted));
-  next_.value = std::max(next_.value, number.value + 1);
+  count_from(number);
   return Done{};
 }
 

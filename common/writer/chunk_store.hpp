@@ -5,6 +5,7 @@
 // (C2) live + history + what nobody needs = used, in every chunk.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -95,6 +96,8 @@ class ChunkStore {
   };
   std::optional<BlockView> block_at(Address at) const;
 
+  // The numbers up to `newest` have been used.
+  void count_from(ChunkNumber newest) { next_.value = std::max(next_.value, newest.value + 1); }
   // Takes over a chunk that another agent has left. Errors: kDamaged, kUntrusted, kIo.
   Status adopt(ChunkNumber number);
   // Nothing more is appended to the newest chunk.

@@ -65,12 +65,21 @@ std::optional<RecordStore::Place> RecordStore::place_of(KeySpace space, std::str
 
 bool RecordStore::add(KeySpace space, std::string_view key, RecordHead head, std::string_view body, Use use,
                       Generation next) {
-  const auto at = allocate(head.extent_bytes(), use);
+  const std::uint64_t deletion_bytes = bytes_of_deletion(space, key, next);
+  auto at = allocate(deletion_bytes + head.extent_bytes(), use);
   const auto place = place_of(space, key);  // making room may have moved what was there
   if (!at || !place) return false;
   std::optional<RecordView> before;
   if (place->head.value != 0) before = chunks_.record_at(place->head);
   const bool never_visible = before && before->head.created == next;
+  if (before && deletion_bytes != 0) {
+    // It goes with the history that it ends. Who is pinned between it and this version needs it for longer: a copy,
+    // dated with this version.
+    chunks_.write_record(*at, before->head, before->body);
+    note_history(*at, deletion_bytes);
+    before->address = *at;
+    at = Address(at->chunk(), at->offset() + deletion_bytes);
+  }
   if (before) {
     // The chain steps over a version that was never visible.
     head.previous = never_visible ? before->head.previous : before->address;
@@ -84,8 +93,7 @@ bool RecordStore::add(KeySpace space, std::string_view key, RecordHead head, std
   if (head.shape.kind == RecordKind::kAbsent) {
     // A deletion says nothing to snapshots that do not know the key: it goes with the history that it ends.
     account_live(*at, head.extent_bytes(), false, false);
-    chunks_.chunk(at->chunk()).history += head.extent_bytes();
-    ledger_.note(at->chunk(), head.extent_bytes());
+    note_history(*at, head.extent_bytes());
   }
   grow_table_if_due();
   return true;
@@ -95,8 +103,7 @@ Address RecordStore::add_commit(const RecordHead& head, std::string_view body) {
   const auto at = allocate(head.extent_bytes(), Use::kHeadroom);
   if (!at) return {};
   chunks_.write_record(*at, head, body);
-  chunks_.chunk(at->chunk()).history += head.extent_bytes();
-  ledger_.note(at->chunk(), head.extent_bytes());
+  note_history(*at, head.extent_bytes());
   return *at;
 }
 
@@ -111,6 +118,19 @@ bool RecordStore::attach(KeySpace space, std::string_view key, const VariantHead
   return true;
 }
 
+// Of the newest version, if it is a deletion that somebody may be pinned to; else 0.
+std::uint64_t RecordStore::bytes_of_deletion(KeySpace space, std::string_view key, Generation next) {
+  const auto place = place_of(space, key);
+  if (!place || place->head.value == 0) return 0;
+  const RecordHead head = chunks_.record_at(place->head).head;
+  return head.shape.kind == RecordKind::kAbsent && head.created != next ? head.extent_bytes() : 0;
+}
+
+void RecordStore::note_history(Address at, std::uint64_t bytes) {
+  chunks_.chunk(at.chunk()).history += bytes;
+  ledger_.note(at.chunk(), bytes);
+}
+
 void RecordStore::committed(Generation generation) {
   ledger_.committed(generation, options_.clock());
 }
@@ -118,9 +138,7 @@ void RecordStore::committed(Generation generation) {
 void RecordStore::out_of_date(const RecordView& version, bool never_visible, bool with_code) {
   const auto end = [&](Address at, std::uint64_t bytes, bool code) {
     account_live(at, bytes, code, false);
-    if (never_visible) return;
-    chunks_.chunk(at.chunk()).history += bytes;
-    ledger_.note(at.chunk(), bytes);
+    if (!never_visible) note_history(at, bytes);
   };
   if (with_code) {
     chunks_.for_each_variant(version, [&](const VariantView& v) { end(v.address, v.bytes, true); });
@@ -150,6 +168,8 @@ Status RecordStore::take_over_root() {
   const BootTime since{std::min(before.own(control::kHistorySinceNs), options_.clock().ns)};
   ledger_.resume({before.own(control::kOldestGeneration)}, since);
   root_->publication().publish_commit(Address(before.own(control::kLastCommit)));
+  root_->publication().show(control::kChunksBegun, before.own(control::kChunksBegun));
+  chunks_.count_from({before.own(control::kChunksBegun)});
   predecessor_ = std::move(*file);
   return Done{};
 }
@@ -293,7 +313,7 @@ std::optional<ChunkNumber> RecordStore::wasteful_chunk(std::uint64_t least_quart
 bool RecordStore::empty(std::optional<ChunkNumber> chunk, bool with_code) {
   if (!chunk) return false;
   if (emptying_ && emptying_->chunk == *chunk) emptying_.reset();
-  Emptying work{*chunk, with_code};
+  Emptying work{*chunk, with_code, kept_from()};
   while (empty_on(work, kBytesPerSlice) == Progress::kMore) continue;
   return !chunks_.has(Address(*chunk, 0));
 }
@@ -304,7 +324,14 @@ RecordStore::Progress RecordStore::empty_on(Emptying& work, std::uint64_t budget
     const Address at(work.chunk, work.offset);
     const auto block = chunks_.block_at(at);
     if (!block) {
-      if (chunks_.chunk(work.chunk).ripe()) chunks_.give_back(work.chunk);
+      if (!chunks_.chunk(work.chunk).ripe()) return Progress::kDone;
+      if (work.kept_from != kept_from()) {  // a deletion that was passed may have expired since: once more
+        work = {work.chunk, work.with_code, kept_from()};
+        return Progress::kMore;
+      }
+      // Before: a successor counts on from here, since the file is no longer there to be counted.
+      root_->publication().show(layout::control::kChunksBegun, chunks_.newest().value);
+      chunks_.give_back(work.chunk);
       return Progress::kDone;
     }
     if (!move_block(*block, at, work.with_code)) return Progress::kStuck;
@@ -378,7 +405,7 @@ bool RecordStore::tend() {
   if (!emptying_) {
     auto chunk = ripe_chunk();
     if (!chunk) chunk = wasteful_chunk(2, true);
-    if (chunk) emptying_ = Emptying{*chunk};
+    if (chunk) emptying_ = Emptying{*chunk, true, kept_from()};
   }
   Progress progress = Progress::kStuck;
   if (emptying_) progress = empty_on(*emptying_, kBytesPerSlice);

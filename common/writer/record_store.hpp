@@ -113,6 +113,8 @@ class RecordStore {
  private:
   RecordStore(StoreOptions options, StoreId id, Hears hears);
 
+  std::uint64_t bytes_of_deletion(layout::KeySpace space, std::string_view key, Generation next);
+  void note_history(Address at, std::uint64_t bytes);
   std::optional<Address> allocate(std::uint64_t bytes, Use use);
   ChunkStore::Keep kept_from(Use use) const;
   std::uint64_t history_allowance() const;
@@ -132,6 +134,7 @@ class RecordStore {
   struct Emptying {
     ChunkNumber chunk;
     bool with_code = true;
+    Generation kept_from;  // when it began
     std::uint64_t offset = layout::chunk::kHeaderBytes;
   };
   enum class Progress { kMore, kDone, kStuck };  // stuck: no room to move anything to

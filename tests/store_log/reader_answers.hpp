@@ -18,7 +18,7 @@ std::string name_of(Lookup status) {
     case Lookup::kHit: return "<hit>";
     case Lookup::kMiss: return kMissAnswer;
     case Lookup::kNotMirrored: return kNotMirroredAnswer;
-    case Lookup::kSnapshotLost: return kLostAnswer;
+    case Lookup::kGone: return kGoneAnswer;
     case Lookup::kDamaged: return kDamagedAnswer;
   }
   return "<?>";
@@ -90,7 +90,7 @@ std::string node_answer(const Snapshot& snapshot, std::string_view name) {
   if (found.node.shape.kind == layout::RecordKind::kNamespace) return "namespace";
   const std::string content =
       found.file.shape.kind == layout::RecordKind::kNotMirrored ? kNotMirroredAnswer : content_of(snapshot, found.file);
-  if (content == kLostAnswer || content == kDamagedAnswer) return content;
+  if (content == kGoneAnswer || content == kDamagedAnswer) return content;
   return (found.node.shape.kind == layout::RecordKind::kPackage ? "package:" : "module:") + content;
 }
 

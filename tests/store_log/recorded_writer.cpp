@@ -1,32 +1,44 @@
 #include "recorded_writer.hpp"
 
 #include <stdlib.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <stdexcept>
 
-namespace bifrost::store_log {
+#include "common/base/segment_dir.hpp"
+#include "successor.hpp"
 
-RecordedWriter::RecordedWriter(std::uint64_t size_bytes, std::uint64_t max_size_bytes)
-    : size_bytes_(size_bytes), max_size_bytes_(max_size_bytes) {
-  std::string pattern = "/dev/shm/bifrost-log-XXXXXX";
-  if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot make a directory in /dev/shm");
-  dir_ = pattern;
-  log_ = std::make_unique<StoreLog>(dir_);
-  open({});
+namespace bifrost::store_log {
+namespace {
+
+// The scripts' time: a step per commit, so that each has a date of its own.
+constexpr std::chrono::milliseconds kStep{1000};
+BootTime script_time{std::uint64_t{1} << 50};
+BootTime script_now() {
+  return script_time;
+}
+
+}  // namespace
+
+RecordedWriter::RecordedWriter(std::uint64_t max_size_bytes, unsigned history_commits) {
+  std::string dir = "/dev/shm/bifrost-log-XXXXXX";
+  if (::mkdtemp(dir.data()) == nullptr) throw std::runtime_error("cannot make a directory in /dev/shm");
+  log_ = std::make_unique<StoreLog>(dir);
+  options_.dir = dir;
+  options_.max_size_bytes = max_size_bytes;
+  options_.history = history_commits * kStep;
+  options_.identity = {"9.9", "redis://h:1/0", "/w", 1, std::chrono::milliseconds(1000)};
+  options_.clock = script_now;
+  auto writer = SegmentWriter::create(options_);
+  if (!writer) throw std::runtime_error(writer.error().message);
+  writer_ = std::move(*writer);
 }
 
 RecordedWriter::~RecordedWriter() {
   writer_.reset();
-  std::filesystem::remove_all(dir_);
-}
-
-void RecordedWriter::open(Generation after) {
-  writer_.reset();
-  auto writer = SegmentWriter::create(
-      {dir_, size_bytes_, max_size_bytes_, {"9.9", "redis://h:1/0", "/w", 1, std::chrono::milliseconds(1000)}, after});
-  if (!writer) throw std::runtime_error(writer.error().message);
-  writer_ = std::move(*writer);
+  std::filesystem::remove_all(options_.dir);
 }
 
 void RecordedWriter::put(const std::string& path, const std::string& content, const std::string& token) {
@@ -50,31 +62,59 @@ void RecordedWriter::attach_code(const std::string& path) {
 }
 
 void RecordedWriter::commit() {
+  script_time = script_time + kStep;
   truths_[writer_->generation().value + 1] = staged_;  // before: a reader may meet it before commit() returns
   const auto committed = writer_->commit();
   if (!committed) throw std::runtime_error(committed.error().message);
   if (writer_->starved()) throw std::runtime_error("the script asks for more than fits: its truth would be wrong");
-  pins_.push_back({log_->named_now(), *committed, log_->size()});
+  pin();
 }
 
-void RecordedWriter::fill(std::uint64_t leave_bytes) {
-  const layout::Regions regions = layout::compute_regions(size_bytes_);
-  const std::uint64_t headroom = std::max<std::uint64_t>(64 * 1024, regions.heap_bytes / 16);
-  put("ballast.py", std::string(regions.heap_bytes - headroom - leave_bytes, 'b'));
-  commit();
+void RecordedWriter::pin() {
+  pins_.push_back({log_->named_root(), writer_->generation(), log_->size()});
 }
 
-void RecordedWriter::restart() {
-  const Truth before = staged_;
-  open(writer_->generation());
-  for (const auto& [path, answer] : before) {
-    answer == kNotMirroredAnswer ? put_not_mirrored(path) : put(path, answer);
+void RecordedWriter::turn_over() {
+  for (const std::size_t begun = chunks_begun(); chunks_begun() == begun;) {
+    put("turn.py", std::string(2000, static_cast<char>('a' + turns_++ % 26)));
+    commit();
   }
-  commit();
 }
 
-const Truth& RecordedWriter::truth(Generation generation) const {
-  return truths_.at(generation.value);
+void RecordedWriter::let_history_expire() {
+  script_time = script_time + options_.history + kStep;
+}
+
+void RecordedWriter::tend() {
+  while (writer_->tend()) continue;
+}
+
+void RecordedWriter::lose_the_name() {
+  ::unlink(path_in(options_.dir, kSegmentFileName).c_str());
+  if (const Status s = writer_->republish(); !s) throw std::runtime_error(s.error().message);
+  if (const Status s = writer_->publish(); !s) throw std::runtime_error(s.error().message);
+  pin();
+}
+
+void RecordedWriter::succeed() {
+  writer_.reset();
+  auto made = store_log::succeed(options_);
+  if (!made) throw std::runtime_error(made.error().message);
+  writer_ = std::move(made->writer);
+  if (made->damaged != 0) throw std::runtime_error("the successor left records behind");
+  staged_ = truths_.at(writer_->generation().value);
+  pin();
+}
+
+std::size_t RecordedWriter::chunks_begun() const {
+  return static_cast<std::size_t>(
+      std::count_if(log_->images().begin(), log_->images().end(), [](const Image& i) { return !i.is_root(); }));
+}
+
+std::size_t RecordedWriter::chunks_given_back() const {
+  return static_cast<std::size_t>(std::count_if(log_->stores().begin(), log_->stores().end(), [this](const Store& s) {
+    return s.is_store() && s.offset == layout::chunk::kGone && !log_->images()[s.image].is_root();
+  }));
 }
 
 std::string file_truth(const Truth& truth, const std::string& path) {

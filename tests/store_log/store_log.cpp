@@ -2,22 +2,34 @@
 
 #include <sys/stat.h>
 
+#include <cinttypes>
+#include <cstdio>
+#include <fstream>
 #include <utility>
 
 #include "common/base/segment_dir.hpp"
 
-namespace bifrost {
+namespace bifrost::store_log {
 namespace {
-store_log::StoreLog* current = nullptr;
-}  // namespace
 
-void on_store(const std::byte* base, std::uint64_t offset, layout::Word value, StoreOrder order) {
-  if (current != nullptr) current->append(base, offset, value, order);
+StoreLog* current = nullptr;
+
+std::uint64_t inode_of(const char* path) {
+  struct stat st {};
+  return ::lstat(path, &st) == 0 ? st.st_ino : 0;
 }
 
-namespace store_log {
+}  // namespace
 
-StoreLog::StoreLog(std::string dir) : path_(path_in(dir, kSegmentFileName)) {
+std::uint32_t image_mapped_at(const std::byte* base) {
+  return current == nullptr ? kNoImage : current->image_mapped_at(base);
+}
+
+void on_store(std::uint32_t image, std::uint64_t offset, layout::Word value, Order order) {
+  if (current != nullptr && image != kNoImage) current->append({image, offset, value, order});
+}
+
+StoreLog::StoreLog(std::string dir) : dir_(std::move(dir)) {
   current = this;
 }
 
@@ -25,35 +37,67 @@ StoreLog::~StoreLog() {
   current = nullptr;
 }
 
-std::uint32_t StoreLog::named_now() {
-  struct stat st {};
-  const std::uint64_t inode = ::lstat(path_.c_str(), &st) == 0 ? st.st_ino : 0;
-  // Only the newest image can have taken the name since the last look.
-  if (std::exchange(inode_, inode) != inode) {
-    named_ = inode == 0 ? kNoImage : static_cast<std::uint32_t>(image_bytes_.size() - 1);
+bool StoreLog::is_ours(const std::string& path) const {
+  return path.compare(0, dir_.size(), dir_) == 0;
+}
+
+// The kernel says which file it is: addresses are used again, and a successor maps the same file elsewhere.
+std::uint32_t StoreLog::image_mapped_at(const std::byte* base) {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    std::uintptr_t from = 0;
+    std::uint64_t inode = 0;
+    int path = 0;
+    if (std::sscanf(line.c_str(), "%" SCNxPTR "-%*x %*s %*x %*s %" SCNu64 " %n", &from, &inode, &path) != 2) continue;
+    if (from != reinterpret_cast<std::uintptr_t>(base)) continue;
+    if (!is_ours(line.substr(static_cast<std::size_t>(path)))) return kNoImage;
+    const auto [known, fresh] = image_of_inode_.emplace(inode, static_cast<std::uint32_t>(images_.size()));
+    if (fresh) images_.emplace_back();
+    return known->second;
   }
-  return named_;
+  return kNoImage;
 }
 
-void StoreLog::append(const std::byte* base, std::uint64_t offset, layout::Word value, StoreOrder order) {
-  const std::uint32_t image = image_of(base, offset, value);
-  // The stores around a rename go to the header page: no need to ask for the name at the others.
-  if (offset < layout::kHeaderBytes) named_now();
-  stores_.push_back({image, named_, offset, value, order});
+void StoreLog::append(const Store& store) {
+  stores_.push_back(store);
+  Image& image = images_[store.image];
+  // Words that are stored once, before the file has a name; a root has no such word at chunk::kNumber.
+  if (store.offset == layout::prefix::kTotalBytes && store.value != 0) image.bytes = store.value;
+  if (store.offset == layout::chunk::kNumber && store.value != 0) image.chunk = {store.value};
 }
 
-std::uint32_t StoreLog::image_of(const std::byte* base, std::uint64_t offset, layout::Word value) {
-  if (offset == layout::header::kMagic && value == layout::kMagic) {  // the first store into a new file
-    image_at_[base] = static_cast<std::uint32_t>(image_bytes_.size());
-    image_bytes_.push_back(0);
-  }
-  const auto known = image_at_.find(base);
-  // A new writer maps the header of the segment before its own, to retire it.
-  const std::uint32_t image =
-      known != image_at_.end() ? known->second : static_cast<std::uint32_t>(image_bytes_.size() - 2);
-  if (offset == layout::header::kTotalBytes) image_bytes_[image] = value;
-  return image;
+void StoreLog::renamed(std::uint64_t inode, const char* to) {
+  const auto image = image_of_inode_.find(inode);
+  if (image == image_of_inode_.end() || !is_ours(to)) return;
+  append({image->second, 0, 0, Order::kNamed});
+  if (images_[image->second].is_root()) named_root_ = image->second;
 }
 
-}  // namespace store_log
-}  // namespace bifrost
+void StoreLog::unlinked(std::uint64_t inode, const char* path) {
+  const auto image = image_of_inode_.find(inode);
+  if (image == image_of_inode_.end() || !is_ours(path)) return;
+  append({image->second, 0, 0, Order::kUnnamed});
+  if (named_root_ == image->second) named_root_ = kNoImage;
+}
+
+}  // namespace bifrost::store_log
+
+// The linker leads rename() and unlink() of recorded programs here (CMakeLists.txt).
+extern "C" {
+int __real_rename(const char* from, const char* to);
+int __real_unlink(const char* path);
+
+int __wrap_rename(const char* from, const char* to) {
+  const std::uint64_t inode = bifrost::store_log::inode_of(from);
+  const int result = __real_rename(from, to);
+  if (result == 0 && bifrost::store_log::current != nullptr) bifrost::store_log::current->renamed(inode, to);
+  return result;
+}
+
+int __wrap_unlink(const char* path) {
+  const std::uint64_t inode = bifrost::store_log::inode_of(path);
+  const int result = __real_unlink(path);
+  if (result == 0 && bifrost::store_log::current != nullptr) bifrost::store_log::current->unlinked(inode, path);
+  return result;
+}
+}
