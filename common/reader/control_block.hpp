@@ -9,6 +9,10 @@
 
 namespace bifrost {
 
+inline bool is_lease(BootTime until, BootTime now, std::chrono::milliseconds lease) {
+  return now < until && std::chrono::floor<std::chrono::milliseconds>(until.since(now)) <= lease;
+}
+
 template <class Words>
 class BasicControlBlock {
  public:
@@ -26,10 +30,10 @@ class BasicControlBlock {
     return {words_.acquire(layout::control::kSyncedThroughNs)};
   }
   // `lease`: the longest that the agent gives. A time further away is none that this boot's clock will reach in order.
-  bool lease_valid(BootTime now, std::chrono::nanoseconds lease) const {
+  bool lease_valid(BootTime now, std::chrono::milliseconds lease) const {
     // SYNC synced-through (acquire): who finds this lease also finds the time that it is based on.
     const BootTime until{words_.acquire(layout::control::kLeaseUntilNs)};
-    return now < until && until <= now + lease;
+    return is_lease(until, now, lease);
   }
 
   // A full synchronisation has been committed: a miss means "not in Redis".

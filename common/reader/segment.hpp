@@ -77,7 +77,7 @@ struct SegmentInfo {
 
   // As Segment::lease_valid: the times are of this boot and of this time namespace, and they make sense.
   bool clock_is_ours = false;
-  bool lease_valid(BootTime now) const { return clock_is_ours && now < lease_until && lease_until <= now + lease; }
+  bool lease_valid(BootTime now) const { return clock_is_ours && is_lease(lease_until, now, lease); }
 };
 
 class Segment {
@@ -118,7 +118,7 @@ class Segment {
   ChunkMap chunks_;
   MappedMemory memory_;
   FileIdentity identity_;
-  std::chrono::nanoseconds lease_;
+  std::chrono::milliseconds lease_;
   bool clock_is_ours_;
 };
 

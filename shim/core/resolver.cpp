@@ -168,7 +168,7 @@ Resolver::MirrorAnswer Resolver::read_record(const View& view, const RecordRef& 
   ModuleSource& source = read.resolution.source;
   source = ModuleSource(std::move(chunk), file, view.snapshot.generation(), std::move(hash));
   VariantRef variant;
-  if (!tag_.empty() && view.snapshot.find_variant(file, read.resolution.path, tag_, variant) == Lookup::kHit) {
+  if (!tag_.empty() && view.snapshot.find_variant(file, read.resolution.path->text(), tag_, variant) == Lookup::kHit) {
     source.has_code(chunks.hold(variant.address.chunk()), variant);
   }
   return read;

@@ -81,13 +81,17 @@ TEST_F(FullFilesystemTest, ThatFillsUpBehindTheWriterKillsNobody) {
     fill_the_rest();
     const auto segment = attach();
     // What is not there any more is not written to, and not read either: no SIGBUS.
-    for (int n = 0; n < 200; ++n) {
+    for (int n = 0; n < 40; ++n) {
       writer().put_source("m" + std::to_string(n) + ".py", std::string(10'000, 'b'), "h");
       commit();
     }
     EXPECT_GT(writer().without_room(), 0u);
-    for (int n = 0; n < 20; ++n) publish("a.py", "after " + std::to_string(n));
-    EXPECT_EQ(source(segment->snapshot(), "a.py"), "after 19");
+    for (int n = 0; n < 20; ++n) {
+      writer().put_source("a.py", "after " + std::to_string(n), "h");
+      commit();
+    }
+    const std::string seen = source(segment->snapshot(), "a.py");
+    EXPECT_TRUE(seen == "after 19" || seen == "<not mirrored>") << seen;
     EXPECT_FALSE(writer().starved());
   });
 }

@@ -11,7 +11,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "common/layout/segment_layout.hpp"
+#include "common/layout/record_layout.hpp"
 #include "common/redis/contract.hpp"
 #include "common/redis/module_value.hpp"
 #include "tests/common/plain_path_rules.hpp"

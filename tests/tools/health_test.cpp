@@ -24,6 +24,7 @@ SegmentInfo live() {
   info.state = AgentState::kLive;
   info.complete = true;
   info.redis_connected = true;
+  info.clock_is_ours = true;
   info.lease = milliseconds(1000);
   info.heartbeat = ago(milliseconds(100));
   info.synced_through = ago(milliseconds(200));

@@ -8,6 +8,7 @@
 
 #include "agent/mirror/mirror.hpp"
 #include "common/redis/module_value.hpp"
+#include "tests/common/path_of.hpp"
 #include "tests/common/segment_fixture.hpp"
 
 namespace bifrost::agent {
@@ -21,17 +22,17 @@ using ::testing::UnorderedElementsAre;
 class KeyScanTest : public SegmentFixture {
  protected:
   KeyScanTest() {
-    mirror_ = std::make_unique<Mirror>(writer(), OnExpiry::kRetain, [](std::string_view, std::string_view) {});
+    mirror_ = std::make_unique<Mirror>(writer(), OnExpiry::kRetain, [](ModulePathView, std::string_view) {});
     scan_ = std::make_unique<KeyScan>(
-        *mirror_, [this](std::string_view path, Doubt doubt) { marked_.emplace(std::string(path), doubt); });
+        *mirror_, [this](ModulePathView path, Doubt doubt) { marked_.emplace(std::string(path.text()), doubt); });
   }
 
   void mirror_holds(const std::string& path) {
     const std::string value = encode_module_value(path, "x = 1", "h");
-    mirror_->apply({Observation::Kind::kValue, path, value, IndexEntry::kListed, false, {}});
+    mirror_->apply({Observation::Kind::kValue, path_of(path), value, IndexEntry::kListed, false, {}});
   }
   void expired(const std::string& path) {
-    mirror_->apply({Observation::Kind::kVanished, path, {}, IndexEntry::kListed, false, {}});
+    mirror_->apply({Observation::Kind::kVanished, path_of(path), {}, IndexEntry::kListed, false, {}});
   }
 
   // The cursor that is asked for while so many paths wait.

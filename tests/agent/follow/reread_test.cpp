@@ -66,10 +66,10 @@ TEST(Reread, AsksForNoMoreThanTheValueWhereNothingIsDoubtful) {
   ASSERT_EQ(seen.size(), 2u);
   EXPECT_EQ(seen[0].kind, Observation::Kind::kValue);
   EXPECT_EQ(seen[1].kind, Observation::Kind::kVanished);
-  EXPECT_EQ(seen[1].path, "c.py");
+  EXPECT_EQ(seen[1].path.text(), "c.py");
   EXPECT_EQ(seen[1].index, IndexEntry::kListed);
   ASSERT_EQ(again.size(), 1u);
-  EXPECT_EQ(again[0].path, "b.py");
+  EXPECT_EQ(again[0].path.text(), "b.py");
   EXPECT_TRUE(again[0].with_presence) << "whether it is gone is another question";
   EXPECT_EQ(again[0].first_mark, StreamPosition{2}) << "it is as doubtful as before";
 }
@@ -136,7 +136,7 @@ TEST_F(LongValueTest, IsMeasuredAndThenReadByItsSize) {
   ASSERT_EQ(measured.again.size(), 1u);
   EXPECT_EQ(measured.again[0].read, PendingPath::Read::kSized);
   EXPECT_EQ(measured.again[0].size_bytes, 40000u);
-  EXPECT_EQ(measured.again[0].path, "sdk.py");
+  EXPECT_EQ(measured.again[0].path.text(), "sdk.py");
 
   const Told sized = told(measured.again[0], text(40000));
   EXPECT_TRUE(sized.again.empty());
