@@ -1,14 +1,15 @@
-// checked_words.hpp - stands for ReadWords over a copy of a segment: every load is checked, and counted.
+// checked_words.hpp - stands for mapped memory over copies of a root and its chunks: every load is checked, and
+// counted.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
+#include <map>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
-#include "common/layout/segment_layout.hpp"
+#include "common/layout/record_layout.hpp"
 #include "tests/common/copy_words.hpp"
 
 namespace bifrost {
@@ -28,22 +29,66 @@ class CheckedWords {
   Word acquire(std::uint64_t offset) const { return relaxed(offset); }
   Word relaxed(std::uint64_t offset) const {
     if (++*loads_ > max_loads_) throw std::runtime_error("a lookup that does not end");
-    return at(offset);
-  }
-  void fence_acquire() const {}
-  // Not counted: its length is that of the answer.
-  void copy_out(std::uint64_t offset, void* to, std::uint64_t bytes) const { copy_words(*this, offset, to, bytes); }
-
- private:
-  Word at(std::uint64_t offset) const {
     if (offset % layout::kWordBytes != 0) throw std::runtime_error("a load that is not aligned");
-    if (offset / layout::kWordBytes >= image_->size()) throw std::runtime_error("a load outside the segment");
+    if (offset / layout::kWordBytes >= image_->size()) throw std::runtime_error("a load outside the file");
     return (*image_)[offset / layout::kWordBytes];
   }
+  void fence_acquire() const {}
+  // Counted once: its length is that of the answer.
+  void copy_out(std::uint64_t offset, void* to, std::uint64_t bytes) const {
+    const std::uint64_t before = *loads_;
+    copy_words(*this, offset, to, bytes);
+    *loads_ = before + 1;
+  }
 
+ private:
   const std::vector<Word>* image_;
   std::uint64_t* loads_;
   std::uint64_t max_loads_;
+};
+
+// A root and chunks to be read through CheckedWords, and to be damaged.
+class CheckedFiles {
+ public:
+  using Memory = MemoryOver<CheckedWords, CheckedFiles>;
+  using Words = std::vector<layout::Word>;
+
+  CheckedFiles(Words root, std::map<std::uint64_t, Words> chunks, std::uint64_t max_loads = kMaxLookupLoads)
+      : root_(std::move(root)), chunks_(std::move(chunks)), max_loads_(max_loads) {
+    for (const auto& [number, words] : chunks_) {
+      readers_.insert({number, {CheckedWords(&words, &loads_, max_loads_), words.size() * layout::kWordBytes}});
+    }
+  }
+  CheckedFiles(const CheckedFiles& other) : CheckedFiles(other.root_, other.chunks_, other.max_loads_) {}
+  CheckedFiles& operator=(const CheckedFiles& other) {
+    root_ = other.root_;
+    chunks_ = other.chunks_;  // the same numbers: the readers stay
+    return *this;
+  }
+
+  // What a reader takes from the header, it has checked when it attached.
+  Memory memory() const {
+    return {CheckedWords(&root_, &loads_, max_loads_),
+            {(root_.size() * layout::kWordBytes - layout::kRootHeaderBytes) / layout::kWordBytes},
+            {root_[layout::header::kChunkBase / layout::kWordBytes]},
+            this};
+  }
+  const Memory::Chunk* chunk(ChunkNumber number) const {
+    const auto found = readers_.find(number.value);
+    return found == readers_.end() ? nullptr : &found->second;
+  }
+
+  Words& root() { return root_; }
+  Words& words_of(std::uint64_t chunk) { return chunks_.at(chunk); }
+  std::map<std::uint64_t, Words>& chunks() { return chunks_; }
+  void forget_loads() { loads_ = 0; }
+
+ private:
+  Words root_;
+  std::map<std::uint64_t, Words> chunks_;
+  std::uint64_t max_loads_;
+  mutable std::uint64_t loads_ = 0;
+  std::map<std::uint64_t, Memory::Chunk> readers_;
 };
 
 }  // namespace bifrost

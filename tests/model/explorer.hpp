@@ -9,6 +9,8 @@
 // A release store carries the position just behind itself; a relaxed one that of the release fence before it.
 // (X1) Every combination is tried: an exploration that stops at its limit says so and proves nothing.
 // (X2) Of two stores of the same value to the same word, only the one that constrains the reader less is tried.
+// (X3) Of a word that only rises, and that readers only compare with what must lie below it, the lowest value is tried
+// (load_lowest): what passes with it passes with all others, which tell more.
 // Why this is exhaustive: docs/design/0020-exhaustive-model-of-readers.md. One thread.
 #pragma once
 
@@ -21,10 +23,10 @@
 
 #include "store_index.hpp"
 #include "store_log.hpp"
-#include "tests/common/copy_words.hpp"
 
 namespace bifrost::model {
 
+using store_log::Order;
 using store_log::Store;
 
 // The choices of one run, and the next combination in depth-first order.
@@ -53,23 +55,28 @@ class Choices {
 // The log, prepared for questions about what a store tells its reader.
 class History {
  public:
-  explicit History(std::vector<Store> stores) : stores_(std::move(stores)), index_(stores_) {
+  History(std::vector<Store> stores, const std::vector<store_log::Image>& images)
+      : stores_(std::move(stores)), index_(stores_), names_(stores_, images), images_(&images) {
     told_.reserve(stores_.size());
     std::uint32_t fence = 0;
     for (std::uint32_t i = 0; i < stores_.size(); ++i) {
-      if (stores_[i].order == StoreOrder::kReleaseFence) fence = i;
-      told_.push_back(stores_[i].order == StoreOrder::kRelease ? i + 1 : fence);
+      if (stores_[i].order == Order::kReleaseFence) fence = i;
+      told_.push_back(stores_[i].order == Order::kRelease ? i + 1 : fence);
     }
   }
 
   const std::vector<Store>& stores() const { return stores_; }
   const store_log::StoreIndex& index() const { return index_; }
+  const store_log::NameIndex& names() const { return names_; }
+  const std::vector<store_log::Image>& images() const { return *images_; }
   // The floor of a reader that synchronises with store `at`.
   std::uint32_t told_by(std::uint32_t at) const { return told_[at]; }
 
  private:
   std::vector<Store> stores_;
   store_log::StoreIndex index_;
+  store_log::NameIndex names_;
+  const std::vector<store_log::Image>* images_;
   std::vector<std::uint32_t> told_;
 };
 
@@ -82,6 +89,22 @@ class Reader {
       : history_(&history), choices_(&choices), floor_(floor) {}
 
   layout::Word load(std::uint32_t image, std::uint64_t offset, bool acquire) {
+    return load(image, offset, acquire, false);
+  }
+  layout::Word load_lowest(std::uint32_t image, std::uint64_t offset) { return load(image, offset, false, true); }
+  void fence_acquire() { floor_ = std::max(floor_, pending_); }
+  // A system call has seen what was done before this position.
+  void pass(std::uint64_t position) { floor_ = std::max(floor_, static_cast<std::uint32_t>(position)); }
+  // Time passes, until all that was stored before what has been seen is there as well: C++ promises no more than that
+  // stores become visible some day.
+  void wait() { floor_ = std::max(floor_, latest_); }
+
+  // Stores before this position happened before whatever the reader does next.
+  std::uint32_t floor() const { return floor_; }
+  Choices& choices() { return *choices_; }
+
+ private:
+  layout::Word load(std::uint32_t image, std::uint64_t offset, bool acquire, bool lowest) {
     if (++loads_ > kMaxLoads) throw std::runtime_error("a lookup that does not end");
     const std::vector<store_log::StoreIndex::Entry>& all = history_->index().of(image, offset);
     if (all.empty()) return 0;
@@ -90,21 +113,18 @@ class Reader {
     const auto known = static_cast<std::uint32_t>(
         std::partition_point(all.begin(), all.end(), [this](const auto& e) { return e.at < floor_; }) - all.begin());
     candidates_.clear();
-    for (std::uint32_t n = std::max(seen, known); n <= all.size(); ++n) offer(all, n);
+    for (std::uint32_t n = std::max(seen, known); n <= all.size() && !(lowest && !candidates_.empty()); ++n)
+      offer(all, n);
     seen = candidates_[choices_->choose(static_cast<std::uint32_t>(candidates_.size()))];
     if (seen == 0) return 0;
-    const std::uint32_t told = history_->told_by(all[seen - 1].at);
+    const std::uint32_t at = all[seen - 1].at;
+    const std::uint32_t told = history_->told_by(at);
+    latest_ = std::max(latest_, at + 1);
     pending_ = std::max(pending_, told);
     if (acquire) floor_ = std::max(floor_, told);
     return all[seen - 1].value;
   }
-  void fence_acquire() { floor_ = std::max(floor_, pending_); }
 
-  // Stores before this position happened before whatever the reader does next.
-  std::uint32_t floor() const { return floor_; }
-  Choices& choices() { return *choices_; }
-
- private:
   layout::Word value_of(const std::vector<store_log::StoreIndex::Entry>& all, std::uint32_t n) const {
     return n == 0 ? 0 : all[n - 1].value;
   }
@@ -122,54 +142,10 @@ class Reader {
   Choices* choices_;
   std::uint32_t floor_;
   std::uint32_t pending_ = 0;
+  std::uint32_t latest_ = 0;  // behind the last store that was seen
   std::uint32_t loads_ = 0;
   std::unordered_map<std::uint64_t, std::uint32_t> seen_;
   std::vector<std::uint32_t> candidates_;
-};
-
-// Which of the reader's synchronisations are left out. All false: the protocol as it is.
-struct Weakened {
-  bool generation = false;
-  bool slots = false;
-  bool fence = false;
-  bool variants = false;
-  bool retired = false;
-  bool synced = false;
-  bool complete = false;
-};
-
-// Stands for ReadWords in the templates of common/reader.
-class ModelWords {
- public:
-  using Word = layout::Word;
-
-  ModelWords(Reader* reader, std::uint32_t image, std::uint64_t heap_offset, const Weakened* weakened)
-      : reader_(reader), image_(image), heap_offset_(heap_offset), weakened_(weakened) {}
-
-  Word acquire(std::uint64_t offset) const { return reader_->load(image_, offset, !is_weakened(offset)); }
-  Word relaxed(std::uint64_t offset) const { return reader_->load(image_, offset, false); }
-  void fence_acquire() const {
-    if (!weakened_->fence) reader_->fence_acquire();
-  }
-  void copy_out(std::uint64_t offset, void* to, std::uint64_t bytes) const { copy_words(*this, offset, to, bytes); }
-
- private:
-  bool is_weakened(std::uint64_t offset) const {
-    switch (offset) {
-      case layout::control::kGeneration: return weakened_->generation;
-      case layout::control::kRetired: return weakened_->retired;
-      case layout::control::kSyncedThroughNs: return weakened_->synced;
-      case layout::control::kLeaseUntilNs: return weakened_->synced;
-      case layout::control::kComplete: return weakened_->complete;
-      default: break;
-    }
-    return offset < heap_offset_ ? weakened_->slots : weakened_->variants;
-  }
-
-  Reader* reader_;
-  std::uint32_t image_;
-  std::uint64_t heap_offset_;
-  const Weakened* weakened_;
 };
 
 }  // namespace bifrost::model

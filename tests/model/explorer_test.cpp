@@ -12,17 +12,18 @@ namespace {
 constexpr std::uint64_t kX = 0;
 constexpr std::uint64_t kY = 8;
 
-Store store(std::uint64_t offset, layout::Word value, StoreOrder order = StoreOrder::kRelaxed) {
-  return {0, 0, offset, value, order};
+Store store(std::uint64_t offset, layout::Word value, Order order = Order::kRelaxed) {
+  return {0, offset, value, order};
 }
 Store fence() {
-  return {0, 0, 0, 0, StoreOrder::kReleaseFence};
+  return {0, 0, 0, Order::kReleaseFence};
 }
 
 // The outcomes, as text, of a reader in every execution beside a writer that makes `stores`.
 template <class Run>
 std::set<std::string> outcomes(std::vector<Store> stores, Run run) {
-  const History history(std::move(stores));
+  const std::vector<store_log::Image> images(1);
+  const History history(std::move(stores), images);
   std::set<std::string> all;
   Choices choices;
   do {
@@ -42,9 +43,8 @@ std::string y_then_x(Reader& reader, bool acquire, bool with_fence) {
 using Outcomes = std::set<std::string>;
 
 TEST(Explorer, ReleaseAndAcquirePassAMessage) {
-  EXPECT_EQ(
-      outcomes({store(kX, 1), store(kY, 1, StoreOrder::kRelease)}, [](Reader& r) { return y_then_x(r, true, false); }),
-      (Outcomes{"00", "01", "11"}));
+  EXPECT_EQ(outcomes({store(kX, 1), store(kY, 1, Order::kRelease)}, [](Reader& r) { return y_then_x(r, true, false); }),
+            (Outcomes{"00", "01", "11"}));
 }
 
 TEST(Explorer, FencesPassAMessage) {
@@ -55,25 +55,23 @@ TEST(Explorer, FencesPassAMessage) {
 TEST(Explorer, AnAcquireLoadHearsAReleaseFenceAndAFenceHearsAReleaseStore) {
   EXPECT_EQ(outcomes({store(kX, 1), fence(), store(kY, 1)}, [](Reader& r) { return y_then_x(r, true, false); }),
             (Outcomes{"00", "01", "11"}));
-  EXPECT_EQ(
-      outcomes({store(kX, 1), store(kY, 1, StoreOrder::kRelease)}, [](Reader& r) { return y_then_x(r, false, true); }),
-      (Outcomes{"00", "01", "11"}));
+  EXPECT_EQ(outcomes({store(kX, 1), store(kY, 1, Order::kRelease)}, [](Reader& r) { return y_then_x(r, false, true); }),
+            (Outcomes{"00", "01", "11"}));
 }
 
 TEST(Explorer, WithoutEitherEndTheMessageMayBeMissed) {
   const Outcomes everything{"00", "01", "10", "11"};
   EXPECT_EQ(outcomes({store(kX, 1), store(kY, 1)}, [](Reader& r) { return y_then_x(r, true, true); }), everything);
   EXPECT_EQ(
-      outcomes({store(kX, 1), store(kY, 1, StoreOrder::kRelease)}, [](Reader& r) { return y_then_x(r, false, false); }),
+      outcomes({store(kX, 1), store(kY, 1, Order::kRelease)}, [](Reader& r) { return y_then_x(r, false, false); }),
       everything);
   EXPECT_EQ(outcomes({store(kX, 1), fence(), store(kY, 1)}, [](Reader& r) { return y_then_x(r, false, false); }),
             everything);
 }
 
 TEST(Explorer, AReleaseStoreSaysNothingOfWhatComesAfterIt) {
-  EXPECT_EQ(
-      outcomes({store(kY, 1, StoreOrder::kRelease), store(kX, 1)}, [](Reader& r) { return y_then_x(r, true, true); }),
-      (Outcomes{"00", "01", "10", "11"}));
+  EXPECT_EQ(outcomes({store(kY, 1, Order::kRelease), store(kX, 1)}, [](Reader& r) { return y_then_x(r, true, true); }),
+            (Outcomes{"00", "01", "10", "11"}));
 }
 
 TEST(Explorer, OneWordNeverGoesBack) {
@@ -87,9 +85,20 @@ TEST(Explorer, OneWordNeverGoesBack) {
 
 TEST(Explorer, EqualValuesThatTellMoreDoNotHideThoseThatTellLess) {
   // y is 1 twice; only the first of them tells of x.
-  EXPECT_EQ(outcomes({store(kX, 1), store(kY, 1, StoreOrder::kRelease), store(kY, 2), store(kY, 1)},
+  EXPECT_EQ(outcomes({store(kX, 1), store(kY, 1, Order::kRelease), store(kY, 2), store(kY, 1)},
                      [](Reader& r) { return y_then_x(r, true, false); }),
             (Outcomes{"00", "01", "10", "11", "20", "21"}));
+}
+
+TEST(Explorer, WhatHasBeenSeenBringsWhatWasStoredBeforeItSomeDay) {
+  const std::vector<Store> stores{store(kX, 1), store(kY, 1)};
+  EXPECT_EQ(outcomes(stores,
+                     [](Reader& r) {
+                       const std::string y = std::to_string(r.load(0, kY, false));
+                       r.wait();
+                       return y + std::to_string(r.load(0, kX, false));
+                     }),
+            (Outcomes{"00", "01", "11"}));
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
-// hostile.hpp - segments that no writer made: each lacks one thing that readers must not rely on.
+// hostile.hpp - files that no writer made: each lacks one thing that readers must not rely on.
 //
-// Every load is checked: aligned, inside the segment, and no more of them than a lookup may need (CheckedWords).
+// Every load is checked: aligned, inside its file, and no more of them than a lookup may need (CheckedWords).
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,6 @@
 #include <vector>
 
 #include "common/layout/key_hash.hpp"
-#include "common/layout/segment_layout.hpp"
-#include "explorer.hpp"
 #include "reader_answers.hpp"
 #include "scripts.hpp"
 #include "store_index.hpp"
@@ -20,202 +18,321 @@ namespace bifrost::model {
 template <class Protocol>
 class HostileSegments {
  public:
-  using Snapshot = typename Protocol::template Snapshot<CheckedWords>;
+  using Snapshot = typename Protocol::template Snapshot<CheckedFiles::Memory>;
 
   HostileSegments() {
-    const Script& script = updates();
-    const store_log::StoreIndex index(script.writer->log().stores());
-    for (std::uint64_t offset = 0; offset < regions_.total_bytes; offset += layout::kWordBytes) {
-      sound_.push_back(index.value_after(0, offset, script.writer->log().size()));
-    }
     slot_ = slot_of(layout::KeySpace::kFile, "a.py");
-    record_ = layout::slot_record(at(slot_)).value;
+    record_ = record_in(slot_);
+    variant_ = Address(word(record_ + layout::record::kVariants)).offset();
   }
 
   // The first thing that went wrong, or nothing.
   std::string violation() {
-    using namespace layout;
-    expect_damaged("a chain that is a cycle", [this] {
-      at(record_ + record::kCreated) = 99;
-      at(record_ + record::kPrevious) = record_;
-    });
-    expect_damaged("a record that is not aligned", [this] { point_to(record_ + 4); });
-    expect_damaged("a record before the heap", [this] { point_to(forge_at(3072)); });
-    expect_damaged("a record behind the heap", [this] { point_to(regions_.heap_end() - kWordBytes); });
-    expect_damaged("a content length that overflows", [this] {
-      at(record_ + record::kContentBytes) = ~std::uint64_t{0};
-      at(record_ + record::kExtentBytes) = extent_bytes(4, 2, 0);
-    });
-    expect_damaged("a content longer than its extent", [this] { at(record_ + record::kContentBytes) = 64; });
-    expect_damaged("an extent that leaves the heap", [this] {
-      const std::uint64_t last = forge_at(regions_.heap_end() - extent_bytes(4, 2, 8));
-      at(last + record::kContentBytes) = 4096;
-      at(last + record::kExtentBytes) = extent_bytes(4, 2, 4096);
-      point_to(last);
-    });
-    expect_damaged("a key over the limit", [this] { reshape({RecordKind::kSource, KeySpace::kFile, 1032, 2}); });
-    expect_damaged("a shape with other bits", [this] { at(record_ + record::kShape) |= std::uint64_t{1} << 60; });
-    expect_damaged("a token over the limit", [this] { reshape({RecordKind::kSource, KeySpace::kFile, 4, 1032}); });
-    expect_damaged("a table without an end", [this] {
-      for (std::uint64_t s = 0; s < regions_.slot_count; ++s) at(regions_.slot_offset({s})) = slot_word(1, {record_});
-    });
-    expect_answer(
-        "a table whose every slot leads into a long chain", store_log::kLostAnswer, [this] { chain_everything(); },
-        nullptr, false);
-    const std::uint64_t node = slot_record(at(slot_of(KeySpace::kNode, "b"))).value;
-    expect_damaged(
-        "a link out of the table", [&] { at(node + record::kLink) = std::uint64_t{1} << 40; }, "b");
-    expect_damaged(
-        "a link to another file",
-        [&] {
-          const std::uint64_t other = slot_of(KeySpace::kFile, "a/__init__.py");
-          at(node + record::kLink) = (other - regions_.slots_offset) / kWordBytes;
-        },
-        "b");
+    record_violations();
+    table_violations();
+    node_violations();
+    changed_bytes();
     code_violations();
     return violation_;
   }
 
  private:
+  using Words = std::vector<layout::Word>;
+  static constexpr std::uint64_t kRecordBytes = layout::record_bytes(4, 2, 2);  // of `a.py`
+  static constexpr std::uint64_t kVariantBytes = layout::variant_bytes(7);      // of its code
+  static constexpr std::uint64_t kFree = store_log::kSmallChunk - 4096;         // nothing is there yet
+
+  void record_violations() {
+    using namespace layout;
+    damaged("a chain that is a cycle", [this] {
+      word(record_ + record::kCreated) = 99;
+      word(record_ + record::kPrevious) = Address({1}, record_).value;
+    });
+    damaged("a record in the header page", [this] { point_to(forge_at(2048)); });
+    damaged("a record behind what is used", [this] { point_to(forge_at(kFree)); });
+    damaged("a record across the end of the file", [this] { point_to(forge_at(end() - 64)), use(end()); });
+    damaged("more used than there is", [this] { point_to(forge_at(end() - 64)), use(end() + kPageBytes); });
+    damaged("less used than a header", [this] { use(8); });
+    damaged("another kind of block",
+            [this] { word(record_ + record::kExtent) = pack_extent(Block::kVariant, kRecordBytes); });
+    damaged("a content length that overflows", [this] {
+      word(record_ + record::kContentBytes) = ~std::uint64_t{0};
+      word(record_ + record::kExtent) = pack_extent(Block::kRecord, record_bytes(4, 2, 0));
+    });
+    damaged("a content longer than its extent", [this] { word(record_ + record::kContentBytes) = 64; });
+    damaged("an extent that leaves what is used", [this] {
+      point_to(forge_at(kFree));
+      word(kFree + record::kContentBytes) = 2048;
+      word(kFree + record::kExtent) = pack_extent(Block::kRecord, record_bytes(4, 2, 2048));
+      use(kFree + kRecordBytes);
+    });
+    damaged("a key over the limit", [this] { reshape({RecordKind::kSource, KeySpace::kFile, 1032, 2}); });
+    damaged("a token over the limit", [this] { reshape({RecordKind::kSource, KeySpace::kFile, 4, 1032}); });
+    damaged("a shape with other bits", [this] { word(record_ + record::kShape) |= std::uint64_t{1} << 60; });
+    answered("a chunk that is not there", store_log::kGoneAnswer,
+             [this] { slot() = slot_word(slot_fingerprint(slot()), Address({9}, record_), {0}); });
+    answered("a chunk that is gone", store_log::kGoneAnswer, [this] { word(chunk::kGone) = 1; });
+    answered(
+        "a key that is longer than the mirror takes", store_log::kNotMirroredAnswer, [] {},
+        [](const Snapshot& s) { return store_log::file_answer(s, std::string(1025, 'k')); });
+  }
+
+  void table_violations() {
+    using namespace layout;
+    damaged(
+        "a table without an end",
+        [this] {
+          for (std::size_t s = kRootHeaderBytes / kWordBytes; s < files_.root().size(); ++s) {
+            files_.root()[s] = slot_word(1, Address({1}, record_), {0});
+          }
+        },
+        [](const Snapshot& s) { return store_log::file_answer(s, "never.py"); });
+    answered(
+        "a table whose every slot leads into a long chain", store_log::kGoneAnswer,
+        [this] {
+          std::uint64_t previous = 0;
+          std::uint64_t created = 1000;
+          for (std::uint64_t there = chunk::kHeaderBytes; there + kRecordBytes <= end(); there += kRecordBytes) {
+            forge_at(there);
+            word(there + record::kCreated) = created++;
+            word(there + record::kPrevious) = previous;
+            word(there + record::kHeaderBytes) ^= 1;  // of another key
+            previous = Address({1}, there).value;
+          }
+          use(end());
+          const Word everywhere = slot_word(slot_fingerprint(slot()), Address(previous), {0});
+          for (std::size_t s = kRootHeaderBytes / kWordBytes; s < files_.root().size(); ++s)
+            files_.root()[s] = everywhere;
+        },
+        [](const Snapshot& s) { return store_log::file_answer(s, "a.py"); });
+  }
+
+  void node_violations() {
+    using namespace layout;
+    files_ = sound_;
+    const auto node_b = [](const Snapshot& s) { return store_log::node_answer(s, "b"); };
+    const std::uint64_t node = record_in(slot_of(KeySpace::kNode, "b"));
+    damaged(
+        "a node that is a source",
+        [=, this] {
+          word(node + record::kShape) ^=
+              static_cast<Word>(RecordKind::kModule) ^ static_cast<Word>(RecordKind::kSource);
+        },
+        node_b);
+    damaged(
+        "a link that leads nowhere", [=, this] { word(node + record::kLink) = 0x1234; }, node_b);
+    damaged(
+        "a link to another file",
+        [=, this] { word(node + record::kLink) = hash_key(KeySpace::kFile, "a/__init__.py").value; }, node_b);
+    answered(
+        "a node that is longer than the mirror takes", store_log::kNotMirroredAnswer, [] {},
+        [](const Snapshot& s) { return store_log::node_answer(s, std::string(1025, 'k')); });
+  }
+
+  // What was found is not what is there when it is read.
+  void changed_bytes() {
+    using namespace layout;
+    const std::uint64_t content = record_ + record::kHeaderBytes + 16;
+    const auto change = [this](const char* what, std::uint64_t offset, auto read) {
+      files_ = sound_;
+      const Snapshot snapshot = Snapshot::newest(files_.memory());
+      const auto found = snapshot.find_file("a.py");
+      word(offset) ^= std::uint64_t{1} << 56;
+      std::string text(64, '\0');
+      check(what, store_log::kDamagedAnswer, store_log::name_of(read(snapshot, found.record, text)));
+    };
+    const auto verify = [](const Snapshot& s, const auto& record, std::string& text) { return s.verify(record, text); };
+    const auto head = [](const Snapshot& s, const auto& record, std::string& text) {
+      return s.verify_head(record, text);
+    };
+    const auto read = [](const Snapshot& s, const auto& record, std::string& text) {
+      return s.read_content(record, text.data());
+    };
+    change("another key, verified", record_ + record::kHeaderBytes, verify);
+    change("another token, its head verified", record_ + record::kHeaderBytes + 8, head);
+    change("other padding, verified", content, verify);
+    change("another link, its head verified", record_ + record::kLink, head);
+    change("a checksum's first half", record_ + record::kChecksumLow, head);
+    change("a checksum's second half", record_ + record::kChecksumHigh, head);
+    const auto replace = [this](const char* what, auto lookup) {
+      files_ = sound_;
+      const Snapshot snapshot = Snapshot::newest(files_.memory());
+      const auto found = snapshot.find_file("a.py");
+      // The version before it, which is sound: but it is not what was found.
+      const std::uint64_t before = Address(word(record_ + record::kPrevious)).offset();
+      for (std::uint64_t done = 0; done < kRecordBytes; done += kWordBytes) word(record_ + done) = word(before + done);
+      std::string text(64, '\0');
+      check(what, store_log::kDamagedAnswer, store_log::name_of(lookup(snapshot, found.record, text)));
+    };
+    replace("another version, its head verified", head);
+    replace("another version, verified", verify);
+    files_ = sound_;
+    word(content) ^= 1;
+    const Snapshot snapshot = Snapshot::newest(files_.memory());
+    const auto found = snapshot.find_file("a.py");
+    std::string text(64, '\0');
+    check("another content, verified", store_log::kDamagedAnswer,
+          store_log::name_of(verify(snapshot, found.record, text)));
+    check("another content", store_log::kDamagedAnswer, store_log::name_of(read(snapshot, found.record, text)));
+  }
+
   // The list of variants hangs on a word that no checksum covers.
   void code_violations() {
     using namespace layout;
-    const std::uint64_t list = record_ + record::kVariants;
-    const std::uint64_t variant = sound_[list / 8];
-    const auto expect = [this](const char* what, auto poke) { expect_damaged(what, poke, nullptr, true); };
-    expect("a variant that is not aligned", [&] { at(list) = variant + 4; });
-    expect("a variant before the heap", [&] {
-      for (std::uint64_t done = 0; done < variant_bytes(8); done += 8) at(3072 + done) = at(variant + done);
-      at(list) = 3072;
-    });
-    expect("a variant behind the heap", [&] { at(list) = regions_.heap_end() - kWordBytes; });
-    expect("a code length that overflows", [&] {
-      at(variant + variant::kCodeBytes) = ~std::uint64_t{0};
-      at(variant + variant::kExtentBytes) = variant_bytes(0);
-    });
-    const std::uint64_t last = regions_.heap_end() - variant_bytes(8);
-    const auto move_to_the_end = [&] {
-      for (std::uint64_t done = 0; done < variant_bytes(8); done += 8) at(last + done) = at(variant + done);
-      at(last + variant::kCodeBytes) = 4096;
-      at(list) = last;
+    const auto code = [](const Snapshot& s) { return store_log::code_answer<typename Protocol::Variant>(s, "a.py"); };
+    const auto lead_to = [this](std::uint64_t there) {
+      for (std::uint64_t done = 0; done < kVariantBytes; done += kWordBytes) word(there + done) = word(variant_ + done);
+      word(record_ + record::kVariants) = Address({1}, there).value;
     };
-    expect("code longer than its extent", move_to_the_end);
-    expect("code that leaves the heap", [&] {
-      move_to_the_end();
-      at(last + variant::kExtentBytes) = variant_bytes(4096);
-    });
-    expect("code of another source", [&] {
-      at(variant + variant::kDigestLow) ^= 1;
-      seal(variant);
-    });
-    expect("code of another path", [&] {
-      at(variant + variant::kKeyHash) ^= 1;
-      seal(variant);
-    });
-    expect("code with another byte", [&] { at(variant + variant::kHeaderBytes) ^= 1; });
-    expect_answer(
+    damaged(
+        "a variant in the header page", [=] { lead_to(2048); }, code);
+    damaged(
+        "a variant behind what is used", [=] { lead_to(kFree); }, code);
+    damaged(
+        "a variant across the end of what is used",
+        [=, this] {
+          lead_to(kFree);
+          use(kFree + variant::kHeaderBytes - 8);
+        },
+        code);
+    damaged(
+        "a variant that is a record",
+        [=, this] { word(variant_ + variant::kExtent) = pack_extent(Block::kRecord, kVariantBytes); }, code);
+    damaged(
+        "a code length that overflows",
+        [=, this] {
+          word(variant_ + variant::kCodeBytes) = ~std::uint64_t{0};
+          word(variant_ + variant::kExtent) = pack_extent(Block::kVariant, variant_bytes(0));
+        },
+        code);
+    damaged(
+        "code longer than its extent", [=, this] { word(variant_ + variant::kCodeBytes) = 64; }, code);
+    damaged(
+        "code that leaves what is used",
+        [=, this] {
+          lead_to(kFree);
+          word(kFree + variant::kCodeBytes) = 2048;
+          word(kFree + variant::kExtent) = pack_extent(Block::kVariant, variant_bytes(2048));
+          use(kFree + kVariantBytes);
+        },
+        code);
+    damaged(
+        "code of another source", [=, this] { word(variant_ + variant::kDigestLow) ^= 1, seal(); }, code);
+    damaged(
+        "code of another path", [=, this] { word(variant_ + variant::kKeyHash) ^= 1, seal(); }, code);
+    damaged(
+        "code with another byte", [=, this] { word(variant_ + variant::kHeaderBytes) ^= 1; }, code);
+    answered(
         "code of another interpreter", store_log::kMissAnswer,
-        [&] {
-          at(variant + variant::kMagic) ^= 1;
-          seal(variant);
-        },
-        nullptr, true);
-    expect_answer(
+        [=, this] { word(variant_ + variant::kMagic) ^= 1, seal(); }, code);
+    answered(
         "variants in a cycle", store_log::kMissAnswer,
-        [&] {
-          at(variant + variant::kMagic) ^= 1;
-          at(variant + variant::kNext) = variant;
+        [=, this] {
+          word(variant_ + variant::kMagic) ^= 1;
+          word(variant_ + variant::kNext) = Address({1}, variant_).value;
         },
-        nullptr, true);
+        code);
+    answered(
+        "a variant in a chunk that is not there", store_log::kGoneAnswer,
+        [=, this] { word(record_ + record::kVariants) = Address({9}, variant_).value; }, code);
   }
-  // Makes the checksum of a variant with 7 bytes of code right again.
-  void seal(std::uint64_t variant) {
+  // Makes the variant's checksum right again.
+  void seal() {
     layout::VariantHeadWords head;
-    for (std::size_t i = 0; i < head.size(); ++i) head[i] = at(variant + layout::variant::kExtentBytes + i * 8);
-    const std::string code = store_log::code_of("a2");
-    const layout::Checksum sum = layout::variant_checksum(head, code);
-    at(variant + layout::variant::kChecksumLow) = sum.low;
-    at(variant + layout::variant::kChecksumHigh) = sum.high;
+    for (std::size_t i = 0; i < head.size(); ++i) head[i] = word(variant_ + layout::variant::kCodeBytes + i * 8);
+    const layout::Checksum sum = layout::variant_checksum(head, store_log::code_of("a2"));
+    word(variant_ + layout::variant::kChecksumLow) = sum.low;
+    word(variant_ + layout::variant::kChecksumHigh) = sum.high;
   }
 
-  layout::Word& at(std::uint64_t offset) { return image_.empty() ? sound_[offset / 8] : image_[offset / 8]; }
-  void point_to(std::uint64_t offset) {
-    at(slot_) = layout::slot_word(layout::slot_fingerprint(at(slot_)), RecordOffset{offset});
+  static CheckedFiles sound_files() {
+    const store_log::StoreLog& log = updates().log();
+    const store_log::StoreIndex index(log.stores());
+    std::vector<Words> images;
+    for (std::uint32_t image = 0; image < 2; ++image) {  // the root, and its only chunk
+      Words& words = images.emplace_back();
+      for (std::uint64_t offset = 0; offset < log.images()[image].bytes; offset += layout::kWordBytes) {
+        words.push_back(index.value_after(image, offset, log.size()));
+      }
+    }
+    return CheckedFiles(images[0], {{1, images[1]}}, 2 * kMaxLookupLoads);
   }
-  // A copy of the sound record of `a.py`.
+
+  layout::Word& word(std::uint64_t offset) { return files_.words_of(1)[offset / layout::kWordBytes]; }
+  layout::Word& slot() { return files_.root()[slot_ / layout::kWordBytes]; }
+  std::uint64_t end() { return store_log::kSmallChunk; }
+  void use(std::uint64_t bytes) { word(layout::chunk::kUsedBytes) = bytes; }
+  void point_to(std::uint64_t offset) {
+    slot() = layout::slot_word(layout::slot_fingerprint(slot()), Address({1}, offset), {0});
+  }
+  // As much of a copy of the sound record of `a.py` as there is room for.
   std::uint64_t forge_at(std::uint64_t offset) {
-    const std::uint64_t bytes = layout::extent_bytes(4, 2, 2);
-    for (std::uint64_t done = 0; done < bytes; done += 8) at(offset + done) = at(record_ + done);
+    for (std::uint64_t done = 0; done < kRecordBytes && offset + done < end(); done += layout::kWordBytes) {
+      word(offset + done) = sound_.words_of(1)[(record_ + done) / layout::kWordBytes];
+    }
     return offset;
   }
-  // A record of another shape in the middle of the heap, with room for it.
+  // A record of another shape, with room for it.
   void reshape(layout::Shape shape) {
-    const std::uint64_t there = forge_at((regions_.heap_offset + regions_.heap_bytes / 2) / 16 * 16);
-    at(there + layout::record::kShape) = layout::pack_shape(shape);
-    at(there + layout::record::kExtentBytes) = layout::extent_bytes(shape.key_bytes, shape.token_bytes, 2);
-    point_to(there);
-  }
-  // All slots have the fingerprint of `a.py` and lead to a chain as long as the heap has room for, too new to be seen.
-  void chain_everything() {
-    using namespace layout;
-    const std::uint64_t bytes = extent_bytes(4, 2, 2);
-    std::uint64_t previous = 0;
-    std::uint64_t created = 1000;
-    for (std::uint64_t there = regions_.heap_offset; there + bytes <= regions_.heap_end(); there += bytes) {
-      for (std::uint64_t done = 0; done < bytes; done += kWordBytes) at(there + done) = sound_[(record_ + done) / 8];
-      at(there + record::kCreated) = created++;
-      at(there + record::kPrevious) = previous;
-      at(there + record::kHeaderBytes) ^= 1;  // of another key
-      previous = there;
-    }
-    const std::uint16_t print = slot_fingerprint(at(slot_));
-    for (std::uint64_t s = 0; s < regions_.slot_count; ++s)
-      at(regions_.slot_offset({s})) = slot_word(print, {previous});
+    point_to(forge_at(kFree));
+    word(kFree + layout::record::kShape) = layout::pack_shape(shape);
+    word(kFree + layout::record::kExtent) =
+        layout::pack_extent(layout::Block::kRecord, layout::record_bytes(shape.key_bytes, shape.token_bytes, 2));
+    use(end());
   }
   std::uint64_t slot_of(layout::KeySpace space, std::string_view key) {
     const layout::KeyHash hash = layout::hash_key(space, key);
-    SlotNumber slot = hash.first_slot(regions_.slot_count);
-    while (layout::slot_fingerprint(at(regions_.slot_offset(slot))) != hash.fingerprint()) ++slot.value;
-    return regions_.slot_offset(slot);
+    const layout::Regions regions = files_.memory().regions();
+    SlotNumber slot = hash.first_slot(regions.slot_count);
+    while (layout::slot_fingerprint(files_.root()[regions.slot_offset(slot) / 8]) != hash.fingerprint()) ++slot.value;
+    return regions.slot_offset(slot);
+  }
+  std::uint64_t record_in(std::uint64_t slot) {
+    return layout::slot_record(files_.root()[slot / layout::kWordBytes], {0}).offset();
   }
 
-  // Pokes a copy of the segment; every reader must call it damaged: the slot's, and that of `node` when given.
-  template <class Poke>
-  void expect_damaged(const char* what, Poke poke, const char* node = nullptr, bool code = false) {
-    expect_answer(what, store_log::kDamagedAnswer, poke, node, code);
+  // By its key, and by its slot, as walks do: each of them gives the answer.
+  static std::string both_ways(const Snapshot& snapshot, SlotNumber slot) {
+    const std::string by_slot = store_log::name_of(snapshot.at_slot(slot).status);
+    const std::string by_key = store_log::file_answer(snapshot, "a.py");
+    return by_slot == by_key ? by_key : by_slot + " by its slot, " + by_key + " by its key";
   }
   template <class Poke>
-  void expect_answer(const char* what, const std::string& expected, Poke poke, const char* node, bool code) {
-    image_ = sound_;
+  void damaged(const char* what, Poke poke) {
+    answered(what, store_log::kDamagedAnswer, poke);
+  }
+  template <class Poke, class Ask>
+  void damaged(const char* what, Poke poke, Ask ask) {
+    answered(what, store_log::kDamagedAnswer, poke, ask);
+  }
+  template <class Poke>
+  void answered(const char* what, const std::string& expected, Poke poke) {
+    const SlotNumber slot{(slot_ - layout::kRootHeaderBytes) / layout::kWordBytes};
+    answered(what, expected, poke, [slot](const Snapshot& s) { return both_ways(s, slot); });
+  }
+  template <class Poke, class Ask>
+  void answered(const char* what, const std::string& expected, Poke poke, Ask ask) {
+    files_ = sound_;
+    files_.forget_loads();
     poke();
-    std::uint64_t loads = 0;
-    const Snapshot snapshot = Snapshot::newest(CheckedWords(&image_, &loads, 2 * kMaxLookupLoads), regions_);
     std::string answer;
     try {
-      if (code) {
-        answer = store_log::code_answer<typename Protocol::Variant>(snapshot, "a.py");
-      } else if (node != nullptr) {
-        answer = store_log::node_answer(snapshot, node);
-      } else {
-        // Either way of finding the record: by its key, and by its slot, as walks do.
-        answer = store_log::name_of(snapshot.at_slot({(slot_ - regions_.slots_offset) / 8}).status);
-        const std::string by_key = store_log::file_answer(snapshot, "a.py");
-        if (answer != store_log::kDamagedAnswer) answer = by_key;
-      }
+      answer = ask(Snapshot::newest(files_.memory()));
     } catch (const std::exception& e) {
       answer = e.what();
     }
-    if (answer != expected && violation_.empty()) {
-      violation_ = std::string(what) + ": `" + answer.substr(0, 60) + "` instead of `" + expected + "`";
-    }
-    image_.clear();
+    check(what, expected, answer);
+  }
+  void check(const char* what, const std::string& expected, const std::string& answer) {
+    if (answer == expected || !violation_.empty()) return;
+    violation_ = std::string(what) + ": `" + answer.substr(0, 60) + "` instead of `" + expected + "`";
   }
 
-  const layout::Regions regions_ = layout::compute_regions(1 << 20);
-  std::vector<layout::Word> sound_;
-  std::vector<layout::Word> image_;  // empty: the sound one
-  std::uint64_t slot_ = 0;           // offset of the slot of `a.py`
-  std::uint64_t record_ = 0;         // offset of its newest record
+  CheckedFiles sound_ = sound_files();
+  CheckedFiles files_ = sound_;
+  std::uint64_t slot_ = 0;     // offset of the slot of `a.py`
+  std::uint64_t record_ = 0;   // offset of its newest record, in the chunk
+  std::uint64_t variant_ = 0;  // offset of its code
   std::string violation_;
 };
 

@@ -14,27 +14,30 @@ namespace bifrost::model {
 namespace {
 
 struct Protocol {
-  template <class Words>
-  using Snapshot = bifrost::BasicSnapshot<Words>;
+  template <class Memory>
+  using Snapshot = bifrost::BasicSnapshot<Memory>;
   template <class Words>
   using Control = bifrost::BasicControlBlock<Words>;
   using Variant = bifrost::VariantRef;
 };
 
 TEST(Model, EveryExecutionGetsTheTruthOrKnowsThatItIsLost) {
-  std::uint64_t runs = 0;
-  std::uint64_t lost = 0;
+  Verdict all;
   Suite().run<Protocol>([&](const std::string& name, const Verdict& verdict) {
     EXPECT_TRUE(verdict.exhausted) << name << ": more than " << kMaxRuns << " executions";
     EXPECT_EQ(verdict.violation, "") << name;
     EXPECT_GT(verdict.answered, 0u) << name << ": nothing but lost snapshots";
-    std::cout << "  " << name << ": " << verdict.runs << " executions, " << verdict.lost << " lost" << std::endl;
-    runs += verdict.runs;
-    lost += verdict.lost;
+    std::cout << "  " << name << ": " << verdict.runs << " executions, " << verdict.looked_again << " looks again, "
+              << verdict.lost << " lost" << std::endl;
+    all.runs += verdict.runs;
+    all.looked_again += verdict.looked_again;
+    all.lost += verdict.lost;
     return true;
   });
-  std::cout << "  in all " << runs << " executions, " << lost << " lost\n";
-  EXPECT_GT(lost, 0u) << "no snapshot was lost: the scripts do not reuse memory";
+  std::cout << "  in all " << all.runs << " executions, " << all.looked_again << " looks again, " << all.lost
+            << " lost\n";
+  EXPECT_GT(all.looked_again, 0u) << "no chunk was gone";
+  EXPECT_GT(all.lost, 0u) << "no snapshot was lost";
 }
 
 void expect_killed(const Suite& mutant) {
@@ -57,109 +60,153 @@ TEST_P(WeakReader, IsNoticed) {
 INSTANTIATE_TEST_SUITE_P(Without, WeakReader,
                          ::testing::Values(Weakness{"AcquireOnGeneration", &Weakened::generation},
                                            Weakness{"AcquireOnSlots", &Weakened::slots},
-                                           Weakness{"AcquireOnVariants", &Weakened::variants},
-                                           Weakness{"TheFenceBeforeTheCheck", &Weakened::fence},
+                                           Weakness{"AcquireOnTheCommitLog", &Weakened::commits},
+                                           Weakness{"TheFenceBeforeTheCheck", &Weakened::gone},
                                            Weakness{"AcquireOnRetired", &Weakened::retired},
                                            Weakness{"AcquireOnTheTimes", &Weakened::synced},
                                            Weakness{"AcquireOnComplete", &Weakened::complete}),
                          [](const auto& instance) { return instance.param.name; });
 
-bool is_slot(const Store& s) {
-  return s.offset >= layout::kHeaderBytes && s.offset < layout::compute_regions(1 << 20).heap_offset;
+using Stores = std::vector<Store>;
+using Which = std::function<bool(const Store&, const store_log::Image&)>;
+
+Which control(std::uint64_t offset) {
+  return [offset](const Store& s, const store_log::Image& image) {
+    return image.is_root() && s.is_store() && s.offset == offset;
+  };
 }
-// A release store to the word at `offset`, made relaxed.
-Forgery relaxed(std::uint64_t offset) {
-  return [offset](std::vector<Store>& stores, std::size_t) {
+Which in_chunk(std::uint64_t offset) {
+  return [offset](const Store& s, const store_log::Image& image) {
+    return !image.is_root() && s.is_store() && s.offset == offset;
+  };
+}
+bool is_slot(const Store& s, const store_log::Image& image) {
+  return image.is_root() && s.is_store() && s.offset >= layout::kRootHeaderBytes;
+}
+bool is_dropped_slot(const Store& s, const store_log::Image& image) {
+  return is_slot(s, image) && layout::slot_dropped(s.value);
+}
+bool is_fence(const Store& s, const store_log::Image&) {
+  return s.order == Order::kReleaseFence;
+}
+bool is_attached_variant(const Store& s, const store_log::Image& image) {
+  return !image.is_root() && s.order == Order::kRelease && s.offset >= layout::chunk::kHeaderBytes;
+}
+
+// Release stores made relaxed.
+Forgery relaxed(Which which) {
+  return [which](Stores& stores, const Script& script) {
     for (Store& s : stores) {
-      if (s.offset == offset && s.order == StoreOrder::kRelease) s.order = StoreOrder::kRelaxed;
+      if (s.order == Order::kRelease && which(s, script.log().images()[s.image])) s.order = Order::kRelaxed;
+    }
+  };
+}
+// Each `which` from the script's beginning on is made before the last `other` before it.
+Forgery before(Which which, Which other) {
+  return [which, other](Stores& stores, const Script& script) {
+    const auto& images = script.log().images();
+    for (std::size_t i = script.begin; i < stores.size(); ++i) {
+      if (!which(stores[i], images[stores[i].image])) continue;
+      std::size_t to = i;
+      while (to > script.begin && !other(stores[to], images[stores[to].image])) --to;
+      const auto at = [&stores](std::size_t n) { return stores.begin() + static_cast<std::ptrdiff_t>(n); };
+      if (to > script.begin) std::rotate(at(to), at(i), at(i + 1));
     }
   };
 }
 
 TEST(WeakWriter, WithoutReleaseOnGeneration) {
-  expect_killed(Suite({}, relaxed(layout::control::kGeneration)));
+  expect_killed(Suite({}, relaxed(control(layout::control::kGeneration))));
 }
 TEST(WeakWriter, WithoutReleaseOnSlots) {
-  expect_killed(Suite({}, [](std::vector<Store>& stores, std::size_t) {
-    for (Store& s : stores) {
-      if (is_slot(s)) s.order = StoreOrder::kRelaxed;
-    }
-  }));
+  expect_killed(Suite({}, relaxed(is_slot)));
+}
+TEST(WeakWriter, WithoutReleaseOnTheCommitLog) {
+  expect_killed(Suite({}, relaxed(control(layout::control::kLastCommit))));
 }
 TEST(WeakWriter, WithoutReleaseOnVariants) {
-  expect_killed(Suite({}, [](std::vector<Store>& stores, std::size_t) {
-    for (Store& s : stores) {
-      if (s.order == StoreOrder::kRelease && s.offset >= layout::compute_regions(1 << 20).heap_offset) {
-        s.order = StoreOrder::kRelaxed;
-      }
-    }
-  }));
-}
-TEST(WeakWriter, WithoutTheFenceBeforeReuse) {
-  expect_killed(Suite({}, [](std::vector<Store>& stores, std::size_t) {
-    for (Store& s : stores) {
-      if (s.order == StoreOrder::kReleaseFence)
-        s = {s.image, s.named, layout::kHeaderBytes - 8, 0, StoreOrder::kRelaxed};
-    }
-  }));
+  expect_killed(Suite({}, relaxed(is_attached_variant)));
 }
 TEST(WeakWriter, WithoutReleaseOnRetired) {
-  expect_killed(Suite({}, relaxed(layout::control::kRetired)));
+  expect_killed(Suite({}, relaxed(control(layout::control::kRetired))));
 }
 TEST(WeakWriter, WithoutReleaseOnSyncedThrough) {
-  expect_killed(Suite({}, relaxed(layout::control::kSyncedThroughNs)));
+  expect_killed(Suite({}, relaxed(control(layout::control::kSyncedThroughNs))));
 }
 TEST(WeakWriter, WithoutReleaseOnLeaseUntil) {
-  expect_killed(Suite({}, relaxed(layout::control::kLeaseUntilNs)));
+  expect_killed(Suite({}, relaxed(control(layout::control::kLeaseUntilNs))));
 }
 TEST(WeakWriter, WithoutReleaseOnComplete) {
-  expect_killed(Suite({}, relaxed(layout::control::kComplete)));
+  expect_killed(Suite({}, relaxed(control(layout::control::kComplete))));
+}
+TEST(WeakWriter, WithoutTheFenceBeforeMemoryIsGivenBack) {
+  expect_killed(Suite({}, [](Stores& stores, const Script&) {
+    // A store of nothing in its place: relaxed, to a word that nobody reads.
+    for (Store& s : stores) {
+      if (s.order == Order::kReleaseFence) s = {s.image, layout::kPageBytes - 8, 0, Order::kRelaxed};
+    }
+  }));
+}
+TEST(WeakWriter, ThatSaysGoneAfterTheFence) {
+  expect_killed(Suite({}, before(is_fence, in_chunk(layout::chunk::kGone))));
+}
+TEST(WeakWriter, ThatGivesAChunkBackBeforeTheSlotsLeadElsewhere) {
+  // With its name, as a whole: only the last slot comes too late.
+  expect_killed(Suite({}, [](Stores& stores, const Script& script) {
+    const auto& images = script.log().images();
+    std::size_t slot = 0;
+    for (std::size_t i = script.begin; i < stores.size(); ++i) {
+      if (is_slot(stores[i], images[stores[i].image])) slot = i;
+      if (!is_fence(stores[i], images[stores[i].image]) || slot == 0) continue;
+      std::size_t end = i + 1;  // of the zeros
+      while (end < stores.size() && stores[end].image == stores[i].image) ++end;
+      const auto at = [&stores](std::size_t n) { return stores.begin() + static_cast<std::ptrdiff_t>(n); };
+      std::rotate(at(slot), at(slot + 1), at(end));
+    }
+  }));
 }
 TEST(WeakWriter, ThatNeverGivesUpSnapshots) {
-  expect_killed(Suite({}, [](std::vector<Store>& stores, std::size_t) {
+  expect_killed(Suite({}, [](Stores& stores, const Script& script) {
+    const Which oldest = control(layout::control::kOldestGeneration);
     for (Store& s : stores) {
-      if (s.offset == layout::control::kOldestGeneration) s.value = 0;
+      if (oldest(s, script.log().images()[s.image])) s.value = 0;
     }
   }));
 }
 TEST(WeakWriter, ThatGivesUpOneGenerationTooFew) {
-  expect_killed(Suite({}, [](std::vector<Store>& stores, std::size_t begin) {
-    for (std::size_t i = begin; i < stores.size(); ++i) {
-      if (stores[i].offset == layout::control::kOldestGeneration) --stores[i].value;
+  expect_killed(Suite({}, [](Stores& stores, const Script& script) {
+    const Which oldest = control(layout::control::kOldestGeneration);
+    for (Store& s : stores) {
+      if (oldest(s, script.log().images()[s.image]) && s.value != 0) --s.value;
     }
+  }));
+}
+TEST(WeakWriter, ThatGivesUpSnapshotsAfterASlotIsDropped) {
+  expect_killed(Suite({}, [](Stores& stores, const Script& script) {
+    const auto& images = script.log().images();
+    const Which oldest = control(layout::control::kOldestGeneration);
+    const auto is_oldest = [&](const Store& s) { return oldest(s, images[s.image]); };
+    const auto from = stores.begin() + static_cast<std::ptrdiff_t>(script.begin);
+    const auto first = std::find_if(from, stores.end(), is_oldest);
+    std::stable_partition(first, stores.end(), [&](const Store& s) { return is_dropped_slot(s, images[s.image]); });
   }));
 }
 TEST(WeakWriter, ThatPublishesTheGenerationBeforeTheLastSlot) {
-  expect_killed(Suite({}, [](std::vector<Store>& stores, std::size_t begin) {
-    for (std::size_t i = stores.size() - 1; i > begin; --i) {
-      if (stores[i].offset == layout::control::kGeneration) std::swap(stores[i], stores[i - 1]);
-    }
-  }));
+  expect_killed(Suite({}, before(control(layout::control::kGeneration), is_slot)));
 }
 TEST(WeakWriter, ThatPublishesSlotsBeforeTheirRecords) {
-  expect_killed(Suite({}, [](std::vector<Store>& stores, std::size_t begin) {
-    for (std::size_t i = begin; i < stores.size(); ++i) {
-      if (stores[i].order != StoreOrder::kRelease || !is_slot(stores[i])) continue;
-      std::size_t first = i;
-      while (stores[first].offset != layout::slot_record(stores[i].value).value) --first;
-      const auto at = [&](std::size_t n) { return stores.begin() + static_cast<std::ptrdiff_t>(n); };
-      std::rotate(at(first), at(i), at(i + 1));
-    }
-  }));
+  expect_killed(Suite({}, before(is_slot, in_chunk(layout::chunk::kUsedBytes))));
 }
 TEST(WeakWriter, ThatRetiresBeforeTheSuccessorHasTheName) {
-  expect_killed(Suite({}, [](std::vector<Store>& stores, std::size_t begin) {
-    for (std::size_t i = begin; i < stores.size(); ++i) {
-      if (stores[i].offset == layout::control::kRetired) stores[i].named = stores[begin].named;
-    }
-  }));
+  expect_killed(Suite({}, before(control(layout::control::kRetired), [](const Store& s, const store_log::Image& image) {
+                        return s.order == Order::kNamed && image.is_root();
+                      })));
 }
 TEST(WeakWriter, ThatGivesTheLeaseBeforeItsTime) {
-  expect_killed(Suite({}, [](std::vector<Store>& stores, std::size_t begin) {
-    for (std::size_t i = begin + 1; i < stores.size(); ++i) {
-      if (stores[i].offset == layout::control::kLeaseUntilNs) std::swap(stores[i], stores[i - 1]);
-    }
-  }));
+  expect_killed(Suite({}, before(control(layout::control::kLeaseUntilNs), control(layout::control::kSyncedThroughNs))));
+}
+TEST(WeakWriter, ThatIsCompleteBeforeItsGeneration) {
+  expect_killed(Suite({}, before(control(layout::control::kComplete), control(layout::control::kGeneration))));
 }
 
 }  // namespace

@@ -13,8 +13,8 @@ namespace {
 
 #define BIFROST_MUTANT_TEST(name)                                             \
   struct Protocol_##name {                                                    \
-    template <class Words>                                                    \
-    using Snapshot = bifrost::mutant_##name::BasicSnapshot<Words>;            \
+    template <class Memory>                                                   \
+    using Snapshot = bifrost::mutant_##name::BasicSnapshot<Memory>;           \
     template <class Words>                                                    \
     using Control = bifrost::BasicControlBlock<Words>;                        \
     using Variant = bifrost::mutant_##name::VariantRef;                       \

@@ -13,29 +13,30 @@
 namespace bifrost::model {
 
 struct Script {
+  std::string name;
   std::unique_ptr<store_log::RecordedWriter> writer;
   std::size_t begin = 0;  // readers have attached by then
   std::vector<std::string> paths;
   std::vector<std::string> nodes;
+  bool code = false;
 
-  std::vector<store_log::Store> stores() const { return writer->log().stores(); }
+  const store_log::StoreLog& log() const { return writer->log(); }
 };
 
 // Three generations: update, delete, create again, staged and replaced.
 const Script& updates();
-// Under memory pressure: old versions are given up and their memory is reused, one, two or more generations later.
-const std::vector<Script>& reuses();
-// Compiled code attached while readers look, taken over by a new version of the same source, and reused.
-const Script& compiled();
-// The memory of a source and of its code goes to sources and code of other lengths while readers look.
-const Script& recycled();
-// The heap is full: the newest versions move to a successor, and the first segment is retired.
-const Script& growth();
 // Synchronisation times: generation g is published with time g * kSyncStep, valid for kLease.
 inline constexpr std::uint64_t kSyncStep = 1000;
 inline constexpr std::uint64_t kLease = 500;
 const Script& syncs();
-// Two paths whose slots are neighbours and whose fingerprints are equal; only the key tells them apart.
-const Script& collision();
+// Another root takes the place of the first, which is retired.
+const Script& new_root();
+// These, and all others: what is looked up in each is looked up in every way.
+//   moves     what is live in a chunk moves to the next, and the chunk is given back
+//   pressure  history is given up before its time, and its chunks are given back
+//   deletion  a deletion expires, the key's slot is dropped, and the key comes back in another
+//   code      compiled while readers look, and taken over by a new version of the same source; or moved with it
+//   collision two keys whose slots are neighbours and whose fingerprints are equal
+const std::vector<const Script*>& all_scripts();
 
 }  // namespace bifrost::model
