@@ -58,7 +58,7 @@ struct Board {
   std::atomic<bool> stop{false};
   struct Reader {
     std::uint64_t lookups = 0;
-    std::uint64_t lost = 0;
+    std::uint64_t gone = 0;
     std::uint64_t measured = 0;
     std::uint64_t slow = 0;
     std::uint64_t slow_by_fault = 0;
@@ -123,7 +123,7 @@ class Reader {
     }
   }
   void look(std::size_t i) {
-    if (segment_.snapshot().find_file(questions_[i]).status == Lookup::kSnapshotLost) ++out_.lost;
+    if (segment_.snapshot().find_file(questions_[i]).status == Lookup::kGone) ++out_.gone;
   }
   void measure(std::size_t i) {
     const auto before = steady_clock::now();
@@ -190,6 +190,7 @@ Readings read_for(Stores& stores, const Load& load, int milliseconds) {
       const std::string path(load.writing == Writing::kUniform ? stores.path(module) : std::string(stores.hits()[0]));
       stores.writer().put_source(path, source, "new");
       if (!stores.writer().commit()) die("a commit failed");
+      if (commits % 64 == 0) stores.writer().tend();
     }
   }
   const double seconds = std::chrono::duration<double>(steady_clock::now() - begun).count();
@@ -202,7 +203,7 @@ Readings read_for(Stores& stores, const Load& load, int milliseconds) {
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) die("a reader process failed");
     const Board::Reader& r = board.readers[n];
     all.lookups_per_second += static_cast<double>(r.lookups) / r.seconds;
-    all.lost += r.lost;
+    all.gone += r.gone;
     all.measured += r.measured;
     all.slow += r.slow;
     all.slow_by_fault += r.slow_by_fault;

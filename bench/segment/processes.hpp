@@ -31,7 +31,7 @@ struct Readings {
   double p50_ns = 0;
   double p99_ns = 0;
   double p999_ns = 0;
-  std::uint64_t lost = 0;         // snapshots, of all lookups
+  std::uint64_t gone = 0;         // lookups that would have to be done again in another root
   double commits_per_second = 0;  // of the writer
   // Of measured lookups that took more than kSlowNs: all, and those in which a page was mapped (ru_minflt).
   std::uint64_t measured = 0;

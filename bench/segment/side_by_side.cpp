@@ -84,8 +84,8 @@ void several_processes(Stores& stores, Report& report) {
           100 * static_cast<double>(rounds.sum(load, &Readings::slow_by_fault)) / static_cast<double>(slow));
     }
     if (load.writing != Writing::kNone) {
-      note += fmt::format("; {:.0f} commits/s, {} snapshots lost in {} ms",
-                          rounds.middle(load, &Readings::commits_per_second), rounds.sum(load, &Readings::lost),
+      note += fmt::format("; {:.0f} commits/s, memory gone {} times in {} ms",
+                          rounds.middle(load, &Readings::commits_per_second), rounds.sum(load, &Readings::gone),
                           kRounds * kMilliseconds);
     }
     report.note(note);

@@ -10,7 +10,7 @@ struct Count {
   std::uint64_t headers = 0;
 };
 
-// The words of a segment, counting what is looked at.
+// The words of a root, counting the slots that are looked at.
 class CountingWords {
  public:
   CountingWords(ReadWords words, Count* count) : words_(words), count_(count) {}
@@ -18,22 +18,31 @@ class CountingWords {
     if (offset != layout::control::kGeneration) ++count_->slots;  // find() acquires nothing else
     return words_.acquire(offset);
   }
-  layout::Word relaxed(std::uint64_t offset) const {
-    ++loads_of_header_;
-    return words_.relaxed(offset);
-  }
-  void fence_acquire() const {
-    // One confirmation follows each record that was walked to.
-    if (loads_of_header_ != 0) ++count_->headers;
-    loads_of_header_ = 0;
-    words_.fence_acquire();
-  }
-  void copy_out(std::uint64_t offset, void* to, std::uint64_t bytes) const { words_.copy_out(offset, to, bytes); }
+  layout::Word relaxed(std::uint64_t offset) const { return words_.relaxed(offset); }
 
  private:
   ReadWords words_;
   Count* count_;
-  mutable std::uint64_t loads_of_header_ = 0;
+};
+
+class CountingMemory {
+ public:
+  using Chunk = MappedChunk;
+  CountingMemory(const MappedMemory& memory, Count* count)
+      : memory_(memory), root_(memory.root(), count), count_(count) {}
+  const CountingWords& root() const { return root_; }
+  const layout::Regions& regions() const { return memory_.regions(); }
+  ChunkNumber chunk_base() const { return memory_.chunk_base(); }
+  // Each header that is read is asked for by the number of its chunk.
+  const MappedChunk* chunk(ChunkNumber number) const {
+    ++count_->headers;
+    return memory_.chunk(number);
+  }
+
+ private:
+  MappedMemory memory_;
+  CountingWords root_;
+  Count* count_;
 };
 
 }  // namespace
@@ -42,8 +51,7 @@ Steps steps_of(const Segment& segment, const Questions& questions) {
   Steps steps;
   for (std::size_t i = 0; i < kQuestions; ++i) {
     Count count;
-    const auto snapshot =
-        BasicSnapshot<CountingWords>::newest(CountingWords(segment.words(), &count), segment.regions());
+    const auto snapshot = BasicSnapshot<CountingMemory>::newest(CountingMemory(segment.memory(), &count));
     static_cast<void>(snapshot.find_file(questions[i]));
     steps.mean_slots += static_cast<double>(count.slots) / kQuestions;
     steps.mean_headers += static_cast<double>(count.headers) / kQuestions;

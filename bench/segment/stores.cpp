@@ -6,10 +6,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <vector>
 
 #include "common/base/segment_dir.hpp"
+#include "common/writer/segment_file.hpp"
 
 namespace bifrost::bench {
 
@@ -50,35 +50,31 @@ bool Stores::lmdb_get(std::string_view key, MDB_val& value, bool renew) {
 }
 
 void Stores::make_copies(int count) {
-  while (copies_.size() < static_cast<std::size_t>(count)) copies_.push_back(copy_of_segment());
+  while (copies_.size() < static_cast<std::size_t>(count)) {
+    copies_.push_back(copy_of_segment(dir_ + "/copy" + std::to_string(copies_.size())));
+  }
 }
 
-std::shared_ptr<const Segment> Stores::copy_of_segment() const {
-  const std::string dir = dir_ + "/copy";
-  const std::string from = path_in(dir_, kSegmentFileName);
-  const std::string to = path_in(dir, kSegmentFileName);
-  // Up to the end of what is used, and what the allocator's first grain may leave out: behind it are gigabytes of
-  // holes.
-  const SegmentInfo info = segment_->info();
-  const auto used = static_cast<std::streamsize>(segment_->regions().heap_offset + info.heap_used_bytes + 4096);
-  std::vector<char> bytes(static_cast<std::size_t>(used));
+std::shared_ptr<const Segment> Stores::copy_of_segment(const std::string& dir) const {
   std::error_code failed;
-  std::filesystem::create_directory(dir, failed);
-  std::ifstream(from, std::ios::binary).read(bytes.data(), used);
-  std::ofstream(to, std::ios::binary).write(bytes.data(), used);
-  std::filesystem::resize_file(to, info.total_bytes, failed);
-  if (!failed) std::filesystem::permissions(dir, std::filesystem::status(dir_).permissions(), failed);
-  if (!failed) std::filesystem::permissions(to, std::filesystem::status(from).permissions(), failed);
+  std::filesystem::create_directory(dir, dir_, failed);
+  std::vector<std::string> names = {std::string(kSegmentFileName)};
+  for (const std::uint64_t number : chunk_files_in(dir_)) names.push_back(chunk_file_name(number));
+  for (const std::string& name : names) {
+    if (!failed) std::filesystem::copy_file(path_in(dir_, name), path_in(dir, name), failed);
+  }
   auto segment = Segment::attach(dir);
   if (failed || !segment) die("cannot copy the segment");
-  std::filesystem::remove_all(dir);
-  return *segment;
+  return *segment;  // the directory stays: chunks are mapped when they are met
 }
 
 void Stores::fill_segment() {
   const std::uint64_t size = std::max<std::uint64_t>(64u << 20, paths_.size() * (source_bytes_ + 1024) * 3 / 2);
-  auto writer =
-      SegmentWriter::create({dir_, size, size * 2, {"bench", "", "/", 0, std::chrono::milliseconds(1000)}, {}});
+  StoreOptions options;
+  options.dir = dir_;
+  options.max_size_bytes = size * 2;
+  options.identity = {"bench", "", "/", 0, std::chrono::milliseconds(1000)};
+  auto writer = SegmentWriter::create(options);
   if (!writer) die(writer.error().message);
   writer_ = std::move(*writer);
   for (const std::string& path : paths_) writer_->put_source(path, source_, "hash");

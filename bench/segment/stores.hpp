@@ -57,7 +57,7 @@ class Stores {
   const Questions& hits() const { return hits_; }
   const Questions& misses() const { return misses_; }
 
-  // The segment as it was when make_copies() was called, in a file that only reader `n` maps.
+  // The segment as it was when make_copies() was called, in files that only reader `n` maps.
   const Segment& private_copy(int n) const { return *copies_[static_cast<std::size_t>(n)]; }
   void make_copies(int count);
 
@@ -69,7 +69,7 @@ class Stores {
  private:
   void fill_segment();
   void fill_lmdb();
-  std::shared_ptr<const Segment> copy_of_segment() const;
+  std::shared_ptr<const Segment> copy_of_segment(const std::string& dir) const;
 
   std::string dir_;
   std::size_t source_bytes_;

@@ -440,9 +440,15 @@ bool BasicSnapshot<Memory>::text_equals(const Chunk& chunk, std::uint64_t offset
   }
   const std::uint64_t rest = text.size() - whole;
   if (rest == 0) return true;
-  // Shifts, no memcpy of the rest: the word would be loaded before its bytes have left the store buffer.
+  // No memcpy of the rest: the word would be loaded before its bytes have left the store buffer. Nor a loop where there
+  // is a word to shift: how often it turns, differs from key to key, and the processor guesses wrong.
   layout::Word ours = 0;
-  for (std::uint64_t i = rest; i-- > 0;) ours = ours << 8 | static_cast<unsigned char>(text[whole + i]);
+  if (whole != 0) {
+    std::memcpy(&ours, text.data() + text.size() - layout::kWordBytes, layout::kWordBytes);
+    ours >>= 8 * (layout::kWordBytes - rest);
+  } else {
+    for (std::uint64_t i = rest; i-- > 0;) ours = ours << 8 | static_cast<unsigned char>(text[i]);
+  }
   const layout::Word mask = (layout::Word{1} << 8 * rest) - 1;
   return (chunk.words.relaxed(offset + whole) & mask) == ours;
 }

@@ -106,8 +106,21 @@ Result<ChunkNumber> ChunkStore::begin_chunk(std::uint64_t bytes, std::uint64_t r
 }
 
 void ChunkStore::seal() {
-  if (filling_) chunk(*filling_).sealed = true;
+  if (filling_) cut(chunk(*filling_));
   filling_.reset();
+}
+
+void ChunkStore::cut(Chunk& c) {
+  c.sealed = true;
+  reserved_ -= c.file.reserved();
+  c.file.cut(whole_pages(c.used));
+  reserved_ += c.file.reserved();
+}
+
+bool ChunkStore::seal_if_wasteful() {
+  if (!filling_ || chunk(*filling_).waste() * 4 < chunk(*filling_).file.bytes()) return false;
+  seal();
+  return true;
 }
 
 Status ChunkStore::adopt(ChunkNumber number) {
@@ -125,8 +138,7 @@ Status ChunkStore::adopt(ChunkNumber number) {
   reserved_ += file->reserved();
   Chunk adopted{std::move(*file)};
   adopted.used = used;
-  adopted.sealed = true;
-  chunks_.emplace(number.value, std::move(adopted));
+  cut(chunks_.emplace(number.value, std::move(adopted)).first->second);
   count_from(number);
   return Done{};
 }

@@ -2,7 +2,7 @@
 //
 // Knows how to append blocks and how to give chunks back; decides nothing about when. One thread.
 // (C1) A block is appended behind all others of the newest chunk, or has a chunk of its own.
-// (C2) live + history + what nobody needs = used, in every chunk.
+// (C2) live + history + what nobody needs = used, in every chunk. (A deletion may count as history twice.)
 #pragma once
 
 #include <algorithm>
@@ -57,8 +57,11 @@ class ChunkStore {
     bool sealed = false;        // nothing is appended any more
 
     bool ripe() const { return sealed && live == 0 && history == 0; }
-    // What it holds, or keeps others from holding, without use.
-    std::uint64_t waste() const { return file.bytes() - layout::chunk::kHeaderBytes - live - history; }
+    // What it holds without use.
+    std::uint64_t waste() const {
+      const std::uint64_t needed = layout::chunk::kHeaderBytes + live + history;
+      return used - std::min(used, needed);
+    }
   };
 
   ChunkStore(std::string dir, StoreId id) : dir_(std::move(dir)), id_(id) {}
@@ -100,8 +103,10 @@ class ChunkStore {
   void count_from(ChunkNumber newest) { next_.value = std::max(next_.value, newest.value + 1); }
   // Takes over a chunk that another agent has left. Errors: kDamaged, kUntrusted, kIo.
   Status adopt(ChunkNumber number);
-  // Nothing more is appended to the newest chunk.
+  // Nothing more is appended to the newest chunk, and what is left of it goes back to the file system.
   void seal();
+  // The same if a quarter of it and more is of no use to anybody. False: it is not.
+  bool seal_if_wasteful();
   void give_back(ChunkNumber number);
 
   bool has(Address at) const { return chunks_.count(at.chunk().value) != 0; }
@@ -116,6 +121,7 @@ class ChunkStore {
  private:
   Result<Address> place_in(ChunkNumber number, std::uint64_t bytes, Keep keep);
   Result<ChunkNumber> begin_chunk(std::uint64_t bytes, std::uint64_t reserved, std::uint64_t spare);
+  void cut(Chunk& c);
   Status may_take(std::uint64_t more, std::uint64_t spare);
   WriteWords words_of(Address at) const { return chunks_.at(at.chunk().value).file.words(); }
   ChunkPublication publication(Address at) { return ChunkPublication(words_of(at)); }

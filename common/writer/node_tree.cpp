@@ -43,10 +43,10 @@ void NodeTree::add_file(std::string_view path) {
   const Split at = split(without_suffix(path));
   Directory& directory = directories_[std::string(at.parent)];
   if (is_init(at)) {
-    directory.has_init = true;
+    if (std::exchange(directory.has_init, true)) return;
     touch(at.parent);
   } else {
-    directory.children[std::string(at.name)].module = true;
+    if (std::exchange(directory.children[std::string(at.name)].module, true)) return;
     touch(without_suffix(path));
   }
   link_upwards(at.parent);
@@ -129,7 +129,8 @@ NodeValue NodeTree::value_of(const std::string& node) const {
     default: return value;
   }
   for (const auto& [name, entry] : directories_.at(node).children) {
-    append_child(value.listing, name, kind_of(join(node, name)));
+    // Only of a directory is there more to know than its entry says.
+    append_child(value.listing, name, entry.directory ? kind_of(join(node, name)) : RecordKind::kModule);
   }
   return value;
 }

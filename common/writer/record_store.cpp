@@ -143,8 +143,15 @@ void RecordStore::out_of_date(const RecordView& version, bool never_visible, boo
   if (with_code) {
     chunks_.for_each_variant(version, [&](const VariantView& v) { end(v.address, v.bytes, true); });
   }
-  // A deletion counts as history from the start.
-  if (version.head.shape.kind != RecordKind::kAbsent) end(version.address, version.head.extent_bytes(), false);
+  const std::uint64_t bytes = version.head.extent_bytes();
+  if (version.head.shape.kind != RecordKind::kAbsent) return end(version.address, bytes, false);
+  // A deletion is history from the start, and once more when the key comes back: snapshots in between need it.
+  if (!never_visible) note_history(version.address, bytes);
+}
+
+void RecordStore::note_history(Address at, std::uint64_t bytes) {
+  chunks_.chunk(at.chunk()).history += bytes;
+  ledger_.note(at.chunk(), bytes);
 }
 
 void RecordStore::account_live(Address at, std::uint64_t bytes, bool code, bool add) {
@@ -209,12 +216,14 @@ std::uint64_t RecordStore::size_bytes() const {
   return bytes;
 }
 
+// A chunk can be emptied only while there is another to move to. One is left to that; another to what must not fail, so
+// that it can be emptied in turn when it is full of what was deleted since.
 ChunkStore::Keep RecordStore::kept_from(Use use) const {
   const std::uint64_t chunk = chunks_.planned_bytes();
   const std::uint64_t headroom = std::clamp(live_bytes_ / 16, std::min(kLeastHeadroom, chunk / 8), chunk / 4);
   switch (use) {
-    case Use::kCode: return {2 * headroom, chunk};
-    case Use::kSource: return {headroom, chunk};
+    case Use::kCode: return {2 * headroom, 2 * chunk};
+    case Use::kSource: return {headroom, 2 * chunk};
     case Use::kHeadroom: return {0, chunk};
     default: return {0, 0};
   }
@@ -260,6 +269,7 @@ bool RecordStore::make_room(Use use) {
                                                                   : layout::HistoryLimit::kFileSystem;
   if (give_up_history(why)) return true;  // the next attempt finds what that has freed
   if (empty(wasteful_chunk(1, false), true)) return true;
+  if (chunks_.seal_if_wasteful()) return true;
   if (use == Use::kCode) return false;
   return empty(best_chunk([](const ChunkStore::Chunk& c) { return c.sealed && c.history == 0 ? c.code : 0; }), false);
 }
@@ -305,7 +315,7 @@ std::optional<ChunkNumber> RecordStore::ripe_chunk() const {
 std::optional<ChunkNumber> RecordStore::wasteful_chunk(std::uint64_t least_quarters, bool with_history) const {
   return best_chunk([=](const ChunkStore::Chunk& c) {
     const bool worth =
-        c.sealed && c.live != 0 && (with_history || c.history == 0) && c.waste() * 4 >= c.file.bytes() * least_quarters;
+        c.sealed && c.live != 0 && (with_history || c.history == 0) && c.waste() * 4 >= c.used * least_quarters;
     return worth ? c.waste() : 0;
   });
 }
@@ -334,24 +344,26 @@ RecordStore::Progress RecordStore::empty_on(Emptying& work, std::uint64_t budget
       chunks_.give_back(work.chunk);
       return Progress::kDone;
     }
-    if (!move_block(*block, at, work.with_code)) return Progress::kStuck;
+    // What is not given back at once has no claim to the room that emptying takes.
+    const Use use = chunks_.chunk(work.chunk).history == 0 ? Use::kMoving : Use::kSource;
+    if (!move_block(*block, at, work.with_code, use)) return Progress::kStuck;
     work.offset += block->bytes;
   }
   return Progress::kMore;
 }
 
 // False: there is no room to move it to.
-bool RecordStore::move_block(const ChunkStore::BlockView& block, Address at, bool with_code) {
+bool RecordStore::move_block(const ChunkStore::BlockView& block, Address at, bool with_code, Use use) {
   if (block.kind == layout::Block::kVariant) {
     const VariantView variant = chunks_.variant_at(at);
     const auto owner = owner_of(variant);
-    return !owner || move_record(*owner, with_code);
+    return !owner || move_record(*owner, with_code, use);
   }
   const RecordView record = chunks_.record_at(at);
   if (record.head.shape.space == KeySpace::kLog) return true;
   const auto place = place_of(record.head.shape.space, record.key);
   if (!place || place->head != at) return true;
-  if (record.head.shape.kind != RecordKind::kAbsent) return move_record(*place, with_code);
+  if (record.head.shape.kind != RecordKind::kAbsent) return move_record(*place, with_code, use);
   if (record.head.created <= kept_from()) drop_slot(*place);
   return true;
 }
@@ -370,18 +382,18 @@ std::optional<RecordStore::Place> RecordStore::owner_of(const VariantView& varia
   return owned ? place : std::nullopt;
 }
 
-bool RecordStore::move_record(const Place& place, bool with_code) {
+bool RecordStore::move_record(const Place& place, bool with_code, Use use) {
   const RecordView old = chunks_.record_at(place.head);
   std::vector<VariantView> code;
   chunks_.for_each_variant(old, [&](const VariantView& v) { code.push_back(v); });
-  const auto at = chunks_.make_place(old.head.extent_bytes(), kept_from(Use::kMoving));
+  const auto at = chunks_.make_place(old.head.extent_bytes(), kept_from(use));
   if (!at) return false;
   RecordHead head = old.head;
   head.variants = Address();
   chunks_.write_record(*at, head, old.body);
   account_live(*at, head.extent_bytes(), false, true);
   for (const VariantView& v : code) {
-    const auto there = with_code ? chunks_.make_place(v.bytes, kept_from(Use::kMoving)) : Result<Address>(Error{});
+    const auto there = with_code ? chunks_.make_place(v.bytes, kept_from(use)) : Result<Address>(Error{});
     if (!there) {
       hears_.code_dropped(v.head.tag);
       continue;

@@ -141,10 +141,11 @@ class RecordStore {
   Progress empty_on(Emptying& work, std::uint64_t budget_bytes);
   // All at once. True: it has been given back.
   bool empty(std::optional<ChunkNumber> chunk, bool with_code);
-  bool move_block(const ChunkStore::BlockView& block, Address at, bool with_code);
-  bool move_record(const Place& place, bool with_code);
+  bool move_block(const ChunkStore::BlockView& block, Address at, bool with_code, Use use);
+  bool move_record(const Place& place, bool with_code, Use use);
   void account_live(Address at, std::uint64_t bytes, bool code, bool add);
   void out_of_date(const RecordView& version, bool never_visible, bool with_code);
+  void note_history(Address at, std::uint64_t bytes);
   std::optional<Place> owner_of(const VariantView& variant);
 
   void publish_slot(const Place& place, Address record);

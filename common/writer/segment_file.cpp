@@ -136,6 +136,12 @@ Status SegmentFile::reserve(std::uint64_t reserved, std::uint64_t spare) {
   return Done{};
 }
 
+void SegmentFile::cut(std::uint64_t reserved) {
+  if (reserved >= reserved_) return;
+  words_.drop(reserved, reserved_ - reserved);
+  reserved_ = reserved;
+}
+
 Status SegmentFile::publish(std::string_view name) {
   const std::string path = path_in(dir_, name);
   if (::rename(path_.c_str(), path.c_str()) != 0) return file_error(path, errno);

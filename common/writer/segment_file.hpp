@@ -35,6 +35,8 @@ class SegmentFile {
 
   // More of the size can be written after this: `reserved` bytes in all. Errors: kNoSpace, kIo.
   Status reserve(std::uint64_t reserved, std::uint64_t spare = 0);
+  // Only `reserved` bytes, whole pages, can be written or read after this.
+  void cut(std::uint64_t reserved);
   // Gives the file its name, replacing what had it.
   Status publish(std::string_view name);
   // Takes the name away again. The memory goes when the last reader lets go of it.

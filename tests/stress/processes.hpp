@@ -30,6 +30,7 @@ class Shared {
   Shared(const Shared&) = delete;
   Shared& operator=(const Shared&) = delete;
   T* operator->() { return value_; }
+  T& operator*() { return *value_; }
 
  private:
   T* value_;
@@ -58,6 +59,7 @@ class Child {
     return *this;
   }
 
+  void signal(int number) const { ::kill(pid_, number); }
   void kill() {
     if (pid_ <= 0) return;
     ::kill(pid_, SIGKILL);

@@ -2,49 +2,52 @@
 
 #include <stdexcept>
 
+#include "agent/mirror/adoption.hpp"
 #include "common/reader/segment.hpp"
 #include "self_described.hpp"
 
 namespace bifrost::stress {
 namespace {
 
-std::unique_ptr<SegmentWriter> make_writer(const std::string& dir, std::uint64_t max_size_bytes, Generation after) {
-  auto writer = SegmentWriter::create(
-      {dir, 1 << 20, max_size_bytes, {"stress", "redis://h:1/0", "/w", 1, std::chrono::milliseconds(1000)}, after});
-  if (!writer) throw std::runtime_error(writer.error().message);
-  return std::move(*writer);
+template <class T>
+T or_throw(Result<T> result) {
+  if (!result) throw std::runtime_error(result.error().message);
+  return std::move(*result);
+}
+
+void adopt_all(const std::shared_ptr<const Segment>& old, SegmentWriter& writer) {
+  agent::Mirror mirror(writer, agent::OnExpiry::kRetain, [](std::string_view, std::string_view) {});
+  agent::Adoption adoption(old, mirror, writer);
+  while (!adoption.step()) continue;
+  if (adoption.tally().damaged != 0) throw std::runtime_error("a killed writer has left damage");
+  if (const Status s = adoption.finish(); !s) throw std::runtime_error(s.error().message);
 }
 
 }  // namespace
 
-Workload::Workload(const std::string& dir, std::uint64_t seed, std::uint64_t max_size_bytes) : random_(seed) {
+Workload::Workload(const std::string& dir, std::uint64_t seed, const Room& room) : random_(seed) {
   remove_unpublished(dir);
+  StoreOptions options;
+  options.dir = dir;
+  options.max_size_bytes = room.max_size_bytes;
+  options.history = room.history;
+  options.history_bytes = room.history_bytes;
+  options.identity = {"stress", "redis://h:1/0", "/w", 1, std::chrono::milliseconds(1000)};
   const auto old = Segment::attach(dir);
-  if (!old && old.error().code != ErrorCode::kNotFound) throw std::runtime_error(old.error().message);
-  writer_ = make_writer(dir, max_size_bytes, old ? (*old)->snapshot().generation() : Generation{});
   if (old) {
-    const Snapshot snapshot = (*old)->snapshot();  // nobody writes it any more: it cannot be lost
-    std::string body;
-    for (SlotNumber slot{0}; slot.value < snapshot.slot_count(); ++slot.value) {
-      const Found found = snapshot.at_slot(slot);
-      if (found.status == Lookup::kMiss) continue;
-      if (found.status != Lookup::kHit || snapshot.verify(found.record, body) != Lookup::kHit) {
-        throw std::runtime_error("the segment of a killed writer is damaged");
-      }
-      const std::string path = body.substr(0, found.record.shape.key_bytes);
-      if (found.record.shape.space != layout::KeySpace::kFile) continue;
-      if (found.record.shape.kind == layout::RecordKind::kSource) {
-        writer_->put_source(path, Snapshot::content_in(found.record, body), Snapshot::token_in(found.record, body));
-      } else if (found.record.shape.kind == layout::RecordKind::kNotMirrored) {
-        writer_->put_not_mirrored(path, "taken over");
-      }
-    }
+    writer_ = or_throw(agent::Adoption::writer_for(**old, options));
+    adopt_all(*old, *writer_);
+    writer_->announce_tag(kTag);
+    return;
   }
-  if (!writer_->commit()) throw std::runtime_error("the first commit failed");
+  if (old.error().code != ErrorCode::kNotFound) throw std::runtime_error(old.error().message);
+  writer_ = or_throw(SegmentWriter::create(options));
+  or_throw(writer_->commit());
+  writer_->announce_tag(kTag);
 }
 
 void Workload::put(const std::string& path, std::uint64_t stamp) {
-  // Fragmentation comes from mixing sizes; all of them together are about what fits.
+  // Fragmentation comes from mixing sizes; all of them together are about what fits into 2 MiB.
   const std::uint64_t most = random_() % 2 == 0 ? 60'000 : random_() % 4 == 0 ? 12'000 : 1'500;
   const std::string content = describe(path, stamp, random_() % most);
   if (writer_->put_source(path, content, std::to_string(stamp)) == Put::kNoRoom) ++left_out_;
@@ -66,12 +69,13 @@ void Workload::step() {
       put(right, stamp);
     }
   }
-  if (!writer_->commit()) throw std::runtime_error("a commit failed");
+  or_throw(writer_->commit());
   if (writer_->starved()) throw std::runtime_error("starved: old versions may be visible, which no reader can judge");
   const std::string path = left_of(last) + ".py";
   if (const auto source = writer_->source_of(path); source && random_() % 2 == 0) {
     writer_->attach_code(path, source->head.digest, kTag, code_for(path, stamp));
   }
+  if (random_() % 4 == 0) writer_->tend();
 }
 
 }  // namespace bifrost::stress
