@@ -2,7 +2,7 @@
 //
 // Knows how to append blocks and how to give chunks back; decides nothing about when. One thread.
 // (C1) A block is appended behind all others of the newest chunk, or has a chunk of its own.
-// (C2) live + history + what nobody needs = used, in every chunk. (A deletion may count as history twice.)
+// (C2) live + history + what nobody needs = used, in every chunk.
 #pragma once
 
 #include <algorithm>
@@ -58,10 +58,7 @@ class ChunkStore {
 
     bool ripe() const { return sealed && live == 0 && history == 0; }
     // What it holds without use.
-    std::uint64_t waste() const {
-      const std::uint64_t needed = layout::chunk::kHeaderBytes + live + history;
-      return used - std::min(used, needed);
-    }
+    std::uint64_t waste() const { return used - layout::chunk::kHeaderBytes - live - history; }
   };
 
   ChunkStore(std::string dir, StoreId id) : dir_(std::move(dir)), id_(id) {}

@@ -143,15 +143,8 @@ void RecordStore::out_of_date(const RecordView& version, bool never_visible, boo
   if (with_code) {
     chunks_.for_each_variant(version, [&](const VariantView& v) { end(v.address, v.bytes, true); });
   }
-  const std::uint64_t bytes = version.head.extent_bytes();
-  if (version.head.shape.kind != RecordKind::kAbsent) return end(version.address, bytes, false);
-  // A deletion is history from the start, and once more when the key comes back: snapshots in between need it.
-  if (!never_visible) note_history(version.address, bytes);
-}
-
-void RecordStore::note_history(Address at, std::uint64_t bytes) {
-  chunks_.chunk(at.chunk()).history += bytes;
-  ledger_.note(at.chunk(), bytes);
+  // A deletion counts as history from the start.
+  if (version.head.shape.kind != RecordKind::kAbsent) end(version.address, version.head.extent_bytes(), false);
 }
 
 void RecordStore::account_live(Address at, std::uint64_t bytes, bool code, bool add) {

@@ -145,7 +145,6 @@ class RecordStore {
   bool move_record(const Place& place, bool with_code, Use use);
   void account_live(Address at, std::uint64_t bytes, bool code, bool add);
   void out_of_date(const RecordView& version, bool never_visible, bool with_code);
-  void note_history(Address at, std::uint64_t bytes);
   std::optional<Place> owner_of(const VariantView& variant);
 
   void publish_slot(const Place& place, Address record);
