@@ -64,7 +64,7 @@ void write_modules(const Writing& w) {
                                std::to_string(module) + ".py";
       std::string content = "X = '" + w.token + " " + std::to_string(module) + "'\n";
       content.resize(std::max(content.size(), w.bytes), '#');
-      texts.push_back({"SETEX", contract::key_of(path), "86400", encode_module_value(path, content, w.token)});
+      texts.push_back({"SETEX", contract::key_of(ModulePath::parse(path).value()), "86400", encode_module_value(path, content, w.token)});
       texts.push_back({"SADD", std::string(contract::kIndexKey), path});
     }
     texts.push_back({"EXEC"});

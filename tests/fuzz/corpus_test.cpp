@@ -23,14 +23,14 @@ TEST(Corpus, IsReadWithoutHarm) {
   EXPECT_GT(files, 20u) << "the corpus is not there";
 }
 
-// Every word of the header page, with values that could lead a reader astray.
+// Every word of the header pages, with values that could lead a reader astray.
 TEST(Corpus, EveryWordOfTheHeaderMayBeAnything) {
   FuzzInput input;
   for (const std::uint64_t value : {std::uint64_t{0}, ~std::uint64_t{0}, std::uint64_t{1} << 47, std::uint64_t{4096},
                                     std::uint64_t{1} << 20, std::uint64_t{7}}) {
-    for (std::uint16_t word = 0; word < layout::kHeaderBytes / layout::kWordBytes; ++word) {
-      for (const std::uint8_t how : {std::uint8_t{0}, std::uint8_t{1}}) {
-        std::vector<std::uint8_t> bytes = {1, static_cast<std::uint8_t>(word), 3, 0, how};
+    for (std::uint16_t word = 0; word < layout::kPageBytes / layout::kWordBytes; ++word) {
+      for (const std::uint8_t file : {std::uint8_t{1}, std::uint8_t{3}}) {
+        std::vector<std::uint8_t> bytes = {file, static_cast<std::uint8_t>(word), 3, 0, 0};
         const auto append = [&bytes](auto number) {
           const auto* raw = reinterpret_cast<const std::uint8_t*>(&number);
           bytes.insert(bytes.end(), raw, raw + sizeof number);

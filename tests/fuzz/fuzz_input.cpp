@@ -1,11 +1,10 @@
 #include "fuzz_input.hpp"
 
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <stdexcept>
 
 #include "common/base/segment_dir.hpp"
@@ -26,54 +25,64 @@ T number_at(const std::uint8_t* data) {
 
 }  // namespace
 
-FuzzInput::FuzzInput() : image_(sound_.words), dir_("/dev/shm/bifrost-fuzz-XXXXXX") {
+FuzzInput::FuzzInput() : image_(sound_.files), dir_("/dev/shm/bifrost-fuzz-XXXXXX") {
   if (::mkdtemp(dir_.data()) == nullptr) throw std::runtime_error("cannot make a directory in /dev/shm");
-  fd_ = ::open(path_in(dir_, kSegmentFileName).c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (::pwrite(fd_, image_.data(), kSegmentBytes, 0) != ssize_t{kSegmentBytes})
-    throw std::runtime_error("cannot write");
+  const auto write = [this](const std::string& name, const CheckedFiles::Words& words) {
+    std::ofstream out(path_in(dir_, name), std::ios::binary);
+    out.write(reinterpret_cast<const char*>(words.data()), static_cast<std::streamsize>(words.size() * layout::kWordBytes));
+  };
+  write(std::string(kSegmentFileName), image_.root());
+  for (const auto& [number, words] : image_.chunks()) write(chunk_file_name(number), words);
 }
 
 FuzzInput::~FuzzInput() {
-  ::close(fd_);
   std::filesystem::remove_all(dir_);
 }
 
 void FuzzInput::damage(layout::Word& word, std::uint8_t how, layout::Word with) const {
+  const SoundSegment::Place& place = sound_.places[with % sound_.places.size()];
   switch (how % 4) {
     case 0: word = with; break;
     case 1: word ^= with; break;
-    case 2: word = layout::compute_regions(kSegmentBytes).heap_offset + with % sound_.heap_used_end / 8 * 8; break;
-    default: word = (word & ~layout::kSlotOffsetMask) | sound_.places[with % sound_.places.size()]; break;
+    case 2: word = Address(ChunkNumber{1 + with % 3}, (with >> 8) % (1 << 17)).value; break;
+    default: word = (word & ~layout::kSlotAddressMask) | Address(ChunkNumber{place.file}, place.offset).value; break;
   }
+}
+
+void FuzzInput::write_header(std::uint64_t file) {
+  const std::string name = file == 0 ? std::string(kSegmentFileName) : chunk_file_name(file);
+  std::fstream out(path_in(dir_, name), std::ios::binary | std::ios::in | std::ios::out);
+  out.write(reinterpret_cast<const char*>(&word_at(image_, {file, 0})), layout::kPageBytes);
 }
 
 void FuzzInput::read(const std::uint8_t* data, std::size_t size) {
   if (size < kHeadBytes) return;
   const bool header = data[0] % 2 != 0;
+  const std::uint64_t file = data[0] / 2 % 2;  // whose header: the root's, or that of the first chunk
   const std::string& path = sound_.paths[data[1] % sound_.paths.size()];
-  const layout::Regions regions = layout::compute_regions(kSegmentBytes);
-  const SlotNumber slot{number_at<std::uint16_t>(data + 2) % regions.slot_count};
-  std::vector<std::size_t> damaged;
+  const SlotNumber slot{number_at<std::uint16_t>(data + 2) % image_.memory().regions().slot_count};
+  std::vector<SoundSegment::Place> damaged;
   for (std::size_t at = kHeadBytes; at + kDamageBytes <= size; at += kDamageBytes) {
     const auto which = number_at<std::uint16_t>(data + at + 1);
-    const std::size_t word = header ? which % (layout::kHeaderBytes / layout::kWordBytes)
-                                    : sound_.places[which % sound_.places.size()] / layout::kWordBytes;
-    damage(image_[word], data[at], number_at<std::uint64_t>(data + at + 3));
-    damaged.push_back(word);
+    const SoundSegment::Place place =
+        header ? SoundSegment::Place{file, which * layout::kWordBytes % layout::kPageBytes}
+               : sound_.places[which % sound_.places.size()];
+    damage(word_at(image_, place), data[at], number_at<std::uint64_t>(data + at + 3));
+    damaged.push_back(place);
   }
   if (header) {
-    read_file(path, slot);
+    write_header(file);
+    read_files(path, slot);
   } else {
-    const ReadWords words(reinterpret_cast<const std::byte*>(image_.data()));
-    read_everything(Snapshot::newest(words, regions), path, slot, [] {});
+    image_.forget_loads();
+    read_everything(BasicSnapshot<CheckedFiles::Memory>::newest(image_.memory()), path, slot,
+                    [this] { image_.forget_loads(); });
   }
-  for (const std::size_t word : damaged) image_[word] = sound_.words[word];
+  for (const SoundSegment::Place& place : damaged) word_at(image_, place) = word_at(sound_.files, place);
+  if (header) write_header(file);
 }
 
-void FuzzInput::read_file(const std::string& path, SlotNumber slot) const {
-  if (::pwrite(fd_, image_.data(), layout::kHeaderBytes, 0) != ssize_t{layout::kHeaderBytes}) {
-    throw std::runtime_error("cannot write");
-  }
+void FuzzInput::read_files(const std::string& path, SlotNumber slot) const {
   const auto segment = Segment::attach(dir_);
   if (!segment) return;
   static_cast<void>((*segment)->info());

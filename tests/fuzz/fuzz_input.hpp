@@ -1,9 +1,9 @@
 // fuzz_input.hpp - arbitrary bytes, taken for damage to a sound segment, and read as a worker would read it.
 //
-// Format: byte 0 says where the damage is: even in the image (loads from memory of exactly the segment's size), odd
-// in the header page of a file that is attached. Byte 1 chooses the path that is asked for, bytes 2 and 3 a slot. Each
-// 11 bytes after that are one damaged word: how (set, flip, point into the heap, point to a word in use), which word
-// (two bytes), and what with (eight).
+// Format: byte 0 says where the damage is: even in copies of root and chunks (every load is checked), odd in the header
+// pages of files that are attached. Byte 1 chooses the path that is asked for, bytes 2 and 3 a slot. Each 11 bytes after
+// that are one damaged word: how (set, flip, point into a chunk, point to a word in use), which word (two bytes), and
+// what with (eight).
 #pragma once
 
 #include <cstddef>
@@ -28,12 +28,13 @@ class FuzzInput {
 
  private:
   void damage(layout::Word& word, std::uint8_t how, layout::Word with) const;
-  void read_file(const std::string& path, SlotNumber slot) const;
+  // The header page of a file in dir_, as it is in image_.
+  void write_header(std::uint64_t file);
+  void read_files(const std::string& path, SlotNumber slot) const;
 
   SoundSegment sound_;
-  std::vector<layout::Word> image_;
+  CheckedFiles image_;
   std::string dir_;
-  int fd_ = -1;  // of the file in dir_
 };
 
 }  // namespace bifrost::fuzz

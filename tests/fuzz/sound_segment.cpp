@@ -2,21 +2,42 @@
 
 #include <stdlib.h>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <map>
 #include <stdexcept>
+#include <utility>
 
 #include "common/base/segment_dir.hpp"
 #include "common/writer/segment_writer.hpp"
 
 namespace bifrost::fuzz {
 
-SoundSegment::SoundSegment() : words(kSegmentBytes / layout::kWordBytes) {
+namespace {
+
+CheckedFiles::Words words_of(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  CheckedFiles::Words words(bytes.size() / layout::kWordBytes);
+  std::memcpy(words.data(), bytes.data(), words.size() * layout::kWordBytes);
+  return words;
+}
+
+}  // namespace
+
+CheckedFiles SoundSegment::written(std::vector<std::string>& paths) {
   std::string dir = "/dev/shm/bifrost-sound-XXXXXX";
   if (::mkdtemp(dir.data()) == nullptr) throw std::runtime_error("cannot make a directory in /dev/shm");
+  CheckedFiles::Words root;
+  std::map<std::uint64_t, CheckedFiles::Words> chunks;
   {
-    auto writer = SegmentWriter::create(
-        {dir, kSegmentBytes, kSegmentBytes, {"9.9", "redis://h:1/0", "/w", 1, std::chrono::milliseconds(1000)}, {}});
+    StoreOptions options;
+    options.dir = dir;
+    options.max_size_bytes = 2 << 20;  // chunks of 128 KiB: more than one
+    options.identity = {"9.9", "redis://h:1/0", "/w", 1, std::chrono::milliseconds(1000)};
+    auto writer = SegmentWriter::create(options);
     if (!writer) throw std::runtime_error(writer.error().message);
     for (int i = 0; i < 200; ++i) {
       paths.push_back("pkg" + std::to_string(i % 20) + "/m" + std::to_string(i) + ".py");
@@ -41,16 +62,24 @@ SoundSegment::SoundSegment() : words(kSegmentBytes / layout::kWordBytes) {
       if (i % 4 == 0) (*writer)->attach_code(paths[i], digest, CodeTag("cpython-313", 3571, 1), std::string(900, 'c'));
     }
     paths.insert(paths.end(), {"pkg0/__init__.py", "pkg1/bad.py", "pkg2/hot.py", "pkg2/absent.py", "absent.py"});
-    std::ifstream in(path_in(dir, kSegmentFileName), std::ios::binary);
-    if (!in.read(reinterpret_cast<char*>(words.data()), kSegmentBytes)) throw std::runtime_error("cannot read it back");
+    root = words_of(path_in(dir, kSegmentFileName));
+    for (const std::uint64_t n : chunk_files_in(dir)) chunks.emplace(n, words_of(path_in(dir, chunk_file_name(n))));
   }
   std::filesystem::remove_all(dir);
-  for (std::uint64_t i = 0; i < words.size(); ++i) {
-    if (words[i] != 0) heap_used_end = (i + 1) * layout::kWordBytes;
+  return {std::move(root), std::move(chunks)};
+}
+
+SoundSegment::SoundSegment() : files(written(paths)) {
+  for (std::uint64_t offset = layout::control::kGeneration; offset < files.root().size() * layout::kWordBytes;
+       offset += layout::kWordBytes) {
+    if (word_at(files, {0, offset}) != 0) places.push_back({0, offset});
   }
-  const layout::Regions regions = layout::compute_regions(kSegmentBytes);
-  for (std::uint64_t offset = layout::control::kGeneration; offset < heap_used_end; offset += layout::kWordBytes) {
-    if (offset >= regions.heap_offset || words[offset / layout::kWordBytes] != 0) places.push_back(offset);
+  for (const auto& [number, words] : files.chunks()) {
+    const layout::Word used = words[layout::chunk::kUsedBytes / layout::kWordBytes];
+    places.push_back({number, layout::chunk::kUsedBytes});
+    for (std::uint64_t offset = layout::chunk::kHeaderBytes; offset < used; offset += layout::kWordBytes) {
+      places.push_back({number, offset});
+    }
   }
 }
 

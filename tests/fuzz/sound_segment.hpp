@@ -8,23 +8,36 @@
 
 #include "common/layout/code_tag.hpp"
 #include "common/layout/listing.hpp"
-#include "common/layout/segment_layout.hpp"
 #include "common/reader/snapshot.hpp"
+#include "tests/common/checked_words.hpp"
 
 namespace bifrost::fuzz {
 
-inline constexpr std::uint64_t kSegmentBytes = 1 << 20;
 inline const CodeTag kTag{"cpython-311", 3495, 0};
 
 // 200 modules in 20 directories with three generations, chains, deletions, "not mirrored" and compiled code.
 struct SoundSegment {
   SoundSegment();
 
-  std::vector<layout::Word> words;    // of the whole file
-  std::vector<std::string> paths;     // that readers ask for, some of them absent
-  std::uint64_t heap_used_end = 0;    // beyond it nothing was ever stored
-  std::vector<std::uint64_t> places;  // offsets of the words worth damaging: control block, slots and heap in use
+  // A word of one of its files: of the root, whose number is 0, or of a chunk.
+  struct Place {
+    std::uint64_t file = 0;
+    std::uint64_t offset = 0;
+  };
+
+  CheckedFiles files;
+  std::vector<std::string> paths;  // that readers ask for, some of them absent
+  std::vector<Place> places;       // words worth damaging: control block, slots in use, blocks
+
+ private:
+  static CheckedFiles written(std::vector<std::string>& paths);
 };
+
+// The word at `place` in `files`.
+inline layout::Word& word_at(CheckedFiles& files, const SoundSegment::Place& place) {
+  auto& words = place.file == 0 ? files.root() : files.words_of(place.file);
+  return words[place.offset / layout::kWordBytes];
+}
 
 // Every kind of lookup, walk, listing and copy. `before_lookup` is called before each: to count their loads apart.
 template <class Snapshot, class BeforeLookup>
@@ -48,7 +61,7 @@ void read_everything(const Snapshot& snapshot, const std::string& path, SlotNumb
   if (const Found found = snapshot.find_file(path); found.status == Lookup::kHit) read_record(found.record, path);
   before_lookup();
   const FoundNode module = snapshot.find_node(std::string_view(path).substr(0, path.rfind('.')));
-  if (module.status == Lookup::kHit && module.file.offset.value != 0) read_record(module.file, path);
+  if (module.status == Lookup::kHit && module.file.address.value != 0) read_record(module.file, path);
   for (const std::string& directory : {path.substr(0, path.find('/')), std::string()}) {
     before_lookup();
     const FoundNode node = snapshot.find_node(directory);

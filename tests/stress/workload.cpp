@@ -16,7 +16,7 @@ T or_throw(Result<T> result) {
 }
 
 void adopt_all(const std::shared_ptr<const Segment>& old, SegmentWriter& writer) {
-  agent::Mirror mirror(writer, agent::OnExpiry::kRetain, [](std::string_view, std::string_view) {});
+  agent::Mirror mirror(writer, agent::OnExpiry::kRetain, [](ModulePathView, std::string_view) {});
   agent::Adoption adoption(old, mirror, writer);
   while (!adoption.step()) continue;
   if (adoption.tally().damaged != 0) throw std::runtime_error("a killed writer has left damage");
