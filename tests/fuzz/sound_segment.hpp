@@ -25,8 +25,8 @@ struct SoundSegment {
     std::uint64_t offset = 0;
   };
 
+  std::vector<std::string> paths;  // that readers ask for, some of them absent; filled while `files` are written
   CheckedFiles files;
-  std::vector<std::string> paths;  // that readers ask for, some of them absent
   std::vector<Place> places;       // words worth damaging: control block, slots in use, blocks
 
  private:
