@@ -105,7 +105,9 @@ TEST_F(CodeVariantTest, MovesWithItsSource) {
   attach_code("a.py", "x = 1", kPython311, "code");
   attach_code("a.py", "x = 1", kPython313, "other code");
   const Address before = attach()->snapshot().find_file("a.py").record.address;
-  for (int i = 0; i < 200; ++i) publish("b.py", std::string(3000, static_cast<char>('a' + i % 26)));
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 30; ++i) publish("b" + std::to_string(i) + ".py", std::string(100'000, static_cast<char>('a' + round)));
+  }
   let_pass(std::chrono::hours(2));
   tend();
   EXPECT_NE(attach()->snapshot().find_file("a.py").record.address, before);
