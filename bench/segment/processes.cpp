@@ -150,6 +150,7 @@ class Reader {
 }  // namespace
 
 Readings read_for(Stores& stores, const Load& load, int milliseconds) {
+  stores.attach_if_retired();
   const bool own = load.reading == Reading::kOwnCopy || load.reading == Reading::kHotOwnCopy;
 
   void* memory = ::mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

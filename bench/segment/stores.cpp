@@ -80,9 +80,17 @@ void Stores::fill_segment() {
   for (const std::string& path : paths_) writer_->put_source(path, source_, "hash");
   for (const std::size_t bytes : kCopyBytes) writer_->put_source(copy_path(bytes), std::string(bytes, 'c'), "hash");
   if (!writer_->commit() || writer_->not_mirrored() != 0) die("cannot publish the segment");
-  auto segment = Segment::attach(dir_);
+  attach();
+}
+
+void Stores::attach() {
+  auto segment = Segment::attach(dir_, {}, segment_.get());
   if (!segment) die(segment.error().message);
   segment_ = *segment;
+}
+
+void Stores::attach_if_retired() {
+  if (segment_->retired()) attach();
 }
 
 void Stores::fill_lmdb() {

@@ -49,6 +49,8 @@ class Stores {
   Stores& operator=(const Stores&) = delete;
 
   const Segment& segment() const { return *segment_; }
+  // As readers do before an execution: when the writer has published another root, that one.
+  void attach_if_retired();
   SegmentWriter& writer() { return *writer_; }
   const std::string& dir() const { return dir_; }
   const std::string& path(std::size_t module) const { return paths_[module % paths_.size()]; }
@@ -69,6 +71,7 @@ class Stores {
  private:
   void fill_segment();
   void fill_lmdb();
+  void attach();
   std::shared_ptr<const Segment> copy_of_segment(const std::string& dir) const;
 
   std::string dir_;
