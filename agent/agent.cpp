@@ -186,7 +186,7 @@ Status Agent::run() {
     watchdog_ = std::make_unique<Timer>(loop_, [] { notify_service_manager("WATCHDOG=1"); });
     watchdog_->every(*period);
   }
-  tending_ = std::make_unique<Timer>(loop_, [this] { tend(); });
+  tending_ = std::make_unique<InTurns>(loop_, [this] { return writer_->tend(); });
   adopting_ = std::make_unique<Timer>(loop_, [this] { adopt_on(); });
   adopting_->once(milliseconds(0));
   uv_run(loop_, UV_RUN_DEFAULT);
@@ -229,13 +229,8 @@ void Agent::on_tick() {
   writer_->heartbeat(boot_now());
   if (adoption_) return;
   note_last_agent();
-  tend();
+  tending_->start();
   if (!writer_->published() && !writer_->awaits_publication()) restore_name();
-}
-
-// In turns with whatever else the loop has to do.
-void Agent::tend() {
-  if (writer_->tend()) tending_->once(milliseconds(0));
 }
 
 // Somebody deleted or replaced the file: readers that attach now would find nothing, or something else.

@@ -41,7 +41,6 @@ class Agent {
   Status open_store(const std::string& version);
   void adopt_on();
   void note_last_agent();
-  void tend();
   Status serve_http(const ListenAddress& address);
   HttpAnswer answer_http(std::string_view target) const;
   void connect();
@@ -67,7 +66,7 @@ class Agent {
   std::unique_ptr<Timer> reconnect_;
   std::unique_ptr<Timer> tick_;
   std::unique_ptr<Timer> adopting_;
-  std::unique_ptr<Timer> tending_;
+  std::unique_ptr<InTurns> tending_;
   std::unique_ptr<Timer> watchdog_;
   std::unique_ptr<SignalWatcher> sigterm_;
   std::unique_ptr<SignalWatcher> sigint_;

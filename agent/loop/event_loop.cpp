@@ -107,6 +107,29 @@ void BeforeWait::request() {
   });
 }
 
+struct InTurns::State {
+  uv_idle_t handle{};
+  std::function<bool()> callback;
+};
+
+InTurns::InTurns(uv_loop_t* loop, std::function<bool()> slice) : state_(new State) {
+  state_->callback = std::move(slice);
+  state_->handle.data = state_;
+  uv_idle_init(loop, &state_->handle);
+}
+
+InTurns::~InTurns() {
+  close_and_delete(state_);
+}
+
+void InTurns::start() {
+  uv_idle_start(&state_->handle, [](uv_idle_t* handle) {
+    const auto callback = static_cast<State*>(handle->data)->callback;  // a copy: it may destroy this
+    // Destroyed, the handle is closing, and lives until the turn ends: stopping it again is harmless.
+    if (!callback || !callback()) uv_idle_stop(handle);
+  });
+}
+
 struct SignalWatcher::State {
   uv_signal_t handle{};
   std::function<void()> callback;

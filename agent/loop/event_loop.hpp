@@ -67,6 +67,24 @@ class BeforeWait {
   State* state_;
 };
 
+// Work that takes long, one slice in each turn of the loop: between two slices it does whatever else is due. (A timer of
+// 0 ms that starts itself again would not let it: libuv 1.44 fires that in the same turn, until it stops.)
+class InTurns {
+ public:
+  // `slice` says whether there is more.
+  InTurns(uv_loop_t* loop, std::function<bool()> slice);
+  ~InTurns();
+  InTurns(const InTurns&) = delete;
+  InTurns& operator=(const InTurns&) = delete;
+
+  // Until there is no more. Harmless while it runs.
+  void start();
+
+ private:
+  struct State;
+  State* state_;
+};
+
 class SignalWatcher {
  public:
   SignalWatcher(uv_loop_t* loop, int signal, std::function<void()> on_signal);
