@@ -239,8 +239,8 @@ void Agent::restore_name() {
   if (const Status s = writer_->republish(); !s) {
     return log::error("republish_failed", {{"why", s.error().message}});
   }
-  // A live session commits when nothing is half read; without one there is nobody else to do it.
-  if (session_ && session_->live()) return;
+  // What is half read a live session commits when it is whole; without one there is nobody else to do it.
+  if (session_ && session_->live() && writer_->has_staged()) return;
   if (const auto committed = writer_->commit(); !committed) {
     log::error("republish_failed", {{"why", committed.error().message}});
   }
