@@ -263,6 +263,7 @@ class Scenarios {
       const bool file = found.record.shape.space == layout::KeySpace::kFile;
       if (!file || Snapshot::key_in(found.record, body) != path) continue;
       if (found.record.shape.kind == layout::RecordKind::kAbsent) return kMissAnswer;
+      if (found.record.shape.kind == layout::RecordKind::kNotMirrored) return store_log::kNotMirroredAnswer;
       return std::string(Snapshot::content_in(found.record, body));
     }
     return kMissAnswer;
