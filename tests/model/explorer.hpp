@@ -106,9 +106,7 @@ class Reader {
            : which == Try::kLast ? candidates_.back()
                                  : candidates_[choices_->choose(static_cast<std::uint32_t>(candidates_.size()))];
     if (seen == 0) return 0;
-    const std::uint32_t at = all[seen - 1].at;
-    const std::uint32_t told = history_->told_by(at);
-    latest_ = std::max(latest_, at + 1);
+    const std::uint32_t told = history_->told_by(all[seen - 1].at);
     pending_ = std::max(pending_, told);
     if (acquire) floor_ = std::max(floor_, told);
     return all[seen - 1].value;
@@ -116,9 +114,6 @@ class Reader {
   void fence_acquire() { floor_ = std::max(floor_, pending_); }
   // A system call has seen what was done before this position.
   void pass(std::uint64_t position) { floor_ = std::max(floor_, static_cast<std::uint32_t>(position)); }
-  // Time passes, until all that was stored before what has been seen is there as well: C++ promises no more than that
-  // stores become visible some day.
-  void wait() { floor_ = std::max(floor_, latest_); }
 
   // Stores before this position happened before whatever the reader does next.
   std::uint32_t floor() const { return floor_; }
@@ -142,7 +137,6 @@ class Reader {
   Choices* choices_;
   std::uint32_t floor_;
   std::uint32_t pending_ = 0;
-  std::uint32_t latest_ = 0;  // behind the last store that was seen
   std::uint32_t loads_ = 0;
   std::unordered_map<std::uint64_t, std::uint32_t> seen_;
   std::vector<std::uint32_t> candidates_;

@@ -139,6 +139,9 @@ TEST(WeakWriter, WithoutReleaseOnLeaseUntil) {
 TEST(WeakWriter, WithoutReleaseOnComplete) {
   expect_killed(Suite({}, relaxed(control(layout::control::kComplete))));
 }
+TEST(WeakWriter, WithoutReleaseOnGone) {
+  expect_killed(Suite({}, relaxed(in_chunk(layout::chunk::kGone))));
+}
 TEST(WeakWriter, WithoutTheFenceBeforeMemoryIsGivenBack) {
   expect_killed(Suite({}, [](Stores& stores, const Script&) {
     // A store of nothing in its place: relaxed, to a word that nobody reads.

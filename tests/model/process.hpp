@@ -118,7 +118,6 @@ class Process {
     reader_.pass(chosen.from);
     return chosen.image;
   }
-  Reader& reader() const { return reader_; }
 
  private:
   Reader& reader_;
