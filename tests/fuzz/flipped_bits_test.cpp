@@ -1,5 +1,5 @@
-// A full segment with random bits flipped and random words replaced: every lookup, walk, listing and copy ends in an
-// answer, without a load outside the segment and without a long loop.
+// A root and its chunks with random bits flipped and random words replaced: every lookup, walk, listing and copy ends
+// in an answer, without a load outside its file and without a long loop.
 //
 // Long form: BIFROST_FUZZ_ROUNDS=20000000 build/release/bin/fuzz_test
 #include <gtest/gtest.h>
@@ -16,29 +16,33 @@ namespace {
 
 TEST(FlippedBits, CostAnAnswerAndNothingElse) {
   const SoundSegment sound;
-  const layout::Regions regions = layout::compute_regions(kSegmentBytes);
+  const CheckedFiles whole(sound.root, sound.chunks);
+  CheckedFiles files(whole);
   const char* rounds = std::getenv("BIFROST_FUZZ_ROUNDS");
   const long count = rounds == nullptr ? 500'000 : std::atol(rounds);
   std::mt19937_64 random(20260301);
-  std::vector<layout::Word> image = sound.words;
+  const auto any_place = [&] { return sound.places[random() % sound.places.size()]; };
   for (long round = 0; round < count; ++round) {
     // Damage adds up for a while, then starts afresh.
-    if (round % 200 == 0) image = sound.words;
+    if (round % 200 == 0) files = whole;
     for (int flip = 0; flip < 8; ++flip) {
-      const std::uint64_t place = sound.places[random() % sound.places.size()];
-      if (place < layout::kHeaderBytes) continue;  // another generation would only hide the rest
-      layout::Word& word = image[place / layout::kWordBytes];
+      const SoundSegment::Place at = any_place();
+      layout::Word& word = files.words_of(at.chunk)[at.offset / layout::kWordBytes];
       switch (random() % 4) {
         case 0: word = random(); break;
-        case 1: word = regions.heap_offset + random() % (sound.heap_used_end - regions.heap_offset); break;
+        case 1: {
+          const SoundSegment::Place to = any_place();
+          const layout::Word print = at.chunk == 0 ? word & ~layout::kSlotAddressMask : 0;
+          word = print | Address({to.chunk}, to.offset).value;
+          break;
+        }
         default: word ^= layout::Word{1} << random() % 64; break;
       }
     }
-    std::uint64_t loads = 0;
-    const auto snapshot = BasicSnapshot<CheckedWords>::newest(CheckedWords(&image, &loads, kMaxLookupLoads), regions);
+    const auto snapshot = BasicSnapshot<CheckedFiles::Memory>::newest(files.memory());
     const std::string& path = sound.paths[random() % sound.paths.size()];
-    const SlotNumber slot{random() % regions.slot_count};
-    ASSERT_NO_THROW(read_everything(snapshot, path, slot, [&loads] { loads = 0; })) << "round " << round;
+    const SlotNumber slot{random() % snapshot.slot_count()};
+    ASSERT_NO_THROW(read_everything(snapshot, path, slot, [&files] { files.forget_loads(); })) << "round " << round;
   }
 }
 

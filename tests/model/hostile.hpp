@@ -82,8 +82,8 @@ class HostileSegments {
     damaged(
         "a table without an end",
         [this] {
-          for (std::size_t s = kRootHeaderBytes / kWordBytes; s < files_.root().size(); ++s) {
-            files_.root()[s] = slot_word(1, Address({1}, record_), {0});
+          for (std::size_t s = kRootHeaderBytes / kWordBytes; s < files_.words_of(0).size(); ++s) {
+            files_.words_of(0)[s] = slot_word(1, Address({1}, record_), {0});
           }
         },
         [](const Snapshot& s) { return store_log::file_answer(s, "never.py"); });
@@ -101,8 +101,8 @@ class HostileSegments {
           }
           use(end());
           const Word everywhere = slot_word(slot_fingerprint(slot()), Address(previous), {0});
-          for (std::size_t s = kRootHeaderBytes / kWordBytes; s < files_.root().size(); ++s)
-            files_.root()[s] = everywhere;
+          for (std::size_t s = kRootHeaderBytes / kWordBytes; s < files_.words_of(0).size(); ++s)
+            files_.words_of(0)[s] = everywhere;
         },
         [](const Snapshot& s) { return store_log::file_answer(s, "a.py"); });
   }
@@ -265,7 +265,7 @@ class HostileSegments {
   }
 
   layout::Word& word(std::uint64_t offset) { return files_.words_of(1)[offset / layout::kWordBytes]; }
-  layout::Word& slot() { return files_.root()[slot_ / layout::kWordBytes]; }
+  layout::Word& slot() { return files_.words_of(0)[slot_ / layout::kWordBytes]; }
   std::uint64_t end() { return store_log::kSmallChunk; }
   void use(std::uint64_t bytes) { word(layout::chunk::kUsedBytes) = bytes; }
   void point_to(std::uint64_t offset) {
@@ -290,11 +290,12 @@ class HostileSegments {
     const layout::KeyHash hash = layout::hash_key(space, key);
     const layout::Regions regions = files_.memory().regions();
     SlotNumber slot = hash.first_slot(regions.slot_count);
-    while (layout::slot_fingerprint(files_.root()[regions.slot_offset(slot) / 8]) != hash.fingerprint()) ++slot.value;
+    while (layout::slot_fingerprint(files_.words_of(0)[regions.slot_offset(slot) / 8]) != hash.fingerprint())
+      ++slot.value;
     return regions.slot_offset(slot);
   }
   std::uint64_t record_in(std::uint64_t slot) {
-    return layout::slot_record(files_.root()[slot / layout::kWordBytes], {0}).offset();
+    return layout::slot_record(files_.words_of(0)[slot / layout::kWordBytes], {0}).offset();
   }
 
   // By its key, and by its slot, as walks do: each of them gives the answer.
