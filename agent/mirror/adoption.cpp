@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "common/base/segment_dir.hpp"
@@ -27,7 +28,11 @@ Result<std::unique_ptr<SegmentWriter>> Adoption::writer_for(const Segment& old, 
 }
 
 Adoption::Adoption(std::shared_ptr<const Segment> old, Mirror& mirror, SegmentWriter& writer)
-    : old_(std::move(old)), snapshot_(old_->snapshot()), mirror_(mirror), writer_(writer) {}
+    : old_(std::move(old)), snapshot_(old_->snapshot()), mirror_(mirror), writer_(writer) {
+  for (const SegmentInfo::Code& code : old_->info().code) {
+    if (code.made_here) tags_.push_back(code.tag);
+  }
+}
 
 bool Adoption::step() {
   slice_bytes_ = 0;
@@ -55,6 +60,7 @@ void Adoption::look_at(SlotNumber slot) {
   ++tally_.modules;
 }
 
+// Code for interpreters that nobody has any more must not be handed down for ever.
 bool Adoption::code_is_sound(const RecordRef& record, std::string_view path) {
   VariantRef variant;
   const layout::Word key_hash = layout::hash_key(layout::KeySpace::kFile, path).value;
@@ -64,7 +70,9 @@ bool Adoption::code_is_sound(const RecordRef& record, std::string_view path) {
       tally_.code += n;
       return true;
     }
-    if (next != Lookup::kHit || variant.digest != record.digest || variant.key_hash != key_hash) return false;
+    const bool belongs = next == Lookup::kHit && variant.digest == record.digest && variant.key_hash == key_hash &&
+                         std::find(tags_.begin(), tags_.end(), variant.tag) != tags_.end();
+    if (!belongs) return false;
     code_.resize(variant.code_bytes);
     slice_bytes_ += variant.code_bytes;
     if (snapshot_.read_code(variant, code_.data()) != Lookup::kHit || !writer_.has_chunk(variant.address)) return false;

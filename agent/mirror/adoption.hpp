@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "agent/mirror/mirror.hpp"
 #include "common/reader/segment.hpp"
@@ -46,6 +47,7 @@ class Adoption {
   Snapshot snapshot_;
   Mirror& mirror_;
   SegmentWriter& writer_;
+  std::vector<CodeTag> tags_;  // that the agent before made itself
   SlotNumber next_;
   std::uint64_t slice_bytes_ = 0;
   std::string body_;

@@ -31,59 +31,58 @@ std::string record_body(std::string_view key, std::string_view token, std::strin
   return body;
 }
 
-Result<Address> ChunkStore::make_place(std::uint64_t bytes, std::uint64_t keep) {
+Result<Address> ChunkStore::make_place(std::uint64_t bytes, Keep keep) {
   if (bytes > planned_bytes_ / 2) {  // one of its own
     // What must be kept is kept in the chunk that is being filled.
-    if (const auto kept = keep == 0 ? Result<Address>(Address()) : make_place(0, keep); !kept) return kept.error();
+    const auto kept = keep.behind == 0 ? Result<Address>(Address()) : make_place(0, keep);
+    if (!kept) return kept.error();
     const std::uint64_t total = whole_pages(header::kHeaderBytes + bytes);
-    const auto number = begin_chunk(total, total);
+    const auto number = begin_chunk(total, total, keep.spare);
     if (!number) return number.error();
     chunk(*number).sealed = true;
     return Address(*number, header::kHeaderBytes);
   }
   if (filling_) {
     const Chunk& now = chunk(*filling_);
-    if (now.used + bytes + keep <= now.file.bytes()) return place_in(*filling_, bytes, keep);
+    if (now.used + bytes + keep.behind <= now.file.bytes()) return place_in(*filling_, bytes, keep);
   }
   // The old one is sealed only when there is another: what is kept in it must stay within reach.
-  const std::uint64_t reserved = std::min(planned_bytes_, whole_pages(header::kHeaderBytes + bytes + keep));
-  const auto number = begin_chunk(planned_bytes_, reserved);
+  const std::uint64_t reserved = std::min(planned_bytes_, whole_pages(header::kHeaderBytes + bytes + keep.behind));
+  const auto number = begin_chunk(planned_bytes_, reserved, keep.spare);
   if (!number) return number.error();
   seal();
   filling_ = *number;
   return place_in(*filling_, bytes, keep);
 }
 
-Result<Address> ChunkStore::place_in(ChunkNumber number, std::uint64_t bytes, std::uint64_t keep) {
+Result<Address> ChunkStore::place_in(ChunkNumber number, std::uint64_t bytes, Keep keep) {
   Chunk& c = chunk(number);
-  const std::uint64_t needed = c.used + bytes + keep;
-  if (needed > c.file.reserved()) {
-    const std::uint64_t before = c.file.reserved();
-    // A step if there is room for it, else just what is needed.
-    for (const std::uint64_t wanted : {whole_pages(needed + kReserveStep), whole_pages(needed)}) {
-      const std::uint64_t target = std::min(wanted, c.file.bytes());
-      if (const Status s = may_take(target - before); !s) continue;
-      if (const Status s = c.file.reserve(target); !s) {
-        full_ = Full::kFileSystem;
-        continue;
-      }
-      reserved_ += target - before;
-      return Address(number, c.used);
+  const std::uint64_t needed = c.used + bytes + keep.behind;
+  const std::uint64_t before = c.file.reserved();
+  if (needed <= before) return Address(number, c.used);
+  // A step if there is room for it, else just what is needed.
+  for (const std::uint64_t wanted : {whole_pages(needed + kReserveStep), whole_pages(needed)}) {
+    const std::uint64_t target = std::min(wanted, c.file.bytes());
+    if (!may_take(target - before, keep.spare)) continue;
+    if (const Status s = c.file.reserve(target, keep.spare); !s) {
+      full_ = Full::kFileSystem;
+      continue;
     }
-    return Error{ErrorCode::kNoSpace, "no room for more records"};
+    reserved_ += target - before;
+    return Address(number, c.used);
   }
-  return Address(number, c.used);
+  return Error{ErrorCode::kNoSpace, "no room for more records"};
 }
 
-Status ChunkStore::may_take(std::uint64_t more) {
-  if (reserved_ + more <= allowed_) return Done{};
+Status ChunkStore::may_take(std::uint64_t more, std::uint64_t spare) {
+  if (reserved_ + more + spare <= allowed_) return Done{};
   full_ = Full::kAllowance;
   return Error{ErrorCode::kNoSpace, "the segment is at its maximum size"};
 }
 
-Result<ChunkNumber> ChunkStore::begin_chunk(std::uint64_t bytes, std::uint64_t reserved) {
-  if (const Status s = may_take(reserved); !s) return s.error();
-  auto file = SegmentFile::create(dir_, bytes, reserved);
+Result<ChunkNumber> ChunkStore::begin_chunk(std::uint64_t bytes, std::uint64_t reserved, std::uint64_t spare) {
+  if (const Status s = may_take(reserved, spare); !s) return s.error();
+  auto file = SegmentFile::create(dir_, bytes, reserved, spare);
   if (!file) {
     full_ = Full::kFileSystem;
     return file.error();

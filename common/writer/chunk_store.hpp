@@ -70,9 +70,14 @@ class ChunkStore {
   }
   std::uint64_t planned_bytes() const { return planned_bytes_; }
 
-  // Room for a block of `bytes`, and behind it `keep` bytes that remain for those who need it more. Errors: kNoSpace,
-  // where full() says what is full.
-  Result<Address> make_place(std::uint64_t bytes, std::uint64_t keep);
+  // What must remain when a block has its place: bytes behind it in the same chunk, and bytes that could still be taken
+  // for another chunk.
+  struct Keep {
+    std::uint64_t behind = 0;
+    std::uint64_t spare = 0;
+  };
+  // Room for a block of `bytes`. Errors: kNoSpace, where full() says what is full.
+  Result<Address> make_place(std::uint64_t bytes, Keep keep);
   enum class Full { kAllowance, kFileSystem };
   Full full() const { return full_; }
   void write_record(Address at, const RecordHead& head, std::string_view body);
@@ -109,9 +114,9 @@ class ChunkStore {
   StoreId id() const { return id_; }
 
  private:
-  Result<Address> place_in(ChunkNumber number, std::uint64_t bytes, std::uint64_t keep);
-  Result<ChunkNumber> begin_chunk(std::uint64_t bytes, std::uint64_t reserved);
-  Status may_take(std::uint64_t more);
+  Result<Address> place_in(ChunkNumber number, std::uint64_t bytes, Keep keep);
+  Result<ChunkNumber> begin_chunk(std::uint64_t bytes, std::uint64_t reserved, std::uint64_t spare);
+  Status may_take(std::uint64_t more, std::uint64_t spare);
   WriteWords words_of(Address at) const { return chunks_.at(at.chunk().value).file.words(); }
   ChunkPublication publication(Address at) { return ChunkPublication(words_of(at)); }
 

@@ -1,5 +1,7 @@
 #include "common/writer/record_store.hpp"
 
+#include <sys/statvfs.h>
+
 #include <algorithm>
 #include <bit>
 #include <utility>
@@ -36,8 +38,14 @@ Result<std::unique_ptr<RecordStore>> RecordStore::create(const StoreOptions& opt
   auto root = SlotTable::create(options.dir, slots, ChunkNumber{0}, id, options.identity);
   if (!root) return root.error();
   store->root_ = std::move(*root);
-  store->plan_chunks();
+  store->look_at_file_system();
   return store;
+}
+
+// What never had a name leads nowhere.
+RecordStore::~RecordStore() {
+  if (named_ || predecessor_) return;
+  for (auto& [number, chunk] : chunks_.all()) chunk.file.remove();
 }
 
 RecordStore::RecordStore(StoreOptions options, StoreId id, Hears hears)
@@ -49,7 +57,7 @@ RecordStore::RecordStore(StoreOptions options, StoreId id, Hears hears)
 // --- Versions ----------------------------------------------------------------------------------------------------
 
 std::optional<RecordStore::Place> RecordStore::place_of(KeySpace space, std::string_view key) {
-  return root_->place_of(layout::hash_key(space, key), [&](Address head) {
+  return table().place_of(layout::hash_key(space, key), [&](Address head) {
     const RecordView record = chunks_.record_at(head);
     return record.head.shape.space == space && record.key == key;
   });
@@ -194,12 +202,22 @@ void RecordStore::adopted(Generation newest) {
 // --- Room --------------------------------------------------------------------------------------------------------
 
 std::uint64_t RecordStore::size_bytes() const {
-  return root_->file().bytes() + (next_root_ ? next_root_->file().bytes() : 0) + chunks_.reserved_bytes();
+  std::uint64_t bytes = chunks_.reserved_bytes();
+  for (const SlotTable* table : {root_.get(), unpublished_.get(), building_.get()}) {
+    if (table != nullptr) bytes += table->file().bytes();
+  }
+  return bytes;
 }
 
-std::uint64_t RecordStore::headroom_bytes() const {
-  return std::clamp(live_bytes_ / 16, std::min(kLeastHeadroom, chunks_.planned_bytes() / 8),
-                    chunks_.planned_bytes() / 4);
+ChunkStore::Keep RecordStore::kept_from(Use use) const {
+  const std::uint64_t chunk = chunks_.planned_bytes();
+  const std::uint64_t headroom = std::clamp(live_bytes_ / 16, std::min(kLeastHeadroom, chunk / 8), chunk / 4);
+  switch (use) {
+    case Use::kCode: return {2 * headroom, chunk};
+    case Use::kSource: return {headroom, chunk};
+    case Use::kHeadroom: return {0, chunk};
+    default: return {0, 0};
+  }
 }
 
 std::uint64_t RecordStore::history_allowance() const {
@@ -207,9 +225,17 @@ std::uint64_t RecordStore::history_allowance() const {
   return std::min(std::max(live_bytes_, kLeastHistoryBytes), options_.max_size_bytes / 2);
 }
 
+void RecordStore::look_at_file_system() {
+  struct statvfs st {};
+  const bool limited = ::statvfs(options_.dir.c_str(), &st) == 0 && st.f_blocks != 0;
+  file_system_bytes_ = limited ? std::uint64_t{st.f_blocks} * st.f_frsize : ~std::uint64_t{0};
+  plan_chunks();
+}
+
 // A chunk is a sixteenth of what is stored when it is begun; of a small segment, a sixteenth of what it may become.
 void RecordStore::plan_chunks() {
-  const std::uint64_t least = std::min(layout::kMinChunkBytes, options_.max_size_bytes / kChunksPerStore);
+  const std::uint64_t least =
+      std::min(layout::kMinChunkBytes, std::min(options_.max_size_bytes, file_system_bytes_) / kChunksPerStore);
   const std::uint64_t wanted = (live_bytes_ + ledger_.bytes()) / kChunksPerStore;
   const std::uint64_t bytes = std::clamp(wanted, least, layout::kMaxBlockOffset);
   const std::uint64_t roots = size_bytes() - chunks_.reserved_bytes();
@@ -220,15 +246,14 @@ void RecordStore::plan_chunks() {
 std::optional<Address> RecordStore::allocate(std::uint64_t bytes, Use use) {
   plan_chunks();
   for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
-    const std::uint64_t headroom = headroom_bytes();
-    const std::uint64_t keep = use == Use::kHeadroom ? 0 : use == Use::kSource ? headroom : 2 * headroom;
-    if (const auto at = chunks_.make_place(bytes, keep)) return *at;
+    if (const auto at = chunks_.make_place(bytes, kept_from(use))) return *at;
     if (!make_room(use)) return std::nullopt;
   }
   return std::nullopt;
 }
 
 bool RecordStore::make_room(Use use) {
+  look_at_file_system();
   expire();
   if (empty(ripe_chunk(), true)) return true;
   const auto why = chunks_.full() == ChunkStore::Full::kAllowance ? layout::HistoryLimit::kMaxSize
@@ -333,7 +358,7 @@ bool RecordStore::move_block(const ChunkStore::BlockView& block, Address at, boo
 
 // The newest version whose code it is; nothing for code of older ones.
 std::optional<RecordStore::Place> RecordStore::owner_of(const VariantView& variant) {
-  const auto place = root_->place_of({variant.head.key_hash}, [&](Address head) {
+  const auto place = table().place_of({variant.head.key_hash}, [&](Address head) {
     const RecordView record = chunks_.record_at(head);
     return record.head.shape.space == KeySpace::kFile &&
            layout::hash_key(KeySpace::kFile, record.key).value == variant.head.key_hash;
@@ -349,14 +374,14 @@ bool RecordStore::move_record(const Place& place, bool with_code) {
   const RecordView old = chunks_.record_at(place.head);
   std::vector<VariantView> code;
   chunks_.for_each_variant(old, [&](const VariantView& v) { code.push_back(v); });
-  const auto at = chunks_.make_place(old.head.extent_bytes(), 0);
+  const auto at = chunks_.make_place(old.head.extent_bytes(), kept_from(Use::kMoving));
   if (!at) return false;
   RecordHead head = old.head;
   head.variants = Address();
   chunks_.write_record(*at, head, old.body);
   account_live(*at, head.extent_bytes(), false, true);
   for (const VariantView& v : code) {
-    const auto there = with_code ? chunks_.make_place(v.bytes, headroom_bytes()) : Result<Address>(Error{});
+    const auto there = with_code ? chunks_.make_place(v.bytes, kept_from(Use::kMoving)) : Result<Address>(Error{});
     if (!there) {
       hears_.code_dropped(v.head.tag);
       continue;
@@ -372,93 +397,112 @@ bool RecordStore::move_record(const Place& place, bool with_code) {
 }
 
 bool RecordStore::tend() {
+  look_at_file_system();
   expire();
   while (ledger_.bytes() > history_allowance() && give_up_history(layout::HistoryLimit::kHistorySize)) continue;
   if (options_.clock().since(ledger_.kept_since()) >= options_.history) history_limit_ = layout::HistoryLimit::kAge;
-  if (next_root_) copy_slots(kSlotsPerSlice);
+  if (building_) copy_slots(kSlotsPerSlice);
   if (!emptying_) {
     auto chunk = ripe_chunk();
     if (!chunk) chunk = wasteful_chunk(2, true);
     if (chunk) emptying_ = Emptying{*chunk, true, kept_from()};
   }
-  if (emptying_ && empty_on(*emptying_, kBytesPerSlice) != Progress::kMore) emptying_.reset();
-  return emptying_ || (next_root_ && copied_ < root_->slot_count());
+  Progress progress = Progress::kStuck;
+  if (emptying_) progress = empty_on(*emptying_, kBytesPerSlice);
+  if (progress != Progress::kMore) emptying_.reset();
+  return progress != Progress::kStuck || building_;  // after one chunk, perhaps another
 }
 
 // --- Roots -------------------------------------------------------------------------------------------------------
 
 void RecordStore::publish_slot(const Place& place, Address record) {
-  if (next_root_ && place.slot.value < copied_) {
-    if (const auto there = place_in(*next_root_, place.hash, place.head)) next_root_->set(*there, record);
+  if (building_ && place.slot.value < copied_) {
+    if (const auto there = place_in(*building_, place.hash, place.head)) building_->set(*there, record);
   }
-  root_->set(place, record);
+  // What has moved must be found by today's readers as well. A key that they do not know is none of their business.
+  if (unpublished_ && place.head.value != 0) {
+    if (const auto there = place_in(*root_, place.hash, place.head)) root_->set(*there, record);
+  }
+  table().set(place, record);
 }
 
 void RecordStore::drop_slot(const Place& place) {
-  if (next_root_ && place.slot.value < copied_) {
-    if (const auto there = place_in(*next_root_, place.hash, place.head)) next_root_->drop(*there);
+  if (building_ && place.slot.value < copied_) {
+    if (const auto there = place_in(*building_, place.hash, place.head)) building_->drop(*there);
   }
-  root_->drop(place);
+  if (unpublished_) {
+    if (const auto there = place_in(*root_, place.hash, place.head)) root_->drop(*there);
+  }
+  table().drop(place);
 }
 
-// Keys are told apart by their newest version: both tables name the same.
+// Keys are told apart by their newest version: all tables name the same. Nothing where a head is not known, or where a
+// new key finds no room.
 std::optional<RecordStore::Place> RecordStore::place_in(SlotTable& table, layout::KeyHash hash, Address head) {
-  return table.place_of(hash, [head](Address there) { return head.value != 0 && there == head; });
+  auto place = table.place_of(hash, [head](Address there) { return head.value != 0 && there == head; });
+  if (place && place->head != head) place.reset();
+  return place;
 }
 
 void RecordStore::grow_table_if_due() {
-  if (next_root_) return copy_slots(kSlotsCopiedPerKey);
-  const bool far_from_base = chunks_.newest().value - root_->base().value > layout::kChunksPerBase / 2;
-  if (root_->slots_used() * 2 < root_->slot_count() && !far_from_base) return;
-  const std::uint64_t kept = root_->slots_used() - root_->slots_dropped();
+  if (building_) return copy_slots(kSlotsCopiedPerKey);
+  const SlotTable& now = table();
+  const bool far_from_base = chunks_.newest().value - now.base().value > layout::kChunksPerBase / 2;
+  if (now.slots_used() * 2 < now.slot_count() && !far_from_base) return;
+  const std::uint64_t kept = now.slots_used() - now.slots_dropped();
   // Without room for a larger one, the table fills up to kMaxLoad.
-  static_cast<void>(begin_root(kept * 4 < root_->slot_count() ? root_->slot_count() : root_->slot_count() * 2));
+  static_cast<void>(begin_table(kept * 4 < now.slot_count() ? now.slot_count() : now.slot_count() * 2));
 }
 
-Status RecordStore::begin_root(std::uint64_t slot_count) {
+Status RecordStore::begin_table(std::uint64_t slot_count) {
   const ChunkNumber base{chunks_.oldest().value - 1};
   if (size_bytes() + layout::Regions{slot_count}.total_bytes() > options_.max_size_bytes) {
     return Error{ErrorCode::kNoSpace, "the segment is at its maximum size"};
   }
   auto created = SlotTable::create(options_.dir, slot_count, base, chunks_.id(), options_.identity);
   if (!created) return created.error();
-  next_root_ = std::move(*created);
+  building_ = std::move(*created);
   copied_ = 0;
   return Done{};
 }
 
 void RecordStore::copy_slots(std::uint64_t count) {
-  for (const std::uint64_t end = std::min(copied_ + count, root_->slot_count()); copied_ < end; ++copied_) {
-    const Address head = root_->record_in({copied_});
+  for (const std::uint64_t end = std::min(copied_ + count, table().slot_count()); copied_ < end; ++copied_) {
+    const Address head = table().record_in({copied_});
     if (head.value == 0) continue;
     const RecordView record = chunks_.record_at(head);
     const layout::KeyHash hash = layout::hash_key(record.head.shape.space, record.key);
-    if (const auto place = place_in(*next_root_, hash, Address())) next_root_->set(*place, head);
+    if (const auto place = place_in(*building_, hash, Address())) building_->set(*place, head);
+  }
+  if (copied_ < table().slot_count()) return;
+  if (named_) {
+    unpublished_ = std::move(building_);  // in place of one that readers never saw, perhaps
+  } else {
+    building_->take_control_block(*root_);
+    root_ = std::move(building_);
   }
 }
 
 Status RecordStore::rebuild_root() {
-  if (!next_root_) {
-    if (const Status s = begin_root(root_->slot_count()); !s) return s;
+  if (!building_) {
+    if (const Status s = begin_table(table().slot_count()); !s) return s;
   }
-  copy_slots(root_->slot_count());
+  copy_slots(table().slot_count());
   return Done{};
 }
 
 Status RecordStore::publish_root(Generation generation) {
   if (!awaits_publication()) return Done{};
-  if (named_) next_root_->take_control_block(*root_);
-  SlotTable& shown = named_ ? *next_root_ : *root_;
-  shown.publication().give_up_before(kept_from());
-  shown.publication().publish_generation(generation);
-  if (const Status s = shown.file().publish(kSegmentFileName); !s) return s;
-  if (named_) {
-    root_->publication().retire();
-    root_ = std::move(next_root_);
-    copied_ = 0;
-    plan_chunks();
-  }
+  if (unpublished_) unpublished_->take_control_block(*root_);
+  table().publication().give_up_before(kept_from());
+  table().publication().publish_generation(generation);
+  if (const Status s = table().file().publish(kSegmentFileName); !s) return s;
   named_ = true;
+  if (unpublished_) {
+    root_->publication().retire();
+    root_ = std::move(unpublished_);
+    hears_.root_published();
+  }
   if (predecessor_) Publication(predecessor_->words(), layout::Regions{}).retire();
   predecessor_.reset();
   return Done{};

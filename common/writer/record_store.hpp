@@ -33,17 +33,23 @@ struct StoreOptions {
 class RecordStore {
  public:
   using Place = SlotTable::Place;
-  // Code leaves the most room to others, sources leave some to what must never fail: deletions, "not mirrored" and the
-  // nodes that go with them are what keeps an old version from being served.
-  enum class Use { kCode, kSource, kHeadroom };
+  // Who may take the last of the room. Code leaves the most to others; sources leave some to what must never fail:
+  // deletions, "not mirrored" and the nodes that go with them are what keeps an old version from being served. All
+  // leave a chunk to moving, by which room is made.
+  enum class Use { kCode, kSource, kHeadroom, kMoving };
 
   struct Hears {
     std::function<void(const CodeTag&)> code_dropped;            // of a newest version
     std::function<void(bool before_its_time)> history_given_up;  // an entry of the ledger, for lack of room
+    std::function<void()> root_published;                        // in place of another
   };
 
   // A store without a name: publish_root() gives it one. Errors: kNoSpace, kPermission, kIo.
   static Result<std::unique_ptr<RecordStore>> create(const StoreOptions& options, StoreId id, Hears hears);
+
+  ~RecordStore();
+  RecordStore(const RecordStore&) = delete;
+  RecordStore& operator=(const RecordStore&) = delete;
 
   // --- Versions ------------------------------------------------------------------------------------------------
 
@@ -91,7 +97,7 @@ class RecordStore {
   const SlotTable& root() const { return *root_; }
   bool named() const { return named_; }
   // Whether another root is ready, or the first has no name yet.
-  bool awaits_publication() const { return !named_ || (next_root_ != nullptr && copied_ == root_->slot_count()); }
+  bool awaits_publication() const { return !named_ || unpublished_ != nullptr; }
   // Gives it the name, with `generation` in it. Does nothing else when there is none.
   Status publish_root(Generation generation);
 
@@ -110,8 +116,9 @@ class RecordStore {
   std::uint64_t bytes_of_deletion(layout::KeySpace space, std::string_view key, Generation next);
   void note_history(Address at, std::uint64_t bytes);
   std::optional<Address> allocate(std::uint64_t bytes, Use use);
-  std::uint64_t headroom_bytes() const;
+  ChunkStore::Keep kept_from(Use use) const;
   std::uint64_t history_allowance() const;
+  void look_at_file_system();
   void plan_chunks();
   // Frees something, whatever it takes for `use`. False: there is nothing left to free.
   bool make_room(Use use);
@@ -143,7 +150,7 @@ class RecordStore {
   void publish_slot(const Place& place, Address record);
   void drop_slot(const Place& place);
   void grow_table_if_due();
-  Status begin_root(std::uint64_t slot_count);
+  Status begin_table(std::uint64_t slot_count);
   void copy_slots(std::uint64_t count);
   std::optional<Place> place_in(SlotTable& table, layout::KeyHash hash, Address head);
 
@@ -151,13 +158,19 @@ class RecordStore {
   Hears hears_;
   ChunkStore chunks_;
   HistoryLedger ledger_;
+  // Where changes go: what readers see, or what they will see.
+  SlotTable& table() { return unpublished_ ? *unpublished_ : *root_; }
+  const SlotTable& table() const { return unpublished_ ? *unpublished_ : *root_; }
+
   std::unique_ptr<SlotTable> root_;
-  std::unique_ptr<SlotTable> next_root_;  // being filled from root_'s slots
-  std::uint64_t copied_ = 0;              // slots of root_ that have been
+  std::unique_ptr<SlotTable> unpublished_;  // complete, and ahead of root_
+  std::unique_ptr<SlotTable> building_;     // being filled from table()
+  std::uint64_t copied_ = 0;                // slots of table() that have been
   bool named_ = false;
   std::optional<Emptying> emptying_;
   std::optional<SegmentFile> predecessor_;  // root of the agent before, until it is retired
   layout::HistoryLimit history_limit_ = layout::HistoryLimit::kAge;
+  std::uint64_t file_system_bytes_ = ~std::uint64_t{0};
   std::uint64_t live_bytes_ = 0;
   std::uint64_t code_bytes_ = 0;
 };

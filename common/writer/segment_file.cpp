@@ -76,7 +76,8 @@ SegmentFile::~SegmentFile() {
   if (!path_.empty() && !published_) ::unlink(path_.c_str());
 }
 
-Result<SegmentFile> SegmentFile::create(const std::string& dir, std::uint64_t bytes, std::uint64_t reserved) {
+Result<SegmentFile> SegmentFile::create(const std::string& dir, std::uint64_t bytes, std::uint64_t reserved,
+                                        std::uint64_t spare) {
   SegmentFile file;
   file.dir_ = dir;
   file.bytes_ = bytes;
@@ -93,7 +94,7 @@ Result<SegmentFile> SegmentFile::create(const std::string& dir, std::uint64_t by
     return file_error(path, err);
   }
   if (::ftruncate(file.fd_.get(), static_cast<off_t>(bytes)) != 0) return file_error(file.path_, errno);
-  if (const Status s = file.reserve(reserved); !s) return s.error();
+  if (const Status s = file.reserve(reserved, spare); !s) return s.error();
   if (const Status s = file.map(); !s) return s.error();
   return file;
 }
@@ -127,9 +128,9 @@ Status SegmentFile::map() {
   return Done{};
 }
 
-Status SegmentFile::reserve(std::uint64_t reserved) {
+Status SegmentFile::reserve(std::uint64_t reserved, std::uint64_t spare) {
   if (reserved <= reserved_) return Done{};
-  if (!has_room(dir_, reserved - reserved_)) return file_error(dir_, ENOSPC);
+  if (!has_room(dir_, reserved - reserved_ + spare)) return file_error(dir_, ENOSPC);
   if (const int err = allocate(fd_.get(), reserved_, reserved); err != 0) return file_error(path_, err);
   reserved_ = reserved;
   return Done{};

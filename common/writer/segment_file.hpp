@@ -21,8 +21,10 @@ namespace bifrost {
 
 class SegmentFile {
  public:
-  // `bytes`: the size, whole pages. `reserved` of them can be written. Errors: kNoSpace, kPermission, kIo.
-  static Result<SegmentFile> create(const std::string& dir, std::uint64_t bytes, std::uint64_t reserved);
+  // `bytes`: the size, whole pages. `reserved` of them can be written; not if that leaves less than `spare` bytes to
+  // the file system. Errors: kNoSpace, kPermission, kIo.
+  static Result<SegmentFile> create(const std::string& dir, std::uint64_t bytes, std::uint64_t reserved,
+                                    std::uint64_t spare = 0);
   // One that another agent has left, to read it and to write the words that may still change. The caller has checked
   // it. Errors: as above, and kNotFound.
   static Result<SegmentFile> adopt(const std::string& dir, const std::string& name);
@@ -32,7 +34,7 @@ class SegmentFile {
   ~SegmentFile();  // removes the file if it was never published
 
   // More of the size can be written after this: `reserved` bytes in all. Errors: kNoSpace, kIo.
-  Status reserve(std::uint64_t reserved);
+  Status reserve(std::uint64_t reserved, std::uint64_t spare = 0);
   // Gives the file its name, replacing what had it.
   Status publish(std::string_view name);
   // Takes the name away again. The memory goes when the last reader lets go of it.

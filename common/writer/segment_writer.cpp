@@ -55,6 +55,7 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::open(const StoreOptions& o
   hears.history_given_up = [w = writer.get()](bool before_its_time) {
     if (before_its_time) w->count(Counter::kHistoryGivenUp);
   };
+  hears.root_published = [w = writer.get()] { w->count(Counter::kRoots); };
   auto store = RecordStore::create(options, id, std::move(hears));
   if (!store) return store.error();
   writer->store_ = std::move(*store);
@@ -66,6 +67,8 @@ void SegmentWriter::adopt(Address at, bool with_code) {
   if (!store_->adopt_record(at, with_code)) return;
   const RecordView record = store_->record_at(at);
   count_kind(record.head.shape.space, record.head.shape.kind, record.content, 1);
+  // What an import name says follows from the files that were adopted, perhaps not all.
+  if (record.head.shape.space == KeySpace::kNode) nodes_.touch_again(std::string(record.key));
   if (record.head.shape.space != KeySpace::kFile || record.head.shape.kind == RecordKind::kAbsent) return;
   nodes_.add_file(record.key);
   if (has_mark(record, layout::Mark::kRetained)) ++retained_;
@@ -73,6 +76,11 @@ void SegmentWriter::adopt(Address at, bool with_code) {
 }
 
 Status SegmentWriter::publish() {
+  stage_touched_nodes();
+  if (staged_) {
+    const auto committed = commit();
+    return committed ? Status(Done{}) : Status(committed.error());
+  }
   if (const Status s = store_->publish_root(generation_); !s) return s;
   show_numbers();
   return Done{};
@@ -234,6 +242,10 @@ Attach SegmentWriter::attach_code(std::string_view path, const layout::Checksum&
   return Attach::kAttached;
 }
 
+void SegmentWriter::stage_touched_nodes() {
+  for (const std::string& node : nodes_.take_touched()) stage_node(node);
+}
+
 void SegmentWriter::stage_node(const std::string& node) {
   const NodeValue value = nodes_.value_of(node);
   Change change{KeySpace::kNode, value.kind, node, {}, value.listing};
@@ -261,7 +273,7 @@ void SegmentWriter::write_commit() {
 }
 
 Result<Generation> SegmentWriter::commit() {
-  for (const std::string& node : nodes_.take_touched()) stage_node(node);
+  stage_touched_nodes();
   if (changes_ != 0) write_commit();
   if (const Status s = store_->publish_root(next()); !s) return s.error();
   shown().publish_generation(next());

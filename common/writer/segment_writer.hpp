@@ -64,7 +64,8 @@ class SegmentWriter {
   void adopt(Address record, bool with_code);
   void adopted() { store_->adopted(generation_); }
   bool has_chunk(Address at) const { return store_->chunks().has(at); }
-  // Gives the segment its name as it is, at the generation that it has.
+  // Gives the segment its name as it is, at the generation that it has; at the next one if what was adopted needs a
+  // change. Errors: as commit().
   Status publish();
 
   // `path` ends in ".py" and has at most kMaxKeyBytes, `token` at most kMaxTokenBytes.
@@ -138,6 +139,7 @@ class SegmentWriter {
   };
   Put stage(const Change& change);
   Put stage_file(const Change& change);
+  void stage_touched_nodes();
   void stage_node(const std::string& node);
   void write_commit();
   void note_no_room(layout::KeySpace space, std::string_view key);

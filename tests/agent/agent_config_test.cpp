@@ -14,7 +14,32 @@ TEST(AgentConfig, DefaultsAreValid) {
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_EQ(config->session.lease, std::chrono::seconds(1));
   EXPECT_EQ(config->on_expiry, OnExpiry::kRetain);
-  EXPECT_EQ(config->size_bytes, 32u << 20);
+  EXPECT_GT(config->max_size_bytes, 0u);
+  EXPECT_LE(config->max_size_bytes, std::uint64_t{4} << 30);
+  EXPECT_EQ(config->history, std::chrono::hours(1));
+  EXPECT_FALSE(config->history_bytes);
+}
+
+TEST(AgentConfig, ASizeOfEarlierReleasesIsTakenWithAWord) {
+  const auto config = configured({{Setting::kSize, "32M"}});
+  ASSERT_TRUE(config);
+  EXPECT_NE(config->obsolete.find("size (from --size) means nothing any more"), std::string::npos) << config->obsolete;
+  EXPECT_TRUE(configured({})->obsolete.empty());
+}
+
+TEST(AgentConfig, HistoryIsADurationAndPerhapsASize) {
+  EXPECT_EQ(configured({{Setting::kHistory, "0"}})->history, std::chrono::milliseconds(0));
+  EXPECT_EQ(configured({{Setting::kHistory, "30d"}})->history, std::chrono::hours(720));
+  EXPECT_FALSE(configured({{Setting::kHistory, "31d"}}));
+  EXPECT_EQ(configured({{Setting::kHistorySize, "64M"}})->history_bytes, 64u << 20);
+}
+
+TEST(AgentConfig, SaysWhichBoundMadeTheDefaultSize) {
+  const std::string text = describe(*Settings::resolve({{Setting::kSegmentDir, "/dev/shm/none"}}));
+  const auto line = text.substr(text.find("max_size = "), text.substr(text.find("max_size = ")).find('\n'));
+  EXPECT_TRUE(line.find("default: 4 GiB") != std::string::npos || line.find("default: three quarters") != std::string::npos ||
+              line.find("default: half of") != std::string::npos)
+      << line;
 }
 
 TEST(AgentConfig, NamesTheSettingThatIsWrongAndWhereItCameFrom) {
@@ -24,7 +49,7 @@ TEST(AgentConfig, NamesTheSettingThatIsWrongAndWhereItCameFrom) {
 }
 
 TEST(AgentConfig, RefusesWhatIsOutOfRange) {
-  const Settings::Flags wrong[] = {{{Setting::kSize, "1K"}},       {{Setting::kSize, "8M"}, {Setting::kMaxSize, "4M"}},
+  const Settings::Flags wrong[] = {{{Setting::kMaxSize, "1K"}},    {{Setting::kHistory, "long"}},
                                    {{Setting::kSignal, "loud"}},   {{Setting::kOnExpiry, "forget"}},
                                    {{Setting::kLease, "1ms"}},     {{Setting::kWorkspace, "relative"}},
                                    {{Setting::kRedisUrl, "http:"}}};

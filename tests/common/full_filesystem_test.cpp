@@ -65,8 +65,8 @@ class FullFilesystemTest : public SegmentFixture {
 };
 
 TEST_F(FullFilesystemTest, ThatHasNoRoomForASegmentIsSaidAtOnceAndLeavesNoFile) {
-  on_tmpfs_of("512k", [&] {
-    const auto writer = SegmentWriter::create({dir_, 1 << 20, 1 << 20, {}, {}});
+  on_tmpfs_of("64k", [&] {
+    const auto writer = SegmentWriter::create(options());
     ASSERT_FALSE(writer);
     EXPECT_EQ(writer.error().code, ErrorCode::kNoSpace);
     EXPECT_NE(writer.error().message.find("no space left; enlarge"), std::string::npos) << writer.error().message;
@@ -75,76 +75,85 @@ TEST_F(FullFilesystemTest, ThatHasNoRoomForASegmentIsSaidAtOnceAndLeavesNoFile) 
 }
 
 TEST_F(FullFilesystemTest, ThatFillsUpBehindTheWriterKillsNobody) {
-  on_tmpfs_of("2m", [&] {
-    make_writer(1 << 20, 1 << 20);
+  on_tmpfs_of("4m", [&] {
+    make_writer(64 << 20);
     publish("a.py", "before");
     fill_the_rest();
-    const auto segment = attach();  // its pages were all there before the file had a name: no SIGBUS
-    const std::string big(600'000, 'b');
-    publish("big.py", big);
+    const auto segment = attach();
+    // What is not there any more is not written to, and not read either: no SIGBUS.
+    for (int n = 0; n < 200; ++n) {
+      writer().put_source("m" + std::to_string(n) + ".py", std::string(10'000, 'b'), "h");
+      commit();
+    }
+    EXPECT_GT(writer().without_room(), 0u);
     for (int n = 0; n < 20; ++n) publish("a.py", "after " + std::to_string(n));
-    EXPECT_EQ(source(segment->snapshot(), "big.py"), big);
     EXPECT_EQ(source(segment->snapshot(), "a.py"), "after 19");
-    std::string bytes;  // every page of the segment, up to the last
-    bytes.resize(segment->regions().total_bytes);
-    segment->words().copy_out(0, bytes.data(), bytes.size());
+    EXPECT_FALSE(writer().starved());
   });
 }
 
-TEST_F(FullFilesystemTest, ThatHasNoRoomForASuccessorLeavesModulesUnmirroredUntilThereIs) {
+TEST_F(FullFilesystemTest, LeavesModulesUnmirroredUntilThereIsRoom) {
   on_tmpfs_of("2m", [&] {
-    make_writer(1 << 20, 8 << 20);
+    make_writer(64 << 20);
     publish("a.py", "small");
     publish("first.py", std::string(600'000, '1'));
-    EXPECT_EQ(writer().put_source("second.py", std::string(600'000, '2'), "h"), Put::kNoRoom);
+    EXPECT_EQ(writer().put_source("second.py", std::string(1'200'000, '2'), "h"), Put::kNoRoom);
     commit();
     EXPECT_FALSE(writer().starved());
     EXPECT_EQ(writer().without_room(), 1u);
     EXPECT_EQ(read("second.py"), "<not mirrored>");
     EXPECT_EQ(read("a.py"), "small");
     // An update that does not fit is never answered by the version before it.
-    EXPECT_EQ(writer().put_source("first.py", std::string(900'000, '3'), "h"), Put::kNoRoom);
+    EXPECT_EQ(writer().put_source("first.py", std::string(3'000'000, '3'), "h"), Put::kNoRoom);
     commit();
     EXPECT_EQ(read("first.py"), "<not mirrored>");
-    // Room returns.
-    EXPECT_EQ(writer().put_source("second.py", std::string(600'000, '2'), "h"), Put::kStaged);
+    // Room returns: what the replaced version took, then what somebody else gives.
+    EXPECT_EQ(writer().put_source("second.py", std::string(1'200'000, '2'), "h"), Put::kStaged);
     commit();
-    EXPECT_EQ(read("second.py"), std::string(600'000, '2'));
+    EXPECT_EQ(read("second.py"), std::string(1'200'000, '2'));
     ASSERT_EQ(::mount("bifrost-test", dir_.c_str(), "tmpfs", MS_REMOUNT, "size=16m"), 0);
-    EXPECT_EQ(writer().put_source("first.py", std::string(900'000, '3'), "h"), Put::kStaged);
+    EXPECT_EQ(writer().put_source("first.py", std::string(3'000'000, '3'), "h"), Put::kStaged);
     commit();
-    EXPECT_EQ(read("first.py"), std::string(900'000, '3'));
+    EXPECT_EQ(read("first.py"), std::string(3'000'000, '3'));
     EXPECT_EQ(writer().not_mirrored(), 0u);
   });
 }
 
-TEST_F(FullFilesystemTest, ThatHasNoRoomForASuccessorIsNotFilledWithTheAttempt) {
-  on_tmpfs_of("2m", [&] {
-    make_writer(1 << 20, 8 << 20);
-    publish("first.py", std::string(600'000, '1'));
-    const UniqueFd watch(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
-    ASSERT_GE(::inotify_add_watch(watch.get(), dir_.c_str(), IN_CREATE), 0);
-    for (int n = 0; n < 128; ++n) {
-      ASSERT_EQ(writer().put_source(std::to_string(n) + ".py", std::string(600'000, 'x'), "h"), Put::kNoRoom);
-    }
-    char event[sizeof(inotify_event) + NAME_MAX + 1];
-    EXPECT_EQ(::read(watch.get(), event, sizeof event), -1) << "a file was created";
+TEST_F(FullFilesystemTest, GivesUpHistoryBeforeModules) {
+  on_tmpfs_of("6m", [&] {
+    make_writer(64 << 20);
+    const auto text = [](int version) { return std::string(500'000, static_cast<char>('a' + version)); };
+    publish("a.py", text(0));
+    const Snapshot pinned = attach()->snapshot();
+    for (int version = 1; version < 20; ++version) publish("a.py", text(version));
+    EXPECT_EQ(read("a.py"), text(19));
+    EXPECT_EQ(writer().not_mirrored(), 0u);
+    EXPECT_FALSE(pinned.kept());
+    const SegmentInfo info = attach()->info();
+    EXPECT_EQ(info.history_limit, layout::HistoryLimit::kFileSystem);
+    EXPECT_GT(info.counters[static_cast<std::size_t>(Counter::kHistoryGivenUp)], 0u);
   });
 }
 
-TEST_F(FullFilesystemTest, ThatHasNoRoomToGrowHasPerhapsRoomToCompact) {
-  on_tmpfs_of("2560k", [&] {
-    make_writer(1 << 20, 8 << 20);
+TEST_F(FullFilesystemTest, StillRecordsDeletions) {
+  on_tmpfs_of("4m", [&] {
+    make_writer(64 << 20);
     int stored = 0;
-    while (writer().put_source(std::to_string(stored) + ".py", std::string(3000, 'x'), "h") == Put::kStaged) ++stored;
-    for (int n = 0; n < stored; n += 2) ASSERT_EQ(writer().remove(std::to_string(n) + ".py"), Put::kStaged);
+    while (writer().put_source("d/m" + std::to_string(stored) + ".py", std::string(3000, 'x'), "h") == Put::kStaged) {
+      ++stored;
+      if (stored % 20 == 0) commit();
+    }
     commit();
-    const std::string big(200'000, 'b');  // there is as much in gaps of 3000 bytes
-    put("big.py", big);
+    ASSERT_GT(stored, 100);
+    for (int n = 0; n < stored; ++n) {
+      ASSERT_EQ(writer().remove("d/m" + std::to_string(n) + ".py"), Put::kStaged) << n;
+      if (n % 20 == 0) commit();
+    }
     commit();
-    EXPECT_EQ(read("big.py"), big);
-    EXPECT_EQ(read("1.py"), std::string(3000, 'x'));
-    EXPECT_EQ(attach()->regions().total_bytes, 1u << 20);
+    EXPECT_FALSE(writer().starved());
+    EXPECT_EQ(read("d/m0.py"), "<miss>");
+    // What the deleted ones took can be used again.
+    EXPECT_EQ(writer().put_source("big.py", std::string(1'500'000, 'b'), "h"), Put::kStaged);
   });
 }
 

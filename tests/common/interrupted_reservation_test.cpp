@@ -30,7 +30,7 @@ class InterruptedReservationTest : public SegmentFixture {
 
 TEST_F(InterruptedReservationTest, GoesOnWhereItWas) {
   interruptions = 5;
-  make_writer(1 << 20, 1 << 20);
+  make_writer();
   EXPECT_EQ(interruptions, 0);
   publish("a.py", "x = 1");
   EXPECT_EQ(source(attach()->snapshot(), "a.py"), "x = 1");
@@ -38,7 +38,7 @@ TEST_F(InterruptedReservationTest, GoesOnWhereItWas) {
 
 TEST_F(InterruptedReservationTest, WithoutEndIsAnErrorAndLeavesNoFile) {
   interruptions = 1'000'000;
-  const auto writer = SegmentWriter::create({dir_, 1 << 20, 1 << 20, {}, {}});
+  const auto writer = SegmentWriter::create(options());
   ASSERT_FALSE(writer);
   EXPECT_EQ(writer.error().code, ErrorCode::kIo);
   EXPECT_GT(interruptions, 0);

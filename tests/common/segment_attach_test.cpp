@@ -18,10 +18,6 @@ class SegmentAttachTest : public SegmentFixture {
     EXPECT_NE(segment.error().message.find(dir_), std::string::npos) << segment.error().message;
     return segment.error().code;
   }
-  void poke(std::uint64_t offset, std::uint64_t value) {
-    const UniqueFd fd(::open(segment_path().c_str(), O_WRONLY));
-    ASSERT_EQ(::pwrite(fd.get(), &value, sizeof value, static_cast<off_t>(offset)), 8);
-  }
 };
 
 TEST_F(SegmentAttachTest, WaitsForAnAgentThatHasNotPublishedYet) {
@@ -119,7 +115,7 @@ TEST_F(SegmentAttachTest, RefusesWhatIsNoRegularFile) {
 TEST_F(SegmentAttachTest, RefusesTruncatedAndEmptyFiles) {
   publish("a.py", "x");
   writer_.reset();
-  for (const std::uintmax_t bytes : {(1u << 20) - 4096u, 4096u, 31u, 0u}) {
+  for (const std::uintmax_t bytes : {8192u, 4096u, 31u, 0u}) {
     std::filesystem::resize_file(segment_path(), bytes);
     EXPECT_EQ(refusal(), ErrorCode::kDamaged) << bytes;
   }
@@ -127,18 +123,17 @@ TEST_F(SegmentAttachTest, RefusesTruncatedAndEmptyFiles) {
 
 TEST_F(SegmentAttachTest, RefusesOtherLayoutsPolitely) {
   publish("a.py", "x");
-  poke(layout::header::kLayoutVersion, layout::kLayoutVersion + 1);
+  poke(layout::prefix::kLayoutVersion, layout::kLayoutVersion + 1);
   EXPECT_EQ(refusal(), ErrorCode::kIncompatible);
-  poke(layout::header::kLayoutVersion, layout::kLayoutVersion);
-  poke(layout::header::kFingerprint, 0);
+  poke(layout::prefix::kLayoutVersion, layout::kLayoutVersion);
+  poke(layout::prefix::kFingerprint, 0);
   EXPECT_EQ(refusal(), ErrorCode::kIncompatible);
 }
 
 TEST_F(SegmentAttachTest, RefusesAHeaderThatContradictsItself) {
   publish("a.py", "x");
-  for (const std::uint64_t offset :
-       {layout::header::kMagic, layout::header::kTotalBytes, layout::header::kSlotsOffset, layout::header::kSlotCount,
-        layout::header::kHeapOffset, layout::header::kHeapBytes}) {
+  for (const std::uint64_t offset : {layout::prefix::kMagic, layout::prefix::kTotalBytes, layout::header::kSlotsOffset,
+                                     layout::header::kSlotCount}) {
     std::uint64_t before = 0;
     const UniqueFd fd(::open(segment_path().c_str(), O_RDONLY));
     ASSERT_EQ(::pread(fd.get(), &before, 8, static_cast<off_t>(offset)), 8);
@@ -147,6 +142,61 @@ TEST_F(SegmentAttachTest, RefusesAHeaderThatContradictsItself) {
     poke(offset, before);
   }
   EXPECT_TRUE(Segment::attach(dir_));
+}
+
+// A chunk is believed no more than the root: by who owns it, by whom it can be written, and by the store it is of.
+TEST_F(SegmentAttachTest, AChunkThatIsNotTrustworthyIsNotThere) {
+  publish("a.py", "x");
+  const std::string chunk = path_in(dir_, chunk_file_name(1));
+  const auto refused = [&] { return source(attach()->snapshot(), "a.py") == "<gone>"; };
+  EXPECT_FALSE(refused());
+  ASSERT_EQ(::chmod(chunk.c_str(), 0660), 0);
+  EXPECT_TRUE(refused());
+  ASSERT_EQ(::chmod(chunk.c_str(), 0640), 0);
+  const Address first(ChunkNumber{1}, 0);
+  for (const std::uint64_t offset : {layout::prefix::kMagic, layout::prefix::kFingerprint, layout::prefix::kTotalBytes,
+                                     layout::chunk::kStoreLow, layout::chunk::kNumber}) {
+    const layout::Word before = peek(first, offset);
+    poke(first, offset, before ^ 1);
+    EXPECT_TRUE(refused()) << offset;
+    poke(first, offset, before);
+  }
+  std::filesystem::rename(chunk, chunk + ".real");
+  std::filesystem::create_symlink(chunk + ".real", chunk);
+  EXPECT_TRUE(refused());
+  std::filesystem::rename(chunk + ".real", chunk);
+  EXPECT_FALSE(refused());
+}
+
+TEST_F(SegmentAttachTest, ChunksAreThoseOfTheDirectoryThatTheRootWasFoundIn) {
+  publish("a.py", "x");
+  const auto segment = attach();
+  const std::string moved = dir_ + ".moved";
+  std::filesystem::rename(dir_, moved);
+  ASSERT_EQ(::mkdir(dir_.c_str(), 0700), 0);
+  std::filesystem::copy(path_in(moved, chunk_file_name(1)), path_in(dir_, chunk_file_name(1)));
+  EXPECT_EQ(source(segment->snapshot(), "a.py"), "<gone>");
+  std::filesystem::remove_all(dir_);
+  std::filesystem::rename(moved, dir_);
+  EXPECT_EQ(source(segment->snapshot(), "a.py"), "x");
+}
+
+TEST_F(SegmentAttachTest, ALeaseOfAnotherClockPromisesNothing) {
+  publish("a.py", "x");
+  writer().publish_sync(boot_now(), boot_now() + std::chrono::milliseconds(900));
+  EXPECT_TRUE(attach()->lease_valid(boot_now()));
+  for (const std::uint64_t offset :
+       {layout::header::kBootLow, layout::header::kBootHigh, layout::header::kTimeNamespace}) {
+    layout::Word before = 0;
+    const UniqueFd fd(::open(segment_path().c_str(), O_RDONLY));
+    ASSERT_EQ(::pread(fd.get(), &before, 8, static_cast<off_t>(offset)), 8);
+    poke(offset, before + 1);
+    EXPECT_FALSE(attach()->lease_valid(boot_now())) << offset;
+    EXPECT_FALSE(attach()->info().lease_valid(boot_now())) << offset;
+    poke(offset, before);
+  }
+  writer().publish_sync(boot_now(), boot_now() + std::chrono::hours(1));
+  EXPECT_FALSE(attach()->lease_valid(boot_now())) << "longer than the agent gives";
 }
 
 }  // namespace

@@ -1,8 +1,10 @@
 // segment_fixture.hpp - a segment in a directory of its own, and the few words that tests speak about it.
 #pragma once
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <memory>
@@ -11,6 +13,7 @@
 #include <vector>
 
 #include "common/base/segment_dir.hpp"
+#include "common/base/unique_fd.hpp"
 #include "common/reader/segment.hpp"
 #include "common/writer/segment_writer.hpp"
 
@@ -27,16 +30,26 @@ class SegmentFixture : public ::testing::Test {
     std::filesystem::remove_all(dir_);
   }
 
-  void make_writer(std::uint64_t size = 1 << 20, std::uint64_t max_size = 1 << 20, Generation after = {}) {
+  StoreOptions options(std::uint64_t max_size = 16 << 20) const {
+    StoreOptions options;
+    options.dir = dir_;
+    options.max_size_bytes = max_size;
+    options.identity = {"9.9", "redis://somewhere:6379/0", "/tmp/ws", 1234, std::chrono::seconds(60)};
+    options.clock = clock;
+    return options;
+  }
+  void make_writer(const StoreOptions& options, Generation after = {}) {
     writer_.reset();
-    auto writer =
-        SegmentWriter::create({dir_,
-                               size,
-                               max_size,
-                               {"9.9", "redis://somewhere:6379/0", "/tmp/ws", 1234, std::chrono::milliseconds(1000)},
-                               after});
+    auto writer = SegmentWriter::create(options, after);
     ASSERT_TRUE(writer) << writer.error().message;
     writer_ = std::move(*writer);
+  }
+  void make_writer(std::uint64_t max_size = 16 << 20, Generation after = {}) { make_writer(options(max_size), after); }
+  // The writer's clock goes ahead of everybody else's.
+  static void let_pass(std::chrono::nanoseconds time) { ahead_ += time; }
+  // All that there is to do for the writer right now.
+  void tend() {
+    for (int n = 0; writer().tend(); ++n) ASSERT_LT(n, 100'000);
   }
 
   SegmentWriter& writer() {
@@ -79,18 +92,39 @@ class SegmentFixture : public ::testing::Test {
       case Lookup::kHit: return "<hit>";
       case Lookup::kMiss: return "<miss>";
       case Lookup::kNotMirrored: return "<not mirrored>";
-      case Lookup::kSnapshotLost: return "<lost>";
+      case Lookup::kGone: return "<gone>";
       case Lookup::kDamaged: return "<damaged>";
     }
     return "<?>";
   }
 
   std::string segment_path() const { return path_in(dir_, kSegmentFileName); }
+  std::string chunk_path(Address at) const { return path_in(dir_, chunk_file_name(at.chunk().value)); }
+  std::size_t chunk_count() const { return chunk_files_in(dir_).size(); }
+
+  // A word of the published root, or `offset` bytes behind an address, as a bug or an enemy would change it.
+  void poke(std::uint64_t offset, layout::Word value) { write_word(segment_path(), offset, value); }
+  void poke(Address at, std::uint64_t offset, layout::Word value) {
+    write_word(chunk_path(at), at.offset() + offset, value);
+  }
+  layout::Word peek(Address at, std::uint64_t offset) const {
+    const UniqueFd fd(::open(chunk_path(at).c_str(), O_RDONLY));
+    layout::Word value = 0;
+    EXPECT_EQ(::pread(fd.get(), &value, sizeof value, static_cast<off_t>(at.offset() + offset)), ssize_t(sizeof value));
+    return value;
+  }
 
   std::string dir_;
   std::unique_ptr<SegmentWriter> writer_;
 
  private:
+  static BootTime clock() { return boot_now() + ahead_; }
+  static void write_word(const std::string& path, std::uint64_t offset, layout::Word value) {
+    const UniqueFd fd(::open(path.c_str(), O_WRONLY));
+    ASSERT_EQ(::pwrite(fd.get(), &value, sizeof value, static_cast<off_t>(offset)), ssize_t(sizeof value));
+  }
+
+  inline static std::chrono::nanoseconds ahead_{0};
   std::mutex attached_mutex_;
   std::vector<std::shared_ptr<const Segment>> attached_;
 };

@@ -85,7 +85,10 @@ TEST(ParseDuration, TakesUnits) {
   EXPECT_EQ(*parse_duration_ms("1s"), 1000u);
   EXPECT_EQ(*parse_duration_ms("0.5s"), 500u);
   EXPECT_EQ(*parse_duration_ms("2m"), 120'000u);
-  for (const char* text : {"", "1", "s", "-1s", "1 s", "1d"}) EXPECT_FALSE(parse_duration_ms(text)) << text;
+  EXPECT_EQ(*parse_duration_ms("1h"), 3'600'000u);
+  EXPECT_EQ(*parse_duration_ms("30d"), 2'592'000'000u);
+  EXPECT_EQ(*parse_duration_ms("0"), 0u);
+  for (const char* text : {"", "1", "s", "-1s", "1 s", "1w"}) EXPECT_FALSE(parse_duration_ms(text)) << text;
 }
 
 }  // namespace

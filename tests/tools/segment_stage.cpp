@@ -88,12 +88,11 @@ void carry_out(bifrost::SegmentWriter& writer, const json& line) {
 
 int main(int argc, char** argv) {
   if (argc != 2) die("usage: segment_stage DIR");
-  bifrost::WriterOptions options;
+  bifrost::StoreOptions options;
   options.dir = argv[1];
-  options.size_bytes = 1u << 20;
   options.max_size_bytes = 256u << 20;
   options.identity = {"9.9.9", "redis://localhost:6379/0", "/tmp/bifrost/workspace", 1'700'000'000'000,
-                      std::chrono::milliseconds(1000)};
+                      std::chrono::minutes(10)};
   auto writer = bifrost::SegmentWriter::create(options);
   if (!writer) die(writer.error().message);
   std::string text;

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "tests/common/segment_fixture.hpp"
-#include "agent/mirror/seed.hpp"
 
 namespace bifrost::agent {
 namespace {
@@ -17,6 +16,7 @@ class MirrorTest : public SegmentFixture {
   MirrorTest() { start(OnExpiry::kRetain); }
 
   void start(OnExpiry policy) {
+    if (!writer_) make_writer(1 << 20);
     mirror_ = std::make_unique<Mirror>(
         writer(), policy, [this](std::string_view path, std::string_view) { rejected_.emplace_back(path); });
   }
@@ -236,43 +236,6 @@ TEST_F(MirrorTest, APruneThatFoundNoRoomIsMadeUpForWhateverTheIndexSays) {
   see_vanished(kLongPath, IndexEntry::kListed);
   EXPECT_EQ(served(kLongPath), "<miss>");
   EXPECT_FALSE(mirror_->has_retained());
-}
-
-TEST_F(MirrorTest, ANewAgentTakesOverCodeThatTheOldOneMade) {
-  const CodeTag made("cpython-311", 3495, 0);
-  const CodeTag inherited("cpython-39", 3425, 0);
-  see_source("a.py", "x = 1");
-  commit();
-  ASSERT_TRUE(writer().announce_tag(made));
-  for (const CodeTag& tag : {made, inherited}) {
-    ASSERT_EQ(writer().attach_code("a.py", layout::content_digest("x = 1"), tag, "code"), Attach::kAttached);
-  }
-  const auto old = attach();
-  make_writer(1 << 20, 1 << 20, old->snapshot().generation());
-  start(OnExpiry::kRetain);
-  EXPECT_EQ(seed_from(*old, *mirror_, writer()).code, 1u);
-  commit();
-  EXPECT_TRUE(writer().has_code("a.py", made));
-  EXPECT_FALSE(writer().has_code("a.py", inherited)) << "handed down once, not for ever";
-}
-
-TEST_F(MirrorTest, ANewAgentTakesOverWhatTheOldOneServed) {
-  see_source("a.py", "x = 1");
-  see_source("expired.py", "kept");
-  see_value("bad.py", "{oops");
-  see_vanished("expired.py", IndexEntry::kListed);
-  commit();
-  const auto old = attach();
-  make_writer(1 << 20, 1 << 20, old->snapshot().generation());
-  start(OnExpiry::kRetain);
-  const Seeded seeded = seed_from(*old, *mirror_, writer());
-  EXPECT_EQ(seeded.modules, 3u);
-  EXPECT_EQ(seeded.damaged, 0u);
-  EXPECT_EQ(served("a.py"), "x = 1");
-  EXPECT_EQ(served("expired.py"), "kept");
-  EXPECT_EQ(served("bad.py"), "<not mirrored>");
-  EXPECT_TRUE(mirror_->has_retained());
-  EXPECT_EQ(attach()->info().retained, 1u);
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ TEST_F(ExecutionTest, StaysPinnedWhenAgentRedisAndLeaseAreGone) {
 }
 
 TEST_F(ExecutionTest, FollowsTheAgentIntoASuccessorOfTheSegment) {
-  make_writer(1 << 20, 8 << 20);
+  make_writer(8 << 20);
   put("x.py", "x = 1");
   agent();
   begin();
@@ -164,24 +164,93 @@ TEST_F(ExecutionTest, MovingGivesTheMirrorBackToAnExecutionThatHadToUseRedis) {
   EXPECT_TRUE(worker().view()->pinned);
 }
 
-TEST_F(ExecutionTest, ALostSnapshotIsReplacedByTheNewestOnce) {
-  make_writer(1 << 20, 1 << 20);
-  put("x.py", "x = 1");
-  agent();
+// What the agent gives up under pressure, an execution may still need.
+class LostSnapshotTest : public ExecutionTest {
+ protected:
+  void SetUp() override {
+    make_writer(1 << 20);
+    put("x.py", "x = 1");
+    put("y.py", version_of_y(1));
+    agent();
+  }
+  // So large that it has a chunk of its own, which is given back as soon as nobody is promised it.
+  static std::string version_of_y(int version) { return "y = " + std::to_string(version) + std::string(100'000, '#'); }
+  void load(const std::string& name) {
+    auto found = std::make_shared<const Resolution>(worker().resolve_top_level(name));
+    ASSERT_TRUE(found->found());
+    worker().loaded().add(name, LoadedModule(found));
+  }
+  void lose_the_snapshot() {
+    const Generation pinned = worker().view()->generation();
+    for (int i = 0; i < 8; ++i) publish("bulk.py", std::string(300'000, static_cast<char>('a' + i)));
+    ASSERT_GT(attach()->info().oldest_generation, pinned);
+  }
+  bool intact() { return worker().view()->intact->load(); }
+};
+
+TEST_F(LostSnapshotTest, WhereAllThatIsLoadedIsTheSameTheExecutionMovesOn) {
   begin();
-  const Generation pinned = worker().view()->generation();
-  // Superseding half a megabyte again and again makes the writer give up old snapshots for their memory.
-  for (int i = 0; i < 8; ++i) publish("bulk.py", std::string(300'000, static_cast<char>('a' + i)));
+  load("x");
+  publish("y.py", version_of_y(2));
+  lose_the_snapshot();
+  EXPECT_EQ(import("y"), version_of_y(2));
+  EXPECT_EQ(import("x"), "x = 1");
+  EXPECT_TRUE(intact()) << "all of it is one generation";
+  EXPECT_EQ(count(ShimCounter::kSnapshotMoved), 1u);
+  EXPECT_EQ(count(ShimCounter::kSnapshotLost), 0u);
+  EXPECT_FALSE(worker().take_lost_notice());
+}
+
+TEST_F(LostSnapshotTest, WhereSomethingLoadedHasChangedItIsSaidOnceAndFlagged) {
+  begin();
+  load("x");
   publish("x.py", "x = 2");
-  ASSERT_GT(attach()->info().oldest_generation, pinned);
+  publish("y.py", version_of_y(2));
+  lose_the_snapshot();
+  EXPECT_EQ(import("y"), version_of_y(2));
+  EXPECT_FALSE(intact());
+  EXPECT_EQ(count(ShimCounter::kSnapshotLost), 1u);
+  const auto notice = worker().take_lost_notice();
+  ASSERT_TRUE(notice);
+  EXPECT_NE(notice->find("--history"), std::string::npos) << *notice;
+  EXPECT_FALSE(worker().take_lost_notice());
   EXPECT_EQ(import("x"), "x = 2");
   EXPECT_EQ(count(ShimCounter::kSnapshotLost), 1u);
-  EXPECT_EQ(import("x"), "x = 2");
-  EXPECT_EQ(count(ShimCounter::kSnapshotLost), 1u);
+  begin();
+  EXPECT_TRUE(intact()) << "the next execution is another";
+}
+
+TEST_F(LostSnapshotTest, OrTheImportFailsWhereThatIsWanted) {
+  on_stale_ = "error";
+  begin();
+  load("x");
+  publish("x.py", "x = 2");
+  publish("y.py", version_of_y(2));
+  lose_the_snapshot();
+  const Resolution refused = worker().resolve_top_level("y");
+  EXPECT_EQ(refused.kind, Resolution::Kind::kRefused);
+  EXPECT_NE(refused.reason.find("no longer keeps generation"), std::string::npos) << refused.reason;
+  EXPECT_EQ(import("y"), "<refused>") << "again";
+  EXPECT_FALSE(intact());
+}
+
+TEST_F(LostSnapshotTest, ASnapshotThatIsKeptGoesOnThroughTheNextRoot) {
+  make_writer(64 << 20);
+  put("x.py", "x = 1");
+  say_complete(true);
+  give_lease();
+  commit();
+  begin();
+  for (int i = 0; i < 12'000; ++i) put("d/m" + std::to_string(i) + ".py", "");
+  publish("x.py", "x = 2");
+  let_pass(std::chrono::minutes(30));
+  tend();
+  EXPECT_EQ(import("x"), "x = 1");
+  EXPECT_TRUE(intact());
 }
 
 TEST_F(ExecutionTest, ThreadsMayLookUpBeginAndMoveAtTheSameTime) {
-  make_writer(1 << 20, 8 << 20);
+  make_writer(8 << 20);
   redis().put("big.py", "v");
   redis().put("x.py", "v");  // asked whenever Redis was read after the last synchronisation
   writer().put_not_mirrored("big.py", "too big");
@@ -282,7 +351,7 @@ TEST_F(LoadedModulesTest, AreNotCurrentOnceDeleted) {
 }
 
 TEST_F(LoadedModulesTest, SurviveAMoveIntoASuccessorSegment) {
-  make_writer(1 << 20, 8 << 20);
+  make_writer(8 << 20);
   put("a.py", "a = 1");
   agent();
   begin();

@@ -23,8 +23,8 @@ class ResolverTest : public ShimFixture {
 
   // What a reader of the published segment finds there from now on.
   template <class Value>
-  void overwrite(std::uint64_t offset, Value value) {
-    const UniqueFd fd(::open(segment_path().c_str(), O_WRONLY));
+  void overwrite(const RecordRef& record, std::uint64_t offset, Value value) {
+    const UniqueFd fd(::open(chunk_path(record.address).c_str(), O_WRONLY));
     ASSERT_EQ(::pwrite(fd.get(), &value, sizeof value, static_cast<off_t>(offset)), static_cast<ssize_t>(sizeof value));
   }
 };
@@ -114,7 +114,7 @@ TEST_F(ResolverTest, DamagedContentIsAQuestionForRedis) {
   begin();
   const FoundNode node = worker().view()->snapshot.find_node("x");
   ASSERT_EQ(node.status, Lookup::kHit);
-  overwrite(node.file.content_offset(), 'y');
+  overwrite(node.file, node.file.content_offset(), 'y');
   // The head of the record is sound, so the name is found; the content is noticed when it is read.
   const Resolution found = worker().resolve_top_level("x");
   EXPECT_EQ(text(found), "<gone>");
@@ -129,7 +129,7 @@ TEST_F(ResolverTest, ADamagedHeadOfARecordIsAQuestionForRedis) {
   begin();
   const FoundNode node = worker().view()->snapshot.find_node("x");
   ASSERT_EQ(node.status, Lookup::kHit);
-  overwrite(node.file.token_offset(), 'y');
+  overwrite(node.file, node.file.token_offset(), 'y');
   EXPECT_EQ(import("x"), "x = 1");
   EXPECT_EQ(count(ShimCounter::kDamaged), 1u);
 }
@@ -395,7 +395,7 @@ TEST_F(ResolverTest, ANodeWhoseLinkLeadsToAnotherFileIsDamaged) {
   const FoundNode x = worker().view()->snapshot.find_node("x");
   const FoundNode y = worker().view()->snapshot.find_node("y");
   ASSERT_EQ(x.status, Lookup::kHit);
-  overwrite(x.node.offset.value + layout::record::kLink, y.node.link.value);
+  overwrite(x.node, x.node.address.offset() + layout::record::kLink, y.node.link);
   EXPECT_EQ(import("x"), "x = 1");
   EXPECT_EQ(count(ShimCounter::kDamaged), 1u);
 }

@@ -1,0 +1,169 @@
+// What one agent leaves to the next: nothing is copied, nothing unsound is served, and pinned snapshots go on.
+#include "agent/mirror/adoption.hpp"
+
+#include <fstream>
+
+#include "tests/common/segment_fixture.hpp"
+
+namespace bifrost::agent {
+namespace {
+
+const CodeTag kMade("cpython-311", 3495, 0);
+const CodeTag kInherited("cpython-39", 3425, 0);
+
+class AdoptionTest : public SegmentFixture {
+ protected:
+  // The agent before has ended, however that happened; another takes over.
+  Adoption::Tally take_over(std::uint64_t max_size = 16 << 20) {
+    const auto old = attach();
+    writer_.reset();
+    auto writer = Adoption::writer_for(*old, options(max_size));
+    EXPECT_TRUE(writer) << writer.error().message;
+    writer_ = std::move(*writer);
+    mirror_ = std::make_unique<Mirror>(*writer_, OnExpiry::kRetain, [](std::string_view, std::string_view) {});
+    Adoption adoption(old, *mirror_, *writer_);
+    while (!adoption.step()) continue;
+    EXPECT_TRUE(adoption.finish());
+    return adoption.tally();
+  }
+  std::string served(const std::string& path) { return source(attach()->snapshot(), path); }
+  Address address_of(const std::string& path) { return attach()->snapshot().find_file(path).record.address; }
+
+  std::unique_ptr<Mirror> mirror_;
+};
+
+TEST_F(AdoptionTest, TakesOverEverythingWithoutCopyingARecord) {
+  put("pkg/__init__.py", "p");
+  put("pkg/a.py", "a");
+  writer().put_not_mirrored("bad.py", "not JSON");
+  commit();
+  const Address before = address_of("pkg/a.py");
+  const std::size_t chunks = chunk_count();
+  const auto old = attach();
+  const Adoption::Tally tally = take_over();
+  EXPECT_EQ(tally.modules, 3u);
+  EXPECT_EQ(tally.damaged, 0u);
+  EXPECT_TRUE(old->retired());
+  EXPECT_EQ(served("pkg/a.py"), "a");
+  EXPECT_EQ(served("bad.py"), "<not mirrored>");
+  EXPECT_EQ(attach()->snapshot().find_node("pkg").node.shape.kind, layout::RecordKind::kPackage);
+  EXPECT_EQ(address_of("pkg/a.py"), before);
+  EXPECT_EQ(chunk_count(), chunks);
+  EXPECT_EQ(mirror_->known(), 3u);
+}
+
+TEST_F(AdoptionTest, GenerationsGoOn) {
+  for (int i = 0; i < 5; ++i) publish("a.py", std::to_string(i));
+  take_over();
+  EXPECT_EQ(attach()->snapshot().generation(), Generation{5}) << "nothing has changed";
+  publish("a.py", "new");
+  EXPECT_EQ(attach()->snapshot().generation(), Generation{6});
+  EXPECT_EQ(writer().put_source("a.py", "new", "h"), Put::kUnchanged);
+}
+
+TEST_F(AdoptionTest, PinnedSnapshotsGoOnThroughTheNewRoot) {
+  publish("a.py", "old");
+  const Generation pinned = attach()->snapshot().generation();
+  publish("a.py", "new");
+  writer().remove("a.py");
+  commit();
+  take_over();
+  const auto now = attach();
+  EXPECT_TRUE(now->snapshot_at(pinned).kept());
+  EXPECT_EQ(source(now->snapshot_at(pinned), "a.py"), "old");
+  EXPECT_EQ(source(now->snapshot(), "a.py"), "<miss>");
+}
+
+TEST_F(AdoptionTest, WhatWasStagedAndNeverPublishedIsNotThere) {
+  publish("a.py", "published");
+  put("a.py", "staged");
+  put("b.py", "staged");
+  take_over();
+  EXPECT_EQ(served("a.py"), "published");
+  EXPECT_EQ(served("b.py"), "<miss>");
+  publish("c.py", "c");
+  EXPECT_EQ(served("a.py"), "published");
+}
+
+TEST_F(AdoptionTest, WhatIsDamagedIsLeftForRedis) {
+  put("a.py", "sound");
+  put("b.py", "damaged");
+  commit();
+  const RecordRef b = attach()->snapshot().find_file("b.py").record;
+  poke(b.address, b.content_offset() - b.address.offset(), 0);
+  EXPECT_EQ(take_over().damaged, 1u);
+  commit();
+  EXPECT_EQ(served("a.py"), "sound");
+  EXPECT_EQ(served("b.py"), "<miss>");
+  EXPECT_EQ(attach()->snapshot().find_node("b").status, Lookup::kMiss) << "its name goes with it";
+  publish("b.py", "again");
+  EXPECT_EQ(served("b.py"), "again");
+}
+
+TEST_F(AdoptionTest, AChunkThatIsMissingCostsWhatWasInIt) {
+  publish("a.py", std::string(3 << 20, 'a'));  // has a chunk of its own
+  publish("b.py", "b");
+  std::filesystem::remove(chunk_path(address_of("a.py")));
+  EXPECT_EQ(take_over().damaged, 1u);
+  commit();
+  EXPECT_EQ(served("a.py"), "<miss>");
+  EXPECT_EQ(served("b.py"), "b");
+}
+
+TEST_F(AdoptionTest, CodeGoesOverWithItsSourceIfTheAgentBeforeMadeIt) {
+  publish("a.py", "x = 1");
+  publish("b.py", "y = 1");
+  ASSERT_TRUE(writer().announce_tag(kMade));
+  ASSERT_EQ(writer().attach_code("a.py", layout::content_digest("x = 1"), kMade, "code"), Attach::kAttached);
+  ASSERT_EQ(writer().attach_code("b.py", layout::content_digest("y = 1"), kInherited, "code"), Attach::kAttached);
+  EXPECT_EQ(take_over().code, 1u);
+  EXPECT_TRUE(writer().has_code("a.py", kMade));
+  EXPECT_FALSE(writer().has_code("b.py", kInherited)) << "handed down once, not for ever";
+}
+
+TEST_F(AdoptionTest, MarksGoOver) {
+  publish("a.py", "kept");
+  writer().mark("a.py", layout::Mark::kRetained, true);
+  take_over();
+  EXPECT_TRUE(mirror_->has_retained());
+  EXPECT_EQ(attach()->info().retained, 1u);
+}
+
+TEST_F(AdoptionTest, ManyInARowTakeNoMoreRoom) {
+  for (int i = 0; i < 120; ++i) put("d/m" + std::to_string(i) + ".py", std::string(20'000, 'x'));
+  commit();
+  for (int restart = 0; restart < 30; ++restart) {
+    take_over();
+    publish("changed.py", std::to_string(restart));
+    let_pass(std::chrono::hours(2));
+    tend();
+  }
+  EXPECT_LE(attach()->info().size_bytes, 8u << 20);
+  EXPECT_EQ(served("d/m7.py"), std::string(20'000, 'x'));
+  EXPECT_EQ(served("changed.py"), "29");
+}
+
+TEST_F(AdoptionTest, WithLessRoomThanBeforeItStillServes) {
+  for (int i = 0; i < 100; ++i) put("d/m" + std::to_string(i) + ".py", std::string(50'000, 'x'));
+  commit();
+  take_over(4 << 20);
+  EXPECT_EQ(served("d/m7.py"), std::string(50'000, 'x'));
+  EXPECT_EQ(writer().put_source("more.py", std::string(50'000, 'y'), "h"), Put::kNoRoom);
+  take_over(64 << 20);
+  publish("more.py", "y");
+  EXPECT_EQ(served("more.py"), "y");
+}
+
+TEST_F(AdoptionTest, AStoreThatNobodyCanUseIsRemoved) {
+  publish("a.py", "x");
+  const auto segment = attach();
+  const Snapshot snapshot = segment->snapshot();
+  ASSERT_EQ(source(snapshot, "a.py"), "x");
+  writer_.reset();
+  remove_chunks(dir_);
+  EXPECT_EQ(chunk_count(), 0u);
+  EXPECT_EQ(source(snapshot, "a.py"), "<gone>") << "who has it mapped learns of it";
+}
+
+}  // namespace
+}  // namespace bifrost::agent

@@ -1,0 +1,228 @@
+// What becomes of memory: how long versions stay, what is moved, what is given back, and that nobody notices.
+#include "common/writer/record_store.hpp"
+
+#include <sys/stat.h>
+
+#include <random>
+
+#include "segment_fixture.hpp"
+
+namespace bifrost {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+
+class RecordStoreTest : public SegmentFixture {
+ protected:
+  static std::string text(int version, std::size_t bytes = 100'000) {
+    return std::to_string(version) + std::string(bytes, static_cast<char>('a' + version % 26));
+  }
+  std::uint64_t counter(Counter c) { return attach()->info().counters[static_cast<std::size_t>(c)]; }
+  // As the file system counts it.
+  std::uint64_t disk_bytes() const {
+    std::uint64_t bytes = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(dir_)) {
+      struct stat st {};
+      ::stat(entry.path().c_str(), &st);
+      bytes += static_cast<std::uint64_t>(st.st_blocks) * 512;
+    }
+    return bytes;
+  }
+};
+
+TEST_F(RecordStoreTest, AVersionStaysReadableForAsLongAsPromised) {
+  make_writer(256 << 20);
+  publish("a.py", "first");
+  const Snapshot pinned = attach()->snapshot();
+  for (int i = 0; i < 100; ++i) publish("a.py", text(i));
+  let_pass(minutes(59));
+  tend();
+  EXPECT_EQ(source(pinned, "a.py"), "first");
+  EXPECT_TRUE(pinned.kept());
+  let_pass(minutes(2));
+  tend();
+  EXPECT_FALSE(pinned.kept());
+  EXPECT_EQ(counter(Counter::kHistoryGivenUp), 0u) << "its time had come";
+}
+
+TEST_F(RecordStoreTest, WhatIsOutOfDateForLongerIsGivenBack) {
+  make_writer(256 << 20);
+  for (int i = 0; i < 500; ++i) publish("a.py", text(i));
+  publish("kept.py", "k");
+  EXPECT_GT(disk_bytes(), 40u << 20);
+  let_pass(hours(2));
+  tend();
+  EXPECT_LT(disk_bytes(), 10u << 20);
+  EXPECT_EQ(source(attach()->snapshot(), "a.py"), text(499));
+  EXPECT_EQ(source(attach()->snapshot(), "kept.py"), "k");
+}
+
+TEST_F(RecordStoreTest, HistoryBeyondItsSizeGoesBeforeItsTimeAndIsCounted) {
+  StoreOptions small = options(256 << 20);
+  small.history_bytes = 10 << 20;
+  make_writer(small);
+  for (int i = 0; i < 500; ++i) {
+    publish("a.py", text(i));
+    if (i % 10 == 0) tend();
+  }
+  tend();
+  const SegmentInfo info = attach()->info();
+  EXPECT_LE(info.history_bytes, 10u << 20);
+  EXPECT_GT(info.history_bytes, 5u << 20) << "no more than it must";
+  EXPECT_EQ(info.history_limit, layout::HistoryLimit::kHistorySize);
+  EXPECT_GT(counter(Counter::kHistoryGivenUp), 0u);
+  EXPECT_LT(disk_bytes(), 24u << 20);
+}
+
+TEST_F(RecordStoreTest, NeverTakesMoreThanItMay) {
+  make_writer(8 << 20);
+  std::mt19937 random(20261126);
+  for (int i = 0; i < 3000; ++i) {
+    writer().put_source("m" + std::to_string(random() % 64) + ".py", text(i, random() % 200'000), "h");
+    if (i % 3 == 0) commit();
+    if (i % 50 != 0) continue;
+    ASSERT_LE(disk_bytes(), 8u << 20) << i;
+  }
+  EXPECT_FALSE(writer().starved());
+}
+
+// A module that nobody touches is moved out of the way of others, and found all the same, by readers old and new.
+TEST_F(RecordStoreTest, WhatIsStillNeededIsMovedOutOfChunksThatAreMostlyOutOfDate) {
+  make_writer(256 << 20);
+  for (int i = 0; i < 40; ++i) put("still" + std::to_string(i) + ".py", "s" + std::to_string(i));
+  for (int i = 0; i < 30; ++i) put("busy" + std::to_string(i) + ".py", text(i));
+  commit();
+  const auto segment = attach();
+  const Snapshot pinned = segment->snapshot();
+  const RecordRef before = pinned.find_file("still7.py").record;
+  for (int i = 0; i < 30; ++i) publish("busy" + std::to_string(i) + ".py", text(i + 1));
+  for (int i = 0; i < 30; ++i) publish("busy" + std::to_string(i) + ".py", text(i + 2));
+  let_pass(hours(2));
+  tend();
+  EXPECT_NE(segment->snapshot().find_file("still7.py").record.address, before.address);
+  for (int i = 0; i < 40; ++i) {
+    EXPECT_EQ(source(segment->snapshot(), "still" + std::to_string(i) + ".py"), "s" + std::to_string(i));
+    EXPECT_EQ(source(pinned, "still" + std::to_string(i) + ".py"), "s" + std::to_string(i)) << "though not promised";
+  }
+  std::string content;
+  EXPECT_EQ(pinned.copy_content(before, content), Lookup::kGone) << "who looked before must look again";
+}
+
+TEST_F(RecordStoreTest, DeletedKeysAreForgottenOnceNobodyCouldHaveKnownThem) {
+  make_writer(64 << 20);
+  for (int round = 0; round < 60; ++round) {
+    for (int i = 0; i < 200; ++i) put("r" + std::to_string(round) + "_" + std::to_string(i) + ".py", "x");
+    commit();
+    for (int i = 0; i < 200; ++i) writer().remove("r" + std::to_string(round) + "_" + std::to_string(i) + ".py");
+    commit();
+    let_pass(hours(2));
+    tend();
+  }
+  const SegmentInfo info = attach()->info();
+  EXPECT_LT(info.slot_count, 65'536u) << "24,000 keys came and went";
+  EXPECT_LT(disk_bytes(), 12u << 20);
+  EXPECT_EQ(info.modules, 0u);
+}
+
+TEST_F(RecordStoreTest, ADeletedModuleIsStillThereForSnapshotsThatKnowIt) {
+  make_writer(64 << 20);
+  publish("a.py", "x");
+  const Snapshot pinned = attach()->snapshot();
+  writer().remove("a.py");
+  commit();
+  let_pass(minutes(30));
+  for (int i = 0; i < 200; ++i) publish("b.py", text(i));
+  tend();
+  EXPECT_EQ(source(pinned, "a.py"), "x");
+  EXPECT_EQ(source(attach()->snapshot(), "a.py"), "<miss>");
+}
+
+TEST_F(RecordStoreTest, ALargerTableIsPublishedWithoutMovingARecord) {
+  make_writer(64 << 20);
+  publish("first.py", "kept");
+  const auto old = attach();
+  const Snapshot pinned = old->snapshot();
+  const Address first = pinned.find_file("first.py").record.address;
+  for (int i = 0; i < 12'000; ++i) put("d/m" + std::to_string(i) + ".py", std::to_string(i));
+  EXPECT_FALSE(old->retired()) << "nothing shows before the commit";
+  const Generation grown = commit();
+  EXPECT_TRUE(old->retired());
+  const auto now = attach();
+  EXPECT_EQ(now->snapshot().generation(), grown);
+  EXPECT_EQ(now->snapshot().find_file("first.py").record.address, first);
+  EXPECT_EQ(source(now->snapshot_at(pinned.generation()), "first.py"), "kept") << "the pinned snapshot goes on there";
+  EXPECT_EQ(source(now->snapshot_at(pinned.generation()), "d/m1.py"), "<miss>");
+  for (int i = 0; i < 12'000; ++i) {
+    const std::string name = "d/m" + std::to_string(i);
+    ASSERT_EQ(source(now->snapshot(), name + ".py"), std::to_string(i));
+    ASSERT_EQ(now->snapshot().find_node(name).status, Lookup::kHit) << name;
+  }
+}
+
+TEST_F(RecordStoreTest, GrowingStopsNobodyForLong) {
+  make_writer(1 << 30);
+  std::uint64_t slowest = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    const BootTime before = boot_now();
+    put("d" + std::to_string(i % 100) + "/m" + std::to_string(i) + ".py", text(i, 1000));
+    slowest = std::max(slowest, static_cast<std::uint64_t>(boot_now().since(before).count()));
+    if (i % 100 == 0) commit();
+  }
+  commit();
+  std::cout << "  slowest of 20,000 puts: " << slowest / 1000 << " us\n";
+  EXPECT_EQ(attach()->info().modules, 20'000u);
+}
+
+// Each reader checks what it reads against the version that its generation had.
+TEST_F(RecordStoreTest, PinnedSnapshotsStayWholeUnderChurn) {
+  StoreOptions churned = options(64 << 20);
+  churned.history_bytes = 32 << 20;
+  make_writer(churned);
+  constexpr int kModules = 50;
+  std::vector<int> version(kModules, 0);
+  for (int m = 0; m < kModules; ++m) put("m" + std::to_string(m) + ".py", text(0, 3000));
+  commit();
+  struct Pin {
+    std::shared_ptr<const Segment> segment;
+    Generation generation;
+    std::vector<int> version;
+  };
+  std::vector<Pin> pins;
+  auto segment = attach();
+  const auto attach_again = [&] { segment = *Segment::attach(dir_, {}, segment.get()); };
+  std::mt19937 random(7);
+  int lost = 0;
+  for (int i = 1; i < 20'000; ++i) {
+    const int m = static_cast<int>(random() % kModules);
+    version[static_cast<std::size_t>(m)] = i;
+    publish("m" + std::to_string(m) + ".py", text(i, 1000 + random() % 8000));
+    if (i % 20 == 0) tend();
+    if (i % 200 == 0) {
+      attach_again();
+      pins.push_back({segment, segment->snapshot().generation(), version});
+    }
+    if (i % 50 != 0) continue;
+    for (const Pin& pin : pins) {
+      Snapshot s = pin.segment->snapshot_at(pin.generation);
+      const int k = static_cast<int>(random() % kModules);
+      std::string seen = source(s, "m" + std::to_string(k) + ".py");
+      if (seen == "<gone>") {
+        attach_again();
+        s = segment->snapshot_at(pin.generation);
+        seen = source(s, "m" + std::to_string(k) + ".py");
+      }
+      if (seen == "<gone>" && !s.kept()) {
+        ++lost;
+        continue;
+      }
+      ASSERT_EQ(seen.substr(0, seen.find_first_not_of("0123456789")),
+                std::to_string(pin.version[static_cast<std::size_t>(k)]))
+          << "generation " << pin.generation.value << " at " << i;
+    }
+  }
+  EXPECT_GT(lost, 0) << "32 MiB do not hold all of it";
+}
+
+}  // namespace
+}  // namespace bifrost
