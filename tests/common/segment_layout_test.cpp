@@ -32,6 +32,7 @@ TEST(SegmentLayout, VersionThreeHasTheseOffsets) {
   EXPECT_EQ(layout::control::kState, 1280u);
   EXPECT_EQ(layout::control::kComplete, 1288u);
   EXPECT_EQ(layout::control::kLastCommit, 1424u);
+  EXPECT_EQ(layout::control::kChunksBegun, 1432u);
   EXPECT_EQ(layout::control::kRunId, 1456u);
   EXPECT_EQ(layout::control::kCuts, 1512u);
   EXPECT_EQ(layout::control::kCounters, 2048u);
@@ -48,7 +49,7 @@ TEST(SegmentLayout, VersionThreeHasTheseOffsets) {
 }
 
 TEST(SegmentLayout, FingerprintOfVersionThreeIsFixed) {
-  EXPECT_EQ(layout::fingerprint(), 0x3b86'9578'c9aa'426au) << std::hex << layout::fingerprint();
+  EXPECT_EQ(layout::fingerprint(), 0xf5c0'152b'6492'bd16u) << std::hex << layout::fingerprint();
 }
 
 TEST(SegmentLayout, AddressesKeepBothHalves) {
