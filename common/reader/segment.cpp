@@ -1,5 +1,6 @@
 #include "common/reader/segment.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "common/base/boot_identity.hpp"
@@ -18,6 +19,12 @@ std::string text_at(ReadWords words, std::uint64_t offset, std::uint64_t bytes) 
   words.copy_out(offset, text.data(), bytes);
   text.resize(::strnlen(text.data(), bytes));
   return text;
+}
+
+// Whatever the word says, it can be reckoned with in nanoseconds.
+std::chrono::milliseconds ms_at(ReadWords words, std::uint64_t offset) {
+  constexpr std::uint64_t kMostMs = std::uint64_t{1} << 42;  // 139 years
+  return std::chrono::milliseconds(std::min(words.relaxed(offset), kMostMs));
 }
 
 std::vector<SegmentInfo::Code> code_of(ReadWords words) {
@@ -45,7 +52,7 @@ Segment::Segment(std::shared_ptr<const FileMapping> root, layout::Regions region
       memory_(ReadWords(root_->data()), regions,
               ChunkNumber{ReadWords(root_->data()).relaxed(layout::header::kChunkBase)}, &chunks_),
       identity_(identity),
-      lease_(std::chrono::milliseconds(memory_.root().relaxed(layout::header::kLeaseMs))) {
+      lease_(ms_at(memory_.root(), layout::header::kLeaseMs)) {
   const BootIdentity writer{memory_.root().relaxed(layout::header::kBootLow),
                             memory_.root().relaxed(layout::header::kBootHigh),
                             memory_.root().relaxed(layout::header::kTimeNamespace)};
@@ -88,7 +95,7 @@ SegmentInfo Segment::info() const {
   i.epoch = words.relaxed(header::kEpoch);
   i.agent_pid = words.relaxed(header::kAgentPid);
   i.agent_started_unix_ms = words.relaxed(header::kAgentStartedMs);
-  i.lease = std::chrono::milliseconds(words.relaxed(header::kLeaseMs));
+  i.lease = ms_at(words, header::kLeaseMs);
   i.agent_version = text_at(words, header::kAgentVersion, header::kAgentVersionBytes);
   i.redis_url = text_at(words, header::kRedisUrl, header::kRedisUrlBytes);
   i.workspace = text_at(words, header::kWorkspace, header::kWorkspaceBytes);
@@ -116,7 +123,7 @@ SegmentInfo Segment::info() const {
   i.chunks = words.relaxed(control::kChunks);
   i.history_since = {words.relaxed(control::kHistorySinceNs)};
   i.history_limit = static_cast<layout::HistoryLimit>(words.relaxed(control::kHistoryLimit));
-  i.history = std::chrono::milliseconds(words.relaxed(control::kHistoryMs));
+  i.history = ms_at(words, control::kHistoryMs);
   i.run_id = text_at(words, control::kRunId, control::kRunIdBytes);
   i.deploying_since_unix_ms = words.relaxed(control::kDeployingSinceMs);
   i.cuts = static_cast<layout::Cuts>(words.relaxed(control::kCuts));

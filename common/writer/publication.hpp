@@ -97,7 +97,8 @@ class ChunkPublication {
   // Gives the memory behind the header page back to the kernel, though readers may have it mapped. Nothing that a kept
   // snapshot needs may be in it.
   void give_back(std::uint64_t bytes) {
-    words_.relaxed(layout::chunk::kGone, 1);
+    // Release: who sees this word and looks again finds slots that lead elsewhere, and how far back history is kept.
+    words_.release(layout::chunk::kGone, 1);
     // SYNC chunk-gone (release fence): pairs with MappedChunk::gone (acquire fence).
     // A reader that sees memory without its content also sees the word above.
     words_.fence_release();

@@ -78,9 +78,9 @@ class CheckedFiles {
     return found == readers_.end() ? nullptr : &found->second;
   }
 
-  Words& root() { return root_; }
-  Words& words_of(std::uint64_t chunk) { return chunks_.at(chunk); }
-  std::map<std::uint64_t, Words>& chunks() { return chunks_; }
+  // The words of a chunk, or with number 0 of the root.
+  Words& words_of(std::uint64_t chunk) { return chunk == 0 ? root_ : chunks_.at(chunk); }
+  const Words& words_of(std::uint64_t chunk) const { return chunk == 0 ? root_ : chunks_.at(chunk); }
   void forget_loads() { loads_ = 0; }
 
  private:

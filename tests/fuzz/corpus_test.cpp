@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <random>
 
 #include "fuzz_input.hpp"
 
@@ -23,23 +24,55 @@ TEST(Corpus, IsReadWithoutHarm) {
   EXPECT_GT(files, 20u) << "the corpus is not there";
 }
 
-// Every word of the header pages, with values that could lead a reader astray.
-TEST(Corpus, EveryWordOfTheHeaderMayBeAnything) {
+std::vector<std::uint8_t> damage(std::uint8_t part, std::uint8_t how, std::uint16_t which, std::uint64_t with) {
+  std::vector<std::uint8_t> bytes = {part, static_cast<std::uint8_t>(which), 3, 0, how};
+  const auto append = [&bytes](auto number) {
+    const auto* raw = reinterpret_cast<const std::uint8_t*>(&number);
+    bytes.insert(bytes.end(), raw, raw + sizeof number);
+  };
+  append(which);
+  append(with);
+  return bytes;
+}
+
+// Every word of the header pages of root and chunk, with values that could lead a reader astray.
+TEST(Corpus, EveryWordOfAHeaderMayBeAnything) {
   FuzzInput input;
   for (const std::uint64_t value : {std::uint64_t{0}, ~std::uint64_t{0}, std::uint64_t{1} << 47, std::uint64_t{4096},
                                     std::uint64_t{1} << 20, std::uint64_t{7}}) {
     for (std::uint16_t word = 0; word < layout::kPageBytes / layout::kWordBytes; ++word) {
-      for (const std::uint8_t file : {std::uint8_t{1}, std::uint8_t{3}}) {
-        std::vector<std::uint8_t> bytes = {file, static_cast<std::uint8_t>(word), 3, 0, 0};
-        const auto append = [&bytes](auto number) {
-          const auto* raw = reinterpret_cast<const std::uint8_t*>(&number);
-          bytes.insert(bytes.end(), raw, raw + sizeof number);
-        };
-        append(word);
-        append(value);
-        EXPECT_NO_THROW(input.read(bytes.data(), bytes.size())) << "word " << word << ", value " << value;
+      for (const std::uint8_t part : {std::uint8_t{1}, std::uint8_t{2}}) {
+        for (const std::uint8_t how : {std::uint8_t{0}, std::uint8_t{1}}) {
+          const auto bytes = damage(part, how, word, value);
+          EXPECT_NO_THROW(input.read(bytes.data(), bytes.size())) << "word " << word << ", value " << value;
+        }
       }
     }
+  }
+}
+
+// Root and chunk may be missing, or of any size.
+TEST(Corpus, FilesMayHaveAnyLength) {
+  FuzzInput input;
+  for (const std::uint8_t part : {std::uint8_t{1}, std::uint8_t{2}}) {
+    for (std::uint64_t bytes = 0; bytes < 150'000; bytes += bytes < 8192 ? 509 : 4093) {
+      for (const std::uint8_t how : {std::uint8_t{4}, std::uint8_t{5}}) {
+        const auto input_bytes = damage(part, how, 0, bytes);
+        EXPECT_NO_THROW(input.read(input_bytes.data(), input_bytes.size())) << bytes << " bytes";
+      }
+    }
+  }
+}
+
+// What the fuzzer would begin with: so much of it runs with every test.
+TEST(Corpus, RandomInputsAreReadWithoutHarm) {
+  FuzzInput input;
+  std::mt19937_64 random(20260302);
+  std::vector<std::uint8_t> bytes;
+  for (int round = 0; round < 30'000; ++round) {
+    bytes.resize(4 + 11 * (random() % 8));
+    for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random());
+    ASSERT_NO_THROW(input.read(bytes.data(), bytes.size())) << "round " << round;
   }
 }
 

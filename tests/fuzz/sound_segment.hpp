@@ -1,43 +1,38 @@
-// sound_segment.hpp - a full segment to damage, and everything that readers do with one.
+// sound_segment.hpp - a root and chunks to damage, and everything that readers do with them.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "common/layout/code_tag.hpp"
 #include "common/layout/listing.hpp"
+#include "common/layout/record_layout.hpp"
 #include "common/reader/snapshot.hpp"
-#include "tests/common/checked_words.hpp"
 
 namespace bifrost::fuzz {
 
+inline constexpr std::uint64_t kMaxStoreBytes = 1 << 20;
 inline const CodeTag kTag{"cpython-311", 3495, 0};
 
-// 200 modules in 20 directories with three generations, chains, deletions, "not mirrored" and compiled code.
+// 200 modules in 20 directories with chains, deletions, "not mirrored" and compiled code, in several chunks.
 struct SoundSegment {
-  SoundSegment();
-
-  // A word of one of its files: of the root, whose number is 0, or of a chunk.
+  using Words = std::vector<layout::Word>;
+  // A word, in the chunk of that number; 0: in the root.
   struct Place {
-    std::uint64_t file = 0;
+    std::uint64_t chunk = 0;
     std::uint64_t offset = 0;
   };
 
-  std::vector<std::string> paths;  // that readers ask for, some of them absent; filled while `files` are written
-  CheckedFiles files;
-  std::vector<Place> places;       // words worth damaging: control block, slots in use, blocks
+  SoundSegment();
 
- private:
-  static CheckedFiles written(std::vector<std::string>& paths);
+  Words root;
+  std::map<std::uint64_t, Words> chunks;
+  std::vector<std::string> paths;  // that readers ask for, some of them absent
+  std::vector<Place> places;       // worth damaging: slots, headers of chunks, and the blocks in use
 };
-
-// The word at `place` in `files`.
-inline layout::Word& word_at(CheckedFiles& files, const SoundSegment::Place& place) {
-  auto& words = place.file == 0 ? files.root() : files.words_of(place.file);
-  return words[place.offset / layout::kWordBytes];
-}
 
 // Every kind of lookup, walk, listing and copy. `before_lookup` is called before each: to count their loads apart.
 template <class Snapshot, class BeforeLookup>
@@ -47,7 +42,7 @@ void read_everything(const Snapshot& snapshot, const std::string& path, SlotNumb
     snapshot.copy_key(record, text);
     snapshot.copy_token(record, text);
     snapshot.verify_head(record, text);
-    snapshot.verify(record, text);
+    if (snapshot.verify(record, text) == Lookup::kHit) static_cast<void>(Snapshot::content_in(record, text));
     text.resize(record.content_bytes);
     snapshot.read_content(record, text.data());
     VariantRef variant;
@@ -56,6 +51,16 @@ void read_everything(const Snapshot& snapshot, const std::string& path, SlotNumb
       snapshot.read_code(variant, text.data());
     }
     snapshot.find_variant(record, key, kTag, variant);
+  };
+  // Versions one by one, as `cachectl log` goes through them.
+  const auto read_history = [&](Address at) {
+    for (int n = 0; n < 100 && at.value != 0; ++n) {
+      before_lookup();
+      const Found found = snapshot.at_address(at);
+      if (found.status != Lookup::kHit) return;
+      read_record(found.record, path);
+      at = snapshot.previous_of(found.record);
+    }
   };
   before_lookup();
   if (const Found found = snapshot.find_file(path); found.status == Lookup::kHit) read_record(found.record, path);
@@ -71,6 +76,9 @@ void read_everything(const Snapshot& snapshot, const std::string& path, SlotNumb
   }
   before_lookup();
   if (const Found there = snapshot.at_slot(slot); there.status == Lookup::kHit) read_record(there.record, path);
+  before_lookup();
+  read_history(snapshot.newest_of(layout::KeySpace::kFile, path));
+  read_history(snapshot.last_commit());
 }
 
 }  // namespace bifrost::fuzz

@@ -9,8 +9,10 @@
 // A release store carries the position just behind itself; a relaxed one that of the release fence before it.
 // (X1) Every combination is tried: an exploration that stops at its limit says so and proves nothing.
 // (X2) Of two stores of the same value to the same word, only the one that constrains the reader less is tried.
-// (X3) Of a word that only rises, and that readers only compare with what must lie below it, the lowest value is tried
-// (load_lowest): what passes with it passes with all others, which tell more.
+// (X3) Of a word that only rises, and that readers only compare with what must lie below it, the first value is tried:
+// what passes with it passes with all others, which tell more.
+// (X4) From a chunk that a reader knows to be gone it gets the first values or the last ones, no mixture: every mixture
+// is tried on readers that do not know it, by the same code.
 // Why this is exhaustive: docs/design/0020-exhaustive-model-of-readers.md. One thread.
 #pragma once
 
@@ -88,23 +90,9 @@ class Reader {
   Reader(const History& history, Choices& choices, std::uint32_t floor)
       : history_(&history), choices_(&choices), floor_(floor) {}
 
-  layout::Word load(std::uint32_t image, std::uint64_t offset, bool acquire) {
-    return load(image, offset, acquire, false);
-  }
-  layout::Word load_lowest(std::uint32_t image, std::uint64_t offset) { return load(image, offset, false, true); }
-  void fence_acquire() { floor_ = std::max(floor_, pending_); }
-  // A system call has seen what was done before this position.
-  void pass(std::uint64_t position) { floor_ = std::max(floor_, static_cast<std::uint32_t>(position)); }
-  // Time passes, until all that was stored before what has been seen is there as well: C++ promises no more than that
-  // stores become visible some day.
-  void wait() { floor_ = std::max(floor_, latest_); }
-
-  // Stores before this position happened before whatever the reader does next.
-  std::uint32_t floor() const { return floor_; }
-  Choices& choices() { return *choices_; }
-
- private:
-  layout::Word load(std::uint32_t image, std::uint64_t offset, bool acquire, bool lowest) {
+  // Which of the values that a load may return are tried.
+  enum class Try { kAll, kFirst, kLast };
+  layout::Word load(std::uint32_t image, std::uint64_t offset, bool acquire, Try which = Try::kAll) {
     if (++loads_ > kMaxLoads) throw std::runtime_error("a lookup that does not end");
     const std::vector<store_log::StoreIndex::Entry>& all = history_->index().of(image, offset);
     if (all.empty()) return 0;
@@ -113,18 +101,25 @@ class Reader {
     const auto known = static_cast<std::uint32_t>(
         std::partition_point(all.begin(), all.end(), [this](const auto& e) { return e.at < floor_; }) - all.begin());
     candidates_.clear();
-    for (std::uint32_t n = std::max(seen, known); n <= all.size() && !(lowest && !candidates_.empty()); ++n)
-      offer(all, n);
-    seen = candidates_[choices_->choose(static_cast<std::uint32_t>(candidates_.size()))];
+    for (std::uint32_t n = std::max(seen, known); n <= all.size(); ++n) offer(all, n);
+    seen = which == Try::kFirst  ? candidates_.front()
+           : which == Try::kLast ? candidates_.back()
+                                 : candidates_[choices_->choose(static_cast<std::uint32_t>(candidates_.size()))];
     if (seen == 0) return 0;
-    const std::uint32_t at = all[seen - 1].at;
-    const std::uint32_t told = history_->told_by(at);
-    latest_ = std::max(latest_, at + 1);
+    const std::uint32_t told = history_->told_by(all[seen - 1].at);
     pending_ = std::max(pending_, told);
     if (acquire) floor_ = std::max(floor_, told);
     return all[seen - 1].value;
   }
+  void fence_acquire() { floor_ = std::max(floor_, pending_); }
+  // A system call has seen what was done before this position.
+  void pass(std::uint64_t position) { floor_ = std::max(floor_, static_cast<std::uint32_t>(position)); }
 
+  // Stores before this position happened before whatever the reader does next.
+  std::uint32_t floor() const { return floor_; }
+  Choices& choices() { return *choices_; }
+
+ private:
   layout::Word value_of(const std::vector<store_log::StoreIndex::Entry>& all, std::uint32_t n) const {
     return n == 0 ? 0 : all[n - 1].value;
   }
@@ -142,7 +137,6 @@ class Reader {
   Choices* choices_;
   std::uint32_t floor_;
   std::uint32_t pending_ = 0;
-  std::uint32_t latest_ = 0;  // behind the last store that was seen
   std::uint32_t loads_ = 0;
   std::unordered_map<std::uint64_t, std::uint32_t> seen_;
   std::vector<std::uint32_t> candidates_;

@@ -90,16 +90,5 @@ TEST(Explorer, EqualValuesThatTellMoreDoNotHideThoseThatTellLess) {
             (Outcomes{"00", "01", "10", "11", "20", "21"}));
 }
 
-TEST(Explorer, WhatHasBeenSeenBringsWhatWasStoredBeforeItSomeDay) {
-  const std::vector<Store> stores{store(kX, 1), store(kY, 1)};
-  EXPECT_EQ(outcomes(stores,
-                     [](Reader& r) {
-                       const std::string y = std::to_string(r.load(0, kY, false));
-                       r.wait();
-                       return y + std::to_string(r.load(0, kX, false));
-                     }),
-            (Outcomes{"00", "01", "11"}));
-}
-
 }  // namespace
 }  // namespace bifrost::model

@@ -82,8 +82,8 @@ class HostileSegments {
     damaged(
         "a table without an end",
         [this] {
-          for (std::size_t s = kRootHeaderBytes / kWordBytes; s < files_.root().size(); ++s) {
-            files_.root()[s] = slot_word(1, Address({1}, record_), {0});
+          for (std::size_t s = kRootHeaderBytes / kWordBytes; s < files_.words_of(0).size(); ++s) {
+            files_.words_of(0)[s] = slot_word(1, Address({1}, record_), {0});
           }
         },
         [](const Snapshot& s) { return store_log::file_answer(s, "never.py"); });
@@ -101,8 +101,8 @@ class HostileSegments {
           }
           use(end());
           const Word everywhere = slot_word(slot_fingerprint(slot()), Address(previous), {0});
-          for (std::size_t s = kRootHeaderBytes / kWordBytes; s < files_.root().size(); ++s)
-            files_.root()[s] = everywhere;
+          for (std::size_t s = kRootHeaderBytes / kWordBytes; s < files_.words_of(0).size(); ++s)
+            files_.words_of(0)[s] = everywhere;
         },
         [](const Snapshot& s) { return store_log::file_answer(s, "a.py"); });
   }
@@ -124,6 +124,10 @@ class HostileSegments {
     damaged(
         "a link to another file",
         [=, this] { word(node + record::kLink) = hash_key(KeySpace::kFile, "a/__init__.py").value; }, node_b);
+    files_ = sound_;
+    const std::uint64_t file = record_in(slot_of(KeySpace::kFile, "b.py"));
+    damaged(
+        "a file whose name has another end", [=, this] { word(file + record::kHeaderBytes) ^= 1 << 16; }, node_b);
     answered(
         "a node that is longer than the mirror takes", store_log::kNotMirroredAnswer, [] {},
         [](const Snapshot& s) { return store_log::node_answer(s, std::string(1025, 'k')); });
@@ -213,18 +217,19 @@ class HostileSegments {
           lead_to(kFree);
           word(kFree + variant::kCodeBytes) = 2048;
           word(kFree + variant::kExtent) = pack_extent(Block::kVariant, variant_bytes(2048));
+          seal(kFree);
           use(kFree + kVariantBytes);
         },
         code);
     damaged(
-        "code of another source", [=, this] { word(variant_ + variant::kDigestLow) ^= 1, seal(); }, code);
+        "code of another source", [=, this] { word(variant_ + variant::kDigestLow) ^= 1, seal(variant_); }, code);
     damaged(
-        "code of another path", [=, this] { word(variant_ + variant::kKeyHash) ^= 1, seal(); }, code);
+        "code of another path", [=, this] { word(variant_ + variant::kKeyHash) ^= 1, seal(variant_); }, code);
     damaged(
         "code with another byte", [=, this] { word(variant_ + variant::kHeaderBytes) ^= 1; }, code);
     answered(
         "code of another interpreter", store_log::kMissAnswer,
-        [=, this] { word(variant_ + variant::kMagic) ^= 1, seal(); }, code);
+        [=, this] { word(variant_ + variant::kMagic) ^= 1, seal(variant_); }, code);
     answered(
         "variants in a cycle", store_log::kMissAnswer,
         [=, this] {
@@ -236,13 +241,14 @@ class HostileSegments {
         "a variant in a chunk that is not there", store_log::kGoneAnswer,
         [=, this] { word(record_ + record::kVariants) = Address({9}, variant_).value; }, code);
   }
-  // Makes the variant's checksum right again.
-  void seal() {
+  // Makes a variant's checksum right again.
+  void seal(std::uint64_t at) {
     layout::VariantHeadWords head;
-    for (std::size_t i = 0; i < head.size(); ++i) head[i] = word(variant_ + layout::variant::kCodeBytes + i * 8);
-    const layout::Checksum sum = layout::variant_checksum(head, store_log::code_of("a2"));
-    word(variant_ + layout::variant::kChecksumLow) = sum.low;
-    word(variant_ + layout::variant::kChecksumHigh) = sum.high;
+    for (std::size_t i = 0; i < head.size(); ++i) head[i] = word(at + layout::variant::kCodeBytes + i * 8);
+    const auto* code = reinterpret_cast<const char*>(&word(at + layout::variant::kHeaderBytes));
+    const layout::Checksum sum = layout::variant_checksum(head, {code, head[0]});
+    word(at + layout::variant::kChecksumLow) = sum.low;
+    word(at + layout::variant::kChecksumHigh) = sum.high;
   }
 
   static CheckedFiles sound_files() {
@@ -259,7 +265,7 @@ class HostileSegments {
   }
 
   layout::Word& word(std::uint64_t offset) { return files_.words_of(1)[offset / layout::kWordBytes]; }
-  layout::Word& slot() { return files_.root()[slot_ / layout::kWordBytes]; }
+  layout::Word& slot() { return files_.words_of(0)[slot_ / layout::kWordBytes]; }
   std::uint64_t end() { return store_log::kSmallChunk; }
   void use(std::uint64_t bytes) { word(layout::chunk::kUsedBytes) = bytes; }
   void point_to(std::uint64_t offset) {
@@ -284,11 +290,12 @@ class HostileSegments {
     const layout::KeyHash hash = layout::hash_key(space, key);
     const layout::Regions regions = files_.memory().regions();
     SlotNumber slot = hash.first_slot(regions.slot_count);
-    while (layout::slot_fingerprint(files_.root()[regions.slot_offset(slot) / 8]) != hash.fingerprint()) ++slot.value;
+    while (layout::slot_fingerprint(files_.words_of(0)[regions.slot_offset(slot) / 8]) != hash.fingerprint())
+      ++slot.value;
     return regions.slot_offset(slot);
   }
   std::uint64_t record_in(std::uint64_t slot) {
-    return layout::slot_record(files_.root()[slot / layout::kWordBytes], {0}).offset();
+    return layout::slot_record(files_.words_of(0)[slot / layout::kWordBytes], {0}).offset();
   }
 
   // By its key, and by its slot, as walks do: each of them gives the answer.

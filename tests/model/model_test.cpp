@@ -139,6 +139,9 @@ TEST(WeakWriter, WithoutReleaseOnLeaseUntil) {
 TEST(WeakWriter, WithoutReleaseOnComplete) {
   expect_killed(Suite({}, relaxed(control(layout::control::kComplete))));
 }
+TEST(WeakWriter, WithoutReleaseOnGone) {
+  expect_killed(Suite({}, relaxed(in_chunk(layout::chunk::kGone))));
+}
 TEST(WeakWriter, WithoutTheFenceBeforeMemoryIsGivenBack) {
   expect_killed(Suite({}, [](Stores& stores, const Script&) {
     // A store of nothing in its place: relaxed, to a word that nobody reads.
@@ -151,17 +154,18 @@ TEST(WeakWriter, ThatSaysGoneAfterTheFence) {
   expect_killed(Suite({}, before(is_fence, in_chunk(layout::chunk::kGone))));
 }
 TEST(WeakWriter, ThatGivesAChunkBackBeforeTheSlotsLeadElsewhere) {
-  // With its name, as a whole: only the last slot comes too late.
   expect_killed(Suite({}, [](Stores& stores, const Script& script) {
     const auto& images = script.log().images();
-    std::size_t slot = 0;
+    const Which published = control(layout::control::kGeneration);
+    std::size_t from = script.begin;  // of what is moved after the last commit
     for (std::size_t i = script.begin; i < stores.size(); ++i) {
-      if (is_slot(stores[i], images[stores[i].image])) slot = i;
-      if (!is_fence(stores[i], images[stores[i].image]) || slot == 0) continue;
-      std::size_t end = i + 1;  // of the zeros
-      while (end < stores.size() && stores[end].image == stores[i].image) ++end;
+      if (published(stores[i], images[stores[i].image])) from = i + 1;
+      if (!is_fence(stores[i], images[stores[i].image])) continue;
+      std::size_t zeros_end = i + 1;
+      while (zeros_end < stores.size() && stores[zeros_end].image == stores[i].image) ++zeros_end;
       const auto at = [&stores](std::size_t n) { return stores.begin() + static_cast<std::ptrdiff_t>(n); };
-      std::rotate(at(slot), at(slot + 1), at(end));
+      std::stable_partition(at(from), at(zeros_end), [&](const Store& s) { return !is_slot(s, images[s.image]); });
+      i = from = zeros_end;
     }
   }));
 }

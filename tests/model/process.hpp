@@ -27,12 +27,16 @@ class ModelWords {
  public:
   using Word = layout::Word;
 
-  ModelWords(Reader* reader, std::uint32_t image, bool root, const Weakened* weakened)
-      : reader_(reader), image_(image), root_(root), weakened_(weakened) {}
+  // `gone`: of a chunk, what its process knows of it; null for a root.
+  ModelWords(Reader* reader, std::uint32_t image, std::optional<Reader::Try>* gone, const Weakened* weakened)
+      : reader_(reader), image_(image), gone_(gone), weakened_(weakened) {}
 
-  Word acquire(std::uint64_t offset) const { return reader_->load(image_, offset, !is_weakened(offset)); }
+  Word acquire(std::uint64_t offset) const {
+    if (gone_ != nullptr) return load_of_chunk(offset, true);
+    return reader_->load(image_, offset, !is_weakened(offset));
+  }
   Word relaxed(std::uint64_t offset) const {
-    if (!root_ && offset == layout::chunk::kUsedBytes) return reader_->load_lowest(image_, offset);
+    if (gone_ != nullptr) return load_of_chunk(offset, false);
     return reader_->load(image_, offset, false);
   }
   void fence_acquire() const {
@@ -41,9 +45,18 @@ class ModelWords {
   void copy_out(std::uint64_t offset, void* to, std::uint64_t bytes) const { copy_words(*this, offset, to, bytes); }
 
  private:
+  Word load_of_chunk(std::uint64_t offset, bool acquire) const {
+    if (offset == layout::chunk::kUsedBytes)
+      return reader_->load(image_, offset, acquire, Reader::Try::kFirst);  // (X3)
+    if (offset >= layout::chunk::kHeaderBytes && *gone_) return reader_->load(image_, offset, acquire, **gone_);
+    const Word word = reader_->load(image_, offset, acquire);
+    if (offset == layout::chunk::kGone && word != 0 && !*gone_) {  // (X4)
+      *gone_ = reader_->choices().choose(2) == 0 ? Reader::Try::kFirst : Reader::Try::kLast;
+    }
+    return word;
+  }
+  // The acquire on the words that lead to variants is not in here: the fence of gone() follows at once.
   bool is_weakened(std::uint64_t offset) const {
-    // The acquire on the words that lead to variants cannot be missed: the fence of gone() follows at once.
-    if (!root_) return false;
     switch (offset) {
       case layout::control::kGeneration: return weakened_->generation;
       case layout::control::kLastCommit: return weakened_->commits;
@@ -57,7 +70,7 @@ class ModelWords {
 
   Reader* reader_;
   std::uint32_t image_;
-  bool root_;
+  std::optional<Reader::Try>* gone_;
   const Weakened* weakened_;
 };
 
@@ -71,20 +84,21 @@ class Process {
   // It is mapped, from now on or since long ago; or its name is gone by now, and this process comes too late.
   const Memory::Chunk* chunk(ChunkNumber number) const {
     const auto known = chunks_.find(number.value);
-    if (known != chunks_.end()) return known->second ? &*known->second : nullptr;
+    if (known != chunks_.end()) return known->second.chunk ? &*known->second.chunk : nullptr;
     const auto* life = history_.names().chunk(number);
     if (life == nullptr) return nullptr;
-    auto& chunk = chunks_[number.value];
+    auto& mapped = chunks_[number.value];
     if (life->unnamed && reader_.choices().choose(2) == 1) {
       reader_.pass(*life->unnamed);
       return nullptr;
     }
     reader_.pass(life->named);
-    chunk = Memory::Chunk{ModelWords(&reader_, life->image, false, &weakened_), history_.images()[life->image].bytes};
-    return &*chunk;
+    const ModelWords words(&reader_, life->image, &mapped.gone, &weakened_);
+    mapped.chunk = Memory::Chunk{words, history_.images()[life->image].bytes};
+    return &*mapped.chunk;
   }
 
-  ModelWords root(std::uint32_t image) const { return {&reader_, image, true, &weakened_}; }
+  ModelWords root(std::uint32_t image) const { return {&reader_, image, nullptr, &weakened_}; }
   Memory memory(std::uint32_t image) const {
     // Written before the file had a name, and never again.
     const auto header = [&](std::uint64_t offset) {
@@ -104,13 +118,16 @@ class Process {
     reader_.pass(chosen.from);
     return chosen.image;
   }
-  Reader& reader() const { return reader_; }
 
  private:
   Reader& reader_;
   const History& history_;
   const Weakened& weakened_;
-  mutable std::map<std::uint64_t, std::optional<Memory::Chunk>> chunks_;
+  struct Mapped {
+    std::optional<Memory::Chunk> chunk;  // nothing: it came too late
+    std::optional<Reader::Try> gone;     // known to be
+  };
+  mutable std::map<std::uint64_t, Mapped> chunks_;
 };
 
 }  // namespace bifrost::model

@@ -1,7 +1,7 @@
 // scenarios.hpp - what readers do in the model, and what must hold of every one of their executions.
 //
-// A reader gets the truth of its generation. Or it meets memory that was given back: then it looks again through the
-// newest root, and gets the truth there, unless its generation is not kept any more.
+// A reader gets the truth of its generation. Or it meets memory that was given back: then it looks again, at once,
+// through the newest root, and gets the truth there, unless its generation is not kept any more.
 // Templates over the protocol: bifrost's own, or a mutant of it that lacks one check.
 #pragma once
 
@@ -221,7 +221,6 @@ class Scenarios {
       const std::string answer = ask(snapshot);
       if (answer != kGoneAnswer) return answer == truth ? "" : complaint(snapshot, answer, truth);
       ++looked_again_;
-      process.reader().wait();
       snapshot = Snapshot(process.memory(process.find_root()), snapshot.generation());
       if (!snapshot.kept()) return kLostOutcome;
     }
@@ -263,6 +262,7 @@ class Scenarios {
       const bool file = found.record.shape.space == layout::KeySpace::kFile;
       if (!file || Snapshot::key_in(found.record, body) != path) continue;
       if (found.record.shape.kind == layout::RecordKind::kAbsent) return kMissAnswer;
+      if (found.record.shape.kind == layout::RecordKind::kNotMirrored) return store_log::kNotMirroredAnswer;
       return std::string(Snapshot::content_in(found.record, body));
     }
     return kMissAnswer;

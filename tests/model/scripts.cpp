@@ -35,9 +35,10 @@ Script make_updates() {
   w.commit();
   w.put("b.py", "b3");
   w.put("a/__init__.py", "p3");
+  w.put_not_mirrored("c.py");
   w.commit();
   w.attach_code("a.py");
-  s.paths = {"a.py", "b.py", "a/__init__.py"};
+  s.paths = {"a.py", "b.py", "a/__init__.py", "c.py"};
   s.nodes = {"a", "b"};
   return s;
 }
@@ -80,7 +81,6 @@ Script make_new_root() {
 Script make_moves() {
   Script s = begin_script("moves", 12);
   RecordedWriter& w = *s.writer;
-  w.put("a.py", "a1");
   w.commit();
   w.put("a.py", "a2");
   w.put("pkg/b.py", "b2");
@@ -106,8 +106,6 @@ Script make_pressure() {
   w.put("b.py", "b1");
   w.put("a.py", "a1");
   w.commit();
-  w.put("a.py", "a2");
-  w.commit();
   const ChunkNumber chunk = w.writer().source_of("a.py")->address.chunk();
   w.turn_over();
   s.begin = w.log().size();
@@ -115,7 +113,7 @@ Script make_pressure() {
     w.turn_over();
     w.tend();
   }
-  w.put("a.py", "a3");
+  w.put("a.py", "a2");
   w.commit();
   s.paths = {"a.py", "b.py"};
   s.nodes = {"a"};

@@ -93,17 +93,18 @@ void RecordedWriter::lose_the_name() {
   ::unlink(path_in(options_.dir, kSegmentFileName).c_str());
   truths_[writer_->generation().value + 1] = staged_;  // what is staged is published with the new root
   if (const Status s = writer_->republish(); !s) throw std::runtime_error(s.error().message);
+  if (writer_->has_staged()) return commit();
   if (const Status s = writer_->publish(); !s) throw std::runtime_error(s.error().message);
   pin();
 }
 
 void RecordedWriter::succeed() {
+  staged_ = truths_.at(writer_->generation().value);  // only what was committed is taken over
   writer_.reset();
   auto made = store_log::succeed(options_);
   if (!made) throw std::runtime_error(made.error().message);
   writer_ = std::move(made->writer);
   if (made->damaged != 0) throw std::runtime_error("the successor left records behind");
-  staged_ = truths_.at(writer_->generation().value);
   pin();
 }
 
