@@ -110,7 +110,9 @@ Result<AgentConfig> parse_agent_config(const Settings& s) {
   if (!pending) return pending.error();
   config.session.max_pending = *pending;
   config.segment_dir = s.get(Setting::kSegmentDir);
-  if (!s.get(Setting::kSize).empty()) {
+  const auto size = optional_bytes(s, Setting::kSize, 0, kMostMaxSize);
+  if (!size) return size.error();
+  if (*size) {
     config.obsolete = "size (from " + s.entry(Setting::kSize).origin +
                       ") means nothing any more: the segment takes what it needs, up to max_size";
   }

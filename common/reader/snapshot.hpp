@@ -115,6 +115,9 @@ class BasicSnapshot {
     return {memory, Generation{memory.root().acquire(layout::control::kGeneration)}};
   }
 
+  // The newest state of the same root.
+  BasicSnapshot renewed() const { return newest(memory_); }
+
   Generation generation() const { return generation_; }
 
   // Whether every version that this snapshot needs is still there. Once false, never true again.

@@ -5,6 +5,7 @@ waiting       waiting for a state, with a deadline
 processes     starting and ending programs; the environment that they get
 conversation  a program that answers each line with a line
 redis_server, agent, worker, cachectl, stage: one program each;  node: all of them together
+segment_image  (by its own name) the bytes of a segment directory
 namespaces    (by its own name, it needs pytest) commands that see mounts of their own
 """
 

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from harness import AGENT, eventually
+from harness.segment_image import SegmentImage, flip
 
 PYTHON = "/usr/bin/python3"
 TAG = subprocess.run([PYTHON, "-c", "import sys; print(sys.implementation.cache_tag)"], capture_output=True, text=True,
@@ -168,17 +169,11 @@ def test_the_next_agent_takes_the_code_over_even_when_redis_is_away(compiling):
 
 
 def test_damaged_code_is_never_run_and_the_source_is(compiling):
-    segment = compiling.segment_dir / "segment"
-    data = bytearray(segment.read_bytes())
     # A constant of the code object: flipping it would show in what the module says.
     compiling.put("marked.py", "TEXT = 'unmistakable marker of this test'\n")
     wait_for_code(compiling, "marked.py")
-    data = segment.read_bytes()
-    record = data.index(b"TEXT = 'unmistakable marker of this test'\n")
-    code = data.index(b"unmistakable marker of this test", record + 60)
-    with open(segment, "r+b") as file:
-        file.seek(code)
-        file.write(b"U")
+    chunk, record = SegmentImage(compiling.segment_dir).find(b"TEXT = 'unmistakable marker of this test'\n")
+    flip(chunk, chunk.read_bytes().index(b"unmistakable marker of this test", record + 60))
     answer = compiling.run("import marked\nanswer = [marked.TEXT, bifrost_cache.loaded()['marked'].source,"
                            " bifrost_cache.stats()['damaged']]")
     assert answer == ["unmistakable marker of this test", "source", 1]

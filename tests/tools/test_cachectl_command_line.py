@@ -7,7 +7,8 @@ import struct
 import subprocess
 
 import pytest
-from harness import AGENT, BUILD, Cachectl, Stage
+from harness import AGENT, BUILD, Cachectl, Stage, segment_image
+from harness.segment_image import SegmentImage
 from terminal import run_on_terminal
 
 ESCAPE = b"\x1b["
@@ -72,10 +73,7 @@ def test_exit_5_is_unhealthy_or_out_of_time(cachectl, stage):
 def test_exit_6_is_differences_or_corruption(cachectl, stage, redis_url, segment_dir):
     stage.publish({"a.py": "x = 1\n"})
     assert Cachectl(segment_dir, redis_url)("diff").returncode == 6
-    with open(stage.segment, "r+b") as file:
-        image = file.read()
-        file.seek(image.index(b"x = 1\n"))
-        file.write(b"y")
+    segment_image.flip(*SegmentImage(segment_dir).find(b"x = 1\n"))
     assert cachectl("verify").returncode == 6
     assert cachectl("get", "a.py").returncode == 6
 

@@ -1,9 +1,10 @@
 """bifrost-cachectl list, show, get, exists, verify: what is in the mirror, whatever its bytes."""
 
 import json
-import struct
 
 import pytest
+
+from harness.segment_image import SegmentImage, flip, write
 
 LIST_KEYS = {"path", "name", "kind", "bytes", "hash", "generation", "code"}
 HOSTILE_PATHS = ["a\x1b[31mred.py", "new\nline.py", "tab\t.py", "bell\x07.py", "quote\".py", "back\\slash.py",
@@ -77,7 +78,9 @@ def test_list_of_many_modules_is_whole(cachectl, stage):
 
 def test_show_tells_what_is_known(cachectl, stage):
     stage.publish({"shared/a.py": "x = 1"})
-    assert cachectl.json("show", "shared/a.py") == cachectl.json("list")[0]
+    shown = cachectl.json("show", "shared/a.py")
+    assert shown.pop("visible_since").endswith("Z")
+    assert shown == cachectl.json("list")[0]
     text = cachectl("show", "shared/a.py").stdout.decode()
     assert "name        shared.a\n" in text
     assert "bytes       5 (5 B)\n" in text
@@ -238,17 +241,9 @@ def test_verify_of_a_grown_segment(cachectl, stage):
     assert cachectl.json("verify")["modules"] == 9000
 
 
-def flip(segment, at):
-    with open(segment, "r+b") as file:
-        file.seek(at)
-        byte = file.read(1)[0]
-        file.seek(at)
-        file.write(bytes([byte ^ 1]))
-
-
 def test_verify_finds_a_flipped_bit_in_a_source_and_is_6(cachectl, stage):
     stage.publish({"shared/a.py": "x = 'needle'", "b.py": ""})
-    flip(stage.segment, stage.segment.read_bytes().index(b"needle"))
+    flip(*SegmentImage(stage.directory).find(b"needle"))
     report = cachectl.json("verify", status=6)
     assert {"key": "shared/a.py", "what": report["findings"][0]["what"]} in report["findings"]
     assert "checksum mismatch" in report["findings"][0]["what"]
@@ -259,16 +254,13 @@ def test_verify_finds_a_flipped_bit_in_a_source_and_is_6(cachectl, stage):
     assert cachectl("get", "b.py").returncode == 0
 
 
-def test_verify_finds_a_slot_that_leads_nowhere(cachectl, stage):
+# Beyond what its chunk uses; into a chunk that there is not.
+@pytest.mark.parametrize("address", [(1 << 24) + 0xffffff, (0xffff << 24) + 0x200])
+def test_verify_finds_a_slot_that_leads_nowhere(cachectl, stage, address):
     stage.publish({"a.py": "1", "b.py": "2"})
-    image = stage.segment.read_bytes()
-    slots, count = struct.unpack_from("<QQ", image, 64)
-    used = [slots + 8 * i for i in range(count) if image[slots + 8 * i: slots + 8 * i + 8] != bytes(8)]
-    with open(stage.segment, "r+b") as file:
-        file.seek(used[0])
-        file.write(image[used[0]: used[0] + 6].replace(image[used[0]: used[0] + 6], b"\x08\xff\xff\xff\xff\xff"))
+    write(stage.segment, SegmentImage(stage.directory).used_slots()[0], address.to_bytes(6, "little"))
     report = cachectl.json("verify", status=6)
-    assert any(f["what"] == "leads to no valid record" for f in report["findings"])
+    assert any(f["what"].startswith("leads to ") for f in report["findings"])
     result = cachectl("list", "-o", "json")
     assert result.returncode in (0, 6)  # the slot may have been an import name's
     json.loads(result.stdout)
@@ -276,18 +268,16 @@ def test_verify_finds_a_slot_that_leads_nowhere(cachectl, stage):
 
 def test_verify_survives_any_single_flipped_byte(cachectl, stage):
     stage.publish(WORKSPACE)
-    image = stage.segment.read_bytes()
-    slots_offset, slot_count, heap_offset = struct.unpack_from("<QQQ", image, 64)
-    end = len(image.rstrip(b"\0"))
-    places = list(range(heap_offset, end, max(1, (end - heap_offset) // 60)))
-    places += [slots_offset + 8 * i + i % 8 for i in range(slot_count) if any(image[slots_offset + 8 * i:][:8])]
+    image = SegmentImage(stage.directory)
+    places = list(image.used_places(step=sum(1 for _ in image.used_places(step=1)) // 60))
+    places += [(stage.segment, slot + i % 8) for i, slot in enumerate(image.used_slots())]
     statuses = set()
-    for at in places:
-        flip(stage.segment, at)
+    for place in places:
+        flip(*place)
         result = cachectl("verify", "-o", "json", timeout=20)
         statuses.add(result.returncode)
         json.loads(result.stdout)
-        flip(stage.segment, at)
+        flip(*place)
     assert statuses <= {0, 6}
     assert 6 in statuses
     assert cachectl("verify").returncode == 0

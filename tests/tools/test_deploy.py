@@ -59,7 +59,7 @@ def test_the_unit_is_started_again_for_ever_but_for_a_wrong_setting():
     unit, service = lines.index("[Unit]"), lines.index("[Service]")
     assert "StartLimitIntervalSec=0" in lines[unit:service], "systemd gives up after five quick failures"
     assert {"Restart=always", "RestartSec=5", "RestartPreventExitStatus=2"} <= set(lines[service:])
-    wrong = subprocess.run([AGENT, "--size", "nonsense"], capture_output=True, env={})
+    wrong = subprocess.run([AGENT, "--max-size", "nonsense"], capture_output=True, env={})
     assert wrong.returncode == 2
 
 

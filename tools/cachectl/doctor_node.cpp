@@ -11,6 +11,7 @@
 #include "common/base/segment_dir.hpp"
 #include "common/control/agent_connection.hpp"
 #include "common/control/control_protocol.hpp"
+#include "common/layout/record_layout.hpp"
 #include "tools/cachectl/doctor.hpp"
 #include "tools/cachectl/health.hpp"
 #include "tools/cachectl/segment_access.hpp"
@@ -19,6 +20,7 @@
 namespace bifrost::cachectl {
 namespace {
 
+constexpr char kDirectoryPart[] = "segment directory";
 constexpr char kJoinTheGroup[] = "usermod -a -G bifrost USER, as root, then log in again";
 
 using Grade = Diagnosis::Grade;
@@ -27,15 +29,38 @@ constexpr long kTmpfsMagic = 0x01021994;
 constexpr long kRamfsMagic = 0x858458f6;
 constexpr std::chrono::seconds kAnswerTime(2);
 
+// Where the segment lies, and whether it can grow: by a chunk at a time.
+void examine_room(Context& context, Diagnoses& out) {
+  const std::string& dir = context.segment_dir();
+  struct statfs fs {};
+  if (::statfs(dir.c_str(), &fs) != 0) return;
+  const auto block = static_cast<std::uint64_t>(fs.f_bsize);
+  const std::uint64_t available = fs.f_bavail * block;
+  const std::string space = fmt::format("{} of {} free", human_bytes(available), human_bytes(fs.f_blocks * block));
+  if (fs.f_type != kTmpfsMagic && fs.f_type != kRamfsMagic) {
+    out.push_back({Grade::kNote, kDirectoryPart, dir + " is not on tmpfs: the segment is written back to a disk",
+                   "use a directory below /run or /dev/shm"});
+  }
+  const auto segment = attach_segment(context.settings);
+  const std::uint64_t chunk = segment ? std::max(layout::kMinChunkBytes, (*segment)->info().size_bytes / 16) : 0;
+  if (available < 2 * chunk) {
+    out.push_back(
+        {Grade::kNote, kDirectoryPart,
+         fmt::format("{}, and a segment that grows or restarts takes up to {}", space, human_bytes(2 * chunk)),
+         "mount -o remount,size=... the file system larger, or lower --max-size"});
+  } else {
+    out.push_back({Grade::kGood, kDirectoryPart, space, ""});
+  }
+}
+
 }  // namespace
 
 void examine_directory(Context& context, Diagnoses& out) {
   const std::string& dir = context.segment_dir();
-  const std::string part = "segment directory";
   struct stat st {};
   if (::stat(dir.c_str(), &st) != 0) {
     const bool absent = errno == ENOENT;
-    out.push_back({Grade::kBad, part, dir + ": " + std::strerror(errno),
+    out.push_back({Grade::kBad, kDirectoryPart, dir + ": " + std::strerror(errno),
                    absent
                        ? "start bifrost-agent with --segment-dir " + dir + ", or set BIFROST_SEGMENT_DIR to where it is"
                        : kJoinTheGroup});
@@ -44,33 +69,13 @@ void examine_directory(Context& context, Diagnoses& out) {
   const std::string owner =
       fmt::format("{}, owner {}, group {}, mode {:04o}", dir, st.st_uid, st.st_gid, st.st_mode & 07777);
   if ((st.st_mode & S_IWOTH) != 0) {
-    out.push_back({Grade::kBad, part, owner + ": anyone may replace the segment", "chmod o-w " + dir});
+    out.push_back({Grade::kBad, kDirectoryPart, owner + ": anyone may replace the segment", "chmod o-w " + dir});
   } else if ((st.st_mode & S_IWGRP) != 0) {
-    out.push_back({Grade::kNote, part, owner + ": the group may replace the segment", "chmod g-w " + dir});
+    out.push_back({Grade::kNote, kDirectoryPart, owner + ": the group may replace the segment", "chmod g-w " + dir});
   } else {
-    out.push_back({Grade::kGood, part, owner, ""});
+    out.push_back({Grade::kGood, kDirectoryPart, owner, ""});
   }
-  struct statfs fs {};
-  if (::statfs(dir.c_str(), &fs) != 0) return;
-  const auto block = static_cast<std::uint64_t>(fs.f_bsize);
-  const std::uint64_t size = fs.f_blocks * block;
-  const std::uint64_t available = fs.f_bavail * block;
-  const std::string space = fmt::format("{} of {} free", human_bytes(available), human_bytes(size));
-  if (fs.f_type != kTmpfsMagic && fs.f_type != kRamfsMagic) {
-    out.push_back({Grade::kNote, part, dir + " is not on tmpfs: the segment is written back to a disk",
-                   "use a directory below /run or /dev/shm"});
-  }
-  // Growing needs a successor of twice the size beside the old file, which readers may still hold.
-  struct stat file {};
-  const bool there = ::stat(path_in(dir, kSegmentFileName).c_str(), &file) == 0;
-  if (there && available < 2 * static_cast<std::uint64_t>(file.st_size)) {
-    out.push_back({Grade::kNote, part,
-                   fmt::format("{}, and a segment of {} needs twice its size to grow", space,
-                               human_bytes(static_cast<std::uint64_t>(file.st_size))),
-                   "mount -o remount,size=... the file system larger, or lower --max-size"});
-  } else {
-    out.push_back({Grade::kGood, part, space, ""});
-  }
+  examine_room(context, out);
 }
 
 void examine_mirror(Context& context, Diagnoses& out) {

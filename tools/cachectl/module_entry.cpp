@@ -56,23 +56,33 @@ Lookup read_entry(const Snapshot& snapshot, const RecordRef& record, ModuleEntry
   return snapshot.copy_content(record, entry.reason);
 }
 
+namespace {
+
+// kHit: `entry` is the module in that slot. kMiss: there is none.
+Lookup read_slot(const Snapshot& snapshot, SlotNumber slot, ModuleEntry& entry) {
+  const Found found = snapshot.at_slot(slot);
+  if (found.status != Lookup::kHit) return found.status;
+  const layout::Shape& shape = found.record.shape;
+  if (shape.space != layout::KeySpace::kFile || shape.kind == RecordKind::kAbsent) return Lookup::kMiss;
+  return read_entry(snapshot, found.record, entry);
+}
+
+}  // namespace
+
 Result<ModuleList> list_modules(const Segment& segment, std::string_view prefix) {
   ModuleList list;
   const auto walk = [&](const Snapshot& snapshot) {
     list = {snapshot.generation(), {}, 0};
     for (SlotNumber slot{0}; slot.value < snapshot.slot_count(); ++slot.value) {
-      const Found found = snapshot.at_slot(slot);
-      if (found.status == Lookup::kGone) return found.status;
-      if (found.status == Lookup::kDamaged) ++list.damaged;
-      if (found.status != Lookup::kHit || found.record.shape.space != layout::KeySpace::kFile) continue;
-      if (found.record.shape.kind == RecordKind::kAbsent) continue;
       ModuleEntry entry;
-      const Lookup read = read_entry(snapshot, found.record, entry);
-      if (read == Lookup::kGone) return read;
-      if (read != Lookup::kHit) {
-        ++list.damaged;
-      } else if (entry.path.compare(0, prefix.size(), prefix) == 0) {
-        list.entries.push_back(std::move(entry));
+      const auto read = [&](const Snapshot& s) { return read_slot(s, slot, entry); };
+      switch (settled(snapshot, read)) {
+        case Lookup::kGone: return Lookup::kGone;
+        case Lookup::kMiss: break;
+        case Lookup::kHit:
+          if (entry.path.starts_with(prefix)) list.entries.push_back(std::move(entry));
+          break;
+        default: ++list.damaged;
       }
     }
     return Lookup::kHit;

@@ -33,6 +33,15 @@ inline Error snapshots_lost() {
   return {ErrorCode::kTimeout, "the segment is rewritten faster than it can be read: try again"};
 }
 
+// The Lookup of `look(snapshot)`, for walks over the table. What leads to memory that is not there in the newest state
+// either has not moved: it is kDamaged, not kGone.
+template <std::invocable<const Snapshot&> Look>
+Lookup settled(const Snapshot& snapshot, const Look& look) {
+  const Lookup found = look(snapshot);
+  const bool lost = found == Lookup::kGone && look(snapshot.renewed()) == Lookup::kGone;
+  return lost ? Lookup::kDamaged : found;
+}
+
 // Calls `read(snapshot)` with the newest snapshot, or the one of generation `at`, until it does not meet memory that
 // was given back meanwhile. `read` returns a Lookup; the result is never kGone. Error, with `at`: that generation is
 // not kept any more.

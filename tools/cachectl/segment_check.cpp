@@ -45,7 +45,9 @@ void SegmentCheck::find_fault(std::string key, std::string what) {
 Lookup SegmentCheck::run(const std::function<void(SlotNumber)>& on_slot) {
   for (SlotNumber slot{0}; slot.value < snapshot_.slot_count(); ++slot.value) {
     on_slot(slot);
-    if (check_slot(slot) == Lookup::kGone) return Lookup::kGone;
+    if (check_slot(slot) != Lookup::kGone) continue;
+    if (SegmentCheck(snapshot_.renewed()).check_slot(slot) != Lookup::kGone) return Lookup::kGone;
+    find_fault(fmt::format("slot {}", slot.value), "leads to memory that is not there");
   }
   return check_everything_is_listed();
 }
