@@ -102,7 +102,8 @@ Agent::~Agent() = default;
 Status Agent::open_store(const std::string& version) {
   last_agent_ = read_last_agent(lock_);
   auto old = Segment::attach(config_.segment_dir);
-  if (!old && old.error().code != ErrorCode::kNotFound) {
+  const auto layout2 = Layout2Segment::open(config_.segment_dir);
+  if (!old && !layout2 && old.error().code != ErrorCode::kNotFound) {
     log::warn("old_segment_unusable", {{"why", old.error().message}});
   }
   StoreOptions options;
@@ -112,7 +113,8 @@ Status Agent::open_store(const std::string& version) {
   options.history_bytes = config_.history_bytes;
   options.identity = {version, config_.session.url.display(), config_.workspace, unix_ms(), config_.session.lease};
   if (!old) remove_chunks(config_.segment_dir);
-  auto writer = old ? Adoption::writer_for(**old, options) : SegmentWriter::create(options, last_agent_.ceiling);
+  const Generation above = std::max(last_agent_.ceiling, layout2 ? layout2->generation() : Generation{});
+  auto writer = old ? Adoption::writer_for(**old, options) : SegmentWriter::create(options, above);
   if (!writer) return writer.error();
   writer_ = std::move(*writer);
   compile_ = std::make_unique<CompileService>(loop_, config_.compile, *writer_);
@@ -131,12 +133,27 @@ Status Agent::open_store(const std::string& version) {
   writer_->heartbeat(boot_now());
   writer_->set_link_state(LinkState{});
   contact_.facts.run_id = last_agent_.run_id;
+  if (layout2) copy_from(*layout2);
   if (!old) return Done{};
   // Without a lease: it says of which time the content is.
   contact_.synced_through = (*old)->synced_through();
   writer_->publish_sync(contact_.synced_through, BootTime{});
   adoption_ = std::make_unique<Adoption>(*old, *mirror_, *writer_);
   return Done{};
+}
+
+// In one go, once in the life of a node: nothing is served meanwhile, and the old segment stays until this one is
+// whole.
+void Agent::copy_from(const Layout2Segment& old) {
+  std::uint64_t copied = 0;
+  std::uint64_t left_out = 0;
+  const std::uint64_t damaged = old.for_each_source([&](const Layout2Module& module) {
+    const auto path = ModulePathView::parse(module.path);
+    const Adopted as_it_was{true, module.retained, module.index_lost, module.content.size()};
+    const bool taken = path && mirror_->take_over(*path, module.content, module.hash, as_it_was);
+    ++(taken ? copied : left_out);
+  });
+  log::info("copied_from_layout_2", {{"modules", copied}, {"left_out", left_out}, {"damaged", damaged}});
 }
 
 void Agent::adopt_on() {

@@ -17,6 +17,7 @@
 #include "agent/loop/event_loop.hpp"
 #include "agent/mirror/adoption.hpp"
 #include "agent/mirror/last_agent.hpp"
+#include "agent/mirror/layout2.hpp"
 #include "agent/mirror/mirror.hpp"
 #include "agent/serve/control_server.hpp"
 #include "agent/serve/http_server.hpp"
@@ -39,6 +40,7 @@ class Agent {
  private:
   Agent(uv_loop_t* loop, const AgentConfig& config);
   Status open_store(const std::string& version);
+  void copy_from(const Layout2Segment& old);
   void adopt_on();
   void note_last_agent();
   Status serve_http(const ListenAddress& address);

@@ -62,7 +62,7 @@ void Adoption::look_at(SlotNumber slot) {
   writer_.adopt(record.address, is_file && code_is_sound(record, key));
   if (!is_file || record.shape.kind == layout::RecordKind::kAbsent) return;
   mirror_.adopt(*path, {record.shape.kind == layout::RecordKind::kSource, record.has(layout::Mark::kRetained),
-                      record.has(layout::Mark::kIndexLost), record.content_bytes});
+                        record.has(layout::Mark::kIndexLost), record.content_bytes});
   ++tally_.modules;
 }
 

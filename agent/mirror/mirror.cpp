@@ -29,6 +29,15 @@ void Mirror::adopt(ModulePathView path, const Adopted& module) {
   if (module.has_source && on_source_) on_source_(path, module.bytes);
 }
 
+bool Mirror::take_over(ModulePathView path, std::string_view content, std::string_view hash, const Adopted& module) {
+  const bool there = put_source(path, content, hash) == Put::kStaged;
+  Entry& entry = hold(path, there ? Held::kSource : Held::kNotMirrored);
+  entry.left_out = !there;
+  if (there && module.retained) set_retained(path, entry, true);
+  if (there && module.index_lost) set_index_lost(path, entry, true);
+  return there;
+}
+
 void Mirror::apply(const Observation& seen) {
   writer_.count(Counter::kRereads);
   switch (seen.kind) {

@@ -1,6 +1,6 @@
 // mirror.hpp - what the node has seen of Redis, and how an observation changes the segment. The entrance to this room:
-// observation.hpp is what comes in, retention.hpp decides about keys that vanished, seed.hpp brings what the agent
-// before left.
+// observation.hpp is what comes in, retention.hpp decides about keys that vanished, adoption.hpp goes on with what
+// the agent before left (layout2.hpp: an agent of an earlier release).
 //
 // Decides for each path between mirrored, not mirrored, retained and removed. Outlives sessions: what was retained, or
 // is to be pruned, is known across connections. Pure but for the writer: no clock, no Redis. One thread, the loop's.
@@ -51,6 +51,9 @@ class Mirror {
 
   // A module that the agent before has left in the segment, with its marks.
   void adopt(ModulePathView path, const Adopted& module);
+
+  // A source that an agent of an earlier layout has left, to be copied. False when there is no room for it.
+  bool take_over(ModulePathView path, std::string_view content, std::string_view hash, const Adopted& module);
 
   void apply(const Observation& seen);
 

@@ -51,12 +51,13 @@ struct FrozenPrefix {
   std::uint64_t magic, layout_version, fingerprint, total_bytes;
 };
 
-Status check_prefix(const std::string& path, const FrozenPrefix& p, std::uint64_t file_bytes, layout::Word magic) {
-  if (p.magic != magic) return Error{ErrorCode::kDamaged, path + " is not a bifrost segment"};
-  if (p.layout_version != layout::kLayoutVersion || p.fingerprint != layout::fingerprint()) {
-    return Error{ErrorCode::kIncompatible,
-                 path + " has layout version " + std::to_string(p.layout_version) + ", this program reads version " +
-                     std::to_string(layout::kLayoutVersion) + ": install agent and workers of the same release"};
+Status check_prefix(const std::string& path, const FrozenPrefix& p, std::uint64_t file_bytes,
+                    const FileFormat& format) {
+  if (p.magic != format.magic) return Error{ErrorCode::kDamaged, path + " is not a bifrost segment"};
+  if (p.layout_version != format.version || p.fingerprint != format.fingerprint) {
+    return Error{ErrorCode::kIncompatible, path + " has layout version " + std::to_string(p.layout_version) +
+                                               ", this program reads version " + std::to_string(format.version) +
+                                               ": install agent and workers of the same release"};
   }
   if (p.total_bytes != file_bytes) {
     return Error{ErrorCode::kDamaged, path + " has " + std::to_string(file_bytes) + " bytes where its header says " +
@@ -66,6 +67,9 @@ Status check_prefix(const std::string& path, const FrozenPrefix& p, std::uint64_
 }
 
 }  // namespace
+
+const FileFormat kRootFormat = {layout::header::kMagic, layout::kLayoutVersion, layout::fingerprint()};
+const FileFormat kChunkFormat = {layout::chunk::kMagic, layout::kLayoutVersion, layout::fingerprint()};
 
 std::optional<FileIdentity> identity_of(const std::string& path) {
   struct stat st {};
@@ -82,7 +86,7 @@ Result<CheckedFile> open_segment_dir(const std::string& dir) {
 }
 
 Result<CheckedFile> open_checked(int dir_fd, const std::string& dir, const std::string& name, const Trust& trust,
-                                 layout::Word magic) {
+                                 const FileFormat& format) {
   const std::string path = path_in(dir, name);
   // O_NONBLOCK: a FIFO in place of the file must not hang the open.
   UniqueFd fd(::openat(dir_fd, name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
@@ -96,7 +100,7 @@ Result<CheckedFile> open_checked(int dir_fd, const std::string& dir, const std::
     return Error{ErrorCode::kDamaged, path + " is too short to be part of a segment (" + std::to_string(file_bytes) +
                                           " bytes): restart bifrost-agent"};
   }
-  if (const Status valid = check_prefix(path, prefix, file_bytes, magic); !valid) return valid.error();
+  if (const Status valid = check_prefix(path, prefix, file_bytes, format); !valid) return valid.error();
   return CheckedFile{std::move(fd), file_bytes, {st.st_dev, st.st_ino}};
 }
 

@@ -33,11 +33,21 @@ struct CheckedFile {
   FileIdentity identity;
 };
 
+// What the frozen prefix of a file has to say.
+struct FileFormat {
+  layout::Word magic = 0;
+  layout::Word version = 0;
+  layout::Word fingerprint = 0;
+};
+// Of this layout: kRootFormat, kChunkFormat.
+extern const FileFormat kRootFormat;
+extern const FileFormat kChunkFormat;
+
 // Opens `name` in `dir`, which is open as `dir_fd`: a regular file that only a trusted owner could have written, with
-// the frozen prefix of this layout. Errors: kNotFound, kPermission, kUntrusted, kIncompatible (another layout),
+// the frozen prefix of this format. Errors: kNotFound, kPermission, kUntrusted, kIncompatible (another layout),
 // kDamaged (another kind of file, or not as long as it says), kIo. Each message names the path and what to do.
 Result<CheckedFile> open_checked(int dir_fd, const std::string& dir, const std::string& name, const Trust& trust,
-                                 layout::Word magic);
+                                 const FileFormat& format);
 
 // The directory itself. Errors: kNotFound, kPermission, kIo.
 Result<CheckedFile> open_segment_dir(const std::string& dir);

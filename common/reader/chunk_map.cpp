@@ -11,7 +11,7 @@ std::shared_ptr<const MappedChunk> map_chunk(const ChunkSource& source, ChunkNum
   auto dir = open_segment_dir(source.dir);
   if (!dir || dir->identity != source.dir_identity) return nullptr;
   auto file =
-      open_checked(dir->fd.get(), source.dir, chunk_file_name(number.value), source.trust, layout::chunk::kMagic);
+      open_checked(dir->fd.get(), source.dir, chunk_file_name(number.value), source.trust, kChunkFormat);
   if (!file) return nullptr;
   auto mapping = FileMapping::map(file->fd.get(), file->bytes, MapMode::kReadOnly);
   if (!mapping) return nullptr;

@@ -64,7 +64,7 @@ Result<std::shared_ptr<const Segment>> Segment::attach(const std::string& dir, c
   const std::string name(kSegmentFileName);
   const auto directory = open_segment_dir(dir);
   if (!directory) return directory.error();
-  const auto file = open_checked(directory->fd.get(), dir, name, trust, layout::header::kMagic);
+  const auto file = open_checked(directory->fd.get(), dir, name, trust, kRootFormat);
   if (!file) return file.error();
   auto mapped = FileMapping::map(file->fd.get(), file->bytes, MapMode::kReadOnly);
   if (!mapped) return mapped.error();
