@@ -124,3 +124,24 @@ def test_an_agent_that_finds_no_room_at_all_says_so_and_workers_use_redis(node, 
     assert "no space left; enlarge the file system of the segment directory or lower --max-size" in agent.log
     assert node.run("import shared.halopsa as m\nanswer = m.VERSION") == 1
     assert node.cachectl("doctor").returncode != 0
+
+
+CHUNK = 4 << 20  # the least
+
+
+def test_ten_restarts_in_64_mib_get_ready_and_take_no_more_than_two_chunks_beyond_what_is_kept(node, small):
+    file_system = small("64m")
+    for n in range(48):
+        node.put(f"big/m{n}.py", f"N = {n}\n#" + "x" * (256 << 10))
+    for restart in range(11):
+        node.start_agent()
+        status = node.status()
+        assert status["modules"] == 48 and status["not_mirrored"] == 0
+        space = os.statvfs(file_system.path)
+        taken = (space.f_blocks - space.f_bfree) * space.f_frsize
+        kept = status["memory"]["used"] + status["memory"]["reclaimable"]
+        assert taken <= kept + 2 * CHUNK, (restart, status["memory"])
+        node.put(f"big/m{restart}.py", f"N = -{restart}\n#" + "y" * (256 << 10))
+        node.wait("--fresh")
+        assert node.run(f"import big.m{restart} as m\nanswer = [m.N, execution.source]") == [-restart, "shm"]
+        (node.agent.kill if restart % 2 else node.agent.stop)()
