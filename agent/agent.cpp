@@ -123,10 +123,7 @@ Status Agent::open_store(const std::string& version) {
       [](ModulePathView path, std::string_view reason) {
         log::warn("not_mirrored", {{"path", path.text()}, {"why", reason}});
       },
-      [this](ModulePathView path, std::uint64_t bytes) {
-        const bool live = session_ != nullptr && session_->live();
-        compile_->want(path, bytes, live ? CompileQueue::Urgency::kFresh : CompileQueue::Urgency::kBacklog);
-      },
+      [this](ModulePathView path, std::uint64_t bytes) { want_code(path, bytes); },
       [](std::string_view path, std::string_view reason) {
         log::warn("path_refused", {{"path", path}, {"why", reason}});
       });
@@ -140,6 +137,16 @@ Status Agent::open_store(const std::string& version) {
   writer_->publish_sync(contact_.synced_through, BootTime{});
   adoption_ = std::make_unique<Adoption>(*old, *mirror_, *writer_);
   return Done{};
+}
+
+void Agent::want_code(ModulePathView path, std::uint64_t source_bytes) {
+  if (adoption_) {
+    // Code would need room in the store, and what is not adopted yet looks as if it could be given back.
+    adopted_sources_.emplace_back(path, source_bytes);
+    return;
+  }
+  const bool live = session_ != nullptr && session_->live();
+  compile_->want(path, source_bytes, live ? CompileQueue::Urgency::kFresh : CompileQueue::Urgency::kBacklog);
 }
 
 // In one go, once in the life of a node: nothing is served meanwhile, and the old segment stays until this one is
@@ -156,15 +163,19 @@ void Agent::copy_from(const Layout2Segment& old) {
   log::info("copied_from_layout_2", {{"modules", copied}, {"left_out", left_out}, {"damaged", damaged}});
 }
 
-void Agent::adopt_on() {
-  if (adoption_ && !adoption_->step()) return adopting_->once(milliseconds(0));
+bool Agent::adopt_on() {
+  if (adoption_ && !adoption_->step()) return true;
   const Status published = adoption_ ? adoption_->finish() : [this]() -> Status {
     const auto committed = writer_->commit();
     return committed ? Status(Done{}) : Status(committed.error());
   }();
-  if (!published) return stop(published.error());
+  if (!published) {
+    stop(published.error());
+    return false;
+  }
   const Adoption::Tally tally = adoption_ ? adoption_->tally() : Adoption::Tally{};
   adoption_.reset();
+  for (const auto& [path, bytes] : std::exchange(adopted_sources_, {})) want_code(path, bytes);
   note_last_agent();
   log::info("published", {{"dir", config_.segment_dir},
                           {"generation", writer_->generation().value},
@@ -173,6 +184,7 @@ void Agent::adopt_on() {
                           {"damaged", tally.damaged},
                           {"refused", tally.refused}});
   connect();
+  return false;
 }
 
 // Ahead of what has been published, so that it need not be written for each generation.
@@ -204,8 +216,8 @@ Status Agent::run() {
     watchdog_->every(*period);
   }
   tending_ = std::make_unique<InTurns>(loop_, [this] { return writer_->tend(); });
-  adopting_ = std::make_unique<Timer>(loop_, [this] { adopt_on(); });
-  adopting_->once(milliseconds(0));
+  adopting_ = std::make_unique<InTurns>(loop_, [this] { return adopt_on(); });
+  adopting_->start();
   uv_run(loop_, UV_RUN_DEFAULT);
   return outcome_;
 }

@@ -10,6 +10,8 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "agent/agent_config.hpp"
 #include "agent/compile/service.hpp"
@@ -41,7 +43,9 @@ class Agent {
   Agent(uv_loop_t* loop, const AgentConfig& config);
   Status open_store(const std::string& version);
   void copy_from(const Layout2Segment& old);
-  void adopt_on();
+  void want_code(ModulePathView path, std::uint64_t source_bytes);
+  // A slice; whether there is more.
+  bool adopt_on();
   void note_last_agent();
   Status serve_http(const ListenAddress& address);
   HttpAnswer answer_http(std::string_view target) const;
@@ -58,7 +62,8 @@ class Agent {
   std::unique_ptr<SegmentWriter> writer_;
   std::unique_ptr<CompileService> compile_;
   std::unique_ptr<Mirror> mirror_;
-  std::unique_ptr<Adoption> adoption_;  // until it is done
+  std::unique_ptr<Adoption> adoption_;                                 // until it is done
+  std::vector<std::pair<ModulePath, std::uint64_t>> adopted_sources_;  // and their bytes, while adoption_ goes on
   LastAgent last_agent_;
   LastContact contact_;
   std::unique_ptr<ControlServer> control_;
@@ -67,7 +72,7 @@ class Agent {
   std::unique_ptr<Session> session_;
   std::unique_ptr<Timer> reconnect_;
   std::unique_ptr<Timer> tick_;
-  std::unique_ptr<Timer> adopting_;
+  std::unique_ptr<InTurns> adopting_;
   std::unique_ptr<InTurns> tending_;
   std::unique_ptr<Timer> watchdog_;
   std::unique_ptr<SignalWatcher> sigterm_;
