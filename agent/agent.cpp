@@ -30,16 +30,25 @@ std::uint64_t unix_ms() {
 
 }  // namespace
 
-Result<std::unique_ptr<Agent>> Agent::start(uv_loop_t* loop, const AgentConfig& config, const std::string& version) {
+Result<std::unique_ptr<Agent>> Agent::start(uv_loop_t* loop, const AgentConfig& config, const std::string& version,
+                                            Generation reached) {
   std::unique_ptr<Agent> agent(new Agent(loop, config));
   if (const Status s = prepare_directory(config.segment_dir); !s) return s.error();
-  auto lock = lock_directory(config.segment_dir);
+  auto lock = DirectoryLock::take(config.segment_dir);
   if (!lock) return lock.error();
   agent->lock_ = std::move(*lock);
   remove_unpublished(config.segment_dir);
+  if (config.password_exposed) {
+    log::warn("password_exposed", {{"why", "it stands in the command line, which every user can read"},
+                                   {"do", "put the URL into a file and name that: --redis-url-file FILE"}});
+  }
   if (!config.obsolete.empty()) log::warn("obsolete_setting", {{"what", config.obsolete}});
-  if (const Status s = agent->open_store(version); !s) return s.error();
-
+  // An address that is taken must cost nobody the segment that is there.
+  if (config.metrics) {
+    if (const Status s = agent->serve_http(*config.metrics); !s) return s.error();
+  }
+  if (const Status s = agent->open_store(version, reached); !s) return s.error();
+  if (const Status s = agent->serve_control(); !s) return s.error();
   if (config.telemetry) {
     // Numbers about workers are not worth an outage.
     if (const Status s = create_telemetry_file(config.segment_dir); !s) {
@@ -48,25 +57,25 @@ Result<std::unique_ptr<Agent>> Agent::start(uv_loop_t* loop, const AgentConfig& 
   } else {
     remove_telemetry_file(config.segment_dir);
   }
+  return agent;
+}
 
+Status Agent::serve_control() {
   ControlServer::Requests requests;
-  requests.fence = [a = agent.get()](std::function<void(Result<FenceAnswer>)> on_fence) {
-    if (a->session_) return a->session_->fence(std::move(on_fence));
+  requests.fence = [this](std::function<void(Result<FenceAnswer>)> on_fence) {
+    if (session_) return session_->fence(std::move(on_fence));
     on_fence(Error{ErrorCode::kUnreachable, "the agent has no connection to Redis"});
   };
-  requests.sync = [a = agent.get()](bool prune) -> Status {
-    if (!a->session_) return Error{ErrorCode::kUnreachable, "the agent has no connection to Redis"};
-    a->session_->resync(prune);
+  requests.sync = [this](bool prune) -> Status {
+    if (!session_) return Error{ErrorCode::kUnreachable, "the agent has no connection to Redis"};
+    session_->resync(prune);
     return Done{};
   };
-  requests.refused = [a = agent.get()] { a->writer_->count(Counter::kControlRefused); };
-  auto control = ControlServer::listen(loop, config.segment_dir, std::move(requests));
+  requests.refused = [this] { writer_->count(Counter::kControlRefused); };
+  auto control = ControlServer::listen(loop_, config_.segment_dir, std::move(requests));
   if (!control) return control.error();
-  agent->control_ = std::move(*control);
-  if (config.metrics) {
-    if (const Status s = agent->serve_http(*config.metrics); !s) return s.error();
-  }
-  return agent;
+  control_ = std::move(*control);
+  return Done{};
 }
 
 Status Agent::serve_http(const ListenAddress& address) {
@@ -99,8 +108,9 @@ Agent::Agent(uv_loop_t* loop, const AgentConfig& config) : loop_(loop), config_(
 Agent::~Agent() = default;
 
 // What the agent before has left, or nothing.
-Status Agent::open_store(const std::string& version) {
-  last_agent_ = read_last_agent(lock_);
+Status Agent::open_store(const std::string& version, Generation reached) {
+  last_agent_ = read_last_agent(lock_.file());
+  last_agent_.ceiling = std::max(last_agent_.ceiling, reached);
   auto old = Segment::attach(config_.segment_dir);
   const auto layout2 = Layout2Segment::open(config_.segment_dir);
   if (!old && !layout2 && old.error().code != ErrorCode::kNotFound) {
@@ -160,7 +170,7 @@ void Agent::copy_from(const Layout2Segment& old) {
     const bool taken = path && mirror_->take_over(*path, module.content, module.hash, as_it_was);
     ++(taken ? copied : left_out);
   });
-  log::info("copied_from_layout_2", {{"modules", copied}, {"left_out", left_out}, {"damaged", damaged}});
+  log::info("old_segment_copied", {{"layout", 2}, {"modules", copied}, {"left_out", left_out}, {"damaged", damaged}});
 }
 
 bool Agent::adopt_on() {
@@ -195,7 +205,7 @@ void Agent::note_last_agent() {
     next.ceiling = {writer_->generation().value + kStep};
   }
   if (next.run_id == last_agent_.run_id && next.ceiling == last_agent_.ceiling) return;
-  if (!keep_for_next_agent(lock_, next)) {
+  if (!keep_for_next_agent(lock_.file(), next)) {
     log::warn("lock_file_not_written", {{"then", "the next agent may take a loss for deletions or the reverse"}});
   }
   last_agent_ = next;
@@ -259,7 +269,40 @@ void Agent::on_tick() {
   if (adoption_) return;
   note_last_agent();
   tending_->start();
+  look_after_names();
+}
+
+// Somebody may remove what lies in the directory: it is put back, or all is begun anew.
+void Agent::look_after_names() {
+  const DirectoryLock::Hold hold = lock_.examine();
+  if (hold == DirectoryLock::Hold::kDirectoryLost) return start_again("the segment directory was removed or replaced");
+  if (hold == DirectoryLock::Hold::kFileLost && !take_lock_again()) return;
+  if (!writer_->has_all_chunks()) return start_again("a chunk of the segment was removed or replaced");
+  if (!control_->has_its_name()) {
+    log::warn("control_socket_lost", {{"dir", config_.segment_dir}, {"action", "listening again"}});
+    if (const Status s = serve_control(); !s) log::error("listen_failed", {{"why", s.error().message}});
+  }
   if (!writer_->published() && !writer_->awaits_publication()) restore_name();
+}
+
+// False when another agent was quicker: the directory is its own now.
+bool Agent::take_lock_again() {
+  log::warn("lock_file_lost", {{"dir", config_.segment_dir}, {"action", "locking it again"}});
+  auto lock = DirectoryLock::take(config_.segment_dir);
+  if (!lock) {
+    stop(Error{lock.error().code, lock.error().message + ": somebody had removed the lock file of this one"});
+    return false;
+  }
+  lock_ = std::move(*lock);
+  last_agent_ = {};  // what stood in the file that is lost
+  note_last_agent();
+  return true;
+}
+
+void Agent::start_again(std::string_view why) {
+  log::error("starting_again", {{"dir", config_.segment_dir}, {"why", why}});
+  starts_again_ = true;
+  stop(Done{});
 }
 
 // Somebody deleted or replaced the file: readers that attach now would find nothing, or something else.

@@ -16,6 +16,7 @@
 #include "agent/agent_config.hpp"
 #include "agent/compile/service.hpp"
 #include "agent/follow/session.hpp"
+#include "agent/loop/directory_lock.hpp"
 #include "agent/loop/event_loop.hpp"
 #include "agent/mirror/adoption.hpp"
 #include "agent/mirror/last_agent.hpp"
@@ -24,7 +25,6 @@
 #include "agent/serve/control_server.hpp"
 #include "agent/serve/http_server.hpp"
 #include "agent/serve/metrics.hpp"
-#include "common/base/unique_fd.hpp"
 #include "common/writer/segment_writer.hpp"
 
 namespace bifrost::agent {
@@ -33,20 +33,28 @@ class Agent {
  public:
   // Locks the directory and listens. What the agent before has left is taken over once the loop runs; until then
   // workers are served by that.
-  static Result<std::unique_ptr<Agent>> start(uv_loop_t* loop, const AgentConfig& config, const std::string& version);
+  static Result<std::unique_ptr<Agent>> start(uv_loop_t* loop, const AgentConfig& config, const std::string& version,
+                                              Generation reached = {});
   ~Agent();
 
   // Runs until SIGTERM or SIGINT. Errors: what made going on impossible.
   Status run();
+  // After run(): what lay in the segment directory was lost. Another agent must take over, from this generation on.
+  bool starts_again() const { return starts_again_; }
+  Generation generation() const { return writer_->generation(); }
 
  private:
   Agent(uv_loop_t* loop, const AgentConfig& config);
-  Status open_store(const std::string& version);
+  Status open_store(const std::string& version, Generation reached);
   void copy_from(const Layout2Segment& old);
   void want_code(ModulePathView path, std::uint64_t source_bytes);
   // A slice; whether there is more.
   bool adopt_on();
   void note_last_agent();
+  Status serve_control();
+  void look_after_names();
+  bool take_lock_again();
+  void start_again(std::string_view why);
   Status serve_http(const ListenAddress& address);
   HttpAnswer answer_http(std::string_view target) const;
   void connect();
@@ -58,7 +66,7 @@ class Agent {
 
   uv_loop_t* loop_;
   AgentConfig config_;
-  UniqueFd lock_;
+  DirectoryLock lock_;
   std::unique_ptr<SegmentWriter> writer_;
   std::unique_ptr<CompileService> compile_;
   std::unique_ptr<Mirror> mirror_;
@@ -82,6 +90,7 @@ class Agent {
   std::chrono::milliseconds backoff_{0};
   std::mt19937 jitter_{std::random_device{}()};
   bool synced_once_ = false;
+  bool starts_again_ = false;
   Status outcome_ = Done{};
 };
 

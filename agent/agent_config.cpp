@@ -85,6 +85,8 @@ Result<AgentConfig> parse_agent_config(const Settings& s) {
   const auto url = parse_redis_url(s.get(Setting::kRedisUrl));
   if (!url) return at_setting(s, Setting::kRedisUrl, url.error().message);
   config.session.url = *url;
+  const bool on_command_line = s.entry(Setting::kRedisUrl).origin == flag_of(setting_info(Setting::kRedisUrl));
+  config.password_exposed = on_command_line && !(url->password + url->sentinel_password).empty();
   const auto signal = choice<SignalChoice>(s, Setting::kSignal,
                                            {{"auto", SignalChoice::kAuto},
                                             {"both", SignalChoice::kBoth},

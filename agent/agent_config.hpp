@@ -24,6 +24,7 @@ struct AgentConfig {
   std::uint64_t max_size_bytes = 0;
   std::chrono::milliseconds history{0};
   std::optional<std::uint64_t> history_bytes;  // nothing: as much as is mirrored, within bounds
+  bool password_exposed = false;               // it stands in the command line, for every user of the machine to read
   std::string obsolete;                        // one sentence about a setting that means nothing any more, or ""
   std::string log_level;
   std::string log_format;

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,7 @@ constexpr int kKeptHeapBytes = 8 << 20;
 
 // The settings that make sense for the agent; the others belong to the workers.
 constexpr bifrost::Setting kAgentSettings[] = {
-    bifrost::Setting::kRedisUrl,    bifrost::Setting::kSegmentDir, bifrost::Setting::kWorkspace,
+    bifrost::Setting::kRedisUrl, bifrost::Setting::kRedisUrlFile,    bifrost::Setting::kSegmentDir, bifrost::Setting::kWorkspace,
     bifrost::Setting::kSize,        bifrost::Setting::kMaxSize,    bifrost::Setting::kHistory,
     bifrost::Setting::kHistorySize, bifrost::Setting::kSignal,     bifrost::Setting::kOnExpiry,
     bifrost::Setting::kLease,       bifrost::Setting::kReconcile,  bifrost::Setting::kMaxModuleBytes,
@@ -66,23 +67,34 @@ void drain(uv_loop_t* loop) {
   uv_loop_close(loop);
 }
 
-int run_agent(const bifrost::agent::AgentConfig& config) {
-  ::signal(SIGPIPE, SIG_IGN);
-  // Replies of a megabyte come and go: not to the kernel and back each time.
-  ::mallopt(M_TRIM_THRESHOLD, kKeptHeapBytes);
+// One life, with generations above `reached`, which it raises. Nothing: it wants another one.
+std::optional<int> live(const bifrost::agent::AgentConfig& config, bifrost::Generation& reached) {
   uv_loop_t loop;
   uv_loop_init(&loop);
-  int status = 0;
+  std::optional<int> status = 0;
   {
-    auto agent = bifrost::agent::Agent::start(&loop, config, BIFROST_VERSION);
+    auto agent = bifrost::agent::Agent::start(&loop, config, BIFROST_VERSION, reached);
     if (!agent) {
       status = fail(kExitError, agent.error().message);
     } else if (const bifrost::Status ended = (*agent)->run(); !ended) {
       status = fail(kExitError, ended.error().message);
+    } else if ((*agent)->starts_again()) {
+      status.reset();
+      reached = (*agent)->generation();
     }
   }
   drain(&loop);
   return status;
+}
+
+int run_agent(const bifrost::agent::AgentConfig& config) {
+  ::signal(SIGPIPE, SIG_IGN);
+  // Replies of a megabyte come and go: not to the kernel and back each time.
+  ::mallopt(M_TRIM_THRESHOLD, kKeptHeapBytes);
+  bifrost::Generation reached;
+  while (true) {  // a life that wants another one has lasted for a tick at least
+    if (const auto status = live(config, reached)) return *status;
+  }
 }
 
 }  // namespace

@@ -19,6 +19,13 @@ Error directory_error(const std::string& dir, int err) {
           "segment directory " + dir + ": " + std::strerror(err)};
 }
 
+bool still_means(const std::string& path, const UniqueFd& fd, int flags) {
+  struct stat named {};
+  struct stat held {};
+  return ::fstatat(AT_FDCWD, path.c_str(), &named, flags) == 0 && ::fstat(fd.get(), &held) == 0 &&
+         named.st_dev == held.st_dev && named.st_ino == held.st_ino;
+}
+
 }  // namespace
 
 Status prepare_directory(const std::string& dir) {
@@ -39,15 +46,23 @@ Status prepare_directory(const std::string& dir) {
   return Done{};
 }
 
-Result<UniqueFd> lock_directory(const std::string& dir) {
-  const std::string path = path_in(dir, kLockFileName);
-  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!fd.valid()) return directory_error(dir, errno);
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+Result<DirectoryLock> DirectoryLock::take(const std::string& dir) {
+  DirectoryLock lock;
+  lock.dir_ = dir;
+  lock.directory_ = UniqueFd(::open(dir.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  lock.file_ = UniqueFd(::openat(lock.directory_.get(), std::string(kLockFileName).c_str(),
+                                 O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!lock.file_.valid()) return directory_error(dir, errno);
+  if (::flock(lock.file_.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) return Error{ErrorCode::kBusy, "another bifrost-agent already serves " + dir};
     return directory_error(dir, errno);
   }
-  return fd;
+  return lock;
+}
+
+DirectoryLock::Hold DirectoryLock::examine() const {
+  if (!still_means(dir_, directory_, 0)) return Hold::kDirectoryLost;  // its name may be a link
+  return still_means(path_in(dir_, kLockFileName), file_, AT_SYMLINK_NOFOLLOW) ? Hold::kFirm : Hold::kFileLost;
 }
 
 }  // namespace bifrost::agent

@@ -67,8 +67,8 @@ class BeforeWait {
   State* state_;
 };
 
-// Work that takes long, one slice in each turn of the loop: between two slices it does whatever else is due. (A timer of
-// 0 ms that starts itself again would not let it: libuv 1.44 fires that in the same turn, until it stops.)
+// Work that takes long, one slice in each turn of the loop: between two slices it does whatever else is due. (A timer
+// of 0 ms that starts itself again would not let it: libuv 1.44 fires that in the same turn, until it stops.)
 class InTurns {
  public:
   // `slice` says whether there is more.

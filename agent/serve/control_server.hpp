@@ -29,7 +29,10 @@ class ControlServer {
 
   // Takes the place of a socket that an agent before left behind: call with the directory's lock held.
   static Result<std::unique_ptr<ControlServer>> listen(uv_loop_t* loop, const std::string& dir, Requests requests);
-  ~ControlServer();
+  ~ControlServer();  // removes the socket, if that is still this one's
+
+  // The name still leads here. False when somebody removed or replaced it: listen() again.
+  bool has_its_name() const;
   ControlServer(const ControlServer&) = delete;
   ControlServer& operator=(const ControlServer&) = delete;
 
@@ -40,6 +43,8 @@ class ControlServer {
   void answer(RequestServer::ClientId client, std::string line);
 
   std::string path_;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
   Requests requests_;
   RequestServer clients_;
 };

@@ -1,5 +1,6 @@
 #include "agent/serve/request_server.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -45,12 +46,12 @@ void RequestServer::accept_waiting() {
     UniqueFd fd(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!fd.valid()) {
       if (would_block() || errno == ECONNABORTED) return;
-      if (drop_idle()) continue;
+      if (make_room()) continue;
       callbacks_.on_turned_away();
       arrivals_->watch(false, false);  // no descriptors left: the next sweep tries again
       return;
     }
-    if (clients_.size() >= limits_.clients && !drop_idle()) {
+    if (clients_.size() >= limits_.clients && !make_room()) {
       callbacks_.on_turned_away();
       continue;
     }
@@ -149,8 +150,18 @@ void RequestServer::drop(ClientId id) {
   clients_.erase(id);
 }
 
-bool RequestServer::drop_idle() {
-  return std::erase_if(clients_, [](const auto& entry) { return entry.second.state == Client::State::kIdle; }) > 0;
+// Whoever waits for nobody but itself makes place: those that ask nothing, else the slowest to ask or to read.
+bool RequestServer::make_room() {
+  if (std::erase_if(clients_, [](const auto& entry) { return entry.second.state == Client::State::kIdle; }) > 0) {
+    return true;
+  }
+  const auto slow = [](const Client& c) { return c.state != Client::State::kAnswering || !c.output.empty(); };
+  const auto slowest = std::min_element(clients_.begin(), clients_.end(), [&](const auto& a, const auto& b) {
+    return std::pair(!slow(a.second), a.second.since) < std::pair(!slow(b.second), b.second.since);
+  });
+  if (slowest == clients_.end() || !slow(slowest->second)) return false;
+  clients_.erase(slowest);
+  return true;
 }
 
 void RequestServer::sweep() {

@@ -1,7 +1,8 @@
 // request_server.hpp - the clients of a listening stream socket: a request, its answer, and perhaps another request.
 //
 // What a request is and what it means are the owner's business. Belongs to the loop's thread.
-// (R1) A client that is slow, silent or rude costs a bounded buffer, and is dropped after Limits::patience.
+// (R1) A client that is slow, silent or rude costs a bounded buffer, and is dropped after Limits::patience, or when a
+//      newcomer needs its place: however many there are, a request that comes whole is answered.
 // (R2) No client holds up the loop: nothing here waits for one.
 // (R3) An id is never used again: an answer that comes too late goes nowhere.
 // Cost: a request and its answer are two system calls; three more when the request comes with the connection, and no
@@ -44,7 +45,7 @@ class RequestServer {
     // `input` begins with a request, or has Limits::request_bytes and still does not. Owed: one answer(). A client that
     // does not wait for it is closed.
     std::function<void(ClientId, std::string_view input)> on_request;
-    std::function<void()> on_turned_away;  // too many clients, or no descriptors left
+    std::function<void()> on_turned_away;  // too many clients that wait for an answer, or no descriptors left
   };
 
   // `listening` comes from listen_at().
@@ -77,7 +78,7 @@ class RequestServer {
   void drain(ClientId id, Client& client);
   void watch(ClientId id, Client& client, bool readable, bool writable);
   void drop(ClientId id);
-  bool drop_idle();  // for those that ask something; whether there was anybody
+  bool make_room();  // for a newcomer; whether there was anybody to drop
   void sweep();
 
   uv_loop_t* loop_;

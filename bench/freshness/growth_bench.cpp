@@ -2,9 +2,10 @@
 //
 //     growth-bench UNIX_SOCKET_OF_REDIS SEGMENT_DIR FIRST COUNT PER_DIRECTORY BYTES MB_PER_SECOND TOKEN
 //
-// Writes modules FIRST to FIRST + COUNT - 1 of BYTES each at that rate, TOKEN in their content, PER_DIRECTORY of them in
-// each directory. Asks for fences meanwhile, one each 2 ms. A fence's time runs from when it was due, not from when the one before had been answered: a
-// stall counts for everybody who would have asked during it. Prints one JSON object, times in microseconds.
+// Writes modules FIRST to FIRST + COUNT - 1 of BYTES each at that rate, TOKEN in their content, PER_DIRECTORY of them
+// in each directory. Asks for fences meanwhile, one each 2 ms. A fence's time runs from when it was due, not from when
+// the one before had been answered: a stall counts for everybody who would have asked during it. Prints one JSON
+// object, times in microseconds.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,7 +65,8 @@ void write_modules(const Writing& w) {
                                std::to_string(module) + ".py";
       std::string content = "X = '" + w.token + " " + std::to_string(module) + "'\n";
       content.resize(std::max(content.size(), w.bytes), '#');
-      texts.push_back({"SETEX", contract::key_of(ModulePath::parse(path).value()), "86400", encode_module_value(path, content, w.token)});
+      texts.push_back({"SETEX", contract::key_of(ModulePath::parse(path).value()), "86400",
+                       encode_module_value(path, content, w.token)});
       texts.push_back({"SADD", std::string(contract::kIndexKey), path});
     }
     texts.push_back({"EXEC"});

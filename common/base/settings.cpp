@@ -3,12 +3,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <fstream>
+#include <utility>
 
 #include "common/base/segment_dir.hpp"
 
@@ -18,6 +20,8 @@ const std::array<SettingInfo, static_cast<std::size_t>(Setting::kCount)>& settin
   static constexpr std::array<SettingInfo, static_cast<std::size_t>(Setting::kCount)> kTable = {{
       {Setting::kRedisUrl, "redis_url", "BIFROST_REDIS_URL", "redis://localhost:6379/0",
        "where the modules are: redis://[user:pass@]host:port/db or unix://path?db=N"},
+      {Setting::kRedisUrlFile, "redis_url_file", "BIFROST_REDIS_URL_FILE", "",
+       "a file that holds redis_url: for a URL with a password"},
       {Setting::kSegmentDir, "segment_dir", "BIFROST_SEGMENT_DIR", "",
        "directory of the segment and the control socket: /run/bifrost if it exists, else /dev/shm/bifrost-<uid>"},
       {Setting::kWorkspace, "workspace", "BIFROST_WORKSPACE", "/tmp/bifrost/workspace",
@@ -97,47 +101,81 @@ const char* variable(std::string_view name) {
 
 }  // namespace
 
+void Settings::set(Setting id, std::string value, std::string origin, Source source) {
+  values_[static_cast<std::size_t>(id)] = {std::move(value), std::move(origin)};
+  sources_[static_cast<std::size_t>(id)] = source;
+}
+
+void Settings::take_defaults() {
+  for (const SettingInfo& info : setting_table()) set(info.id, std::string(info.fallback), "default", Source::kDefault);
+  set(Setting::kSegmentDir, default_segment_dir(), "default", Source::kDefault);
+}
+
+Status Settings::read_config_file(const std::string& path) {
+  std::ifstream in(path);
+  in.peek();  // opening a directory succeeds, reading it does not
+  if (!in) return Error{ErrorCode::kNotFound, "cannot read the config file " + path};
+  std::string line;
+  for (unsigned number = 1; std::getline(in, line); ++number) {
+    const std::string_view text = trimmed(line);
+    if (text.empty() || text.front() == '#') continue;
+    const std::string where = path + ":" + std::to_string(number);
+    const auto equals = text.find('=');
+    if (equals == std::string_view::npos) {
+      return Error{ErrorCode::kInvalidArgument, where + ": expected `key = value`"};
+    }
+    const std::string_view key = trimmed(text.substr(0, equals));
+    const auto& table = setting_table();
+    const auto info = std::find_if(table.begin(), table.end(), [key](const SettingInfo& i) { return i.key == key; });
+    if (info == table.end()) {
+      return Error{ErrorCode::kInvalidArgument, where + ": unknown setting `" + std::string(key) + "`"};
+    }
+    set(info->id, std::string(trimmed(text.substr(equals + 1))), where, Source::kConfigFile);
+  }
+  return Done{};
+}
+
+// The stronger of redis_url and redis_url_file decides.
+Status Settings::read_redis_url_file() {
+  const SettingValue& file = entry(Setting::kRedisUrlFile);
+  if (file.value.empty()) return Done{};
+  const Source url = sources_[static_cast<std::size_t>(Setting::kRedisUrl)];
+  const Source named = sources_[static_cast<std::size_t>(Setting::kRedisUrlFile)];
+  if (url > named) return Done{};
+  if (url == named) {
+    return Error{ErrorCode::kInvalidArgument, "redis_url (" + entry(Setting::kRedisUrl).origin +
+                                                  ") and redis_url_file (" + file.origin + "): set one of them"};
+  }
+  std::ifstream in(file.value);
+  std::string text(kMaxUrlFileBytes + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (!in.eof() && text.empty()) {
+    return Error{ErrorCode::kNotFound, "cannot read " + file.value + ", the redis_url_file of " + file.origin};
+  }
+  const std::string redis_url(trimmed(text));
+  if (redis_url.empty() || text.size() > kMaxUrlFileBytes || redis_url.find('\n') != std::string::npos) {
+    return Error{ErrorCode::kInvalidArgument, file.value + ", the redis_url_file of " + file.origin +
+                                                  ", holds no URL: write redis_url into it, and nothing else"};
+  }
+  set(Setting::kRedisUrl, redis_url, file.value + " (" + file.origin + ")", named);
+  return Done{};
+}
+
 Result<Settings> Settings::resolve(const Flags& flags, const std::optional<std::string>& config_file) {
   Settings s;
-  for (const SettingInfo& info : setting_table()) {
-    SettingValue& v = s.values_[static_cast<std::size_t>(info.id)];
-    v = {std::string(info.fallback), "default"};
-    if (info.id == Setting::kSegmentDir) v.value = default_segment_dir();
-  }
+  s.take_defaults();
   if (config_file) {
-    std::ifstream in(*config_file);
-    in.peek();  // opening a directory succeeds, reading it does not
-    if (!in) return Error{ErrorCode::kNotFound, "cannot read the config file " + *config_file};
-    std::string line;
-    for (unsigned number = 1; std::getline(in, line); ++number) {
-      const std::string_view text = trimmed(line);
-      if (text.empty() || text.front() == '#') continue;
-      const std::string where = *config_file + ":" + std::to_string(number);
-      const auto equals = text.find('=');
-      if (equals == std::string_view::npos) {
-        return Error{ErrorCode::kInvalidArgument, where + ": expected `key = value`"};
-      }
-      const std::string_view key = trimmed(text.substr(0, equals));
-      bool known = false;
-      for (const SettingInfo& info : setting_table()) {
-        if (info.key != key) continue;
-        s.values_[static_cast<std::size_t>(info.id)] = {std::string(trimmed(text.substr(equals + 1))), where};
-        known = true;
-      }
-      if (!known) return Error{ErrorCode::kInvalidArgument, where + ": unknown setting `" + std::string(key) + "`"};
-    }
+    if (const Status read = s.read_config_file(*config_file); !read) return read.error();
   }
-  if (const char* url = variable("REDIS_URL")) {
-    s.values_[static_cast<std::size_t>(Setting::kRedisUrl)] = {url, "REDIS_URL"};
-  }
+  if (const char* url = variable("REDIS_URL")) s.set(Setting::kRedisUrl, url, "REDIS_URL", Source::kRedisUrlVariable);
   for (const SettingInfo& info : setting_table()) {
     if (const char* value = variable(info.variable)) {
-      s.values_[static_cast<std::size_t>(info.id)] = {value, std::string(info.variable)};
+      s.set(info.id, value, std::string(info.variable), Source::kVariable);
     }
   }
-  for (const auto& [id, value] : flags) {
-    s.values_[static_cast<std::size_t>(id)] = {value, flag_of(setting_info(id))};
-  }
+  for (const auto& [id, value] : flags) s.set(id, value, flag_of(setting_info(id)), Source::kFlag);
+  if (const Status read = s.read_redis_url_file(); !read) return read.error();
   return s;
 }
 

@@ -1,7 +1,8 @@
 // settings.hpp - every setting, once: key, environment variable, default, meaning; and which source won.
 //
 // A flag beats a variable beats the config file beats the default. The config file has one `key = value` per line;
-// `#` starts a comment line. Programs take flags by the same keys with `-` for `_`.
+// `#` starts a comment line. Programs take flags by the same keys with `-` for `_`. `redis_url_file` names a file that
+// holds `redis_url`, so that a password stands in no command line and no environment.
 // Concurrency: resolve once at start, read afterwards.
 #pragma once
 
@@ -18,6 +19,7 @@ namespace bifrost {
 
 enum class Setting {
   kRedisUrl,
+  kRedisUrlFile,
   kSegmentDir,
   kWorkspace,
   kPrecedence,
@@ -66,14 +68,26 @@ class Settings {
  public:
   using Flags = std::map<Setting, std::string>;
 
-  // Errors: kNotFound or kIo (config file), kInvalidArgument (unknown key, malformed line: names file and line).
+  // Errors: kNotFound (config file, redis_url_file), kInvalidArgument (unknown key, malformed line: names file and
+  // line; redis_url and redis_url_file from one source; a redis_url_file that is empty or longer than
+  // kMaxUrlFileBytes).
   static Result<Settings> resolve(const Flags& flags, const std::optional<std::string>& config_file = {});
 
   const std::string& get(Setting id) const { return values_[static_cast<std::size_t>(id)].value; }
   const SettingValue& entry(Setting id) const { return values_[static_cast<std::size_t>(id)]; }
 
+  static constexpr std::size_t kMaxUrlFileBytes = 16384;
+
  private:
+  // Where a value comes from, the weakest first.
+  enum class Source { kDefault, kConfigFile, kRedisUrlVariable, kVariable, kFlag };
+  void set(Setting id, std::string value, std::string origin, Source source);
+  void take_defaults();
+  Status read_config_file(const std::string& path);
+  Status read_redis_url_file();
+
   std::array<SettingValue, static_cast<std::size_t>(Setting::kCount)> values_;
+  std::array<Source, static_cast<std::size_t>(Setting::kCount)> sources_{};
 };
 
 // The file that programs read when no other is named: /etc/bifrost/bifrost.conf, where this process may read it.

@@ -33,7 +33,7 @@ namespace bifrost {
   X(kHistoryGivenUp, "history_given_up_total", "times", "times old versions were given up before --history")          \
   X(kNoSpace, "no_space_total", "modules", "modules that did not fit at the maximum size")                            \
   X(kControlRefused, "control_refused_total", "clients", "control clients turned away")                               \
-  X(kBadPaths, "bad_paths_total", "keys", "module keys met whose path no module can have")                          \
+  X(kBadPaths, "bad_paths_total", "keys", "module keys met whose path no module can have")                            \
   X(kCodeCompiled, "code_compiled_total", "modules", "modules compiled, once per interpreter")                        \
   X(kCodeFailed, "code_failed_total", "modules", "modules that workers have to compile, because it failed here")      \
   X(kCodeDropped, "code_dropped_total", "modules", "compiled code given up for lack of room")                         \

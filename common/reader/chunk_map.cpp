@@ -10,8 +10,7 @@ namespace {
 std::shared_ptr<const MappedChunk> map_chunk(const ChunkSource& source, ChunkNumber number) {
   auto dir = open_segment_dir(source.dir);
   if (!dir || dir->identity != source.dir_identity) return nullptr;
-  auto file =
-      open_checked(dir->fd.get(), source.dir, chunk_file_name(number.value), source.trust, kChunkFormat);
+  auto file = open_checked(dir->fd.get(), source.dir, chunk_file_name(number.value), source.trust, kChunkFormat);
   if (!file) return nullptr;
   auto mapping = FileMapping::map(file->fd.get(), file->bytes, MapMode::kReadOnly);
   if (!mapping) return nullptr;

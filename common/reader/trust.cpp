@@ -6,6 +6,9 @@
 
 #include <array>
 #include <charconv>
+#include <cstdint>
+#include <fstream>
+#include <limits>
 #include <string>
 
 namespace bifrost {
@@ -34,9 +37,33 @@ std::optional<uid_t> appointed_owner(const std::string& dir) {
   return own.st_uid;
 }
 
+uid_t overflow_uid() {
+  constexpr uid_t kUsual = 65534;
+  uid_t uid = kUsual;
+  std::ifstream("/proc/sys/kernel/overflowuid") >> uid;
+  return uid;
+}
+
+// Whether every user of the machine has a number of its own here: not so in a user namespace, where the overflow uid
+// stands for all who have none.
+bool sees_every_user() {
+  std::uint64_t inside = 1;
+  std::uint64_t outside = 1;
+  std::uint64_t count = 0;
+  std::ifstream("/proc/self/uid_map") >> inside >> outside >> count;
+  return inside == 0 && outside == 0 && count >= std::numeric_limits<std::uint32_t>::max();
+}
+
+// The overflow uid may be anybody, this process' own included.
+bool is_anybody(uid_t owner) {
+  static const uid_t kOverflow = overflow_uid();
+  return owner == kOverflow && !sees_every_user();
+}
+
 }  // namespace
 
 bool is_trusted(const Trust& trust, const std::string& dir, uid_t owner) {
+  if (is_anybody(owner)) return false;
   if (owner == 0 || owner == ::geteuid()) return true;
   if (trust.agent_uid) return owner == *trust.agent_uid;
   return dir == trust.appointed_dir && appointed_owner(dir) == owner;

@@ -24,8 +24,8 @@ struct Trust {
   std::string_view appointed_dir = kStandardSegmentDir;
 };
 
-// Whether a segment in `dir` that belongs to `owner` may be executed. Makes two system calls when nothing simpler says
-// yes.
+// Whether a segment in `dir` that belongs to `owner` may be executed. Never one of the overflow uid in a user
+// namespace: that stands for every user without a number there. Makes two system calls when nothing simpler says yes.
 bool is_trusted(const Trust& trust, const std::string& dir, uid_t owner);
 
 // What `agent_uid` says: a number, or the name of a user of this machine, which the user database is asked for.

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/clock.hpp"
 #include "common/base/result.hpp"
 
 namespace bifrost {
@@ -20,7 +21,10 @@ std::vector<std::string> addresses_in(const addrinfo* answer);
 // What to ask getaddrinfo for.
 addrinfo any_stream_address();
 
-// Waits for getaddrinfo, which has its own time-outs. Never empty. Errors: kUnreachable.
-Result<std::vector<std::string>> addresses_of(const std::string& host);
+// Waits for getaddrinfo until `deadline`. It has time-outs of its own, of many seconds, and cannot be told to end: so
+// it runs in a thread, which is left behind when it takes too long. At most kMostLookups of a process are: then nobody
+// is asked. Numbers are no names, and need no thread. Never empty. Errors: kUnreachable, kTimeout.
+inline constexpr int kMostLookups = 4;
+Result<std::vector<std::string>> addresses_of(const std::string& host, const Deadline& deadline);
 
 }  // namespace bifrost

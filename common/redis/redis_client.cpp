@@ -61,7 +61,7 @@ Result<RedisClient> RedisClient::connect(const RedisUrl& url, const Deadline& de
 // The addresses of a host share the time.
 Result<RedisClient> RedisClient::reach(const RedisUrl& url, const Deadline& deadline) {
   if (url.transport == RedisUrl::Transport::kUnix) return open(url, deadline);
-  const auto addresses = addresses_of(url.host);
+  const auto addresses = addresses_of(url.host, deadline);
   if (!addresses) return addresses.error();
   Result<RedisClient> client = Error{ErrorCode::kUnreachable, "no address"};
   for (std::size_t i = 0; i < addresses->size() && !client; ++i) {

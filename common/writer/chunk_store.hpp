@@ -106,6 +106,11 @@ class ChunkStore {
   bool seal_if_wasteful();
   void give_back(ChunkNumber number);
 
+  // False when somebody removed or replaced a chunk: readers that attach now cannot map it. Cost: a system call each.
+  bool all_have_their_names() const {
+    return std::all_of(chunks_.begin(), chunks_.end(), [](const auto& c) { return c.second.file.has_its_name(); });
+  }
+
   bool has(Address at) const { return chunks_.count(at.chunk().value) != 0; }
   Chunk& chunk(ChunkNumber number) { return chunks_.at(number.value); }
   std::map<std::uint64_t, Chunk>& all() { return chunks_; }

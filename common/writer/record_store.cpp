@@ -20,7 +20,7 @@ constexpr std::uint64_t kBytesPerFirstSlot = 512;  // of a small segment
 // A table is replaced from half full on; each new key copies some slots, so that the next is ready long before
 // kMaxLoad.
 constexpr std::uint64_t kSlotsCopiedPerKey = 16;
-constexpr std::uint64_t kSlotsPerSlice = 512;  // each a cache miss or two, and a fence takes several turns
+constexpr std::uint64_t kSlotsPerSlice = 512;       // each a cache miss or two, and a fence takes several turns
 constexpr std::uint64_t kBytesPerSlice = 1u << 20;  // moved out of a chunk
 constexpr std::uint64_t kChunksPerStore = 16;
 constexpr std::uint64_t kLeastHistoryBytes = 256u << 20;

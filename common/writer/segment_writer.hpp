@@ -107,6 +107,8 @@ class SegmentWriter {
 
   // The published root still has its name. False when somebody removed or replaced it.
   bool published() const { return store_->named() && store_->root().file().has_its_name(); }
+  // So do all chunks. What was in one that does not, only those can read who have it mapped.
+  bool has_all_chunks() const { return store_->chunks().all_have_their_names(); }
   // A root has been built and waits for the next commit to give it the name.
   bool awaits_publication() const { return store_->awaits_publication(); }
   // Builds the root anew, to be published by the next commit or publish().

@@ -37,7 +37,8 @@ TEST(AgentConfig, HistoryIsADurationAndPerhapsASize) {
 TEST(AgentConfig, SaysWhichBoundMadeTheDefaultSize) {
   const std::string text = describe(*Settings::resolve({{Setting::kSegmentDir, "/dev/shm/none"}}));
   const auto line = text.substr(text.find("max_size = "), text.substr(text.find("max_size = ")).find('\n'));
-  EXPECT_TRUE(line.find("default: 4 GiB") != std::string::npos || line.find("default: three quarters") != std::string::npos ||
+  EXPECT_TRUE(line.find("default: 4 GiB") != std::string::npos ||
+              line.find("default: three quarters") != std::string::npos ||
               line.find("default: half of") != std::string::npos)
       << line;
 }

@@ -106,7 +106,8 @@ TEST_F(CodeVariantTest, MovesWithItsSource) {
   attach_code("a.py", "x = 1", kPython313, "other code");
   const Address before = attach()->snapshot().find_file("a.py").record.address;
   for (int round = 0; round < 3; ++round) {
-    for (int i = 0; i < 30; ++i) publish("b" + std::to_string(i) + ".py", std::string(100'000, static_cast<char>('a' + round)));
+    for (int i = 0; i < 30; ++i)
+      publish("b" + std::to_string(i) + ".py", std::string(100'000, static_cast<char>('a' + round)));
   }
   let_pass(std::chrono::hours(2));
   tend();

@@ -54,6 +54,29 @@ TEST_F(SettingsTest, BifrostRedisUrlBeatsRedisUrl) {
   ::unsetenv("REDIS_URL");
 }
 
+TEST_F(SettingsTest, AFileMayHoldTheRedisUrl) {
+  const std::string held = path_ + ".url";
+  const auto hold = [&](const std::string& text) { std::ofstream(held) << text; };
+  hold("redis://:secret@kept\n");
+  ::setenv("BIFROST_REDIS_URL_FILE", held.c_str(), 1);
+  EXPECT_EQ(resolve().get(Setting::kRedisUrl), "redis://:secret@kept");
+  EXPECT_EQ(resolve().entry(Setting::kRedisUrl).origin, held + " (BIFROST_REDIS_URL_FILE)");
+  ::setenv("REDIS_URL", "redis://weaker", 1);
+  EXPECT_EQ(resolve().get(Setting::kRedisUrl), "redis://:secret@kept");
+  EXPECT_EQ(resolve({{Setting::kRedisUrl, "redis://stronger"}}).get(Setting::kRedisUrl), "redis://stronger");
+
+  ::setenv("BIFROST_REDIS_URL", "redis://equal", 1);
+  EXPECT_EQ(Settings::resolve({}, path_).error().message,
+            "redis_url (BIFROST_REDIS_URL) and redis_url_file (BIFROST_REDIS_URL_FILE): set one of them");
+  ::unsetenv("BIFROST_REDIS_URL");
+  for (const std::string& wrong : {std::string(), std::string("two\nlines"), std::string(20'000, 'x')}) {
+    hold(wrong);
+    EXPECT_NE(Settings::resolve({}, path_).error().message.find("holds no URL"), std::string::npos) << wrong;
+  }
+  ::unlink(held.c_str());
+  EXPECT_NE(Settings::resolve({}, path_).error().message.find("cannot read " + held), std::string::npos);
+}
+
 TEST_F(SettingsTest, NamesTheLineThatIsWrong) {
   file("lease = 1s\nlaese = 2s\n");
   const auto unknown = Settings::resolve({}, path_);

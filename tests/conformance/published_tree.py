@@ -99,7 +99,8 @@ class PublishedTree:
     def _take_in(self):
         contents = {}
         for directory, _, names in os.walk(self.root):
-            for file in (os.path.join(directory, name) for name in names if name.endswith(".py")):
+            # A file named `.py` can be no module: where Redis holds one, it is refused (docs/redis-contract.md section 1).
+            for file in (os.path.join(directory, name) for name in names if name.endswith(".py") and name != ".py"):
                 contents[file] = self._content(file)
         return contents
 

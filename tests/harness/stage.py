@@ -1,6 +1,7 @@
 """Plays the agent: writes into a real segment what a test tells it to."""
 
 import json
+import socket
 
 from harness.conversation import Conversation
 from harness.places import BUILD
@@ -9,6 +10,9 @@ from harness.places import BUILD
 class Stage:
     def __init__(self, directory):
         self._program = Conversation([BUILD / "bin" / "segment_stage", directory])
+        # An agent has one. Nobody answers here.
+        self._control = socket.socket(socket.AF_UNIX)
+        self._control.bind(str(directory / "control.sock"))
         self.directory = directory
         self.segment = directory / "segment"
 
@@ -29,3 +33,4 @@ class Stage:
 
     def close(self):
         self._program.close()
+        self._control.close()

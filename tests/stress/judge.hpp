@@ -139,8 +139,8 @@ class Grip {
     if (!right) return std::nullopt;
     const bool both_known = left->state != State::kNotMirrored && right->state != State::kNotMirrored;
     if (both_known && *left != *right) {
-      throw std::logic_error(wrong(generation(), fmt::format("the halves of {} are of {} and {}", pair_name(pair),
-                                                             left->stamp, right->stamp)));
+      throw std::logic_error(wrong(
+          generation(), fmt::format("the halves of {} are of {} and {}", pair_name(pair), left->stamp, right->stamp)));
     }
     if (!node_agrees(pair, *left)) return std::nullopt;
     return both_known ? left : Answer{State::kNotMirrored, left->stamp + right->stamp};
@@ -228,8 +228,8 @@ class Judge {
       if (answer->state != Grip<Protocol>::State::kVersion) continue;
       std::uint64_t& seen = seen_[pair];
       if (answer->stamp < seen) {
-        throw std::logic_error(wrong(grip_.generation(), fmt::format("{} went back to {} from {}", pair_name(pair),
-                                                                     answer->stamp, seen)));
+        throw std::logic_error(
+            wrong(grip_.generation(), fmt::format("{} went back to {} from {}", pair_name(pair), answer->stamp, seen)));
       }
       seen = answer->stamp;
     }

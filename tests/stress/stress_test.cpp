@@ -24,9 +24,9 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using std::chrono::steady_clock;
 
-constexpr Room kCrowded{2 << 20, milliseconds(3'600'000), {}};                        // most contents fit, but seldom all of them
-constexpr Room kForgetful{2 << 20, milliseconds(20), {}};    // and nobody needs what is older
-constexpr Room kRestless{16 << 20, milliseconds(0), {}};    // nor is there any lack
+constexpr Room kCrowded{2 << 20, milliseconds(3'600'000), {}};  // most contents fit, but seldom all of them
+constexpr Room kForgetful{2 << 20, milliseconds(20), {}};       // and nobody needs what is older
+constexpr Room kRestless{16 << 20, milliseconds(0), {}};        // nor is there any lack
 constexpr std::uint64_t kAmpleBytes = 1ull << 30;
 constexpr Room kAmple{kAmpleBytes, milliseconds(3'600'000), kAmpleBytes};  // keeps whatever a run replaces
 constexpr int kReaders = 3;
@@ -324,6 +324,9 @@ TEST_F(Stress, ReadersThatAreStoppedWhileMemoryIsShortNoticeAndGoOn) {
     }
     ASSERT_TRUE(trial.all_go_on()) << "a process gave up, or was told something wrong";
     for (int n = 0; n < 2; ++n) {
+      // What it asks for may be there a moment longer.
+      const auto noticed = [&] { return board.readers[n].generation.load() > stopped_at; };
+      trial.wait_for(noticed, steady_clock::now() + seconds(60));
       EXPECT_GT(board.readers[n].generation.load(), stopped_at) << "it still believes in a snapshot that is lost";
     }
     ++rounds;

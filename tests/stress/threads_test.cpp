@@ -70,7 +70,8 @@ struct Mapped {
 class OneStore {
  public:
   explicit OneStore(std::string dir) : dir_(std::move(dir)) {
-    auto root = SlotTable::create(dir_, layout::kMinSlots, {}, {}, {"9.9", "", "/", 0, std::chrono::milliseconds(1000)});
+    auto root =
+        SlotTable::create(dir_, layout::kMinSlots, {}, {}, {"9.9", "", "/", 0, std::chrono::milliseconds(1000)});
     if (!root) throw std::runtime_error(root.error().message);
     mapped_.root = std::move(*root);
     begin_chunk();
@@ -193,7 +194,9 @@ class ThreadsTest : public ::testing::Test {
     __sanitizer_set_death_callback([] { std::filesystem::remove_all(dir_); });
 #endif
   }
-  ~ThreadsTest() override { std::filesystem::remove_all(dir_); }
+  ~ThreadsTest() override {
+    std::filesystem::remove_all(dir_);
+  }
 
   struct Tally {
     std::uint64_t hits = 0;

@@ -2,6 +2,7 @@
 
 import pathlib
 import subprocess
+import sys
 
 import pytest
 from harness import AGENT, PATIENCE_S, Cachectl, Node, eventually, free_port
@@ -62,3 +63,56 @@ def test_of_a_name_that_nobody_answers_for_each_address_says_why(start):
     eventually(lambda: "redis_lost" in agent.log, "the agent says that it cannot connect")
     for address in ADDRESSES:
         assert f"{address}: connect: Connection refused" in agent.log
+
+
+# In a network of its own, with a name server that takes questions and never answers.
+SILENT_NAME_SERVER = """
+import socket, subprocess, sys, time
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("127.0.0.1", 53))
+server.settimeout(1)
+open(sys.argv[1], "w").write("nameserver 127.0.0.1\\n")
+subprocess.run(["mount", "--bind", sys.argv[1], "/etc/resolv.conf"], check=True)
+print("silent", flush=True)
+"""
+
+BEGIN = SILENT_NAME_SERVER + """
+import bifrost_cache
+bifrost_cache.install_virtual_import_hook()
+begin = time.monotonic()
+bifrost_cache.begin_execution(timeout=0.25)
+try:
+    import nowhere_at_all
+except ImportError as error:
+    print(error, flush=True)
+print(server.recv(512) != b"", flush=True)
+print(time.monotonic() - begin, flush=True)
+"""
+
+ASK = SILENT_NAME_SERVER + """
+begin = time.monotonic()
+ended = subprocess.run([sys.argv[2], "push", "flows"], capture_output=True, text=True)
+print(ended.stderr, flush=True)
+print(server.recv(512) != b"", flush=True)
+print(time.monotonic() - begin, flush=True)
+"""
+
+RESOLVER_GIVES_UP_S = 10  # glibc: two attempts of five seconds
+
+
+@pytest.mark.parametrize(("code", "said"), [(BEGIN, "nowhere_at_all"), (ASK, "name server does not answer")],
+                         ids=["worker", "cachectl"])
+def test_a_silent_name_server_holds_nobody_up(node, code, said):
+    environment = node.environment(BIFROST_REDIS_URL="redis://redis.example:6379")
+    (node.directory / "flows").mkdir()
+    (node.directory / "flows" / "a.py").write_text("x = 1\n")
+    command = ["unshare", "--mount", "--net", sys.executable, "-c", code, node.directory / "resolv.conf", Cachectl.program]
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=node.directory,
+                           timeout=3 * PATIENCE_S)
+    if "silent" not in ended.stdout:
+        pytest.skip("no network namespace can be made here: " + ended.stderr.strip())
+    assert said in ended.stdout, ended
+    asked, seconds = ended.stdout.split()[-2:]
+    assert asked == "True", "nobody asked the name server: this tests nothing"
+    assert float(seconds) < RESOLVER_GIVES_UP_S

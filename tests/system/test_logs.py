@@ -4,11 +4,17 @@ import json
 import re
 import signal
 import socket
+import subprocess
 
 import pytest
-from harness import PATIENCE_S, eventually
+from harness import AGENT, PATIENCE_S, clean_environment, end, eventually
+from harness import start as start_program
 
 SECRET = "hunter2-S3cr3t"
+
+
+def start(*command, **environment):
+    return start_program(list(command), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**clean_environment(), **environment})
 
 
 def test_json_lines_are_json_with_the_same_events_as_text(node):
@@ -45,6 +51,31 @@ def agent_says(node, url, until=None):
     eventually(lambda: agent.process.poll() is not None or (until and until in agent.log), f"{until} or the end")
     agent.stop()
     return agent.log
+
+
+def test_a_password_in_a_file_stands_in_no_command_line_and_no_log(node):
+    node.redis.client().config_set("requirepass", SECRET)
+    held = node.directory / "redis-url"
+    held.write_text(node.redis.url.replace("unix://", f"unix://:{SECRET}@") + "\n")
+    held.chmod(0o600)
+    agent = start(AGENT, "--segment-dir", node.segment_dir, BIFROST_REDIS_URL_FILE=held)
+    try:
+        said = ""
+        while "event=synced" not in said:
+            assert (line := agent.stderr.readline().decode()), said
+            said += line
+        command_line = open(f"/proc/{agent.pid}/cmdline").read()
+    finally:
+        assert end(agent) == 0
+    assert SECRET not in said + command_line
+    assert "event=password_exposed" not in said
+
+
+def test_a_password_in_the_command_line_is_warned_of(node):
+    url = node.redis.url.replace("unix://", f"unix://:{SECRET}@")
+    said = agent_says(node, url, "event=redis_lost")
+    assert "event=password_exposed" in said and "--redis-url-file" in said
+    assert SECRET not in said
 
 
 def test_no_credential_is_ever_printed(node):

@@ -125,6 +125,22 @@ def test_other_requests_are_refused_and_cost_nothing(scraped):
             client.close()
 
 
+def test_a_probe_is_answered_beside_any_number_of_clients_that_ask_half(scraped):
+    host, port = scraped.address.rsplit(":", 1)
+    rude = []
+    try:
+        for _ in range(64):
+            rude.append(socket.create_connection((host, int(port))))
+            rude[-1].sendall(b"G")
+        for _ in range(3):  # a probe of Kubernetes: three failures, and the agent is restarted
+            assert _answers(scraped)
+            rude.append(socket.create_connection((host, int(port))))
+            rude[-1].sendall(b"G")
+    finally:
+        for client in rude:
+            client.close()
+
+
 def _answers(node):
     try:
         return get(node.address, "/livez")[0] == 200
@@ -137,6 +153,15 @@ def test_an_address_that_is_taken_ends_the_agent_with_1(node):
         agent = node.start_agent("--metrics", f"127.0.0.1:{taken.getsockname()[1]}", ready=False)
         assert agent.process.wait(PATIENCE_S) == 1
         assert "address already in use" in agent.log
+
+
+def test_an_agent_whose_address_is_taken_leaves_the_segment_as_it_is(live):
+    live.agent.kill()
+    before = {file.name: (file.stat().st_ino, file.stat().st_size) for file in live.segment_dir.iterdir()}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        agent = live.start_agent("--metrics", f"127.0.0.1:{taken.getsockname()[1]}", ready=False)
+        assert agent.process.wait(PATIENCE_S) == 1
+    assert {file.name: (file.stat().st_ino, file.stat().st_size) for file in live.segment_dir.iterdir()} == before
 
 
 def test_http_is_off_unless_asked_for(live):

@@ -30,7 +30,7 @@ def test_an_upgrade_loses_no_module_whose_key_has_expired(node, upgraded):
     node.redis.client().sadd("bifrost:module:index", "kept.py")
     node.put("shared/halopsa.py", "VERSION = 3\n")
     agent = upgraded()
-    assert "event=copied_from_layout_2 modules=3 left_out=0 damaged=0" in agent.log
+    assert "event=old_segment_copied layout=2 modules=3 left_out=0 damaged=0" in agent.log
     assert node.run("import kept\nanswer = kept.KEPT") == "after its key expired"
     assert node.run("import shared.halopsa as m\nanswer = m.VERSION") == 3
     assert node.status()["generation"] > GENERATION
@@ -51,7 +51,7 @@ def test_what_fails_its_checksum_is_left_out(node, upgraded):
         image[at] ^= 1
 
     agent = upgraded(damage)
-    assert "event=copied_from_layout_2 modules=2 left_out=0 damaged=1" in agent.log
+    assert "event=old_segment_copied layout=2 modules=2 left_out=0 damaged=1" in agent.log
     assert node.cachectl("exists", "kept.py").returncode == 4
 
 
@@ -59,7 +59,7 @@ def test_a_second_start_adopts_what_the_first_has_copied(node, upgraded):
     upgraded()
     node.agent.kill()
     agent = node.start_agent()
-    assert "copied_from_layout_2" not in agent.log
+    assert "old_segment_copied" not in agent.log
     assert "adopted=3" in agent.log
 
 

@@ -63,6 +63,7 @@ class Program {
         ->type_name("FILE");
     add_setting(Setting::kSegmentDir, "DIR");
     add_setting(Setting::kRedisUrl, "URL");
+    add_setting(Setting::kRedisUrlFile, "FILE");
     add_setting(Setting::kAgentUid, "UID");
     add_setting(Setting::kMaxModuleBytes, "SIZE");
     for (const Verb& verb : verbs()) {

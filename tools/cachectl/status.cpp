@@ -1,4 +1,5 @@
 // status - one screen: what is wrong and what to do comes first, the numbers after it.
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -75,6 +76,11 @@ std::string history_text(const SegmentInfo& info, BootTime now) {
   }
 }
 
+bool control_socket_is_there(const std::string& dir) {
+  struct stat st {};
+  return ::stat(path_in(dir, kControlSocketName).c_str(), &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
 class StatusCommand final : public Command {
  public:
   ExitCode run(Context& context) override {
@@ -82,7 +88,13 @@ class StatusCommand final : public Command {
     if (!segment) return fail(segment.error());
     const BootTime now = boot_now();
     const SegmentInfo info = (*segment)->info();
-    const Health health = assess(info, now);
+    Health health = assess(info, now);
+    if (health.ready && !control_socket_is_there(context.segment_dir())) {
+      health.ready = false;
+      health.problems.insert(health.problems.begin(),
+                             {"the agent's control socket is missing: fresh executions ask Redis",
+                              "the agent puts it back within a second; if it does not: restart bifrost-agent"});
+    }
     if (context.format == OutputFormat::kJson) {
       write_json(context, info, health, now);
     } else {

@@ -235,11 +235,10 @@ TEST_F(LostSnapshotTest, OrTheImportFailsWhereThatIsWanted) {
 }
 
 TEST_F(LostSnapshotTest, ASnapshotThatIsKeptGoesOnThroughTheNextRoot) {
+  stop_agent();
   make_writer(64 << 20);
   put("x.py", "x = 1");
-  say_complete(true);
-  give_lease();
-  commit();
+  agent();
   begin();
   for (int i = 0; i < 12'000; ++i) put("d/m" + std::to_string(i) + ".py", "");
   publish("x.py", "x = 2");
