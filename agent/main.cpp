@@ -25,13 +25,13 @@ constexpr int kKeptHeapBytes = 8 << 20;
 
 // The settings that make sense for the agent; the others belong to the workers.
 constexpr bifrost::Setting kAgentSettings[] = {
-    bifrost::Setting::kRedisUrl, bifrost::Setting::kRedisUrlFile,    bifrost::Setting::kSegmentDir, bifrost::Setting::kWorkspace,
-    bifrost::Setting::kSize,        bifrost::Setting::kMaxSize,    bifrost::Setting::kHistory,
-    bifrost::Setting::kHistorySize, bifrost::Setting::kSignal,     bifrost::Setting::kOnExpiry,
-    bifrost::Setting::kLease,       bifrost::Setting::kReconcile,  bifrost::Setting::kMaxModuleBytes,
-    bifrost::Setting::kMaxPending,  bifrost::Setting::kPython,     bifrost::Setting::kOptimize,
-    bifrost::Setting::kLogLevel,    bifrost::Setting::kLogFormat,  bifrost::Setting::kMetrics,
-    bifrost::Setting::kTelemetry,
+    bifrost::Setting::kRedisUrl,       bifrost::Setting::kRedisUrlFile, bifrost::Setting::kSegmentDir,
+    bifrost::Setting::kWorkspace,      bifrost::Setting::kSize,         bifrost::Setting::kMaxSize,
+    bifrost::Setting::kHistory,        bifrost::Setting::kHistorySize,  bifrost::Setting::kSignal,
+    bifrost::Setting::kOnExpiry,       bifrost::Setting::kLease,        bifrost::Setting::kReconcile,
+    bifrost::Setting::kMaxModuleBytes, bifrost::Setting::kMaxPending,   bifrost::Setting::kPython,
+    bifrost::Setting::kOptimize,       bifrost::Setting::kLogLevel,     bifrost::Setting::kLogFormat,
+    bifrost::Setting::kMetrics,        bifrost::Setting::kTelemetry,
 };
 
 int fail(int status, const std::string& why) {
