@@ -17,7 +17,7 @@ IndexEntry index_entry(std::string_view type, const redisReply& is_member) {
 }
 
 Observation observation(const PendingPath& asked, Observation::Kind kind) {
-  return {.kind = kind, .path = asked.path, .explicitly_deleted = asked.explicitly_deleted};
+  return {.kind = kind, .path = asked.path, .explicitly_deleted = asked.told == PendingPath::Told::kDeletion};
 }
 
 // There is no value or an empty one: is there a key?
@@ -41,13 +41,13 @@ PendingPath by_size(PendingPath asked, std::uint64_t size_bytes) {
 
 }  // namespace
 
-Reread::Reread(std::vector<PendingPath> paths, std::uint64_t max_module_bytes)
-    : paths_(std::move(paths)), max_module_bytes_(max_module_bytes) {
+Reread::Reread(std::vector<PendingPath> paths, std::uint64_t max_module_bytes, std::optional<Mark> mark)
+    : paths_(std::move(paths)), max_module_bytes_(max_module_bytes), mark_(std::move(mark)) {
   for (const PendingPath& p : paths_) asks_index_ |= p.with_presence;
 }
 
 std::size_t Reread::answers() const {
-  std::size_t answers = asks_index_ ? 1 : 0;
+  std::size_t answers = (asks_index_ ? 1 : 0) + (mark_ ? 1 : 0);
   for (const PendingPath& p : paths_) answers += p.with_presence ? 3 : 1;
   return answers;
 }
@@ -66,6 +66,7 @@ void Reread::send(const std::function<void(const Command&)>& send) const {
     }
     if (p.with_presence) send({"SISMEMBER", contract::kIndexKey, p.path.text()});
   }
+  if (mark_) send({"PUBLISH", mark_->channel, std::to_string(mark_->number)});
   send({"EXEC"});
 }
 

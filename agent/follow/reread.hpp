@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -26,7 +27,12 @@ namespace bifrost::agent {
 
 class Reread {
  public:
-  Reread(std::vector<PendingPath> paths, std::uint64_t max_module_bytes);
+  // The mark of a transaction: PUBLISH as its last command.
+  struct Mark {
+    std::string channel;
+    std::uint64_t number = 0;
+  };
+  Reread(std::vector<PendingPath> paths, std::uint64_t max_module_bytes, std::optional<Mark> mark = std::nullopt);
 
   // Sends MULTI ... EXEC through `send`; commands_before_exec() replies precede the EXEC's.
   void send(const std::function<void(const Command&)>& send) const;
@@ -39,7 +45,9 @@ class Reread {
   // Reports the paths of the batch in order. Errors: kRefused, when Redis did not execute the batch.
   Status read(const redisReply& exec, const Report& report) const;
 
-  const std::vector<PendingPath>& paths() const { return paths_; }
+  // What is known of a path may grow until the answers are read; what was asked may not.
+  std::span<PendingPath> paths() { return paths_; }
+  bool marked() const { return mark_.has_value(); }
 
  private:
   std::size_t answers() const;  // that the EXEC holds
@@ -49,6 +57,7 @@ class Reread {
 
   std::vector<PendingPath> paths_;
   std::uint64_t max_module_bytes_;
+  std::optional<Mark> mark_;
   bool asks_index_ = false;
 };
 

@@ -33,12 +33,18 @@ namespace bifrost {
   X(kHistoryGivenUp, "history_given_up_total", "times", "times old versions were given up before --history")          \
   X(kNoSpace, "no_space_total", "modules", "modules that did not fit at the maximum size")                            \
   X(kControlRefused, "control_refused_total", "clients", "control clients turned away")                               \
-  X(kBadPaths, "bad_paths_total", "keys", "module keys met whose path no module can have")                          \
+  X(kBadPaths, "bad_paths_total", "keys", "module keys met whose path no module can have")                            \
   X(kCodeCompiled, "code_compiled_total", "modules", "modules compiled, once per interpreter")                        \
   X(kCodeFailed, "code_failed_total", "modules", "modules that workers have to compile, because it failed here")      \
   X(kCodeDropped, "code_dropped_total", "modules", "compiled code given up for lack of room")                         \
   X(kCodeOutdated, "code_outdated_total", "modules", "compiled code whose source had changed meanwhile")              \
-  X(kHelperRestarts, "code_helper_restarts_total", "processes", "compile helpers that ended and were started again")
+  X(kHelperRestarts, "code_helper_restarts_total", "processes", "compile helpers that ended and were started again")  \
+  X(kCutRetries, "cut_retries_total", "transactions",                                                                 \
+    "re-reads that did not end at a whole state: one more was needed")                                                \
+  X(kServerRefusals, "server_refusals_total", "reads",                                                                \
+    "re-reads that Redis refused: by NOPERM, OOM, LOADING and the like")                                              \
+  X(kIndexLosses, "index_losses_total", "times", "times the index vanished without its members being removed")        \
+  X(kDeploysOverdue, "deploys_overdue_total", "deploys", "deploys that were no longer waited for after ten minutes")
 
 enum class Counter : std::uint64_t {
 #define X(id, name, unit, help) id,

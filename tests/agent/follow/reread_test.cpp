@@ -21,7 +21,7 @@ Reply parsed(const std::string& wire) {
 Reread batch_of(const std::vector<std::string>& paths) {
   std::vector<PendingPath> pending;
   for (const std::string& path : paths) {
-    pending.push_back({path_of(path), {1}, false});
+    pending.push_back({path_of(path), {1}});
     pending.back().with_presence = true;
   }
   return Reread(std::move(pending), 10);
@@ -53,8 +53,7 @@ TEST(Reread, AsksForEverythingInOneTransaction) {
 }
 
 TEST(Reread, AsksForNoMoreThanTheValueWhereNothingIsDoubtful) {
-  std::vector<PendingPath> paths{
-      {ModulePath("a.py"), {1}, false}, {ModulePath("b.py"), {2}, false}, {ModulePath("c.py"), {3}, false}};
+  std::vector<PendingPath> paths{{ModulePath("a.py"), {1}}, {ModulePath("b.py"), {2}}, {ModulePath("c.py"), {3}}};
   paths[2].with_presence = true;
   const Reread batch(paths, 10);
   std::string sent;
@@ -72,6 +71,22 @@ TEST(Reread, AsksForNoMoreThanTheValueWhereNothingIsDoubtful) {
   EXPECT_EQ(again[0].path.text(), "b.py");
   EXPECT_TRUE(again[0].with_presence) << "whether it is gone is another question";
   EXPECT_EQ(again[0].first_mark, StreamPosition{2}) << "it is as doubtful as before";
+}
+
+TEST(Reread, AMarkIsTheLastCommandBeforeTheExec) {
+  std::vector<std::string> sent;
+  const Reread batch({{ModulePath("a.py"), {1}}}, 10, Reread::Mark{"bifrost:mark:x", 7});
+  batch.send([&](const Command& command) {
+    std::string line;
+    for (const std::string_view word : command) line += (line.empty() ? "" : " ") + std::string(word);
+    sent.push_back(line);
+  });
+  EXPECT_THAT(sent,
+              ::testing::ElementsAre("MULTI", "GETRANGE bifrost:module:a.py 0 10", "PUBLISH bifrost:mark:x 7", "EXEC"));
+  EXPECT_EQ(batch.commands_before_exec(), 3u);
+  EXPECT_EQ(told_by(batch, *parsed("*2\r\n$1\r\nx\r\n:1\r\n")).seen.size(), 1u);
+  const Reread nothing_but_a_mark({}, 10, Reread::Mark{"bifrost:mark:x", 8});
+  EXPECT_TRUE(told_by(nothing_but_a_mark, *parsed("*1\r\n:1\r\n")).seen.empty());
 }
 
 TEST(Reread, TellsValueAbsenceWrongTypeAndTooBigApart) {
@@ -117,7 +132,7 @@ class LongValueTest : public ::testing::Test {
     return "$" + std::to_string(bytes) + "\r\n" + std::string(bytes, 'x') + "\r\n";
   }
   static PendingPath asked_as(PendingPath::Read read, std::uint64_t size_bytes = 0) {
-    PendingPath path{ModulePath("sdk.py"), {1}, false};
+    PendingPath path{ModulePath("sdk.py"), {1}};
     path.with_presence = true;
     path.read = read;
     path.size_bytes = size_bytes;
