@@ -138,12 +138,16 @@ void ChangeStream::on_keyspace_event(std::string_view channel, std::string_view 
     case contract::KeyClass::kModule:
       return on_module_key(key, is_deletion(event) ? RefreshQueue::Doubt::kDeleted : RefreshQueue::Doubt::kChanged);
     case contract::KeyClass::kIndex:
-      // An addition takes nothing away: what it adds has an event of its own.
-      if (key == contract::kIndexKey && event != "sadd") callbacks_.on_index();
+      if (key == contract::kIndexKey) on_index_event(event);
       return;
     case contract::KeyClass::kDeploying:
     case contract::KeyClass::kIgnored: return callbacks_.on_ignored();
   }
+}
+
+// An addition takes nothing away: what it adds has an event of its own.
+void ChangeStream::on_index_event(std::string_view event) {
+  if (const IndexNews news = index_.on_event(event); news != IndexNews::kNone) callbacks_.on_index(news);
 }
 
 // Anybody may publish: what is not a number of ours counts as none.
@@ -161,7 +165,7 @@ void ChangeStream::on_invalidation(const redisReply& keys) {
       case contract::KeyClass::kModule: on_module_key(key, RefreshQueue::Doubt::kUnspecific); break;
       case contract::KeyClass::kIndex:
         // The notification says whether anything was removed; this message does not.
-        if (!keyspace_ && key == contract::kIndexKey) callbacks_.on_index();
+        if (!keyspace_ && key == contract::kIndexKey) callbacks_.on_index(IndexNews::kRemoved);
         break;
       case contract::KeyClass::kDeploying:
       case contract::KeyClass::kIgnored: callbacks_.on_ignored(); break;

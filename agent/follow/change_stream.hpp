@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "agent/follow/index_events.hpp"
 #include "agent/follow/refresh_queue.hpp"
 #include "agent/loop/link.hpp"
 #include "common/base/module_path.hpp"
@@ -30,8 +31,8 @@ class ChangeStream {
     std::function<void(ModulePathView path, RefreshQueue::Doubt)> on_module;
     // Of a key whose path no module can have.
     std::function<void(std::string_view path, PathFault why)> on_refused;
-    // Something was removed from the index, or may have been.
-    std::function<void()> on_index;
+    // Something was removed from the index, or may have been, or it was lost as a whole.
+    std::function<void(IndexNews)> on_index;
     // Everything may have changed: FLUSHALL, a reload, a replica's full resync.
     std::function<void()> on_everything;
     std::function<void()> on_pong;
@@ -51,6 +52,8 @@ class ChangeStream {
 
   bool keyspace() const { return keyspace_; }
   bool tracking() const { return tracking_; }
+  // All members of the index have been removed, and it with them. Known by notifications only.
+  bool index_emptied() const { return index_.emptied(); }
   // Marks are heard, on this channel. Only keyspace notifications are in one order with them: tracking's messages are
   // put into the stream at the end of a pass of Redis' event loop.
   bool marks() const { return marks_ && keyspace_; }
@@ -67,6 +70,7 @@ class ChangeStream {
   void on_message(const redisReply& reply);
   void on_keyspace_event(std::string_view channel, std::string_view event);
   void on_invalidation(const redisReply& keys);
+  void on_index_event(std::string_view event);
   void on_mark(std::string_view number);
   void on_module_key(std::string_view key, RefreshQueue::Doubt doubt);
 
@@ -77,6 +81,7 @@ class ChangeStream {
   bool keyspace_;
   bool tracking_ = false;
   bool marks_ = false;
+  IndexEvents index_;
   std::string mark_channel_;
   std::string keyspace_pattern_;
   std::string keyspace_prefix_;  // of a channel name, before the key

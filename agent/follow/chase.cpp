@@ -26,7 +26,7 @@ bool Chase::mark_arrived(std::uint64_t number, StreamPosition at, std::span<Pend
   if (mark_ == 0 || number != mark_ || mark_at_) return false;
   mark_at_ = at;
   for (PendingPath& read : asked) {
-    const auto settled = queue_.withdraw(read.path);
+    const auto settled = queue_.withdraw(read);
     if (settled && settled->told != PendingPath::Told::kNothing) read.told = settled->told;
   }
   return true;
@@ -60,12 +60,17 @@ Cut Chase::cut() const {
 // Only together with everything that waits: split over two transactions they would cover nothing.
 void Chase::add_recent(StreamPosition at) {
   if (queue_.waiting() + recent_.size() > limits_.paths) return;
+  if (queue_.waiting_bytes() + recent_.size() * PendingPath::kSmallBytes > limits_.bytes) return;
   for (const ModulePath& path : recent_) queue_.mark(path, at);
 }
 
 void Chase::note_recent(const std::vector<PendingPath>& paths) {
   for (const PendingPath& p : paths) {
-    if (p.read == PendingPath::Read::kSmall && recent_.size() < limits_.paths) recent_.insert(p.path);
+    if (p.read == PendingPath::Read::kMeasure || p.read == PendingPath::Read::kSized) {
+      recent_.erase(p.path);
+    } else if (p.read == PendingPath::Read::kSmall && recent_.size() < limits_.paths) {
+      recent_.insert(p.path);
+    }
   }
 }
 

@@ -64,6 +64,7 @@ class Chase {
 
   // The mark of the transaction that asked for `asked` has arrived as message `at`. False: it is not the one awaited.
   bool mark_arrived(std::uint64_t number, StreamPosition at, std::span<PendingPath> asked);
+  std::size_t under_way() const { return under_way_; }
   bool awaits_mark() const { return mark_ != 0 && !mark_at_; }
   // The answers of the oldest transaction under way have been applied (with queue().read_again() for some of them). Of
   // a marked one: only after mark_arrived(). Returns whether the transaction was one that might have ended the chase

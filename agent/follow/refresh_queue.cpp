@@ -10,6 +10,10 @@ namespace {
 void merge(PendingPath& known, const PendingPath& later) {
   if (later.told != PendingPath::Told::kNothing) known.told = later.told;
   known.with_presence |= later.with_presence;
+  if (known.read == PendingPath::Read::kEntry && later.read != PendingPath::Read::kEntry) {
+    known.read = later.read;
+    known.size_bytes = later.size_bytes;
+  }
 }
 
 }  // namespace
@@ -19,11 +23,13 @@ void RefreshQueue::mark(ModulePathView path, StreamPosition at, Doubt doubt) {
   if (doubt == Doubt::kChanged) marked.told = PendingPath::Told::kChange;
   if (doubt == Doubt::kDeleted) marked.told = PendingPath::Told::kDeletion;
   marked.with_presence = doubt == Doubt::kGone || doubt == Doubt::kDeleted;
-  if (const auto found = waiting_.find(path); found != waiting_.end()) return merge(*found->second.at, marked);
-  if (const auto size = long_.find(path); size != long_.end()) {
+  if (doubt == Doubt::kDelisted) {
+    marked.read = PendingPath::Read::kEntry;
+  } else if (const auto size = long_.find(path); size != long_.end()) {
     marked.read = PendingPath::Read::kSized;
     marked.size_bytes = size->second;
   }
+  if (const auto found = waiting_.find(path); found != waiting_.end()) return merge(*found->second.at, marked);
   queue_.push_back(std::move(marked));
   waiting_.emplace(queue_.back().path, Place{&queue_, std::prev(queue_.end())});
 }
@@ -31,10 +37,13 @@ void RefreshQueue::mark(ModulePathView path, StreamPosition at, Doubt doubt) {
 std::vector<PendingPath> RefreshQueue::take(std::size_t max_paths, std::uint64_t max_bytes) {
   std::vector<PendingPath> batch;
   std::uint64_t bytes = 0;
-  while (batch.size() < max_paths && waiting() != 0) {
+  std::size_t room = max_paths * kEntriesPerPath;
+  while (waiting() != 0) {
     Waiting& from = again_.empty() ? queue_ : again_;
+    const std::size_t takes = from.front().read == PendingPath::Read::kEntry ? 1 : kEntriesPerPath;
     bytes += from.front().answer_bytes();
-    if (bytes > max_bytes && !batch.empty()) break;
+    if (takes > room || (bytes > max_bytes && !batch.empty())) break;
+    room -= takes;
     waiting_.erase(from.front().path);
     batch.push_back(std::move(from.front()));
     from.pop_front();
@@ -50,7 +59,7 @@ std::vector<PendingPath> RefreshQueue::take(std::size_t max_paths, std::uint64_t
 
 // A message that came during the read is answered by the next one as well.
 void RefreshQueue::read_again(PendingPath pending) {
-  if (const auto later = withdraw(pending.path)) {
+  if (const auto later = take_back(pending.path)) {
     merge(pending, *later);
     pending.first_mark = std::min(pending.first_mark, later->first_mark);
   }
@@ -58,9 +67,9 @@ void RefreshQueue::read_again(PendingPath pending) {
   waiting_.emplace(again_.back().path, Place{&again_, std::prev(again_.end())});
 }
 
-void RefreshQueue::mark_in_flight(StreamPosition at) {
+void RefreshQueue::mark_in_flight(StreamPosition at, Doubt doubt) {
   for (const Batch& batch : batches_) {
-    for (const ModulePath& path : batch.paths) mark(path, at, Doubt::kGone);
+    for (const ModulePath& path : batch.paths) mark(path, at, doubt);
   }
 }
 
@@ -68,7 +77,14 @@ void RefreshQueue::finish_oldest_batch() {
   batches_.pop_front();
 }
 
-std::optional<PendingPath> RefreshQueue::withdraw(ModulePathView path) {
+std::optional<PendingPath> RefreshQueue::withdraw(const PendingPath& read) {
+  const auto found = waiting_.find(read.path);
+  const bool settled = found != waiting_.end() &&
+                       (read.read != PendingPath::Read::kEntry || found->second.at->read == PendingPath::Read::kEntry);
+  return settled ? take_back(read.path) : std::nullopt;
+}
+
+std::optional<PendingPath> RefreshQueue::take_back(ModulePathView path) {
   const auto found = waiting_.find(path);
   if (found == waiting_.end()) return std::nullopt;
   const Place place = found->second;
@@ -90,6 +106,14 @@ void RefreshQueue::expect_size(ModulePathView path, std::uint64_t size_bytes) {
   } else {
     long_.emplace(path, with_room);
   }
+}
+
+std::uint64_t RefreshQueue::waiting_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const Waiting* list : {&again_, &queue_}) {
+    for (const PendingPath& p : *list) bytes += p.answer_bytes();
+  }
+  return bytes;
 }
 
 StreamPosition RefreshQueue::oldest_pending() const {

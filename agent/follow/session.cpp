@@ -19,6 +19,7 @@ constexpr milliseconds kDataPatience{15'000};
 constexpr milliseconds kDataKeepAlive{5000};
 constexpr milliseconds kFencePatience{5000};
 constexpr milliseconds kStarvedRetry{5000};
+constexpr milliseconds kScanRest{1};
 
 nanoseconds lasted(BootTime since) {
   return boot_now().since(since);
@@ -43,10 +44,15 @@ Session::Session(uv_loop_t* loop, const SessionOptions& options, SegmentWriter& 
       contact_(contact),
       callbacks_(std::move(callbacks)),
       rule_(heartbeat(options)),
-      scan_(mirror, [this](ModulePathView path, RefreshQueue::Doubt doubt) { mark(path, doubt); }) {
+      scan_(mirror, [this](ModulePathView path, RefreshQueue::Doubt doubt) { mark(path, doubt); }),
+      walk_(mirror, [this](ModulePathView path, RefreshQueue::Doubt doubt) { mark(path, doubt); }) {
   data_ = std::make_unique<DataConnection>(
       loop_, options_.url, [this] { check_server(); }, [this](const std::string& why) { end("data: " + why); });
   tick_ = std::make_unique<Timer>(loop_, [this] { on_tick(); });
+  scan_rest_ = std::make_unique<Timer>(loop_, [this] {
+    scan_.rested();
+    advance();
+  });
 }
 
 Session::~Session() {
@@ -103,7 +109,7 @@ void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
   callbacks.on_live = [this, flags_visible] { on_stream_live(flags_visible); };
   callbacks.on_module = [this](ModulePathView path, RefreshQueue::Doubt doubt) { on_module(path, doubt); };
   callbacks.on_refused = [this](std::string_view path, PathFault why) { mirror_.refuse(path, why); };
-  callbacks.on_index = [this] { on_index(); };
+  callbacks.on_index = [this](IndexNews news) { on_index(news); };
   callbacks.on_everything = [this] { on_everything(); };
   callbacks.on_pong = [this] { on_pong(); };
   callbacks.on_mark = [this](std::uint64_t number) { on_mark(number); };
@@ -120,6 +126,7 @@ void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
 void Session::make_rereads() {
   Rereads::Callbacks callbacks;
   callbacks.on_seen = [this](const Observation& seen, BootTime sent) { on_observation(seen, sent); };
+  callbacks.on_entry = [this](ModulePathView path, IndexEntry entry) { return on_entry(path, entry); };
   callbacks.on_applied = [this](bool once_more) { on_applied(once_more); };
   callbacks.on_refused = [this](const std::string& why) { end(why); };
   rereads_ = std::make_unique<Rereads>(
@@ -156,7 +163,8 @@ void Session::begin_sync() {
   writer_.count(Counter::kResyncs);
   phase_ = Phase::kScanning;
   show_state();
-  scan_.begin(KeyScan::Kind::kEverything, boot_now());
+  walk_.stop();
+  scan_.begin(boot_now());
   read_names();
 }
 
@@ -169,6 +177,7 @@ void Session::on_page(const redisReply& page) {
   if (ended_) return;
   ++position_.value;
   if (const Status read = scan_.on_page(page); !read) return end(read.error().message);
+  if (scan_.resting()) scan_rest_->once(kScanRest);
   if (!scan_.running()) {
     sync_end_ = position_;
     if (phase_ == Phase::kScanning) phase_ = Phase::kReading;
@@ -202,12 +211,32 @@ void Session::on_module(ModulePathView path, RefreshQueue::Doubt doubt) {
   mark(path, doubt);
 }
 
-void Session::on_index() {
+void Session::on_index(IndexNews news) {
   ++position_.value;
   writer_.count(Counter::kEvents);
-  mirror_.for_each_retained([this](ModulePathView path) { mark(path, RefreshQueue::Doubt::kGone); });
-  // A path whose key is gone may still have been listed when it was read, and is not known as retained yet.
-  queue().mark_in_flight(position_);
+  using Doubt = RefreshQueue::Doubt;
+  if (news == IndexNews::kLost) {
+    writer_.count(Counter::kIndexLosses);
+    log::warn("index_lost", {{"then", "modules that it listed are kept until they are written or deleted"}});
+    mirror_.lose_index();
+    mirror_.for_each_leaving([this](ModulePathView path) { mark(path, Doubt::kGone); });
+  } else {
+    mirror_.for_each_by_index([this](ModulePathView path) { mark(path, Doubt::kDelisted); });
+  }
+  // A path whose key is gone may still have been listed when it was read, and is not known as retained yet. A read
+  // whose mark is still to come was executed after this.
+  if (rereads_->chase().awaits_mark()) return;
+  queue().mark_in_flight(position_, news == IndexNews::kLost ? Doubt::kGone : Doubt::kDelisted);
+  if (news == IndexNews::kLost) index_lost_before_ = rereads_->chase().under_way();
+}
+
+bool Session::on_entry(ModulePathView path, IndexEntry entry) {
+  return !ended_ && mirror_.note_entry(path, as_index(entry));
+}
+
+// Without members there is no set.
+IndexEntry Session::as_index(IndexEntry entry) const {
+  return entry == IndexEntry::kNoIndex && stream_->index_emptied() ? IndexEntry::kUnlisted : entry;
 }
 
 void Session::on_pong() {
@@ -251,6 +280,10 @@ void Session::read_values() {
 
 void Session::on_applied(bool once_more) {
   if (ended_) return;
+  if (index_lost_before_ != 0) {
+    --index_lost_before_;
+    mirror_.lose_index();  // these answers were of the time before
+  }
   if (once_more && writer_.has_staged()) writer_.count(Counter::kCutRetries);
   rule_.applied(boot_now(), writer_.has_staged());
   advance();
@@ -261,13 +294,26 @@ void Session::on_observation(const Observation& seen, BootTime sent) {
   if (options_.follow_expiry) {
     seen.ttl ? expiries_.set(seen.path, sent + *seen.ttl) : expiries_.forget(seen.path);
   }
-  mirror_.apply(seen);
+  Observation known = seen;
+  known.index = as_index(seen.index);
+  mirror_.apply(known);
 }
 
 void Session::read_names() {
   scan_.ask_for_page(queue().waiting(), [this](const Command& command) {
     data_->ask(command, [this](const redisReply& page, const std::string&) { on_page(page); });
   });
+  if (queue().waiting() >= KeyScan::kBacklog) return;
+  walk_.ask_next([this](const Command& command) {
+    data_->ask(command, [this](const redisReply& answer, const std::string&) { on_walked(answer); });
+  });
+}
+
+void Session::on_walked(const redisReply& answer) {
+  if (ended_) return;
+  ++position_.value;
+  if (const Status read = walk_.on_answer(answer); !read) return end(read.error().message);
+  advance();
 }
 
 void Session::move_phase() {
@@ -279,6 +325,7 @@ void Session::move_phase() {
   if (phase_ == Phase::kSettling && !writer_.has_staged()) {
     mirror_.prune_if_asked();
     phase_ = Phase::kLive;
+    begin_walk();
     show_state();
     log::info("synced", {{"modules", writer_.modules()},
                          {"not_mirrored", writer_.not_mirrored()},
@@ -372,12 +419,17 @@ bool Session::too_silent(BootTime now) {
 
 void Session::scan_when_due(BootTime now) {
   if (phase_ != Phase::kLive) return;
-  const nanoseconds age = now.since(scan_.begun());
+  const nanoseconds age = now.since(std::max(scan_.begun(), walk_begun_));
   if (short_of_room() && age > (writer_.starved() ? kStarvedRetry : options_.reconcile)) {
     begin_sync();
-  } else if (!scan_.running() && age > options_.reconcile) {
-    scan_.begin(KeyScan::Kind::kNamesOnly, now);
+  } else if (!scan_.running() && !walk_.running() && age > options_.reconcile) {
+    begin_walk();
   }
+}
+
+void Session::begin_walk() {
+  walk_begun_ = boot_now();
+  walk_.begin();
 }
 
 void Session::show_state() {

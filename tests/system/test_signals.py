@@ -8,7 +8,7 @@ from harness import eventually, free_port, running_node
 IMPORT = "from shared import halopsa; answer = halopsa.VERSION"
 AGENT_ACL = ("reset on >secret resetchannels %R~bifrost:module:* &__redis__:invalidate &bifrost:mark:* -@all +ping +info +role "
              "+config|get +config|set +client|id +client|tracking +subscribe +psubscribe +publish +scan +multi +exec +type +pttl "
-             "+getrange +strlen +sismember")
+             "+getrange +strlen +sismember +smismember +sscan +exists")
 KEYSPACE_CHANNEL = "&__keyspace@0__:bifrost:module:*"
 
 

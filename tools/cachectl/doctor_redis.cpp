@@ -134,6 +134,9 @@ class RedisExam {
     ask({"PTTL", key}, "+pttl");
     ask({"GETRANGE", key, "0", "0"}, "+getrange");
     ask({"SISMEMBER", index, "doctor.py"}, "+sismember");
+    ask({"SMISMEMBER", index, "doctor.py"}, "+smismember");
+    ask({"SSCAN", index, "0", "COUNT", "1"}, "+sscan");
+    ask({"EXISTS", key}, "+exists");
     if (ask({"MULTI"}, "+multi +exec")) ask({"EXEC"}, "+exec");
     const bool marks = may({"PUBLISH", std::string(contract::kMarkChannels) + "doctor", "0"});
     bool tracking = false;

@@ -140,6 +140,25 @@ TEST_F(ChaseTest, KeysThatAreWrittenAllTheTimeAreReadTogether) {
   EXPECT_EQ(chase_.cut(), Cut::kExact) << "both are covered";
 }
 
+TEST_F(ChaseTest, LongValuesAreNotReadOverAndOver) {
+  Chase chase{{128, 100'000, 2}};
+  for (int i = 0; i < 6; ++i) chase.queue().mark(path_of("giant" + std::to_string(i) + ".py"), {1});
+  std::uint64_t position = 1;
+  int transactions = 0;
+  while (auto asked = chase.next(Manner::kCut, true, {position})) {
+    ASSERT_LT(++transactions, 40);
+    if (asked->mark) chase.mark_arrived(*asked->mark, {++position}, asked->paths);
+    for (PendingPath& p : asked->paths) {
+      if (p.read == PendingPath::Read::kSized) continue;
+      p.read = p.read == PendingPath::Read::kSmall ? PendingPath::Read::kMeasure : PendingPath::Read::kSized;
+      p.size_bytes = 90'000;
+      chase.queue().read_again(p);
+    }
+    chase.finish_oldest();
+  }
+  EXPECT_EQ(chase.cut(), Cut::kExact);
+}
+
 TEST_F(ChaseTest, AChaseHasAnEnd) {
   announce("first.py");
   for (std::uint64_t round = 0; round < Chase::kMaxRounds; ++round) {

@@ -55,7 +55,7 @@ TEST(RefreshQueue, WhatIsBeingReadCanBeMarkedAsAWhole) {
   queue.mark("b.py", {2});
   queue.take(10, kPlenty);
   queue.mark("c.py", {3});
-  queue.mark_in_flight({4});
+  queue.mark_in_flight({4}, Doubt::kGone);
   queue.finish_oldest_batch();
   EXPECT_EQ(queue.oldest_pending(), StreamPosition{3});
   EXPECT_THAT(paths(queue.take(10, kPlenty)), ::testing::ElementsAre("c.py", "a.py", "b.py"));
@@ -125,11 +125,37 @@ TEST(RefreshQueue, AMessageJoinsWhatMustBeReadAgain) {
 TEST(RefreshQueue, WhatIsWithdrawnWaitsNoMore) {
   RefreshQueue queue;
   for (const char* path : {"a.py", "b.py", "c.py"}) queue.mark(path_of(path), {7}, Doubt::kDeleted);
-  EXPECT_EQ(queue.withdraw("b.py")->told, PendingPath::Told::kDeletion);
-  EXPECT_FALSE(queue.withdraw("b.py"));
+  EXPECT_EQ(queue.withdraw({ModulePath("b.py"), {}})->told, PendingPath::Told::kDeletion);
+  EXPECT_FALSE(queue.withdraw({ModulePath("b.py"), {}}));
   EXPECT_EQ(queue.waiting(), 2u);
   queue.mark("b.py", {9});
   EXPECT_THAT(paths(queue.take(10, kPlenty)), ::testing::ElementsAre("a.py", "c.py", "b.py"));
+}
+
+TEST(RefreshQueue, OfWhatMayHaveLeftTheIndexOnlyTheEntryIsAskedAndManyFitABatch) {
+  RefreshQueue queue;
+  for (int i = 0; i < 200; ++i) queue.mark(path_of("m" + std::to_string(i) + ".py"), {1}, Doubt::kDelisted);
+  queue.mark("a.py", {2});
+  const auto batch = queue.take(7, kPlenty);
+  EXPECT_EQ(batch.size(), 200u) << "six times 32 and some, and no room for one more";
+  EXPECT_EQ(batch.front().read, PendingPath::Read::kEntry);
+  EXPECT_FALSE(batch.front().with_presence);
+  EXPECT_EQ(queue.waiting(), 1u);
+}
+
+TEST(RefreshQueue, ALookAtTheIndexDoesNotSettleAValue) {
+  RefreshQueue queue;
+  queue.mark("a.py", {1}, Doubt::kDelisted);
+  const PendingPath entry = queue.take(1, kPlenty).front();
+  queue.mark("a.py", {2}, Doubt::kChanged);
+  EXPECT_FALSE(queue.withdraw(entry));
+  queue.mark("a.py", {3}, Doubt::kDelisted);
+  EXPECT_EQ(queue.take(1, kPlenty).front().read, PendingPath::Read::kSmall);
+  queue.mark("a.py", {4}, Doubt::kDelisted);
+  queue.mark("a.py", {5}, Doubt::kChanged);
+  EXPECT_EQ(queue.take(1, kPlenty).front().read, PendingPath::Read::kSmall) << "the value is asked for as well";
+  queue.mark("a.py", {6}, Doubt::kDelisted);
+  EXPECT_TRUE(queue.withdraw(entry));
 }
 
 TEST(RefreshQueue, ALongValueIsAskedForByItsSizeAtOnce) {
@@ -153,7 +179,7 @@ TEST(RefreshQueue, AsksForPresenceWhereSomethingMayBeGone) {
   ASSERT_EQ(batch.size(), 2u);
   EXPECT_FALSE(batch[0].with_presence);
   EXPECT_TRUE(batch[1].with_presence);
-  queue.mark_in_flight({4});
+  queue.mark_in_flight({4}, Doubt::kGone);
   batch = queue.take(10, 1 << 20);
   ASSERT_EQ(batch.size(), 2u);
   EXPECT_TRUE(batch[0].with_presence) << "it may have been read before its deletion";

@@ -35,7 +35,8 @@ struct Told {
 Told told_by(const Reread& batch, const redisReply& exec) {
   Told told;
   EXPECT_TRUE(batch.read(exec, {[&](const Observation& o) { told.seen.push_back(o); },
-                                [&](PendingPath again) { told.again.push_back(std::move(again)); }}));
+                                [&](PendingPath again) { told.again.push_back(std::move(again)); },
+                                {}}));
   return told;
 }
 
@@ -87,6 +88,38 @@ TEST(Reread, AMarkIsTheLastCommandBeforeTheExec) {
   EXPECT_EQ(told_by(batch, *parsed("*2\r\n$1\r\nx\r\n:1\r\n")).seen.size(), 1u);
   const Reread nothing_but_a_mark({}, 10, Reread::Mark{"bifrost:mark:x", 8});
   EXPECT_TRUE(told_by(nothing_but_a_mark, *parsed("*1\r\n:1\r\n")).seen.empty());
+}
+
+TEST(Reread, AsksForManyIndexEntriesAtOnce) {
+  std::vector<PendingPath> paths;
+  for (int i = 0; i < 2001; ++i) paths.push_back({path_of("m" + std::to_string(i) + ".py"), {1}});
+  for (PendingPath& p : paths) p.read = PendingPath::Read::kEntry;
+  paths.push_back({ModulePath("a.py"), {2}});
+  const Reread batch(paths, 10);
+  std::string sent;
+  std::vector<std::size_t> words;
+  batch.send([&](const Command& command) {
+    sent += std::string(command.front()) + " ";
+    words.push_back(command.size());
+  });
+  EXPECT_EQ(sent, "MULTI TYPE GETRANGE SMISMEMBER SMISMEMBER EXEC ");
+  EXPECT_EQ(words[3], 2002u);
+  EXPECT_EQ(words[4], 3u);
+  std::string wire = "*4\r\n+set\r\n$1\r\nx\r\n*2000\r\n";
+  for (int i = 0; i < 2000; ++i) wire += i == 7 ? ":0\r\n" : ":1\r\n";
+  wire += "*1\r\n:0\r\n";
+  std::vector<std::string> unlisted;
+  std::vector<PendingPath> again;
+  ASSERT_TRUE(batch.read(*parsed(wire), {[](const Observation& seen) { EXPECT_EQ(seen.path.text(), "a.py"); },
+                                         [&](PendingPath p) { again.push_back(std::move(p)); },
+                                         [&](ModulePathView path, IndexEntry entry) {
+                                           if (entry == IndexEntry::kUnlisted) unlisted.emplace_back(path.text());
+                                           return path.text() == "m7.py";
+                                         }}));
+  EXPECT_THAT(unlisted, ::testing::ElementsAre("m7.py", "m2000.py"));
+  ASSERT_EQ(again.size(), 1u);
+  EXPECT_EQ(again[0].path.text(), "m7.py");
+  EXPECT_TRUE(again[0].with_presence);
 }
 
 TEST(Reread, TellsValueAbsenceWrongTypeAndTooBigApart) {
@@ -192,7 +225,8 @@ TEST(Reread, TellsTheTimeToLive) {
 
 TEST(Reread, RefusesAnAbortedOrForeignReply) {
   const Reread::Report nothing{[](const Observation&) { FAIL() << "nothing may be concluded"; },
-                               [](PendingPath) { FAIL() << "nothing may be concluded"; }};
+                               [](PendingPath) { FAIL() << "nothing may be concluded"; },
+                               {}};
   EXPECT_FALSE(batch_of({"a.py"}).read(*parsed("-EXECABORT Transaction discarded\r\n"), nothing));
   EXPECT_FALSE(batch_of({"a.py"}).read(*parsed("*1\r\n+set\r\n"), nothing));
   EXPECT_FALSE(batch_of({"a.py"}).read(*parsed("$-1\r\n"), nothing));
