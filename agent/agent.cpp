@@ -142,8 +142,8 @@ Status Agent::open_store(const std::string& version, Generation reached) {
   contact_.facts.run_id = last_agent_.run_id;
   if (layout2) copy_from(*layout2);
   if (!old) return Done{};
-  // Without a lease: it says of which time the content is.
-  contact_.synced_through = (*old)->synced_through();
+  // Without a lease: it says of which time the content is. A time of another boot says nothing.
+  contact_.synced_through = (*old)->info().clock_is_ours ? (*old)->synced_through() : BootTime{};
   writer_->publish_sync(contact_.synced_through, BootTime{});
   adoption_ = std::make_unique<Adoption>(*old, *mirror_, *writer_);
   return Done{};

@@ -1,7 +1,9 @@
 #include "agent/follow/change_stream.hpp"
 
+#include <charconv>
 #include <utility>
 
+#include "agent/follow/mark_channel.hpp"
 #include "agent/loop/log.hpp"
 #include "common/redis/contract.hpp"
 
@@ -27,6 +29,7 @@ ChangeStream::ChangeStream(uv_loop_t* loop, const RedisUrl& url, SignalChoice ch
     : url_(url),
       choice_(choice),
       keyspace_(keyspace_enabled && choice != SignalChoice::kTracking),
+      mark_channel_(new_mark_channel()),
       keyspace_prefix_("__keyspace@" + std::to_string(url.db) + "__:"),
       callbacks_(std::move(callbacks)) {
   keyspace_pattern_ = keyspace_prefix_ + std::string(contract::kPrefix) + "*";
@@ -90,6 +93,9 @@ void ChangeStream::subscribe() {
   if (keyspace_) {
     link_->send({"PSUBSCRIBE", keyspace_pattern_});
     unconfirmed_.push_back(&keyspace_);
+    marks_ = true;
+    link_->send({"SUBSCRIBE", mark_channel_});
+    unconfirmed_.push_back(&marks_);
   }
 }
 
@@ -98,8 +104,10 @@ void ChangeStream::on_confirmation(const redisReply& reply) {
   bool& signal = *unconfirmed_.front();
   unconfirmed_.pop_front();
   if (is_error(reply)) {
-    log::warn("subscription_refused",
-              {{"signal", &signal == &keyspace_ ? "keyspace" : "tracking"}, {"why", text_of(reply)}});
+    log::warn("subscription_refused", {{"signal", &signal == &keyspace_ ? "keyspace"
+                                                  : &signal == &marks_  ? "marks"
+                                                                        : "tracking"},
+                                       {"why", text_of(reply)}});
     signal = false;
     if (!sufficient()) return;
   }
@@ -113,7 +121,9 @@ void ChangeStream::on_message(const redisReply& reply) {
   const auto parts = elements_of(reply);
   const std::string_view what = parts.empty() || !is_string(*parts[0]) ? std::string_view{} : text_of(*parts[0]);
   if (what == "pmessage" && parts.size() == 4) return on_keyspace_event(text_of(*parts[2]), text_of(*parts[3]));
-  if (what == "message" && parts.size() == 3) return on_invalidation(*parts[2]);
+  if (what == "message" && parts.size() == 3) {
+    return text_of(*parts[1]) == mark_channel_ ? on_mark(text_of(*parts[2])) : on_invalidation(*parts[2]);
+  }
   if (what == "pong") return callbacks_.on_pong();
   if (step_ == Step::kSubscribing && (is_error(reply) || what == "subscribe" || what == "psubscribe")) {
     return on_confirmation(reply);
@@ -128,11 +138,23 @@ void ChangeStream::on_keyspace_event(std::string_view channel, std::string_view 
     case contract::KeyClass::kModule:
       return on_module_key(key, is_deletion(event) ? RefreshQueue::Doubt::kDeleted : RefreshQueue::Doubt::kChanged);
     case contract::KeyClass::kIndex:
-      // An addition takes nothing away: what it adds has an event of its own.
-      if (key == contract::kIndexKey && event != "sadd") callbacks_.on_index();
+      if (key == contract::kIndexKey) on_index_event(event);
       return;
+    case contract::KeyClass::kDeploying:
     case contract::KeyClass::kIgnored: return callbacks_.on_ignored();
   }
+}
+
+// An addition takes nothing away: what it adds has an event of its own.
+void ChangeStream::on_index_event(std::string_view event) {
+  if (const IndexNews news = index_.on_event(event); news != IndexNews::kNone) callbacks_.on_index(news);
+}
+
+// Anybody may publish: what is not a number of ours counts as none.
+void ChangeStream::on_mark(std::string_view number) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
+  if (error == std::errc() && end == number.data() + number.size()) callbacks_.on_mark(value);
 }
 
 void ChangeStream::on_invalidation(const redisReply& keys) {
@@ -143,8 +165,9 @@ void ChangeStream::on_invalidation(const redisReply& keys) {
       case contract::KeyClass::kModule: on_module_key(key, RefreshQueue::Doubt::kUnspecific); break;
       case contract::KeyClass::kIndex:
         // The notification says whether anything was removed; this message does not.
-        if (!keyspace_ && key == contract::kIndexKey) callbacks_.on_index();
+        if (!keyspace_ && key == contract::kIndexKey) callbacks_.on_index(IndexNews::kRemoved);
         break;
+      case contract::KeyClass::kDeploying:
       case contract::KeyClass::kIgnored: callbacks_.on_ignored(); break;
     }
   }

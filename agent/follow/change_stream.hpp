@@ -1,4 +1,4 @@
-// change_stream.hpp - the subscription connection: what changed in Redis, in order, and fences.
+// change_stream.hpp - the subscription connection: what changed in Redis, in order, fences, and marks.
 //
 // One RESP2 connection carries keyspace notifications and, through CLIENT TRACKING redirected to itself, invalidation
 // messages. A PING on it is a fence: its PONG follows the messages of every write that was acknowledged before the PING
@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "agent/follow/index_events.hpp"
 #include "agent/follow/refresh_queue.hpp"
 #include "agent/loop/link.hpp"
 #include "common/base/module_path.hpp"
@@ -30,11 +31,13 @@ class ChangeStream {
     std::function<void(ModulePathView path, RefreshQueue::Doubt)> on_module;
     // Of a key whose path no module can have.
     std::function<void(std::string_view path, PathFault why)> on_refused;
-    // Something was removed from the index, or may have been.
-    std::function<void()> on_index;
+    // Something was removed from the index, or may have been, or it was lost as a whole.
+    std::function<void(IndexNews)> on_index;
     // Everything may have changed: FLUSHALL, a reload, a replica's full resync.
     std::function<void()> on_everything;
     std::function<void()> on_pong;
+    // A mark of this agent's (rereads.hpp), or its trial (0).
+    std::function<void(std::uint64_t number)> on_mark;
     std::function<void()> on_drained;
     std::function<void(std::string why)> on_broken;
     // A message about a key that is not a module.
@@ -49,6 +52,12 @@ class ChangeStream {
 
   bool keyspace() const { return keyspace_; }
   bool tracking() const { return tracking_; }
+  // All members of the index have been removed, and it with them. Known by notifications only.
+  bool index_emptied() const { return index_.emptied(); }
+  // Marks are heard, on this channel. Only keyspace notifications are in one order with them: tracking's messages are
+  // put into the stream at the end of a pass of Redis' event loop.
+  bool marks() const { return marks_ && keyspace_; }
+  const std::string& mark_channel() const { return mark_channel_; }
 
  private:
   void handshake();
@@ -61,6 +70,8 @@ class ChangeStream {
   void on_message(const redisReply& reply);
   void on_keyspace_event(std::string_view channel, std::string_view event);
   void on_invalidation(const redisReply& keys);
+  void on_index_event(std::string_view event);
+  void on_mark(std::string_view number);
   void on_module_key(std::string_view key, RefreshQueue::Doubt doubt);
 
   enum class Step { kClientId, kTracking, kSubscribing, kLive };
@@ -69,11 +80,14 @@ class ChangeStream {
   SignalChoice choice_;
   bool keyspace_;
   bool tracking_ = false;
+  bool marks_ = false;
+  IndexEvents index_;
+  std::string mark_channel_;
   std::string keyspace_pattern_;
   std::string keyspace_prefix_;  // of a channel name, before the key
   Callbacks callbacks_;
   Step step_ = Step::kClientId;
-  std::deque<bool*> unconfirmed_;  // what was asked for, in order: tracking_ or keyspace_
+  std::deque<bool*> unconfirmed_;  // what was asked for, in order: tracking_, keyspace_ or marks_
   std::unique_ptr<LoopLink> link_;
 };
 

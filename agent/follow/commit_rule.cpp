@@ -25,6 +25,16 @@ std::optional<BootTime> CommitRule::committed() {
 
 CommitRule::Commit CommitRule::commit_now(const Situation& is, BootTime now) const {
   if (!is.staged) return Commit::kNotNow;
+  switch (is.cut) {
+    case Cut::kExact: return Commit::kWhole;
+    case Cut::kOpen: return Commit::kNotNow;
+    case Cut::kHopeless: return Commit::kGiveUp;
+    case Cut::kByFences: return commit_by_fences(is, now);
+  }
+  return Commit::kNotNow;
+}
+
+CommitRule::Commit CommitRule::commit_by_fences(const Situation& is, BootTime now) const {
   if (is.quiet) {
     const BootTime fence = fences_.last_answered();
     return fence.ns != 0 && fence >= last_applied_ ? Commit::kWhole : Commit::kNotNow;
@@ -43,7 +53,7 @@ CommitRule::Fence CommitRule::fence_now(const Situation& is, bool asked, BootTim
   if (fences_.in_flight()) return Fence::kNotNow;
   const BootTime last = fences_.last_sent();
   if (now.since(last) >= heartbeat_) return Fence::kHeartbeat;
-  const bool whole_is_unknown = is.staged && is.quiet && last < last_applied_;
+  const bool whole_is_unknown = is.cut == Cut::kByFences && is.staged && is.quiet && last < last_applied_;
   return asked || whole_is_unknown ? Fence::kWanted : Fence::kNotNow;
 }
 

@@ -2,10 +2,12 @@
 //
 // Hears with times and positions what happens on both connections, and is asked three questions: commit now? in sync
 // through which moment? send a fence now? Pure: no clock, no Redis, no segment. One thread.
-// (C1) Keys that are written together become visible together: changes are whole when nothing is left to read and a
-//      fence sent after the last re-read has been answered. That re-read may have seen one half of a group whose other
-//      half is announced later; had there been such a group, the fence would have brought the announcement.
-// (C2) Patience has an end: changes that find no quiet moment are committed kGroupPatience after the first was staged.
+// (C1) Keys that are written together become visible together: changes are whole at an exact cut (chase.hpp). Where
+//      marks are not in force, they are when nothing is left to read and a fence sent after the last re-read has been
+//      answered. That re-read may have seen one half of a group whose other half is announced later; had there been
+//      such a group, the fence would have brought the announcement.
+// (C2) Patience has an end: where the cut is hopeless, or fences decide and no quiet moment comes for kGroupPatience
+//      after the first change was staged, they are committed as they are.
 // (C3) In sync through t means: a fence sent at t was answered, all that was announced before its answer has been
 //      applied, and nothing is staged.
 // Reasons: docs/consistency.md section 3.
@@ -14,6 +16,7 @@
 #include <chrono>
 #include <optional>
 
+#include "agent/follow/chase.hpp"
 #include "agent/follow/fence_book.hpp"
 #include "agent/follow/refresh_queue.hpp"
 #include "common/base/clock.hpp"
@@ -38,6 +41,7 @@ class CommitRule {
   struct Situation {
     bool staged = false;  // there are changes to commit
     bool quiet = false;   // nothing is to be read, or being read
+    Cut cut = Cut::kByFences;
   };
 
   // A fence is sent at least every `heartbeat`, so that freshness is known although nothing happens.
@@ -62,6 +66,8 @@ class CommitRule {
   BootTime last_fence() const { return fences_.last_sent(); }  // 0: none yet
 
  private:
+  Commit commit_by_fences(const Situation& is, BootTime now) const;
+
   std::chrono::nanoseconds heartbeat_;
   FenceBook fences_;
   BootTime last_applied_;

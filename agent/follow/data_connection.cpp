@@ -8,13 +8,14 @@ namespace bifrost::agent {
 
 DataConnection::DataConnection(uv_loop_t* loop, const RedisUrl& url, std::function<void()> on_ready,
                                std::function<void(std::string)> on_broken) {
-  link_ = std::make_unique<LoopLink>(loop, url,
-                                     LoopLink::Callbacks{std::move(on_ready), [this](Reply reply) { on_reply(*reply); },
-                                                         nullptr, std::move(on_broken)},
-                                     MasterFinder::for_url(loop, url));
+  link_ = std::make_unique<LoopLink>(
+      loop, url,
+      LoopLink::Callbacks{std::move(on_ready), [this](Reply reply) { on_reply(std::move(reply)); }, nullptr,
+                          std::move(on_broken)},
+      MasterFinder::for_url(loop, url));
 }
 
-void DataConnection::expect(std::size_t skipped, OnReply on_reply) {
+void DataConnection::expect(std::size_t skipped, OnOwnReply on_reply) {
   if (expected_.empty()) last_sign_ = boot_now();
   expected_.push_back({skipped, std::move(on_reply)});
 }
@@ -27,18 +28,18 @@ std::chrono::nanoseconds DataConnection::idle_for(BootTime now) const {
   return expected_.empty() ? now.since(last_sign_) : std::chrono::nanoseconds(0);
 }
 
-void DataConnection::on_reply(const redisReply& reply) {
+void DataConnection::on_reply(Reply reply) {
   last_sign_ = boot_now();
   if (expected_.empty()) return;  // nothing was asked: a server that talks nonsense is noticed by the next answer
   if (expected_.front().skipped != 0) {
     --expected_.front().skipped;
-    if (is_error(reply) && skipped_error_.empty()) skipped_error_ = text_of(reply);
+    if (is_error(*reply) && skipped_error_.empty()) skipped_error_ = text_of(*reply);
     return;
   }
-  const OnReply callback = std::move(expected_.front().on_reply);
+  const OnOwnReply callback = std::move(expected_.front().on_reply);
   expected_.pop_front();
   const std::string error = std::exchange(skipped_error_, {});
-  callback(reply, error);
+  callback(std::move(reply), error);
 }
 
 }  // namespace bifrost::agent

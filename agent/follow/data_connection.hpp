@@ -17,6 +17,7 @@ class DataConnection {
  public:
   // `skipped_error` is the first error among the skipped replies, "" when there was none: it says why an EXEC failed.
   using OnReply = std::function<void(const redisReply&, const std::string& skipped_error)>;
+  using OnOwnReply = std::function<void(Reply, const std::string& skipped_error)>;
 
   DataConnection(uv_loop_t* loop, const RedisUrl& url, std::function<void()> on_ready,
                  std::function<void(std::string why)> on_broken);
@@ -25,12 +26,13 @@ class DataConnection {
 
   void ask(const Command& command, OnReply on_reply) {
     send(command);
-    expect(0, std::move(on_reply));
+    expect(0,
+           [on_reply = std::move(on_reply)](const Reply& reply, const std::string& error) { on_reply(*reply, error); });
   }
 
   // For transactions: send() each command, then expect() the reply that matters after `skipped` others.
   void send(const Command& command) { link_->send(command); }
-  void expect(std::size_t skipped, OnReply on_reply);
+  void expect(std::size_t skipped, OnOwnReply on_reply);
 
   // How long the oldest unanswered question has waited without any sign of life; zero when none is open.
   std::chrono::nanoseconds silent_for(BootTime now) const;
@@ -40,9 +42,9 @@ class DataConnection {
  private:
   struct Expected {
     std::size_t skipped;
-    OnReply on_reply;
+    OnOwnReply on_reply;
   };
-  void on_reply(const redisReply& reply);
+  void on_reply(Reply reply);
 
   std::deque<Expected> expected_;
   std::string skipped_error_;

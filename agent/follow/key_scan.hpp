@@ -1,11 +1,12 @@
 // key_scan.hpp - a pass over the names of all keys: which page comes next, and which paths it makes doubtful.
 //
+// All are: the values are read next. For a synchronisation; index_walk.hpp compares later at a fraction of the cost.
 // Redis is asked page by page, each from the cursor that the page before ended with. No page is asked for while many
 // paths wait to be read, so that a scan never fills the memory with what it found. Knows no connection: the owner sends
 // the questions and hands in the answers. One thread, the mirror's.
 // (K1) At most one page is under way.
 // (K2) When a scan is over, every path that Redis held from its begin to its end has been seen by Mirror::note_seen();
-//      what the mirror knows beyond these has been marked.
+//      what the mirror knows beyond these has been marked, and of what is retained the index entry.
 // (K3) Starting over costs no page: one that is under way counts for the new scan, which then begins at the start.
 #pragma once
 
@@ -25,17 +26,13 @@ namespace bifrost::agent {
 
 class KeyScan {
  public:
-  enum class Kind {
-    kEverything,  // marks all names, and what is retained
-    kNamesOnly,   // marks only names that the mirror finds doubtful
-  };
   static constexpr std::size_t kBacklog = 20'000;  // waiting paths from which on no further page is asked for
 
   using Mark = std::function<void(ModulePathView path, RefreshQueue::Doubt)>;
   KeyScan(Mirror& mirror, Mark mark) : mirror_(mirror), mark_(std::move(mark)) {}
 
   // Replaces a scan that is running.
-  void begin(Kind kind, BootTime now);
+  void begin(BootTime now);
 
   // Sends the question for the next page through `ask`, if there is one to be asked while so many paths wait.
   void ask_for_page(std::size_t waiting, const std::function<void(const Command&)>& ask);
@@ -43,18 +40,22 @@ class KeyScan {
   Status on_page(const redisReply& page);
 
   bool running() const { return running_; }
+  // A page that held hardly any module is followed by a rest, of which the owner tells the end: keys of others must not
+  // cost Redis all of its time.
+  bool resting() const { return resting_; }
+  void rested() { resting_ = false; }
   BootTime begun() const { return begun_; }  // when the newest scan began
 
  private:
-  void note(std::string_view key);
+  bool note(std::string_view key);
   void finish();
 
   Mirror& mirror_;
   Mark mark_;
-  Kind kind_ = Kind::kEverything;
   bool running_ = false;
   bool under_way_ = false;  // a page has been asked for
-  std::string cursor_;      // of the page to ask for; "": it has been asked for
+  bool resting_ = false;
+  std::string cursor_;  // of the page to ask for; "": it has been asked for
   BootTime begun_;
 };
 

@@ -4,27 +4,47 @@
 #include <utility>
 
 namespace bifrost::agent {
+namespace {
+
+// Of one path: `later` is what has become known since.
+void merge(PendingPath& known, const PendingPath& later) {
+  if (later.told != PendingPath::Told::kNothing) known.told = later.told;
+  known.with_presence |= later.with_presence;
+  if (known.read == PendingPath::Read::kEntry && later.read != PendingPath::Read::kEntry) {
+    known.read = later.read;
+    known.size_bytes = later.size_bytes;
+  }
+}
+
+}  // namespace
 
 void RefreshQueue::mark(ModulePathView path, StreamPosition at, Doubt doubt) {
-  if (const auto found = waiting_.find(path); found != waiting_.end()) {
-    PendingPath& known = *found->second;
-    if (doubt == Doubt::kChanged || doubt == Doubt::kDeleted) known.explicitly_deleted = doubt == Doubt::kDeleted;
-    known.with_presence |= doubt == Doubt::kGone || doubt == Doubt::kDeleted;
-    return;
+  PendingPath marked{ModulePath(path), at};
+  if (doubt == Doubt::kChanged) marked.told = PendingPath::Told::kChange;
+  if (doubt == Doubt::kDeleted) marked.told = PendingPath::Told::kDeletion;
+  marked.with_presence = doubt == Doubt::kGone || doubt == Doubt::kDeleted;
+  if (doubt == Doubt::kDelisted) {
+    marked.read = PendingPath::Read::kEntry;
+  } else if (const auto size = long_.find(path); size != long_.end()) {
+    marked.read = PendingPath::Read::kSized;
+    marked.size_bytes = size->second;
   }
-  PendingPath& pending = queue_.emplace_back(PendingPath{ModulePath(path), at, doubt == Doubt::kDeleted});
-  pending.with_presence = doubt == Doubt::kGone || doubt == Doubt::kDeleted;
-  waiting_.emplace(pending.path, &pending);
+  if (const auto found = waiting_.find(path); found != waiting_.end()) return merge(*found->second.at, marked);
+  queue_.push_back(std::move(marked));
+  waiting_.emplace(queue_.back().path, Place{&queue_, std::prev(queue_.end())});
 }
 
 std::vector<PendingPath> RefreshQueue::take(std::size_t max_paths, std::uint64_t max_bytes) {
   std::vector<PendingPath> batch;
   std::uint64_t bytes = 0;
-  while (batch.size() < max_paths && waiting() != 0) {
-    std::deque<PendingPath>& from = again_.empty() ? queue_ : again_;
+  std::size_t room = max_paths * kEntriesPerPath;
+  while (waiting() != 0) {
+    Waiting& from = again_.empty() ? queue_ : again_;
+    const std::size_t takes = from.front().read == PendingPath::Read::kEntry ? 1 : kEntriesPerPath;
     bytes += from.front().answer_bytes();
-    if (bytes > max_bytes && !batch.empty()) break;
-    if (again_.empty()) waiting_.erase(from.front().path);
+    if (takes > room || (bytes > max_bytes && !batch.empty())) break;
+    room -= takes;
+    waiting_.erase(from.front().path);
     batch.push_back(std::move(from.front()));
     from.pop_front();
   }
@@ -37,9 +57,19 @@ std::vector<PendingPath> RefreshQueue::take(std::size_t max_paths, std::uint64_t
   return batch;
 }
 
-void RefreshQueue::mark_in_flight(StreamPosition at) {
+// A message that came during the read is answered by the next one as well.
+void RefreshQueue::read_again(PendingPath pending) {
+  if (const auto later = take_back(pending.path)) {
+    merge(pending, *later);
+    pending.first_mark = std::min(pending.first_mark, later->first_mark);
+  }
+  again_.push_back(std::move(pending));
+  waiting_.emplace(again_.back().path, Place{&again_, std::prev(again_.end())});
+}
+
+void RefreshQueue::mark_in_flight(StreamPosition at, Doubt doubt) {
   for (const Batch& batch : batches_) {
-    for (const ModulePath& path : batch.paths) mark(path, at, Doubt::kGone);
+    for (const ModulePath& path : batch.paths) mark(path, at, doubt);
   }
 }
 
@@ -47,18 +77,50 @@ void RefreshQueue::finish_oldest_batch() {
   batches_.pop_front();
 }
 
+std::optional<PendingPath> RefreshQueue::withdraw(const PendingPath& read) {
+  const auto found = waiting_.find(read.path);
+  const bool settled = found != waiting_.end() &&
+                       (read.read != PendingPath::Read::kEntry || found->second.at->read == PendingPath::Read::kEntry);
+  return settled ? take_back(read.path) : std::nullopt;
+}
+
+std::optional<PendingPath> RefreshQueue::take_back(ModulePathView path) {
+  const auto found = waiting_.find(path);
+  if (found == waiting_.end()) return std::nullopt;
+  const Place place = found->second;
+  waiting_.erase(found);
+  PendingPath withdrawn = std::move(*place.at);
+  place.list->erase(place.at);
+  return withdrawn;
+}
+
+void RefreshQueue::expect_size(ModulePathView path, std::uint64_t size_bytes) {
+  const auto found = long_.find(path);
+  if (size_bytes <= PendingPath::kSmallBytes) {
+    if (found != long_.end()) long_.erase(found);
+    return;
+  }
+  const std::uint64_t with_room = size_bytes + size_bytes / 8;
+  if (found != long_.end()) {
+    found->second = with_room;
+  } else {
+    long_.emplace(path, with_room);
+  }
+}
+
+std::uint64_t RefreshQueue::waiting_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const Waiting* list : {&again_, &queue_}) {
+    for (const PendingPath& p : *list) bytes += p.answer_bytes();
+  }
+  return bytes;
+}
+
 StreamPosition RefreshQueue::oldest_pending() const {
   StreamPosition oldest = queue_.empty() ? kNothingPending : queue_.front().first_mark;
   for (const PendingPath& p : again_) oldest = std::min(oldest, p.first_mark);
   for (const Batch& b : batches_) oldest = std::min(oldest, b.first_mark);
   return oldest;
-}
-
-void RefreshQueue::clear() {
-  waiting_.clear();
-  queue_.clear();
-  again_.clear();
-  batches_.clear();
 }
 
 }  // namespace bifrost::agent

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <deque>
 #include <limits>
+#include <list>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -26,12 +28,16 @@ struct StreamPosition {
 struct PendingPath {
   // Most values are small and take one question. A longer one is measured first and then read by its size, so that the
   // bytes of a batch are known before it is asked for.
-  enum class Read { kSmall, kMeasure, kSized };
+  // kEntry: nothing but whether the index lists it.
+  enum class Read { kSmall, kMeasure, kSized, kEntry };
   static constexpr std::uint64_t kSmallBytes = 32 * 1024;
+
+  // What the last message about the path that told the kind of change said.
+  enum class Told { kNothing, kChange, kDeletion };
 
   ModulePath path;
   StreamPosition first_mark;
-  bool explicitly_deleted = false;  // the last message about it was a deletion on purpose
+  Told told = Told::kNothing;
   Read read = Read::kSmall;
   std::uint64_t size_bytes = 0;  // kSized
   // Also ask whether the key exists, for how long, and whether the index lists it. Most reads find a value, which says
@@ -53,34 +59,51 @@ class RefreshQueue {
     kChanged,     // written, expired, evicted, ...
     kGone,        // probably gone, for whatever reason
     kDeleted,     // deleted on purpose
+    kDelisted,    // taken out of the index, perhaps
   };
   void mark(ModulePathView path, StreamPosition at, Doubt doubt = Doubt::kUnspecific);
 
   // Marks what is being read right now: those reads may have happened before whatever `at` speaks of.
-  void mark_in_flight(StreamPosition at);
+  void mark_in_flight(StreamPosition at, Doubt doubt);
 
-  // Takes up to `max_paths` whose answers hold up to `max_bytes` together, or one that is larger; oldest first. They
-  // count as pending until finish_oldest_batch() of the same batch.
+  // Takes up to `max_paths` whose answers hold up to `max_bytes` together, or one that is larger; oldest first. Of
+  // those of which only the index entry is asked, kEntriesPerPath count as one path. They count as pending until
+  // finish_oldest_batch() of the same batch.
   std::vector<PendingPath> take(std::size_t max_paths, std::uint64_t max_bytes);
   // One that was taken turned out to need another question. Call before its batch is finished: it stays pending.
-  void read_again(PendingPath pending) { again_.push_back(std::move(pending)); }
+  void read_again(PendingPath pending);
   // The oldest batch that was taken has been applied: batches finish in the order in which they were taken.
   void finish_oldest_batch();
 
-  std::size_t waiting() const { return queue_.size() + again_.size(); }
-  bool idle() const { return waiting() == 0 && batches_.empty(); }
+  // `read` was executed after every message so far: if that settles what the path waits for, it waits no more. What was
+  // known of it then.
+  std::optional<PendingPath> withdraw(const PendingPath& read);
+
+  // The value of this path is long: it is asked for by its size at once, with room to grow. 0: it is not.
+  void expect_size(ModulePathView path, std::uint64_t size_bytes);
+
+  std::size_t waiting() const { return waiting_.size(); }
+  // The most that the answers of all that waits can hold together.
+  std::uint64_t waiting_bytes() const;
+  bool idle() const { return waiting_.empty() && batches_.empty(); }
   StreamPosition oldest_pending() const;
-  void clear();
 
  private:
-  std::deque<PendingPath> queue_;  // by first_mark
-  std::unordered_map<ModulePathView, PendingPath*, ModulePathHash>
-      waiting_;                    // into queue_: a deque does not move its elements
-  std::deque<PendingPath> again_;  // taken before and to be taken first: older than all of queue_
+  static constexpr std::size_t kEntriesPerPath = 32;
+  using Waiting = std::list<PendingPath>;
+  Waiting queue_;  // by first_mark
+  Waiting again_;  // taken before and to be taken first: older than all of queue_
+  struct Place {
+    Waiting* list = nullptr;
+    Waiting::iterator at;
+  };
+  std::unordered_map<ModulePathView, Place, ModulePathHash> waiting_;                    // into both lists
+  std::unordered_map<ModulePath, std::uint64_t, ModulePathHash, ModulePathEqual> long_;  // expected bytes
   struct Batch {
     StreamPosition first_mark;
     std::vector<ModulePath> paths;
   };
+  std::optional<PendingPath> take_back(ModulePathView path);
   std::deque<Batch> batches_;  // being read
 };
 

@@ -8,7 +8,12 @@
 namespace bifrost::agent {
 namespace {
 
-constexpr long long kNoSuchKey = -2;  // PTTL
+constexpr long long kNoSuchKey = -2;              // PTTL
+constexpr std::size_t kEntriesPerCommand = 2000;  // SMISMEMBER
+
+bool asks_entry(const PendingPath& asked) {
+  return asked.read == PendingPath::Read::kEntry;
+}
 
 IndexEntry index_entry(std::string_view type, const redisReply& is_member) {
   if (type == "none") return IndexEntry::kNoIndex;
@@ -17,7 +22,7 @@ IndexEntry index_entry(std::string_view type, const redisReply& is_member) {
 }
 
 Observation observation(const PendingPath& asked, Observation::Kind kind) {
-  return {.kind = kind, .path = asked.path, .explicitly_deleted = asked.explicitly_deleted};
+  return {.kind = kind, .path = asked.path, .explicitly_deleted = asked.told == PendingPath::Told::kDeletion};
 }
 
 // There is no value or an empty one: is there a key?
@@ -41,21 +46,25 @@ PendingPath by_size(PendingPath asked, std::uint64_t size_bytes) {
 
 }  // namespace
 
-Reread::Reread(std::vector<PendingPath> paths, std::uint64_t max_module_bytes)
-    : paths_(std::move(paths)), max_module_bytes_(max_module_bytes) {
-  for (const PendingPath& p : paths_) asks_index_ |= p.with_presence;
+Reread::Reread(std::vector<PendingPath> paths, std::uint64_t max_module_bytes, std::optional<Mark> mark)
+    : paths_(std::move(paths)), max_module_bytes_(max_module_bytes), mark_(std::move(mark)) {
+  for (const PendingPath& p : paths_) {
+    asks_index_ |= p.with_presence || asks_entry(p);
+    if (asks_entry(p)) entries_.push_back(&p);
+  }
 }
 
 std::size_t Reread::answers() const {
-  std::size_t answers = asks_index_ ? 1 : 0;
-  for (const PendingPath& p : paths_) answers += p.with_presence ? 3 : 1;
-  return answers;
+  std::size_t answers = (asks_index_ ? 1 : 0) + (mark_ ? 1 : 0);
+  for (const PendingPath& p : paths_) answers += asks_entry(p) ? 0 : p.with_presence ? 3 : 1;
+  return answers + (entries_.size() + kEntriesPerCommand - 1) / kEntriesPerCommand;
 }
 
 void Reread::send(const std::function<void(const Command&)>& send) const {
   send({"MULTI"});
   if (asks_index_) send({"TYPE", contract::kIndexKey});
   for (const PendingPath& p : paths_) {
+    if (asks_entry(p)) continue;
     const std::string key = contract::key_of(p.path);
     if (p.with_presence) send({"PTTL", key});
     if (p.read == PendingPath::Read::kMeasure) {
@@ -66,7 +75,18 @@ void Reread::send(const std::function<void(const Command&)>& send) const {
     }
     if (p.with_presence) send({"SISMEMBER", contract::kIndexKey, p.path.text()});
   }
+  send_entries(send);
+  if (mark_) send({"PUBLISH", mark_->channel, std::to_string(mark_->number)});
   send({"EXEC"});
+}
+
+void Reread::send_entries(const std::function<void(const Command&)>& send) const {
+  for (std::size_t begin = 0; begin < entries_.size(); begin += kEntriesPerCommand) {
+    Command command{"SMISMEMBER", contract::kIndexKey};
+    const std::size_t end = std::min(entries_.size(), begin + kEntriesPerCommand);
+    for (std::size_t i = begin; i < end; ++i) command.push_back(entries_[i]->path.text());
+    send(command);
+  }
 }
 
 Reread::Answer Reread::answer(const PendingPath& asked, const redisReply* ttl, const redisReply& value) const {
@@ -107,6 +127,7 @@ Status Reread::read(const redisReply& exec, const Report& report) const {
   const std::string_view index_type = asks_index_ ? text_of(*replies[0]) : std::string_view{};
   std::size_t next = asks_index_ ? 1 : 0;
   for (const PendingPath& asked : paths_) {
+    if (asks_entry(asked)) continue;
     const redisReply* const ttl = asked.with_presence ? replies[next++] : nullptr;
     Answer about = answer(asked, ttl, *replies[next++]);
     const redisReply* const is_member = asked.with_presence ? replies[next++] : nullptr;
@@ -118,7 +139,17 @@ Status Reread::read(const redisReply& exec, const Report& report) const {
     if (is_member != nullptr) seen.index = index_entry(index_type, *is_member);
     report.on_seen(seen);
   }
+  read_entries(index_type, replies.subspan(next), report);
   return Done{};
+}
+
+void Reread::read_entries(std::string_view index_type, std::span<redisReply*> blocks, const Report& report) const {
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    const auto members = elements_of(*blocks[i / kEntriesPerCommand]);
+    const std::size_t at = i % kEntriesPerCommand;
+    const IndexEntry entry = at < members.size() ? index_entry(index_type, *members[at]) : IndexEntry::kUnknown;
+    if (report.on_entry(entries_[i]->path, entry)) report.on_ask_again(with_presence(*entries_[i]));
+  }
 }
 
 }  // namespace bifrost::agent

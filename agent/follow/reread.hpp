@@ -3,7 +3,8 @@
 // Per path GETRANGE up to one byte past what is expected (its value, and never more memory than planned; GET would take
 // whatever is there) or STRLEN. A value says that the key exists. Where there is none, or may be none, PTTL (does the
 // key exist?) and SISMEMBER of the index are asked as well, and TYPE of the index once. One MULTI, so that value and
-// index entry are of one instant, and so are all values of the batch. Pure: no connection. One thread.
+// index entry are of one instant, and so are all values of the batch. Of many paths that may have been taken out of the
+// index, SMISMEMBER asks at once. Pure: no connection. One thread.
 // (R1) Each path of a batch is reported once: as an observation, or as the question that is still needed.
 // (R2) Three questions are enough for a value that does not grow meanwhile: small, measured, by its size.
 #pragma once
@@ -12,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -26,7 +28,12 @@ namespace bifrost::agent {
 
 class Reread {
  public:
-  Reread(std::vector<PendingPath> paths, std::uint64_t max_module_bytes);
+  // The mark of a transaction: PUBLISH as its last command.
+  struct Mark {
+    std::string channel;
+    std::uint64_t number = 0;
+  };
+  Reread(std::vector<PendingPath> paths, std::uint64_t max_module_bytes, std::optional<Mark> mark = std::nullopt);
 
   // Sends MULTI ... EXEC through `send`; commands_before_exec() replies precede the EXEC's.
   void send(const std::function<void(const Command&)>& send) const;
@@ -35,21 +42,29 @@ class Reread {
   struct Report {
     std::function<void(const Observation& seen)> on_seen;
     std::function<void(PendingPath again)> on_ask_again;  // what was asked does not tell: ask like this
+    // Of a path of which only this was asked. Returns whether its key must be looked at as well.
+    std::function<bool(ModulePathView path, IndexEntry entry)> on_entry;
   };
   // Reports the paths of the batch in order. Errors: kRefused, when Redis did not execute the batch.
   Status read(const redisReply& exec, const Report& report) const;
 
-  const std::vector<PendingPath>& paths() const { return paths_; }
+  // What is known of a path may grow until the answers are read; what was asked may not.
+  std::span<PendingPath> paths() { return paths_; }
+  bool marked() const { return mark_.has_value(); }
 
  private:
   std::size_t answers() const;  // that the EXEC holds
+  void send_entries(const std::function<void(const Command&)>& send) const;
+  void read_entries(std::string_view index_type, std::span<redisReply*> blocks, const Report& report) const;
   using Answer = std::variant<Observation, PendingPath>;
   Answer answer(const PendingPath& asked, const redisReply* ttl, const redisReply& value) const;
   Answer answer_by_value(const PendingPath& asked, const redisReply& value) const;
 
   std::vector<PendingPath> paths_;
   std::uint64_t max_module_bytes_;
+  std::optional<Mark> mark_;
   bool asks_index_ = false;
+  std::vector<const PendingPath*> entries_;  // into paths_: those of which only the index entry is asked
 };
 
 }  // namespace bifrost::agent

@@ -80,7 +80,8 @@ std::optional<std::string> lost_since(const LastContact& last, const ServerFacts
     if (!last.facts.resets || last.facts.resets == now.resets) return std::nullopt;
     return std::string(kResetCommands) + " was executed meanwhile";
   }
-  const bool began_later = at + kUptimeError >= last.synced_through + now.uptime;
+  // Of a mirror from before a reboot nobody knows: then a server without data has lost it.
+  const bool began_later = last.synced_through.ns == 0 || at + kUptimeError >= last.synced_through + now.uptime;
   if (now.started_empty && began_later) return "the server started without data meanwhile";
   return std::nullopt;
 }

@@ -50,7 +50,7 @@ enum class Sweep {
 Sweep swept(const ServerFacts& before, const ServerFacts& now, bool tracking);
 
 // What is known of the server from when there last was a connection: of an agent that has had none yet, the run id and
-// the time that the agent before has left.
+// the time that the agent before has left; 0 if that was in another boot.
 struct LastContact {
   ServerFacts facts;
   BootTime synced_through;

@@ -13,15 +13,13 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-constexpr std::size_t kMaxBatchPaths = 128;
-constexpr std::uint64_t kBatchBytes = 4u << 20;
-constexpr std::size_t kMaxBatchesInFlight = 4;
 constexpr milliseconds kPongPatience{5000};
 constexpr milliseconds kDataPatience{15'000};
 // A server with `timeout` set closes idle connections, but not subscribed ones.
 constexpr milliseconds kDataKeepAlive{5000};
 constexpr milliseconds kFencePatience{5000};
 constexpr milliseconds kStarvedRetry{5000};
+constexpr milliseconds kScanRest{1};
 
 nanoseconds lasted(BootTime since) {
   return boot_now().since(since);
@@ -46,10 +44,15 @@ Session::Session(uv_loop_t* loop, const SessionOptions& options, SegmentWriter& 
       contact_(contact),
       callbacks_(std::move(callbacks)),
       rule_(heartbeat(options)),
-      scan_(mirror, [this](ModulePathView path, RefreshQueue::Doubt doubt) { mark(path, doubt); }) {
+      scan_(mirror, [this](ModulePathView path, RefreshQueue::Doubt doubt) { mark(path, doubt); }),
+      walk_(mirror, [this](ModulePathView path, RefreshQueue::Doubt doubt) { mark(path, doubt); }) {
   data_ = std::make_unique<DataConnection>(
       loop_, options_.url, [this] { check_server(); }, [this](const std::string& why) { end("data: " + why); });
   tick_ = std::make_unique<Timer>(loop_, [this] { on_tick(); });
+  scan_rest_ = std::make_unique<Timer>(loop_, [this] {
+    scan_.rested();
+    advance();
+  });
 }
 
 Session::~Session() {
@@ -106,9 +109,10 @@ void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
   callbacks.on_live = [this, flags_visible] { on_stream_live(flags_visible); };
   callbacks.on_module = [this](ModulePathView path, RefreshQueue::Doubt doubt) { on_module(path, doubt); };
   callbacks.on_refused = [this](std::string_view path, PathFault why) { mirror_.refuse(path, why); };
-  callbacks.on_index = [this] { on_index(); };
+  callbacks.on_index = [this](IndexNews news) { on_index(news); };
   callbacks.on_everything = [this] { on_everything(); };
   callbacks.on_pong = [this] { on_pong(); };
+  callbacks.on_mark = [this](std::uint64_t number) { on_mark(number); };
   callbacks.on_drained = [this] {
     if (phase_ != Phase::kConnecting) advance();
   };
@@ -116,6 +120,18 @@ void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
   callbacks.on_ignored = [this] { writer_.count(Counter::kEventsIgnored); };
   stream_ =
       std::make_unique<ChangeStream>(loop_, data_->reached(), options_.signal, keyspace_enabled, std::move(callbacks));
+  make_rereads();
+}
+
+void Session::make_rereads() {
+  Rereads::Callbacks callbacks;
+  callbacks.on_seen = [this](const Observation& seen, BootTime sent) { on_observation(seen, sent); };
+  callbacks.on_entry = [this](ModulePathView path, IndexEntry entry) { return on_entry(path, entry); };
+  callbacks.on_applied = [this](bool once_more) { on_applied(once_more); };
+  callbacks.on_refused = [this](const std::string& why) { end(why); };
+  rereads_ = std::make_unique<Rereads>(
+      *data_, Rereads::Options{options_.max_module_bytes, options_.follow_expiry, stream_->mark_channel()},
+      std::move(callbacks));
 }
 
 void Session::on_stream_live(bool flags_visible) {
@@ -125,6 +141,17 @@ void Session::on_stream_live(bool flags_visible) {
                            {"redis", options_.url.display()}});
   tick_->every(std::max(milliseconds(10), heartbeat(options_)));
   begin_sync();
+  if (stream_->marks()) try_marks();
+}
+
+// One that is refused inside a transaction would take the re-reads with it. Marks are relied on once this one is back.
+void Session::try_marks() {
+  data_->ask({"PUBLISH", stream_->mark_channel(), "0"}, [](const redisReply& reply, const std::string&) {
+    if (!is_error(reply)) return;
+    log::warn("marks_refused", {{"why", text_of(reply)},
+                                {"then", "fences decide what was written together"},
+                                {"do", "allow +publish and the channels bifrost:mark:*"}});
+  });
 }
 
 // --- Synchronising ---------------------------------------------------------------------------------------------
@@ -136,7 +163,8 @@ void Session::begin_sync() {
   writer_.count(Counter::kResyncs);
   phase_ = Phase::kScanning;
   show_state();
-  scan_.begin(KeyScan::Kind::kEverything, boot_now());
+  walk_.stop();
+  scan_.begin(boot_now());
   read_names();
 }
 
@@ -149,6 +177,7 @@ void Session::on_page(const redisReply& page) {
   if (ended_) return;
   ++position_.value;
   if (const Status read = scan_.on_page(page); !read) return end(read.error().message);
+  if (scan_.resting()) scan_rest_->once(kScanRest);
   if (!scan_.running()) {
     sync_end_ = position_;
     if (phase_ == Phase::kScanning) phase_ = Phase::kReading;
@@ -182,12 +211,32 @@ void Session::on_module(ModulePathView path, RefreshQueue::Doubt doubt) {
   mark(path, doubt);
 }
 
-void Session::on_index() {
+void Session::on_index(IndexNews news) {
   ++position_.value;
   writer_.count(Counter::kEvents);
-  mirror_.for_each_retained([this](ModulePathView path) { mark(path, RefreshQueue::Doubt::kGone); });
-  // A path whose key is gone may still have been listed when it was read, and is not known as retained yet.
-  queue_.mark_in_flight(position_);
+  using Doubt = RefreshQueue::Doubt;
+  if (news == IndexNews::kLost) {
+    writer_.count(Counter::kIndexLosses);
+    log::warn("index_lost", {{"then", "modules that it listed are kept until they are written or deleted"}});
+    mirror_.lose_index();
+    mirror_.for_each_leaving([this](ModulePathView path) { mark(path, Doubt::kGone); });
+  } else {
+    mirror_.for_each_by_index([this](ModulePathView path) { mark(path, Doubt::kDelisted); });
+  }
+  // A path whose key is gone may still have been listed when it was read, and is not known as retained yet. A read
+  // whose mark is still to come was executed after this.
+  if (rereads_->chase().awaits_mark()) return;
+  queue().mark_in_flight(position_, news == IndexNews::kLost ? Doubt::kGone : Doubt::kDelisted);
+  if (news == IndexNews::kLost) index_lost_before_ = rereads_->chase().under_way();
+}
+
+bool Session::on_entry(ModulePathView path, IndexEntry entry) {
+  return !ended_ && mirror_.note_entry(path, as_index(entry));
+}
+
+// Without members there is no set.
+IndexEntry Session::as_index(IndexEntry entry) const {
+  return entry == IndexEntry::kNoIndex && stream_->index_emptied() ? IndexEntry::kUnlisted : entry;
 }
 
 void Session::on_pong() {
@@ -196,76 +245,87 @@ void Session::on_pong() {
   writer_.count(Counter::kFences);
 }
 
+void Session::on_mark(std::uint64_t number) {
+  ++position_.value;
+  if (number == 0) {
+    marks_ = true;
+    return show_state();
+  }
+  rereads_->on_mark(number, position_);
+}
+
 void Session::mark(ModulePathView path, RefreshQueue::Doubt doubt) {
-  queue_.mark(path, position_, doubt);
+  queue().mark(path, position_, doubt);
 }
 
 // Every input ends here; each step does what the steps before have made possible.
 void Session::advance() {
   if (ended_) return;
-  read_values();
-  read_names();
   move_phase();
   commit_when_whole();
   publish_freshness();
+  read_values();
+  read_names();
   fence_when_due();
 }
 
 void Session::read_values() {
   // What is known is in memory anyway, and a scan may mark all of it.
-  if (queue_.waiting() > options_.max_pending + mirror_.known()) {
+  if (queue().waiting() > options_.max_pending + mirror_.known()) {
     return end("more than " + std::to_string(options_.max_pending) + " changes wait to be read");
   }
-  while (batches_in_flight_ < kMaxBatchesInFlight && queue_.waiting() != 0) {
-    ask_for(queue_.take(kMaxBatchPaths, kBatchBytes));
-  }
+  const bool towards_cut = marks_ && (phase_ == Phase::kSettling || phase_ == Phase::kLive);
+  rereads_->go_on(towards_cut ? Chase::Manner::kCut : Chase::Manner::kBulk, writer_.has_staged(), position_);
 }
 
-void Session::ask_for(std::vector<PendingPath> paths) {
-  if (options_.follow_expiry) {
-    for (PendingPath& p : paths) p.with_presence = true;  // for the time to live
-  }
-  const auto batch = std::make_shared<Reread>(std::move(paths), options_.max_module_bytes);
-  batch->send([this](const Command& command) { data_->send(command); });
-  data_->expect(batch->commands_before_exec(),
-                [this, batch, sent = boot_now()](const redisReply& exec, const std::string& error) {
-                  on_batch(*batch, sent, exec, error);
-                });
-  ++batches_in_flight_;
-}
-
-void Session::on_batch(const Reread& batch, BootTime sent, const redisReply& exec, const std::string& queue_error) {
+void Session::on_applied(bool once_more) {
   if (ended_) return;
-  --batches_in_flight_;
-  const Status read = batch.read(exec, {[&](const Observation& seen) { on_observation(seen, sent); },
-                                        [&](PendingPath again) { queue_.read_again(std::move(again)); }});
-  if (!read) return end(queue_error.empty() ? read.error().message : queue_error);
-  queue_.finish_oldest_batch();
+  if (index_lost_before_ != 0) {
+    --index_lost_before_;
+    mirror_.lose_index();  // these answers were of the time before
+  }
+  if (once_more && writer_.has_staged()) writer_.count(Counter::kCutRetries);
   rule_.applied(boot_now(), writer_.has_staged());
   advance();
 }
 
 void Session::on_observation(const Observation& seen, BootTime sent) {
+  if (ended_) return;
   if (options_.follow_expiry) {
     seen.ttl ? expiries_.set(seen.path, sent + *seen.ttl) : expiries_.forget(seen.path);
   }
-  mirror_.apply(seen);
+  Observation known = seen;
+  known.index = as_index(seen.index);
+  mirror_.apply(known);
 }
 
 void Session::read_names() {
-  scan_.ask_for_page(queue_.waiting(), [this](const Command& command) {
+  scan_.ask_for_page(queue().waiting(), [this](const Command& command) {
     data_->ask(command, [this](const redisReply& page, const std::string&) { on_page(page); });
+  });
+  if (queue().waiting() >= KeyScan::kBacklog) return;
+  walk_.ask_next([this](const Command& command) {
+    data_->ask(command, [this](const redisReply& answer, const std::string&) { on_walked(answer); });
   });
 }
 
+void Session::on_walked(const redisReply& answer) {
+  if (ended_) return;
+  ++position_.value;
+  if (const Status read = walk_.on_answer(answer); !read) return end(read.error().message);
+  advance();
+}
+
 void Session::move_phase() {
-  if (phase_ == Phase::kReading && queue_.oldest_pending() > sync_end_) {
+  if (phase_ == Phase::kReading && queue().oldest_pending() > sync_end_) {
     phase_ = Phase::kSettling;
     rule_.read_all(boot_now(), writer_.has_staged());
+    rereads_->chase().settle();
   }
   if (phase_ == Phase::kSettling && !writer_.has_staged()) {
     mirror_.prune_if_asked();
     phase_ = Phase::kLive;
+    begin_walk();
     show_state();
     log::info("synced", {{"modules", writer_.modules()},
                          {"not_mirrored", writer_.not_mirrored()},
@@ -277,11 +337,17 @@ void Session::move_phase() {
 
 void Session::commit_when_whole() {
   if (phase_ != Phase::kSettling && phase_ != Phase::kLive) return;
+  if (!writer_.has_staged()) rereads_->chase().settle();
   const CommitRule::Commit verdict = rule_.commit_now(situation(), boot_now());
   if (verdict == CommitRule::Commit::kNotNow) return;
-  if (verdict == CommitRule::Commit::kGiveUp) writer_.count(Counter::kGroupGiveups);
+  if (verdict == CommitRule::Commit::kGiveUp) {
+    writer_.count(Counter::kGroupGiveups);
+    log::warn("group_given_up", {{"why", "changes came faster than they could be read"},
+                                 {"then", "modules written together may be seen apart in this generation"}});
+  }
   const auto committed = writer_.commit();
   if (!committed) return callbacks_.on_fatal(committed.error().message);
+  rereads_->chase().settle();
   const auto announced = rule_.committed();
   if (announced && live()) callbacks_.on_update_delay(lasted(*announced));
   log::debug("commit", {{"generation", committed->value}});
@@ -290,7 +356,7 @@ void Session::commit_when_whole() {
 
 void Session::publish_freshness() {
   if (phase_ != Phase::kLive) return;
-  const auto through = rule_.take_synced_through(situation(), queue_.oldest_pending());
+  const auto through = rule_.take_synced_through(situation(), queue().oldest_pending());
   if (!through) return;
   if (writer_.starved()) return;  // an old version may still be visible: no promises
   show_state();                   // a cold or crowded mirror may have become so without a commit
@@ -345,18 +411,25 @@ bool Session::too_silent(BootTime now) {
     end("no PONG within " + std::to_string(kPongPatience.count()) + " ms");
   } else if (data_->silent_for(now) > kDataPatience) {
     end("no answer on the data connection");
+  } else if (rereads_->mark_overdue(now) > kPongPatience) {
+    end("a re-read was answered without its mark");
   }
   return ended_;
 }
 
 void Session::scan_when_due(BootTime now) {
   if (phase_ != Phase::kLive) return;
-  const nanoseconds age = now.since(scan_.begun());
+  const nanoseconds age = now.since(std::max(scan_.begun(), walk_begun_));
   if (short_of_room() && age > (writer_.starved() ? kStarvedRetry : options_.reconcile)) {
     begin_sync();
-  } else if (!scan_.running() && age > options_.reconcile) {
-    scan_.begin(KeyScan::Kind::kNamesOnly, now);
+  } else if (!scan_.running() && !walk_.running() && age > options_.reconcile) {
+    begin_walk();
   }
+}
+
+void Session::begin_walk() {
+  walk_begun_ = boot_now();
+  walk_.begin();
 }
 
 void Session::show_state() {
@@ -365,6 +438,7 @@ void Session::show_state() {
   state.complete = phase_ == Phase::kLive && !writer_.incomplete();
   state.signals = (stream_->keyspace() ? static_cast<std::uint64_t>(layout::Signal::kKeyspace) : 0) |
                   (stream_->tracking() ? static_cast<std::uint64_t>(layout::Signal::kTracking) : 0);
+  state.cuts = marks_ ? layout::Cuts::kMarks : layout::Cuts::kFences;
   state.state = phase_ != Phase::kLive                           ? layout::AgentState::kSyncing
                 : short_of_room() || writer_.without_room() != 0 ? layout::AgentState::kDegraded
                 : mirror_.cold()                                 ? layout::AgentState::kCold

@@ -4,13 +4,13 @@
 // The order is what makes it right: every subscription is confirmed before the first key is read; values are read again
 // after each message about them; changes are committed when they are whole; freshness is published after the commit.
 // Session puts the parts together and holds what they share. The parts decide: change_stream.hpp what is announced,
-// key_scan.hpp which names there are, refresh_queue.hpp what is read next, reread.hpp what an answer means, mirror.hpp
-// what that changes, commit_rule.hpp when it becomes visible and how fresh it is, server_watch.hpp how far to trust it.
-// Any trouble ends the session: the agent revokes the lease and starts another. Belongs to the loop's thread.
-// (F1) synced_through = t only if every message before the PONG of a PING sent at t has been applied and committed.
-// (F2) No lease before a full synchronisation of this session has been committed.
-// (F3) No lease reaches further than the newest look at the server that found nothing unheard-of.
-// Reasons: docs/consistency.md section 3.
+// key_scan.hpp and index_walk.hpp which names there are, chase.hpp what is read next, rereads.hpp where the answers
+// stand, reread.hpp what they mean, mirror.hpp what that changes, commit_rule.hpp when it becomes visible and how fresh
+// it is, server_watch.hpp how far to trust it. Any trouble ends the session: the agent revokes the lease and starts
+// another. Belongs to the loop's thread. (F1) synced_through = t only if every message before the PONG of a PING sent
+// at t has been applied and committed. (F2) No lease before a full synchronisation of this session has been committed.
+// (F3) No lease reaches further than the newest look at the server that found nothing unheard-of. Reasons:
+// docs/consistency.md section 3.
 #pragma once
 
 #include <chrono>
@@ -26,9 +26,10 @@
 #include "agent/follow/data_connection.hpp"
 #include "agent/follow/expiry_clock.hpp"
 #include "agent/follow/fence_waiters.hpp"
+#include "agent/follow/index_walk.hpp"
 #include "agent/follow/key_scan.hpp"
 #include "agent/follow/refresh_queue.hpp"
-#include "agent/follow/reread.hpp"
+#include "agent/follow/rereads.hpp"
 #include "agent/follow/server_watch.hpp"
 #include "agent/mirror/mirror.hpp"
 #include "common/control/control_protocol.hpp"
@@ -88,12 +89,16 @@ class Session {
 
   // What happens.
   void on_module(ModulePathView path, RefreshQueue::Doubt doubt);
-  void on_index();
+  void on_index(IndexNews news);
   void on_everything();
   void on_pong();
+  void on_mark(std::uint64_t number);
   void on_swept(Sweep sweep);
   void on_page(const redisReply& page);
-  void on_batch(const Reread& batch, BootTime sent, const redisReply& exec, const std::string& queue_error);
+  void on_walked(const redisReply& answer);
+  bool on_entry(ModulePathView path, IndexEntry entry);
+  IndexEntry as_index(IndexEntry entry) const;
+  void on_applied(bool once_more);
   void on_observation(const Observation& seen, BootTime sent);
   void on_tick();
 
@@ -108,11 +113,16 @@ class Session {
 
   void begin_sync();
   void scan_when_due(BootTime now);
+  void begin_walk();
   void mark(ModulePathView path, RefreshQueue::Doubt doubt = RefreshQueue::Doubt::kUnspecific);
-  void ask_for(std::vector<PendingPath> paths);
+  void make_rereads();
+  void try_marks();
   void give_lease();
   bool too_silent(BootTime now);
-  CommitRule::Situation situation() const { return {writer_.has_staged(), queue_.idle()}; }
+  RefreshQueue& queue() { return rereads_->chase().queue(); }
+  CommitRule::Situation situation() {
+    return {writer_.has_staged(), queue().idle(), marks_ ? rereads_->chase().cut() : Cut::kByFences};
+  }
   bool short_of_room() const { return writer_.starved() || writer_.incomplete(); }
   void show_state();
   void end(const std::string& why);
@@ -127,10 +137,10 @@ class Session {
   std::unique_ptr<DataConnection> data_;
   std::unique_ptr<ServerWatch> watch_;
   std::unique_ptr<ChangeStream> stream_;
+  std::unique_ptr<Rereads> rereads_;
   std::unique_ptr<Timer> tick_;
 
   Phase phase_ = Phase::kConnecting;
-  RefreshQueue queue_;
   CommitRule rule_;
   FenceWaiters waiters_;
   ExpiryClock expiries_;
@@ -138,7 +148,11 @@ class Session {
   StreamPosition position_;  // of the last message
   StreamPosition sync_end_;  // of the last mark made by the scan
   KeyScan scan_;
-  std::size_t batches_in_flight_ = 0;
+  IndexWalk walk_;
+  BootTime walk_begun_;
+  std::unique_ptr<Timer> scan_rest_;
+  std::size_t index_lost_before_ = 0;  // how many answers on their way are of the time before the index was lost
+  bool marks_ = false;                 // a trial of them has come back: they decide when changes are whole
   bool ended_ = false;
 };
 

@@ -55,7 +55,7 @@ void Mirror::apply_value(const Observation& seen) {
   if (!value) return reject(seen.path, value.error().message);
   const Put put = put_source(seen.path, value->content, value->hash);
   if (put == Put::kUnchanged) writer_.count(Counter::kUnchanged);
-  hold(seen.path, Held::kSource).left_out = put == Put::kNoRoom;
+  hold(seen.path, Held::kSource, put != Put::kUnchanged).left_out = put == Put::kNoRoom;
 }
 
 void Mirror::apply_vanished(const Observation& seen) {
@@ -69,7 +69,10 @@ void Mirror::apply_vanished(const Observation& seen) {
   if (seen.index == IndexEntry::kListed) set_index_lost(found->first, found->second, false);
   if (verdict == Vanished::kRetainCold) {
     cold_ = true;
+    if (!std::exchange(index_gone_, true)) lose_index();
     set_index_lost(found->first, found->second, true);
+  } else {
+    index_gone_ = false;
   }
   if (!found->second.retained) writer_.count(Counter::kRetainedTotal);
   set_retained(found->first, found->second, true);
@@ -94,14 +97,16 @@ void Mirror::prune_if_asked() {
 }
 
 void Mirror::reject(ModulePathView path, std::string_view reason) {
-  if (writer_.put_not_mirrored(path.text(), reason) == Put::kStaged) {
+  const bool changed = writer_.put_not_mirrored(path.text(), reason) == Put::kStaged;
+  if (changed) {
     writer_.count(Counter::kRejected);
     on_rejected_(path, reason);
   }
-  hold(path, Held::kNotMirrored);
+  hold(path, Held::kNotMirrored, changed);
 }
 
-Mirror::Entry& Mirror::hold(ModulePathView path, Held held) {
+// Writers list what they write. A value that was there before says nothing about an index that has been lost since.
+Mirror::Entry& Mirror::hold(ModulePathView path, Held held, bool changed) {
   auto found = paths_.find(path);
   if (found == paths_.end()) found = paths_.try_emplace(ModulePath(path)).first;
   Entry& entry = found->second;
@@ -110,7 +115,7 @@ Mirror::Entry& Mirror::hold(ModulePathView path, Held held) {
   entry.deleted_on_purpose = false;
   entry.removal_owed = false;
   set_retained(found->first, entry, false);
-  set_index_lost(found->first, entry, false);
+  if (changed) set_index_lost(found->first, entry, false);
   return entry;
 }
 
@@ -142,15 +147,30 @@ void Mirror::forget(ModulePathView path) {
   paths_.erase(found);
 }
 
-bool Mirror::note_seen(ModulePathView path) {
+void Mirror::note_seen(ModulePathView path) {
+  if (const auto found = paths_.find(path); found != paths_.end()) found->second.seen_in_scan = scan_;
+}
+
+Mirror::Known Mirror::note_listed(ModulePathView path) {
   const auto found = paths_.find(path);
-  if (found == paths_.end()) return true;
-  found->second.seen_in_scan = scan_;
-  if (found->second.left_out && retries_left_ != 0) {
+  if (found == paths_.end()) return Known::kNot;
+  Entry& entry = found->second;
+  entry.seen_in_scan = scan_;
+  set_index_lost(found->first, entry, false);
+  if (entry.left_out && retries_left_ != 0) {
     --retries_left_;
-    return true;
+    return Known::kLeftOut;
   }
-  return found->second.retained;
+  return entry.retained ? Known::kRetained : Known::kHeld;
+}
+
+bool Mirror::note_entry(ModulePathView path, IndexEntry entry) {
+  const auto found = paths_.find(path);
+  if (found == paths_.end() || !found->second.retained) return false;
+  if (entry == IndexEntry::kListed) set_index_lost(found->first, found->second, false);
+  if (entry == IndexEntry::kListed || entry == IndexEntry::kUnknown) return false;
+  if (entry == IndexEntry::kNoIndex && found->second.index_lost) cold_ = true;
+  return !found->second.index_lost;
 }
 
 void Mirror::for_each_unseen(const std::function<void(ModulePathView)>& visit) const {
@@ -159,8 +179,22 @@ void Mirror::for_each_unseen(const std::function<void(ModulePathView)>& visit) c
   }
 }
 
-void Mirror::for_each_known(const std::function<void(ModulePathView)>& visit) const {
-  for (const auto& [path, entry] : paths_) visit(path);
+void Mirror::for_each_delisted(const std::function<void(ModulePathView)>& visit) const {
+  for (const auto& [path, entry] : paths_) {
+    if (entry.retained && !entry.index_lost && entry.seen_in_scan != scan_) visit(path);
+  }
+}
+
+void Mirror::for_each_by_index(const std::function<void(ModulePathView)>& visit) const {
+  for (const auto& [path, entry] : paths_) {
+    if (entry.retained && !entry.index_lost) visit(path);
+  }
+}
+
+void Mirror::for_each_leaving(const std::function<void(ModulePathView)>& visit) const {
+  for (const auto& [path, entry] : paths_) {
+    if (entry.retained && entry.deleted_on_purpose) visit(path);
+  }
 }
 
 void Mirror::for_each_retained(const std::function<void(ModulePathView)>& visit) const {

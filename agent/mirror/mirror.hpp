@@ -60,7 +60,8 @@ class Mirror {
   // Redis holds a key of the modules' kind under `path`, which cannot be a module's: nothing is mirrored.
   void refuse(std::string_view path, PathFault why);
 
-  // Redis has lost its data: for what it held until now, a newer index that does not list it says nothing.
+  // Redis has lost its index, or all data: for what it held until now, a newer index that does not list it says
+  // nothing.
   void lose_index();
 
   // After the next full synchronisation, in whichever session it ends, everything goes that Redis does not have.
@@ -72,13 +73,24 @@ class Mirror {
     ++scan_;
     retries_left_ = kRetriesPerScan;
   }
-  // Whether to read it again for its name alone: not known, retained although the key is back, or left out for lack of
-  // room, of which there may be more by now (kRetriesPerScan of these in one scan).
-  bool note_seen(ModulePathView path);
+  void note_seen(ModulePathView path);
+  // The same for the index: its members are heard, and a module that a newer index lists is an ordinary one again.
+  // kLeftOut: there was no room for it, and there may be by now (kRetriesPerScan of these in one scan).
+  enum class Known { kNot, kHeld, kRetained, kLeftOut };
+  Known note_listed(ModulePathView path);
+  // Whose keys should be there.
   void for_each_unseen(const std::function<void(ModulePathView path)>& visit) const;
+  // Retained because the index listed them, and it does not.
+  void for_each_delisted(const std::function<void(ModulePathView path)>& visit) const;
 
-  void for_each_known(const std::function<void(ModulePathView path)>& visit) const;
+  // What a look at the index alone says of a path. Returns whether its key must be looked at as well.
+  bool note_entry(ModulePathView path, IndexEntry entry);
+
   void for_each_retained(const std::function<void(ModulePathView path)>& visit) const;
+  // What goes if the index does not list it: retained, and not for the loss of an index.
+  void for_each_by_index(const std::function<void(ModulePathView path)>& visit) const;
+  // Retained while a deletion is half done: the key was deleted and the index may still list it.
+  void for_each_leaving(const std::function<void(ModulePathView path)>& visit) const;
   bool has_retained() const { return retained_count_ != 0; }
   std::size_t known() const { return paths_.size(); }
   // Redis has lost its data, not deleted it: kept until writers return.
@@ -101,7 +113,7 @@ class Mirror {
   void apply_vanished(const Observation& seen);
   void reject(ModulePathView path, std::string_view reason);
   Put put_source(ModulePathView path, std::string_view content, std::string_view hash);
-  Entry& hold(ModulePathView path, Held held);
+  Entry& hold(ModulePathView path, Held held, bool changed);
   void set_retained(ModulePathView path, Entry& entry, bool retained);
   void set_index_lost(ModulePathView path, Entry& entry, bool lost);
   void forget(ModulePathView path);
@@ -118,6 +130,7 @@ class Mirror {
   std::uint64_t scan_ = 0;
   std::uint64_t retries_left_ = 0;
   bool cold_ = false;
+  bool index_gone_ = false;  // as of the newest observation that tells: its loss has been noted
   bool prune_asked_ = false;
 };
 

@@ -38,7 +38,13 @@ namespace bifrost {
   X(kCodeFailed, "code_failed_total", "modules", "modules that workers have to compile, because it failed here")      \
   X(kCodeDropped, "code_dropped_total", "modules", "compiled code given up for lack of room")                         \
   X(kCodeOutdated, "code_outdated_total", "modules", "compiled code whose source had changed meanwhile")              \
-  X(kHelperRestarts, "code_helper_restarts_total", "processes", "compile helpers that ended and were started again")
+  X(kHelperRestarts, "code_helper_restarts_total", "processes", "compile helpers that ended and were started again")  \
+  X(kCutRetries, "cut_retries_total", "transactions",                                                                 \
+    "re-reads that did not end at a whole state: one more was needed")                                                \
+  X(kServerRefusals, "server_refusals_total", "reads",                                                                \
+    "re-reads that Redis refused: by NOPERM, OOM, LOADING and the like")                                              \
+  X(kIndexLosses, "index_losses_total", "times", "times the index vanished without its members being removed")        \
+  X(kDeploysOverdue, "deploys_overdue_total", "deploys", "deploys that were no longer waited for after ten minutes")
 
 enum class Counter : std::uint64_t {
 #define X(id, name, unit, help) id,

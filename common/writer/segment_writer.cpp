@@ -1,6 +1,8 @@
 #include "common/writer/segment_writer.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <random>
 
 namespace bifrost {
@@ -301,6 +303,16 @@ void SegmentWriter::set_link_state(const LinkState& s) {
   shown().show_complete(s.complete);
   shown().show(layout::control::kRedisConnected, s.redis_connected ? 1 : 0);
   shown().show(layout::control::kSignals, s.signals);
+  shown().show(layout::control::kCuts, static_cast<std::uint64_t>(s.cuts));
+  shown().show(layout::control::kDeployingSinceMs, s.deploying_since_unix_ms);
+}
+
+// Word by word: who reads it meanwhile may find a mixture, which is no server's run id.
+void SegmentWriter::show_run_id(std::string_view run_id) {
+  std::array<layout::Word, layout::control::kRunIdBytes / layout::kWordBytes> words{};
+  std::memcpy(words.data(), run_id.data(), std::min<std::size_t>(run_id.size(), layout::control::kRunIdBytes));
+  for (std::size_t w = 0; w < words.size(); ++w)
+    shown().show(layout::control::kRunId + w * layout::kWordBytes, words[w]);
 }
 
 void SegmentWriter::heartbeat(BootTime now) {

@@ -48,6 +48,8 @@ struct LinkState {
   bool complete = false;
   bool redis_connected = false;
   std::uint64_t signals = 0;
+  layout::Cuts cuts = layout::Cuts::kUnknown;
+  std::uint64_t deploying_since_unix_ms = 0;  // 0: no deploy is going on
 };
 
 class SegmentWriter {
@@ -102,6 +104,8 @@ class SegmentWriter {
   void publish_sync(BootTime synced_through, BootTime lease_until);
   void revoke_lease() { publish_sync(synced_through_, BootTime{0}); }
   void set_link_state(const LinkState& state);
+  // Of the server that the mirror is in sync with. Cut to what the layout holds.
+  void show_run_id(std::string_view run_id);
   void heartbeat(BootTime now);
   void count(Counter counter, std::uint64_t n = 1);
 

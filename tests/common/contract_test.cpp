@@ -12,6 +12,8 @@ TEST(Contract, ClassifiesKeysInTheDocumentedOrder) {
   EXPECT_EQ(classify("bifrost:module:index:old.py"), KeyClass::kIndex);
   EXPECT_EQ(classify("bifrost:module:index.py"), KeyClass::kModule);
   EXPECT_EQ(classify("bifrost:module:resolution:-:0:modules.py"), KeyClass::kIgnored);
+  EXPECT_EQ(classify("bifrost:module:deploying"), KeyClass::kDeploying);
+  EXPECT_EQ(classify("bifrost:module:deploying.py"), KeyClass::kModule);
   EXPECT_EQ(classify("bifrost:module:readme.md"), KeyClass::kIgnored);
   EXPECT_EQ(classify("bifrost:module:"), KeyClass::kIgnored);
   EXPECT_EQ(classify("bifrost:requirements:content"), KeyClass::kIgnored);

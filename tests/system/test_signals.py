@@ -6,9 +6,9 @@ import pytest
 from harness import eventually, free_port, running_node
 
 IMPORT = "from shared import halopsa; answer = halopsa.VERSION"
-AGENT_ACL = ("reset on >secret resetchannels %R~bifrost:module:* &__redis__:invalidate -@all +ping +info +role "
-             "+config|get +config|set +client|id +client|tracking +subscribe +psubscribe +scan +multi +exec +type +pttl "
-             "+getrange +strlen +sismember")
+AGENT_ACL = ("reset on >secret resetchannels %R~bifrost:module:* &__redis__:invalidate &bifrost:mark:* -@all +ping +info +role "
+             "+config|get +config|set +client|id +client|tracking +subscribe +psubscribe +publish +scan +multi +exec +type +pttl "
+             "+getrange +strlen +sismember +smismember +sscan +exists")
 KEYSPACE_CHANNEL = "&__keyspace@0__:bifrost:module:*"
 
 
@@ -74,12 +74,33 @@ def test_the_documented_rights_are_enough_and_none_is_refused(node):
     node.put("large.py", "# " + "x" * 100_000 + "\n")
     start_as(node, "agent")
     assert status_of(node)["redis"]["signal"] == "both"
+    eventually(lambda: status_of(node)["redis"]["cuts"] == "marks", "a trial of marks comes back")
     node.put("shared/halopsa.py", "VERSION = 2\n")
     by_lease(node, 2, "a write is seen")
     node.delete("large.py")
     node.redis.client().swapdb(0, 1)
     eventually(lambda: status_of(node)["state"] == "cold", "the swap is seen")
     assert node.redis.client().execute_command("ACL", "LOG") == []
+
+
+@pytest.mark.parametrize("missing", [["-publish"], ["resetchannels", "&__redis__:invalidate", KEYSPACE_CHANNEL]])
+def test_without_the_right_to_marks_fences_decide_and_it_is_said(node, missing):
+    with_acl(node, KEYSPACE_CHANNEL, *missing)
+    node.put("shared/halopsa.py", "VERSION = 1\n")
+    start_as(node, "agent")
+    assert status_of(node)["redis"]["cuts"] == "fences"
+    assert "+publish" in node.agent.log or "event=subscription_refused signal=marks" in node.agent.log
+    node.put("shared/halopsa.py", "VERSION = 2\n")
+    by_lease(node, 2, "a write is seen")
+    examined = node.cachectl("doctor", "--redis-url", node.agent_url).stdout.decode()
+    assert "marks are refused" in examined and "+publish &bifrost:mark:*" in examined
+
+
+def test_with_tracking_alone_fences_decide(node):
+    node.put("shared/halopsa.py", "VERSION = 1\n")
+    node.start_agent("--signal", "tracking")
+    assert status_of(node)["redis"]["cuts"] == "fences"
+    assert "groups by fences" in node.cachectl("status").stdout.decode()
 
 
 def test_without_the_keyspace_channel_auto_goes_on_by_tracking(node):

@@ -134,7 +134,11 @@ class RedisExam {
     ask({"PTTL", key}, "+pttl");
     ask({"GETRANGE", key, "0", "0"}, "+getrange");
     ask({"SISMEMBER", index, "doctor.py"}, "+sismember");
+    ask({"SMISMEMBER", index, "doctor.py"}, "+smismember");
+    ask({"SSCAN", index, "0", "COUNT", "1"}, "+sscan");
+    ask({"EXISTS", key}, "+exists");
     if (ask({"MULTI"}, "+multi +exec")) ask({"EXEC"}, "+exec");
+    const bool marks = may({"PUBLISH", std::string(contract::kMarkChannels) + "doctor", "0"});
     bool tracking = false;
     if (const Reply id = ask({"CLIENT", "ID"}, "+client|id +client|tracking")) {
       tracking = ask({"CLIENT", "TRACKING", "ON", "REDIRECT", std::to_string(id->integer), "BCAST", "PREFIX",
@@ -145,6 +149,11 @@ class RedisExam {
     // The connection is subscribed from here on, and ends with this examination.
     const std::string channel = "__keyspace@" + std::to_string(db_) + "__:" + std::string(contract::kPrefix) + "*";
     const bool keyspace = ask({"PSUBSCRIBE", channel}, "+psubscribe &" + channel) != nullptr;
+    const bool hears_marks = marks && may({"SUBSCRIBE", std::string(contract::kMarkChannels) + "doctor"});
+    if (!hears_marks) {
+      say(Grade::kNote, "marks are refused: modules written together are found by fences, which need quiet moments",
+          "ACL SETUSER (the agent's user) +publish &" + std::string(contract::kMarkChannels) + "*");
+    }
     if (!unexamined_.empty()) {
       say(Grade::kBad, "the rights of the agent could not all be examined: " + unexamined_, kAskAgain);
     }
@@ -170,6 +179,12 @@ class RedisExam {
       only_one_signal_missing_ = false;
     }
     return nullptr;
+  }
+
+  // Of what the agent can do without.
+  bool may(const bifrost::Command& command) {
+    const auto reply = redis_.command(command, Deadline(kAnswerTime));
+    return reply && !is_error(**reply);
   }
 
   RedisClient& redis_;

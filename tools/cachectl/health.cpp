@@ -104,4 +104,8 @@ std::string_view signal_name(std::uint64_t signals) {
   return keyspace ? "keyspace" : tracking ? "tracking" : "none";
 }
 
+std::string_view cuts_name(layout::Cuts cuts) {
+  return cuts == layout::Cuts::kMarks ? "marks" : cuts == layout::Cuts::kFences ? "fences" : "unknown";
+}
+
 }  // namespace bifrost::cachectl

@@ -27,5 +27,7 @@ Health assess(const SegmentInfo& info, BootTime now);
 
 // "both", "keyspace", "tracking" or "none".
 std::string_view signal_name(std::uint64_t signals);
+// How modules written together are found: "marks", "fences" or "unknown". docs/consistency.md section 3.
+std::string_view cuts_name(layout::Cuts cuts);
 
 }  // namespace bifrost::cachectl

@@ -109,6 +109,8 @@ class StatusCommand final : public Command {
     for (const Problem& p : health.problems) problems.push_back({{"what", p.what}, {"advice", p.advice}});
     ordered_json synced_age;  // null: never in sync
     if (info.synced_through.ns != 0) synced_age = milliseconds_of(now.since(info.synced_through));
+    ordered_json deploying;  // null: no deploy is going on
+    if (info.deploying_since_unix_ms != 0) deploying = utc_time(info.deploying_since_unix_ms);
     ordered_json code = ordered_json::object();
     for (const SegmentInfo::Code& c : info.code) code[c.tag.name()] = c.modules;
     context.out.json({
@@ -123,7 +125,12 @@ class StatusCommand final : public Command {
         {"not_mirrored", info.not_mirrored},
         {"retained", info.retained},
         {"redis",
-         {{"connected", info.redis_connected}, {"url", info.redis_url}, {"signal", signal_name(info.signals)}}},
+         {{"connected", info.redis_connected},
+          {"url", info.redis_url},
+          {"signal", signal_name(info.signals)},
+          {"cuts", cuts_name(info.cuts)},
+          {"run_id", info.run_id}}},
+        {"deploying_since", deploying},
         {"memory",
          {{"size", info.size_bytes},
           {"max", info.max_bytes},
@@ -164,8 +171,12 @@ class StatusCommand final : public Command {
     field(out, "modules",
           fmt::format("{} mirrored, {} not mirrored, {} retained", info.modules, info.not_mirrored, info.retained));
     field(out, "redis",
-          fmt::format("{}{}, signal {}", info.redis_connected ? "" : "NOT CONNECTED, ", printable(info.redis_url),
-                      signal_name(info.signals)));
+          fmt::format("{}{}, signal {}, groups by {}", info.redis_connected ? "" : "NOT CONNECTED, ",
+                      printable(info.redis_url), signal_name(info.signals), cuts_name(info.cuts)));
+    if (info.deploying_since_unix_ms != 0) {
+      field(out, "deploying",
+            fmt::format("since {}: executions get the state before", utc_time(info.deploying_since_unix_ms)));
+    }
     field(out, "memory",
           fmt::format("{} live, {} history, {} of at most {}", human_bytes(info.live_bytes),
                       human_bytes(info.history_bytes), human_bytes(info.size_bytes), human_bytes(info.max_bytes)));

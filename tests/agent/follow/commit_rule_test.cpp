@@ -84,6 +84,17 @@ TEST_F(CommitRuleTest, PatienceOfASynchronisationBeginsWhenAllIsRead) {
   EXPECT_EQ(rule_.commit_now(kStagedAndReading, at_ms(9000)), Commit::kNotNow) << "nothing was staged then";
 }
 
+TEST_F(CommitRuleTest, WhereMarksAreInForceTheyDecide) {
+  rule_.applied(at_ms(20), true);
+  fence(22);
+  const auto with = [](Cut cut) { return CommitRule::Situation{true, true, cut}; };
+  EXPECT_EQ(rule_.commit_now(with(Cut::kOpen), at_ms(9000)), Commit::kNotNow) << "neither fence nor time helps";
+  EXPECT_EQ(rule_.fence_now(with(Cut::kOpen), false, at_ms(23)), Fence::kNotNow) << "nor is a fence wanted";
+  EXPECT_EQ(rule_.commit_now({true, false, Cut::kExact}, at_ms(23)), Commit::kWhole) << "whatever is announced since";
+  EXPECT_EQ(rule_.commit_now(with(Cut::kHopeless), at_ms(23)), Commit::kGiveUp);
+  EXPECT_EQ(rule_.commit_now({false, true, Cut::kExact}, at_ms(23)), Commit::kNotNow) << "nothing is staged";
+}
+
 TEST_F(CommitRuleTest, IsInSyncThroughAFenceOnceWhatCameBeforeItsAnswerIsAppliedAndCommitted) {
   fence(10, {7});
   EXPECT_EQ(rule_.take_synced_through(kReading, {7}), std::nullopt) << "message 7 is still to be read";

@@ -55,7 +55,7 @@ TEST(RefreshQueue, WhatIsBeingReadCanBeMarkedAsAWhole) {
   queue.mark("b.py", {2});
   queue.take(10, kPlenty);
   queue.mark("c.py", {3});
-  queue.mark_in_flight({4});
+  queue.mark_in_flight({4}, Doubt::kGone);
   queue.finish_oldest_batch();
   EXPECT_EQ(queue.oldest_pending(), StreamPosition{3});
   EXPECT_THAT(paths(queue.take(10, kPlenty)), ::testing::ElementsAre("c.py", "a.py", "b.py"));
@@ -77,8 +77,8 @@ TEST(RefreshQueue, TheLastWordOnDeletionCounts) {
   queue.mark("b.py", {3}, Doubt::kDeleted);
   queue.mark("b.py", {4}, Doubt::kChanged);
   const auto batch = queue.take(10, kPlenty);
-  EXPECT_TRUE(batch[0].explicitly_deleted);
-  EXPECT_FALSE(batch[1].explicitly_deleted);
+  EXPECT_EQ(batch[0].told, PendingPath::Told::kDeletion);
+  EXPECT_EQ(batch[1].told, PendingPath::Told::kChange);
 }
 
 TEST(RefreshQueue, BatchesAreBoundedByTheBytesThatTheirAnswersMayHold) {
@@ -102,8 +102,72 @@ TEST(RefreshQueue, WhatMustBeReadAgainStaysPendingAndGoesFirst) {
   EXPECT_THAT(paths(queue.take(1, kPlenty)), ::testing::ElementsAre("giant.py"));
   EXPECT_EQ(queue.oldest_pending(), StreamPosition{1});
   queue.finish_oldest_batch();
-  EXPECT_EQ(queue.oldest_pending(), StreamPosition{2});
-  EXPECT_THAT(paths(queue.take(10, kPlenty)), ::testing::ElementsAre("giant.py", "other.py"));
+  EXPECT_EQ(queue.oldest_pending(), StreamPosition{3});
+  EXPECT_THAT(paths(queue.take(10, kPlenty)), ::testing::ElementsAre("other.py"))
+      << "the message that came during the read is answered by the second question";
+}
+
+TEST(RefreshQueue, AMessageJoinsWhatMustBeReadAgain) {
+  RefreshQueue queue;
+  queue.mark("giant.py", {1});
+  PendingPath giant = queue.take(10, kPlenty).front();
+  giant.read = PendingPath::Read::kMeasure;
+  queue.read_again(giant);
+  queue.finish_oldest_batch();
+  queue.mark("giant.py", {2}, Doubt::kDeleted);
+  const auto batch = queue.take(10, kPlenty);
+  ASSERT_EQ(batch.size(), 1u);
+  EXPECT_EQ(batch[0].read, PendingPath::Read::kMeasure);
+  EXPECT_EQ(batch[0].told, PendingPath::Told::kDeletion);
+  EXPECT_EQ(batch[0].first_mark, StreamPosition{1});
+}
+
+TEST(RefreshQueue, WhatIsWithdrawnWaitsNoMore) {
+  RefreshQueue queue;
+  for (const char* path : {"a.py", "b.py", "c.py"}) queue.mark(path_of(path), {7}, Doubt::kDeleted);
+  EXPECT_EQ(queue.withdraw({ModulePath("b.py"), {}})->told, PendingPath::Told::kDeletion);
+  EXPECT_FALSE(queue.withdraw({ModulePath("b.py"), {}}));
+  EXPECT_EQ(queue.waiting(), 2u);
+  queue.mark("b.py", {9});
+  EXPECT_THAT(paths(queue.take(10, kPlenty)), ::testing::ElementsAre("a.py", "c.py", "b.py"));
+}
+
+TEST(RefreshQueue, OfWhatMayHaveLeftTheIndexOnlyTheEntryIsAskedAndManyFitABatch) {
+  RefreshQueue queue;
+  for (int i = 0; i < 200; ++i) queue.mark(path_of("m" + std::to_string(i) + ".py"), {1}, Doubt::kDelisted);
+  queue.mark("a.py", {2});
+  const auto batch = queue.take(7, kPlenty);
+  EXPECT_EQ(batch.size(), 200u) << "six times 32 and some, and no room for one more";
+  EXPECT_EQ(batch.front().read, PendingPath::Read::kEntry);
+  EXPECT_FALSE(batch.front().with_presence);
+  EXPECT_EQ(queue.waiting(), 1u);
+}
+
+TEST(RefreshQueue, ALookAtTheIndexDoesNotSettleAValue) {
+  RefreshQueue queue;
+  queue.mark("a.py", {1}, Doubt::kDelisted);
+  const PendingPath entry = queue.take(1, kPlenty).front();
+  queue.mark("a.py", {2}, Doubt::kChanged);
+  EXPECT_FALSE(queue.withdraw(entry));
+  queue.mark("a.py", {3}, Doubt::kDelisted);
+  EXPECT_EQ(queue.take(1, kPlenty).front().read, PendingPath::Read::kSmall);
+  queue.mark("a.py", {4}, Doubt::kDelisted);
+  queue.mark("a.py", {5}, Doubt::kChanged);
+  EXPECT_EQ(queue.take(1, kPlenty).front().read, PendingPath::Read::kSmall) << "the value is asked for as well";
+  queue.mark("a.py", {6}, Doubt::kDelisted);
+  EXPECT_TRUE(queue.withdraw(entry));
+}
+
+TEST(RefreshQueue, ALongValueIsAskedForByItsSizeAtOnce) {
+  RefreshQueue queue;
+  queue.expect_size("sdk.py", 400'000);
+  queue.mark("sdk.py", {1});
+  const PendingPath asked = queue.take(10, kPlenty).front();
+  EXPECT_EQ(asked.read, PendingPath::Read::kSized);
+  EXPECT_EQ(asked.size_bytes, 450'000u) << "it may have grown by an eighth";
+  queue.expect_size("sdk.py", 10);
+  queue.mark("sdk.py", {2});
+  EXPECT_EQ(queue.take(10, kPlenty).front().read, PendingPath::Read::kSmall);
 }
 
 TEST(RefreshQueue, AsksForPresenceWhereSomethingMayBeGone) {
@@ -115,11 +179,11 @@ TEST(RefreshQueue, AsksForPresenceWhereSomethingMayBeGone) {
   ASSERT_EQ(batch.size(), 2u);
   EXPECT_FALSE(batch[0].with_presence);
   EXPECT_TRUE(batch[1].with_presence);
-  queue.mark_in_flight({4});
+  queue.mark_in_flight({4}, Doubt::kGone);
   batch = queue.take(10, 1 << 20);
   ASSERT_EQ(batch.size(), 2u);
   EXPECT_TRUE(batch[0].with_presence) << "it may have been read before its deletion";
-  EXPECT_FALSE(batch[0].explicitly_deleted) << "that it is gone does not say why";
+  EXPECT_NE(batch[0].told, PendingPath::Told::kDeletion) << "that it is gone does not say why";
 }
 
 }  // namespace

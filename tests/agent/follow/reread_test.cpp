@@ -21,7 +21,7 @@ Reply parsed(const std::string& wire) {
 Reread batch_of(const std::vector<std::string>& paths) {
   std::vector<PendingPath> pending;
   for (const std::string& path : paths) {
-    pending.push_back({path_of(path), {1}, false});
+    pending.push_back({path_of(path), {1}});
     pending.back().with_presence = true;
   }
   return Reread(std::move(pending), 10);
@@ -35,7 +35,8 @@ struct Told {
 Told told_by(const Reread& batch, const redisReply& exec) {
   Told told;
   EXPECT_TRUE(batch.read(exec, {[&](const Observation& o) { told.seen.push_back(o); },
-                                [&](PendingPath again) { told.again.push_back(std::move(again)); }}));
+                                [&](PendingPath again) { told.again.push_back(std::move(again)); },
+                                {}}));
   return told;
 }
 
@@ -53,8 +54,7 @@ TEST(Reread, AsksForEverythingInOneTransaction) {
 }
 
 TEST(Reread, AsksForNoMoreThanTheValueWhereNothingIsDoubtful) {
-  std::vector<PendingPath> paths{
-      {ModulePath("a.py"), {1}, false}, {ModulePath("b.py"), {2}, false}, {ModulePath("c.py"), {3}, false}};
+  std::vector<PendingPath> paths{{ModulePath("a.py"), {1}}, {ModulePath("b.py"), {2}}, {ModulePath("c.py"), {3}}};
   paths[2].with_presence = true;
   const Reread batch(paths, 10);
   std::string sent;
@@ -72,6 +72,54 @@ TEST(Reread, AsksForNoMoreThanTheValueWhereNothingIsDoubtful) {
   EXPECT_EQ(again[0].path.text(), "b.py");
   EXPECT_TRUE(again[0].with_presence) << "whether it is gone is another question";
   EXPECT_EQ(again[0].first_mark, StreamPosition{2}) << "it is as doubtful as before";
+}
+
+TEST(Reread, AMarkIsTheLastCommandBeforeTheExec) {
+  std::vector<std::string> sent;
+  const Reread batch({{ModulePath("a.py"), {1}}}, 10, Reread::Mark{"bifrost:mark:x", 7});
+  batch.send([&](const Command& command) {
+    std::string line;
+    for (const std::string_view word : command) line += (line.empty() ? "" : " ") + std::string(word);
+    sent.push_back(line);
+  });
+  EXPECT_THAT(sent,
+              ::testing::ElementsAre("MULTI", "GETRANGE bifrost:module:a.py 0 10", "PUBLISH bifrost:mark:x 7", "EXEC"));
+  EXPECT_EQ(batch.commands_before_exec(), 3u);
+  EXPECT_EQ(told_by(batch, *parsed("*2\r\n$1\r\nx\r\n:1\r\n")).seen.size(), 1u);
+  const Reread nothing_but_a_mark({}, 10, Reread::Mark{"bifrost:mark:x", 8});
+  EXPECT_TRUE(told_by(nothing_but_a_mark, *parsed("*1\r\n:1\r\n")).seen.empty());
+}
+
+TEST(Reread, AsksForManyIndexEntriesAtOnce) {
+  std::vector<PendingPath> paths;
+  for (int i = 0; i < 2001; ++i) paths.push_back({path_of("m" + std::to_string(i) + ".py"), {1}});
+  for (PendingPath& p : paths) p.read = PendingPath::Read::kEntry;
+  paths.push_back({ModulePath("a.py"), {2}});
+  const Reread batch(paths, 10);
+  std::string sent;
+  std::vector<std::size_t> words;
+  batch.send([&](const Command& command) {
+    sent += std::string(command.front()) + " ";
+    words.push_back(command.size());
+  });
+  EXPECT_EQ(sent, "MULTI TYPE GETRANGE SMISMEMBER SMISMEMBER EXEC ");
+  EXPECT_EQ(words[3], 2002u);
+  EXPECT_EQ(words[4], 3u);
+  std::string wire = "*4\r\n+set\r\n$1\r\nx\r\n*2000\r\n";
+  for (int i = 0; i < 2000; ++i) wire += i == 7 ? ":0\r\n" : ":1\r\n";
+  wire += "*1\r\n:0\r\n";
+  std::vector<std::string> unlisted;
+  std::vector<PendingPath> again;
+  ASSERT_TRUE(batch.read(*parsed(wire), {[](const Observation& seen) { EXPECT_EQ(seen.path.text(), "a.py"); },
+                                         [&](PendingPath p) { again.push_back(std::move(p)); },
+                                         [&](ModulePathView path, IndexEntry entry) {
+                                           if (entry == IndexEntry::kUnlisted) unlisted.emplace_back(path.text());
+                                           return path.text() == "m7.py";
+                                         }}));
+  EXPECT_THAT(unlisted, ::testing::ElementsAre("m7.py", "m2000.py"));
+  ASSERT_EQ(again.size(), 1u);
+  EXPECT_EQ(again[0].path.text(), "m7.py");
+  EXPECT_TRUE(again[0].with_presence);
 }
 
 TEST(Reread, TellsValueAbsenceWrongTypeAndTooBigApart) {
@@ -117,7 +165,7 @@ class LongValueTest : public ::testing::Test {
     return "$" + std::to_string(bytes) + "\r\n" + std::string(bytes, 'x') + "\r\n";
   }
   static PendingPath asked_as(PendingPath::Read read, std::uint64_t size_bytes = 0) {
-    PendingPath path{ModulePath("sdk.py"), {1}, false};
+    PendingPath path{ModulePath("sdk.py"), {1}};
     path.with_presence = true;
     path.read = read;
     path.size_bytes = size_bytes;
@@ -177,7 +225,8 @@ TEST(Reread, TellsTheTimeToLive) {
 
 TEST(Reread, RefusesAnAbortedOrForeignReply) {
   const Reread::Report nothing{[](const Observation&) { FAIL() << "nothing may be concluded"; },
-                               [](PendingPath) { FAIL() << "nothing may be concluded"; }};
+                               [](PendingPath) { FAIL() << "nothing may be concluded"; },
+                               {}};
   EXPECT_FALSE(batch_of({"a.py"}).read(*parsed("-EXECABORT Transaction discarded\r\n"), nothing));
   EXPECT_FALSE(batch_of({"a.py"}).read(*parsed("*1\r\n+set\r\n"), nothing));
   EXPECT_FALSE(batch_of({"a.py"}).read(*parsed("$-1\r\n"), nothing));

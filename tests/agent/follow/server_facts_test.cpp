@@ -92,6 +92,12 @@ TEST(ServerFacts, WhatWasLostBetweenTwoConnectionsIsToldFromWhatWasDeleted) {
   EXPECT_EQ(lost_since(last, empty, now), std::nullopt) << "it had been read since it started";
   last = {facts_from_info(kMaster), BootTime{97'500'000'000}};
   EXPECT_NE(lost_since(last, empty, now), std::nullopt) << "its uptime of 3 s may be one of 2.1 s";
+  ServerFacts old = empty;
+  old.uptime = std::chrono::seconds(99'999);
+  EXPECT_NE(lost_since({facts_from_info(kMaster), BootTime{}}, old, now), std::nullopt) << "from before a reboot";
+  old = facts_from_info(kMaster);
+  EXPECT_EQ(lost_since({facts_from_info(kMaster), BootTime{}}, old, now), std::nullopt)
+      << "the agent before the reboot was in sync with it, and it counts no reset since";
   const ServerFacts full = facts_from_info(just_started("rdb_last_load_keys_loaded:9\r\naof_enabled:0\r\n"));
   EXPECT_EQ(lost_since({{}, before_its_start}, full, now), std::nullopt);
 }

@@ -226,13 +226,63 @@ TEST_F(MirrorTest, WithDropAnExpiredModuleGoes) {
   EXPECT_EQ(served("a.py"), "<miss>");
 }
 
-TEST_F(MirrorTest, AScanFindsWhatIsMissingAndWhatIsNew) {
+TEST_F(MirrorTest, AScanFindsWhatIsMissing) {
   see_source("kept.py", "");
   see_source("gone.py", "");
   mirror_->begin_scan();
-  EXPECT_FALSE(mirror_->note_seen("kept.py"));
-  EXPECT_TRUE(mirror_->note_seen("new.py"));
+  mirror_->note_seen("kept.py");
+  mirror_->note_seen("new.py");
   EXPECT_THAT(unseen(), ::testing::ElementsAre("gone.py"));
+}
+
+TEST_F(MirrorTest, TheIndexTellsWhatIsKnown) {
+  for (const char* path : {"held.py", "expired.py", "delisted.py"}) see_source(path, "");
+  see_vanished("expired.py", IndexEntry::kListed);
+  see_vanished("delisted.py", IndexEntry::kListed);
+  mirror_->begin_scan();
+  EXPECT_EQ(mirror_->note_listed("held.py"), Mirror::Known::kHeld);
+  EXPECT_EQ(mirror_->note_listed("expired.py"), Mirror::Known::kRetained);
+  EXPECT_EQ(mirror_->note_listed("other.py"), Mirror::Known::kNot);
+  std::vector<std::string> delisted;
+  mirror_->for_each_delisted([&](ModulePathView path) { delisted.emplace_back(path.text()); });
+  EXPECT_THAT(delisted, ::testing::ElementsAre("delisted.py"));
+}
+
+TEST_F(MirrorTest, ALookAtTheIndexAloneNeverRemoves) {
+  for (const char* path : {"listed.py", "unlisted.py", "held.py"}) see_source(path, "");
+  see_vanished("listed.py", IndexEntry::kListed);
+  see_vanished("unlisted.py", IndexEntry::kListed);
+  EXPECT_FALSE(mirror_->note_entry("listed.py", IndexEntry::kListed));
+  EXPECT_TRUE(mirror_->note_entry("unlisted.py", IndexEntry::kUnlisted)) << "its key decides";
+  EXPECT_FALSE(mirror_->note_entry("unlisted.py", IndexEntry::kUnknown));
+  EXPECT_FALSE(mirror_->note_entry("held.py", IndexEntry::kUnlisted)) << "its key is there";
+  EXPECT_FALSE(mirror_->note_entry("nobody.py", IndexEntry::kUnlisted));
+  EXPECT_EQ(served("unlisted.py"), "");
+}
+
+TEST_F(MirrorTest, AfterALossAnUnlistedModuleStaysUntilANewerIndexListsIt) {
+  see_source("a.py", "x = 1");
+  mirror_->lose_index();
+  see_vanished("a.py", IndexEntry::kUnlisted);
+  EXPECT_FALSE(mirror_->note_entry("a.py", IndexEntry::kUnlisted));
+  EXPECT_FALSE(mirror_->note_entry("a.py", IndexEntry::kListed));
+  EXPECT_TRUE(mirror_->note_entry("a.py", IndexEntry::kUnlisted));
+}
+
+TEST_F(MirrorTest, AValueThatWasThereBeforeDoesNotMakeALossForgotten) {
+  see_source("a.py", "x = 1");
+  mirror_->lose_index();
+  see_source("a.py", "x = 1");
+  see_vanished("a.py", IndexEntry::kUnlisted);
+  EXPECT_EQ(served("a.py"), "x = 1");
+}
+
+TEST_F(MirrorTest, OneVanishedModuleWithoutAnIndexTellsOfTheLossOfAll) {
+  see_source("gone.py", "");
+  see_source("held.py", "x = 1");
+  see_vanished("gone.py", IndexEntry::kNoIndex);
+  see_vanished("held.py", IndexEntry::kUnlisted);  // of a new one
+  EXPECT_EQ(served("held.py"), "x = 1");
 }
 
 // Its tombstone needs more than any record of fill_up(), whatever words simdjson finds for what is wrong with it.

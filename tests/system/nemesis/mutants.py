@@ -20,7 +20,9 @@ class Mutant:
     defect: str
     faults: tuple
     agent: tuple = ()
+    redis: tuple = ()  # arguments of redis-server
     writer_pause_s: float = 0.004
+    hot_pause_s: float = 0.004
     long_values: bool = False
 
     @property
@@ -82,15 +84,19 @@ def outside_readers_lose_the_agent(run):
         run.let_pass(0.1)
 
 
+WITHOUT_MARKS = ("--rename-command", "PUBLISH", "")
+
 MUTANTS = [
     Mutant("no-fence", (slow_answers,)),
     Mutant("applied-before-read", (slow_answers,)),
     Mutant("drop-events", (faults.nothing,)),
     Mutant("snapshot-before-subscribe", (reconnect_while_answers_are_slow,), writer_pause_s=0.05),
     Mutant("no-canary", (faults.swap_databases,)),
-    Mutant("two-data-connections", (slow_second_connection,)),
+    # Where marks decide, one transaction is under way at a time, whatever the connection.
+    Mutant("two-data-connections", (slow_second_connection,), redis=WITHOUT_MARKS),
     # Half of a group takes three questions, and the subscription is slower than the re-reads.
-    Mutant("no-group-fence", (slow_messages,), long_values=True, writer_pause_s=0.015),
+    Mutant("no-group-fence", (slow_messages,), redis=WITHOUT_MARKS, long_values=True, hot_pause_s=0.015),
+    Mutant("no-mark", (slow_messages,), long_values=True, hot_pause_s=0.015),
     Mutant("ttl-ignored", (faults.expire_silently,), agent=("--on-expiry", "drop")),
     Mutant("no-lease-check", (faults.stop_agent,)),
     Mutant("no-source-switch", (outside_readers_lose_the_agent,)),

@@ -13,7 +13,7 @@ import time
 import redis
 from harness import BUILD, REPOSITORY, Node, RedisServer, eventually
 
-from nemesis.checker import Checker
+from nemesis.checker import Checker, Violation
 from nemesis.history import load, now
 from nemesis.proxy import FaultProxy
 from nemesis.writers import History, Writer
@@ -25,11 +25,14 @@ SLACK_S = 0.05  # between a clock reading here and the one that it is compared w
 
 class Run:
     def __init__(self, seed, lease_s=0.4, agent_arguments=(), agent_program=None, package=None,
-                 writer_pause_s=0.004, long_values=False):
+                 writer_pause_s=0.004, hot_pause_s=0.0, long_values=False, redis_arguments=()):
+        """`hot_pause_s`: of the writers of the hot keys and of the group, which do not pause by themselves."""
         self.random = random.Random(seed)
         self.seed, self.lease_s, self.agent_arguments = seed, lease_s, agent_arguments
         self.agent_program, self.package = agent_program, package
-        self.node = Node("--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0", "--appendfsync", "always")
+        self.marks = "tracking" not in agent_arguments and not redis_arguments
+        self.node = Node("--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0", "--appendfsync", "always",
+                         *redis_arguments)
         self.redis = self.node.redis.start()
         self.agent_proxy = FaultProxy(self.redis.socket)
         self.worker_proxy = FaultProxy(self.redis.socket)
@@ -38,8 +41,8 @@ class Run:
         self.read_histories = []
         self.writers = [Writer(self.client, self.history, SINGLE_KEYS, seed=self.random.random(), pause_s=writer_pause_s),
                         Writer(self.client, self.history, HOT_KEYS, seed=self.random.random(), deletes=False,
-                               pause_s=writer_pause_s / 4),
-                        Writer(self.client, self.history, [], self.group, seed=self.random.random(), pause_s=writer_pause_s,
+                               pause_s=hot_pause_s),
+                        Writer(self.client, self.history, [], self.group, seed=self.random.random(), pause_s=hot_pause_s,
                                long_keys=self.group[::2] if long_values else ())]
         self.readers = []
         self.others = []
@@ -194,8 +197,10 @@ class Run:
             assert reader.wait(30) == 0, "a reader raised"
         self.history.close()
         records = list(load(self.history.path, *self.read_histories))
-        checker = Checker(int(self.lease_s * 1e9), int(SLACK_S * 1e9), group_giveups=self.group_giveups + self.giveups_of_agent())
-        violations = checker.check(records)
+        violations = Checker(int(self.lease_s * 1e9), int(SLACK_S * 1e9)).check(records)
+        self.group_giveups += self.giveups_of_agent()
+        if self.marks and self.group_giveups:
+            violations.append(Violation("D-10", f"{self.group_giveups} generations were committed as they were"))
         if violations:
             self.keep_evidence()
         return violations, records

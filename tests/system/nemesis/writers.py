@@ -65,7 +65,8 @@ class Writer(threading.Thread):
                     self.writes += 1
                 except redis.exceptions.RedisError:
                     self.client = None
-            time.sleep(self.random.uniform(0, 2 * self.pause_s))
+            if self.pause_s:
+                time.sleep(self.random.uniform(0, 2 * self.pause_s))
 
     def write_something(self, client):
         dice = self.random.random()
@@ -109,8 +110,8 @@ class Writer(threading.Thread):
             pipe.execute()
 
     def fill_of(self, key):
-        # Long values are measured before they are read: other keys of a group are read earlier.
-        return 4000 if key in self.long_keys else self.random.choice([0, 3, 40, 400])
+        # Long values that grow are measured before they are read: other keys of a group are read earlier.
+        return self.random.choice([3000, 4500, 7000, 10000]) if key in self.long_keys else self.random.choice([0, 3, 40, 400])
 
     def delete(self, client, key):
         with self.noted([Write(key, self.next_version(key), 0, 0, alive=False)]):

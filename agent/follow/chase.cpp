@@ -1,0 +1,77 @@
+#include "agent/follow/chase.hpp"
+
+#include <algorithm>
+
+namespace bifrost::agent {
+
+std::optional<Chase::Transaction> Chase::next(Manner manner, bool staged, StreamPosition at) {
+  if (mark_ != 0 || under_way_ >= limits_.under_way) return std::nullopt;
+  const bool towards_cut = manner == Manner::kCut;
+  largest_backlog_ = std::max<std::uint64_t>(largest_backlog_, queue_.waiting());
+  if (queue_.waiting() == 0 && (!towards_cut || !staged || exact_ || under_way_ != 0)) return std::nullopt;
+  if (towards_cut && rounds_ >= kPlainRounds) add_recent(at);
+  Transaction transaction{queue_.take(limits_.paths, limits_.bytes), std::nullopt};
+  reads_ += transaction.paths.size();
+  if (towards_cut) note_recent(transaction.paths);
+  if (towards_cut && queue_.waiting() == 0) {
+    mark_ = ++last_mark_;
+    mark_at_.reset();
+    transaction.mark = mark_;
+  }
+  if (!transaction.paths.empty()) ++under_way_;
+  return transaction;
+}
+
+bool Chase::mark_arrived(std::uint64_t number, StreamPosition at, std::span<PendingPath> asked) {
+  if (mark_ == 0 || number != mark_ || mark_at_) return false;
+  mark_at_ = at;
+  for (PendingPath& read : asked) {
+    const auto settled = queue_.withdraw(read);
+    if (settled && settled->told != PendingPath::Told::kNothing) read.told = settled->told;
+  }
+  return true;
+}
+
+bool Chase::finish_oldest() {
+  // A marked transaction is the last one that was sent, and may be empty.
+  const bool marked = mark_ != 0 && under_way_ <= 1;
+  if (under_way_ != 0) {
+    --under_way_;
+    queue_.finish_oldest_batch();
+  }
+  exact_ = marked && queue_.oldest_pending() >= *mark_at_;
+  if (!marked) return false;
+  mark_ = 0;
+  ++rounds_;
+  return !exact_;
+}
+
+void Chase::settle() {
+  rounds_ = reads_ = largest_backlog_ = 0;
+  recent_.clear();
+}
+
+Cut Chase::cut() const {
+  if (exact_) return Cut::kExact;
+  const bool too_long = rounds_ >= kMaxRounds || reads_ >= kMaxReads + 4 * largest_backlog_;
+  return too_long ? Cut::kHopeless : Cut::kOpen;
+}
+
+// Only together with everything that waits: split over two transactions they would cover nothing.
+void Chase::add_recent(StreamPosition at) {
+  if (queue_.waiting() + recent_.size() > limits_.paths) return;
+  if (queue_.waiting_bytes() + recent_.size() * PendingPath::kSmallBytes > limits_.bytes) return;
+  for (const ModulePath& path : recent_) queue_.mark(path, at);
+}
+
+void Chase::note_recent(const std::vector<PendingPath>& paths) {
+  for (const PendingPath& p : paths) {
+    if (p.read == PendingPath::Read::kMeasure || p.read == PendingPath::Read::kSized) {
+      recent_.erase(p.path);
+    } else if (p.read == PendingPath::Read::kSmall && recent_.size() < limits_.paths) {
+      recent_.insert(p.path);
+    }
+  }
+}
+
+}  // namespace bifrost::agent

@@ -1,0 +1,65 @@
+// index_walk.hpp - the slow comparison: does Redis still hold what the mirror knows, and nothing that it does not?
+//
+// Goes through the index page by page, and asks with EXISTS for a page's keys at once how many of them are there; then
+// through what the mirror knows beyond the index. Where a number is not what it should be, the block is halved until
+// the path is found, which is then marked. So keys that are no modules cost nothing, and a million modules a few
+// thousand commands. Values are not read. Knows no connection: the owner sends the questions and hands in the answers.
+// One thread, the mirror's. (X1) At most one question is under way. (X2) When a walk is over, every path has been
+// marked that the index listed from its begin to its end and whose key was
+//      there without being known; every known one whose key was not; and every retained one that the index had ceased
+//      to list. What it lists is no more protected by the loss of an earlier one; if it lists nothing, all is.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/follow/refresh_queue.hpp"
+#include "agent/mirror/mirror.hpp"
+#include "common/base/result.hpp"
+#include "common/redis/redis_link.hpp"
+
+namespace bifrost::agent {
+
+class IndexWalk {
+ public:
+  using Mark = std::function<void(ModulePathView path, RefreshQueue::Doubt)>;
+  IndexWalk(Mirror& mirror, Mark mark) : mirror_(mirror), mark_(std::move(mark)) {}
+
+  // Not while a walk is running.
+  void begin();
+  bool running() const { return running_; }
+  // Ends it as it is. The answer that is under way may still come.
+  void stop();
+
+  // Sends the next question through `ask`, if one is due.
+  void ask_next(const std::function<void(const Command&)>& ask);
+  // Errors: kRefused, when Redis did not say what was asked.
+  Status on_answer(const redisReply& answer);
+
+ private:
+  // Paths whose keys are all there, or none of them is.
+  struct Block {
+    std::vector<ModulePath> paths;
+    bool there = false;
+  };
+  Status on_page(const redisReply& page);
+  void on_count(Block block, long long count);
+  void add(Block block);
+  void go_beyond_the_index();
+
+  Mirror& mirror_;
+  Mark mark_;
+  bool running_ = false;
+  bool stopped_ = false;  // while an answer was under way
+  bool under_way_ = false;
+  bool listed_ = false;        // the index has members
+  bool beyond_index_ = false;  // its last page has been seen
+  std::string cursor_;
+  std::deque<Block> blocks_;  // to be asked for; the front one is, while an answer to it is under way
+  bool block_asked_ = false;  // and not for a page
+};
+
+}  // namespace bifrost::agent

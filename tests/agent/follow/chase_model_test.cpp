@@ -1,0 +1,294 @@
+// chase_model_test.cpp - every order in which announcements, reads and marks can meet, against a Redis that knows its
+// own.
+//
+// Writers' transactions, the agent's transactions on their way to Redis, answers and messages on their way back: at
+// each step any one of them may be next. Every order up to the bounds is played through, by replaying the choices that
+// led to it. What is committed must have been the state of Redis at one moment, and never an earlier one than was
+// committed before; when nothing is left on the way, it must be the last.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "agent/follow/chase.hpp"
+#include "tests/common/path_of.hpp"
+
+namespace bifrost::agent {
+namespace {
+
+using Key = std::string;
+using State = std::map<Key, int>;
+using Script = std::vector<std::vector<Key>>;  // keys of each writer's transaction
+
+const Key kLong = "long.py";  // takes three questions
+
+// How the agent of a world decides. The two careless ones are there to see that the reference objects.
+enum class Care {
+  kFull,
+  kAppliesBeforeTheMark,  // answers as they come, as if their mark had
+  kIgnoresMarks,          // and commits as soon as nothing is left to read
+};
+
+class World {
+ public:
+  World(Script script, Care care, Chase::Limits limits) : chase_(limits), script_(std::move(script)), care_(care) {
+    history_.push_back({});
+  }
+
+  enum class Step { kWrite, kRead, kAnswer, kMessage };
+  std::vector<Step> possible() const {
+    std::vector<Step> steps;
+    if (next_write_ < script_.size()) steps.push_back(Step::kWrite);
+    if (!to_redis_.empty()) steps.push_back(Step::kRead);
+    if (!answers_.empty()) steps.push_back(Step::kAnswer);
+    if (!messages_.empty()) steps.push_back(Step::kMessage);
+    return steps;
+  }
+
+  void take(Step step) {
+    switch (step) {
+      case Step::kWrite: return write();
+      case Step::kRead: return read();
+      case Step::kAnswer: return answer();
+      case Step::kMessage: return message();
+    }
+  }
+
+  bool torn() const { return torn_; }
+  bool caught_up() const { return committed_ == history_.back() && chase_.queue().idle(); }
+  std::uint64_t retries() const { return retries_; }
+
+ private:
+  struct Asked {
+    std::vector<PendingPath> paths;
+    std::optional<std::uint64_t> mark;
+  };
+  struct Answer {
+    Asked asked;
+    State values;
+  };
+  struct Message {
+    Key announced;  // or
+    std::uint64_t mark = 0;
+  };
+
+  void write() {
+    State now = history_.back();
+    for (const Key& key : script_[next_write_]) {
+      ++now[key];
+      messages_.push_back({key, 0});
+    }
+    ++next_write_;
+    history_.push_back(std::move(now));
+  }
+
+  void read() {
+    Asked asked = std::move(to_redis_.front());
+    to_redis_.pop_front();
+    if (asked.mark) messages_.push_back({{}, *asked.mark});
+    answers_.push_back({std::move(asked), history_.back()});
+  }
+
+  void answer() {
+    Answer got = std::move(answers_.front());
+    answers_.pop_front();
+    if (got.asked.mark && chase_.awaits_mark() && care_ == Care::kFull) {
+      held_ = std::move(got);
+    } else {
+      apply(got);
+    }
+    go_on();
+  }
+
+  void message() {
+    const Message got = messages_.front();
+    messages_.pop_front();
+    ++position_.value;
+    if (got.mark == 0) {
+      chase_.queue().mark(path_of(got.announced), position_);
+    } else {
+      // The transaction under way is the one that was sent last.
+      std::vector<PendingPath>& asked = held_ ? held_->asked.paths : marked_paths();
+      if (chase_.mark_arrived(got.mark, position_, asked) && held_) {
+        const Answer held = *std::exchange(held_, std::nullopt);
+        apply(held);
+      }
+    }
+    go_on();
+  }
+
+  std::vector<PendingPath>& marked_paths() { return !answers_.empty() ? answers_.back().asked.paths : nothing_; }
+
+  void apply(const Answer& got) {
+    for (const PendingPath& path : got.asked.paths) {
+      const Key key(path.path.text());
+      if (key == kLong && path.read != PendingPath::Read::kSized) {
+        PendingPath again = path;
+        again.read = path.read == PendingPath::Read::kSmall ? PendingPath::Read::kMeasure : PendingPath::Read::kSized;
+        again.size_bytes = 1;
+        chase_.queue().read_again(std::move(again));
+      } else if (const auto value = got.values.find(key); value != got.values.end()) {
+        staged_[key] = value->second;
+      }
+    }
+    if (care_ != Care::kFull && chase_.awaits_mark()) {
+      chase_.mark_arrived(*got.asked.mark, position_, {});
+    }
+    if (chase_.finish_oldest()) ++retries_;
+  }
+
+  void go_on() {
+    const bool due = care_ == Care::kIgnoresMarks ? chase_.queue().idle() : chase_.cut() == Cut::kExact;
+    if (staged_ != committed_ && due) commit();
+    if (staged_ == committed_) chase_.settle();
+    while (auto transaction = chase_.next(Chase::Manner::kCut, staged_ != committed_, position_)) {
+      to_redis_.push_back({std::move(transaction->paths), transaction->mark});
+    }
+  }
+
+  void commit() {
+    // Of two equal states the later one counts: nobody can tell them apart.
+    const auto moment = std::find(history_.rbegin(), history_.rend(), staged_);
+    const auto number = static_cast<std::size_t>(history_.rend() - moment);
+    torn_ |= moment == history_.rend() || number < newest_;
+    newest_ = std::max(newest_, number);
+    committed_ = staged_;
+  }
+
+  Chase chase_;
+  Script script_;
+  Care care_;
+  std::size_t next_write_ = 0;
+  std::vector<State> history_;  // of Redis, after each writer's transaction
+
+  std::deque<Asked> to_redis_;
+  std::deque<Answer> answers_;
+  std::deque<Message> messages_;
+  std::optional<Answer> held_;
+  std::vector<PendingPath> nothing_;
+  StreamPosition position_;
+
+  State staged_;
+  State committed_;
+  std::size_t newest_ = 0;
+  std::uint64_t retries_ = 0;
+  bool torn_ = false;
+};
+
+struct Tally {
+  std::uint64_t orders = 0;
+  std::uint64_t torn = 0;
+  std::uint64_t stuck = 0;  // ended without the last state
+  std::uint64_t most_retries = 0;
+};
+
+constexpr std::size_t kMaxSteps = 400;  // of one order: an agent that never ends is stuck
+
+// Plays one order: `choices` as far as they go, then the first step that is possible. `width`: how many were, each
+// time.
+void play(World& world, const std::vector<std::size_t>& choices, std::vector<std::size_t>& width, Tally& tally) {
+  width.clear();
+  while (width.size() < kMaxSteps) {
+    const auto steps = world.possible();
+    if (steps.empty()) break;
+    const std::size_t choice = width.size() < choices.size() ? choices[width.size()] : 0;
+    width.push_back(steps.size());
+    world.take(steps[choice]);
+  }
+  ++tally.orders;
+  tally.torn += world.torn();
+  tally.stuck += !world.caught_up();
+  tally.most_retries = std::max(tally.most_retries, world.retries());
+}
+
+// All orders, each once: the choices count upwards like the digits of a number.
+Tally every_order(const Script& script, Care care = Care::kFull, Chase::Limits limits = {}) {
+  constexpr std::uint64_t kMostOrders = 3'000'000;
+  Tally tally;
+  std::vector<std::size_t> choices;
+  std::vector<std::size_t> width;
+  while (true) {
+    World world(script, care, limits);
+    play(world, choices, width, tally);
+    EXPECT_LT(tally.orders, kMostOrders) << "the script is too long to try everything";
+    if (tally.orders >= kMostOrders) return tally;
+    choices.resize(width.size(), 0);
+    while (!choices.empty() && choices.back() + 1 >= width[choices.size() - 1]) choices.pop_back();
+    if (choices.empty()) return tally;
+    ++choices.back();
+  }
+}
+
+// Orders by chance, for scripts that are too long to try everything.
+Tally some_orders(const Script& script, std::uint64_t orders, Chase::Limits limits) {
+  Tally tally;
+  std::mt19937 random(1);
+  std::vector<std::size_t> width;
+  for (std::uint64_t i = 0; i < orders; ++i) {
+    World world(script, Care::kFull, limits);
+    for (std::size_t n = 0; n < kMaxSteps; ++n) {
+      const auto steps = world.possible();
+      if (steps.empty()) break;
+      world.take(steps[random() % steps.size()]);
+    }
+    play(world, {}, width, tally);
+  }
+  return tally;
+}
+
+void expect_whole(const Tally& tally) {
+  EXPECT_EQ(tally.torn, 0u) << "of " << tally.orders;
+  EXPECT_EQ(tally.stuck, 0u) << "of " << tally.orders;
+  std::printf("%llu orders, at most %llu re-reads more\n", static_cast<unsigned long long>(tally.orders),
+              static_cast<unsigned long long>(tally.most_retries));
+}
+
+constexpr Chase::Limits kOneAtATime{1, 4u << 20, 2};
+
+TEST(ChaseModel, AGroupBesideASingleWriteIsWholeInEveryOrder) {
+  expect_whole(every_order({{"a.py", "b.py"}, {"a.py"}, {"c.py"}}));
+}
+
+TEST(ChaseModel, AGroupThatIsWrittenTwiceIsWholeInEveryOrder) {
+  expect_whole(every_order({{"a.py", "b.py"}, {"a.py", "b.py"}, {"a.py", "b.py"}}));
+}
+
+TEST(ChaseModel, AGroupLargerThanATransactionIsWholeInEveryOrder) {
+  expect_whole(every_order({{"a.py", "b.py"}, {"b.py"}, {"a.py"}}, Care::kFull, kOneAtATime));
+}
+
+TEST(ChaseModel, AValueThatTakesThreeQuestionsKeepsItsGroupWhole) {
+  expect_whole(every_order({{"a.py", kLong}, {"a.py"}, {kLong}}));
+}
+
+TEST(ChaseModel, ManyWritersAreWholeInOrdersByChance) {
+  const Script script{{"a.py", "b.py", kLong},
+                      {"a.py"},
+                      {"b.py", kLong},
+                      {"c.py"},
+                      {"a.py", "b.py", "c.py"},
+                      {kLong},
+                      {"c.py"},
+                      {"a.py", kLong},
+                      {"b.py"},
+                      {"a.py", "b.py", "c.py", kLong}};
+  expect_whole(some_orders(script, 20'000, {}));
+  expect_whole(some_orders(script, 20'000, kOneAtATime));
+  expect_whole(some_orders(script, 20'000, {2, 4u << 20, 4}));
+}
+
+TEST(ChaseModel, TheReferenceObjectsToAnAgentThatIgnoresMarks) {
+  EXPECT_GT(every_order({{"a.py", "b.py"}, {"a.py", "b.py"}}, Care::kIgnoresMarks).torn, 0u);
+}
+
+TEST(ChaseModel, TheReferenceObjectsToAnswersThatDoNotWaitForTheirMark) {
+  EXPECT_GT(every_order({{"a.py", "b.py"}, {"a.py", "b.py"}}, Care::kAppliesBeforeTheMark).torn, 0u);
+}
+
+}  // namespace
+}  // namespace bifrost::agent

@@ -1,0 +1,187 @@
+#include "agent/follow/index_walk.hpp"
+
+#include <gmock/gmock.h>
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/redis/contract.hpp"
+#include "common/redis/module_value.hpp"
+#include "tests/common/path_of.hpp"
+#include "tests/common/segment_fixture.hpp"
+
+namespace bifrost::agent {
+namespace {
+
+using Doubt = RefreshQueue::Doubt;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
+
+Reply parsed(const std::string& wire) {
+  redisReader* reader = redisReaderCreate();
+  redisReaderFeed(reader, wire.data(), wire.size());
+  void* reply = nullptr;
+  EXPECT_EQ(redisReaderGetReply(reader, &reply), REDIS_OK);
+  redisReaderFree(reader);
+  return Reply(static_cast<redisReply*>(reply));
+}
+
+std::string bulk(std::string_view s) {
+  return "$" + std::to_string(s.size()) + "\r\n" + std::string(s) + "\r\n";
+}
+
+// A mirror, and a Redis of two sets: the index, and the paths whose keys are there.
+class IndexWalkTest : public SegmentFixture {
+ protected:
+  IndexWalkTest() {
+    mirror_ = std::make_unique<Mirror>(writer(), OnExpiry::kRetain, [](ModulePathView, std::string_view) {});
+    walk_ = std::make_unique<IndexWalk>(
+        *mirror_, [this](ModulePathView path, Doubt doubt) { marked_.emplace(std::string(path.text()), doubt); });
+  }
+  void mirror_holds(const std::string& path) {
+    const std::string value = encode_module_value(path, "x = 1", "h");
+    mirror_->apply({Observation::Kind::kValue, path_of(path), value, IndexEntry::kListed, false, {}});
+  }
+  void mirror_retains(const std::string& path) {
+    mirror_holds(path);
+    mirror_->apply({Observation::Kind::kVanished, path_of(path), {}, IndexEntry::kListed, false, {}});
+  }
+  // In order in all places.
+  void everywhere(const std::string& path) {
+    mirror_holds(path);
+    index_.insert(path);
+    keys_.insert(path);
+  }
+
+  // The number of commands that the whole walk took.
+  int walk() {
+    walk_->begin();
+    int commands = 0;
+    while (walk_->running()) {
+      std::string answer;
+      walk_->ask_next([&](const Command& command) { answer = answered(command); });
+      EXPECT_TRUE(walk_->on_answer(*parsed(answer)));
+      if (++commands > 1000) ADD_FAILURE() << "it never ends";
+      if (commands > 1000) break;
+    }
+    return commands;
+  }
+
+  std::string answered(const Command& command) const {
+    if (command[0] == "EXISTS") {
+      std::size_t there = 0;
+      for (std::size_t i = 1; i < command.size(); ++i) {
+        there += keys_.count(std::string(command[i].substr(contract::kPrefix.size())));
+      }
+      return ":" + std::to_string(there) + "\r\n";
+    }
+    if (!index_is_set_) return "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n";
+    // Two pages.
+    const bool first = command[2] == "0";
+    std::vector<std::string> members;
+    std::size_t n = 0;
+    for (const std::string& path : index_) {
+      if ((n++ % 2 == 0) == first) members.push_back(path);
+    }
+    std::string wire = "*2\r\n" + bulk(first ? "7" : "0") + "*" + std::to_string(members.size()) + "\r\n";
+    for (const std::string& member : members) wire += bulk(member);
+    return wire;
+  }
+
+  std::unique_ptr<Mirror> mirror_;
+  std::unique_ptr<IndexWalk> walk_;
+  std::map<std::string, Doubt> marked_;
+  std::set<std::string> index_;
+  std::set<std::string> keys_;
+  bool index_is_set_ = true;
+};
+
+TEST_F(IndexWalkTest, WhereNothingDiffersNothingIsMarkedAndFewCommandsAreSent) {
+  for (int i = 0; i < 500; ++i) everywhere("m" + std::to_string(i) + ".py");
+  index_.insert("not a path");
+  EXPECT_EQ(walk(), 4) << "two pages, and how many of each are there";
+  EXPECT_THAT(marked_, IsEmpty());
+}
+
+TEST_F(IndexWalkTest, FindsTheOneThatIsMissingAmongMany) {
+  for (int i = 0; i < 500; ++i) everywhere("m" + std::to_string(i) + ".py");
+  keys_.erase("m123.py");
+  EXPECT_LT(walk(), 30);
+  EXPECT_THAT(marked_, UnorderedElementsAre(Pair("m123.py", Doubt::kGone)));
+}
+
+TEST_F(IndexWalkTest, FindsWhatIsThereAndNotKnownAmongWhatIsOnlyListed) {
+  for (const char* path : {"a.py", "b.py", "c.py", "d.py", "e.py"}) index_.insert(path);
+  keys_ = {"d.py"};
+  walk();
+  EXPECT_THAT(marked_, UnorderedElementsAre(Pair("d.py", Doubt::kUnspecific)));
+}
+
+TEST_F(IndexWalkTest, FindsRetainedModulesWhoseKeyIsBackOrWhichTheIndexHasCeasedToList) {
+  for (const char* path : {"back.py", "delisted.py", "kept.py"}) mirror_retains(path);
+  index_ = {"back.py", "kept.py"};
+  keys_ = {"back.py"};
+  walk();
+  EXPECT_THAT(marked_, UnorderedElementsAre(Pair("back.py", Doubt::kUnspecific), Pair("delisted.py", Doubt::kGone)));
+}
+
+TEST_F(IndexWalkTest, GoesThroughWhatIsKnownBeyondTheIndexAsWell) {
+  everywhere("listed.py");
+  mirror_holds("there.py");
+  mirror_holds("gone.py");
+  keys_.insert("there.py");
+  walk();
+  EXPECT_THAT(marked_, UnorderedElementsAre(Pair("gone.py", Doubt::kGone)));
+}
+
+TEST_F(IndexWalkTest, AnIndexThatListsNothingIsLost) {
+  mirror_holds("a.py");
+  keys_ = {"a.py"};
+  walk();
+  mirror_->apply({Observation::Kind::kVanished, path_of("a.py"), {}, IndexEntry::kUnlisted, false, {}});
+  EXPECT_TRUE(mirror_->has_retained());
+}
+
+TEST_F(IndexWalkTest, AnIndexOfAnotherTypeIsLost) {
+  mirror_holds("a.py");
+  keys_ = {"a.py"};
+  index_is_set_ = false;
+  walk();
+  EXPECT_THAT(marked_, IsEmpty());
+}
+
+TEST_F(IndexWalkTest, WhatIsListedIsNotProtectedByAnEarlierLoss) {
+  everywhere("a.py");
+  mirror_->lose_index();
+  walk();
+  mirror_->apply({Observation::Kind::kVanished, path_of("a.py"), {}, IndexEntry::kUnlisted, false, {}});
+  EXPECT_FALSE(mirror_->has_retained());
+}
+
+TEST_F(IndexWalkTest, StoppedAndBegunAgainItIgnoresTheAnswerThatWasUnderWay) {
+  everywhere("a.py");
+  walk_->begin();
+  std::string late;
+  walk_->ask_next([&](const Command& command) { late = answered(command); });
+  walk_->stop();
+  EXPECT_FALSE(walk_->running());
+  walk_->begin();
+  walk_->ask_next([](const Command&) { FAIL() << "one question at a time"; });
+  EXPECT_TRUE(walk_->on_answer(*parsed(late)));
+  bool asked = false;
+  walk_->ask_next([&](const Command& command) { asked = command[2] == "0"; });
+  EXPECT_TRUE(asked) << "from the start";
+}
+
+TEST_F(IndexWalkTest, ARefusalIsAnError) {
+  walk_->begin();
+  walk_->ask_next([](const Command&) {});
+  EXPECT_FALSE(walk_->on_answer(*parsed("-NOPERM this user has no permissions\r\n")));
+}
+
+}  // namespace
+}  // namespace bifrost::agent

@@ -1,0 +1,198 @@
+"""The index can be lost in many ways, and none of them deletes a module. Each way is a test by name."""
+
+import json
+
+import pytest
+from harness import eventually
+from harness.node import INDEX, PREFIX
+
+OLD = [f"old/m{i}.py" for i in range(5)]
+
+
+@pytest.fixture
+def followed(node):
+    """A node whose agent mirrors OLD, all listed."""
+    for path in OLD:
+        node.put(path, f"PATH = '{path}'\n")
+    node.start_agent()
+    return node
+
+
+def counter(node, name):
+    return json.loads(node.cachectl("stats", "-o", "json").stdout)["counters"][name]
+
+
+def names(node):
+    return {module["path"] for module in json.loads(node.cachectl("list", "-o", "json").stdout)}
+
+
+def writers_begin_a_new_index(node):
+    node.put("new.py", "NEW = 1\n")
+    eventually(lambda: "new.py" in names(node), "the new module is mirrored")
+
+
+def keys_expire(node, paths=OLD):
+    client = node.redis.client()
+    for path in paths:
+        client.pexpire(PREFIX + path, 1)
+    eventually(lambda: not client.exists(*[PREFIX + path for path in paths]), "the keys have expired")
+    node.wait("--fresh")
+
+
+def all_are_kept(node):
+    node.wait("--fresh")
+    assert set(OLD) <= names(node)
+    imported = node.run("import importlib; answer = [importlib.import_module('old.m%d' % i).PATH for i in range(5)]")
+    assert imported == OLD
+
+
+def lost_and_begun_again(node):
+    eventually(lambda: counter(node, "index_losses_total") > 0, "the agent notices that the index is lost")
+    writers_begin_a_new_index(node)
+    keys_expire(node)
+    all_are_kept(node)
+
+
+def test_an_index_that_was_unlinked_deletes_nothing(followed):
+    followed.redis.client().unlink(INDEX)
+    lost_and_begun_again(followed)
+
+
+def test_an_index_that_expired_deletes_nothing(followed):
+    followed.redis.client().pexpire(INDEX, 1)
+    eventually(lambda: not followed.redis.client().exists(INDEX), "the index has expired")
+    lost_and_begun_again(followed)
+
+
+def test_an_index_that_was_renamed_deletes_nothing(followed):
+    followed.redis.client().rename(INDEX, "elsewhere")
+    lost_and_begun_again(followed)
+
+
+def test_an_index_that_was_replaced_deletes_nothing(followed):
+    followed.redis.client().sadd("elsewhere", "other.py")
+    followed.redis.client().rename("elsewhere", INDEX)
+    lost_and_begun_again(followed)
+
+
+def test_an_index_of_another_type_deletes_nothing(followed):
+    client = followed.redis.client()
+    client.set(INDEX, "not a set")
+    eventually(lambda: counter(followed, "index_losses_total") > 0, "the agent notices that the index is lost")
+    keys_expire(followed)
+    all_are_kept(followed)
+    client.delete(INDEX)
+    writers_begin_a_new_index(followed)
+    all_are_kept(followed)
+
+
+def test_an_index_that_was_evicted_deletes_nothing(followed):
+    """With everything else: a Redis of which somebody has taken the memory away evicts by real need."""
+    client = followed.redis.client()
+    for path in OLD:
+        client.get(PREFIX + path)
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    client.config_set("maxmemory", 1)
+    with pytest.raises(Exception, match="OOM|maxmemory"):
+        client.set("filler", "x")
+    assert not client.exists(INDEX, *[PREFIX + path for path in OLD])
+    client.config_set("maxmemory", 0)
+    eventually(lambda: counter(followed, "index_losses_total") > 0, "the agent notices that the index is lost")
+    writers_begin_a_new_index(followed)
+    all_are_kept(followed)
+
+
+@pytest.mark.parametrize("signal", ["keyspace", "tracking"])
+def test_a_lost_index_deletes_nothing_whichever_signal_tells_of_it(node, signal):
+    for path in OLD:
+        node.put(path, f"PATH = '{path}'\n")
+    node.start_agent("--signal", signal)
+    node.redis.client().unlink(INDEX)
+    keys_expire(node, OLD[:1])  # with tracking alone, a key that is gone tells that there is no index
+    writers_begin_a_new_index(node)
+    keys_expire(node)
+    all_are_kept(node)
+
+
+def test_a_loss_is_remembered_when_the_agent_comes_back_and_the_keys_are_still_there(followed):
+    followed.redis.client().unlink(INDEX)
+    eventually(lambda: counter(followed, "index_losses_total") > 0, "the agent notices that the index is lost")
+    followed.agent.kill()
+    writers = followed.redis.client()
+    writers.sadd(INDEX, "new.py")
+    followed.start_agent()
+    keys_expire(followed)
+    all_are_kept(followed)
+
+
+def test_an_index_that_was_lost_while_no_agent_ran_is_noticed_by_its_absence(followed):
+    followed.agent.kill()
+    followed.redis.client().unlink(INDEX)
+    followed.start_agent()
+    followed.wait("--fresh")
+    writers_begin_a_new_index(followed)
+    keys_expire(followed)
+    all_are_kept(followed)
+
+
+def test_after_a_loss_deletions_are_deletions(followed):
+    client = followed.redis.client()
+    client.unlink(INDEX)
+    eventually(lambda: counter(followed, "index_losses_total") > 0, "the agent notices that the index is lost")
+    followed.delete(OLD[0])
+    followed.put(OLD[1], "PATH = 'written again'\n")
+    followed.wait("--fresh")
+    followed.delete(OLD[1])
+    followed.wait("--fresh")
+    assert names(followed) == set(OLD[2:])
+
+
+def test_a_rebuilt_index_makes_ordinary_modules_of_what_it_lists(node):
+    for path in OLD:
+        node.put(path, f"PATH = '{path}'\n")
+    node.start_agent("--reconcile", "1s")
+    client = node.redis.client()
+    client.unlink(INDEX)
+    eventually(lambda: counter(node, "index_losses_total") > 0, "the agent notices that the index is lost")
+    client.sadd(INDEX, *OLD)
+    keys_expire(node)
+
+    def gone_when_removed():
+        # Until the next comparison has seen that the new index lists it, it is kept.
+        client.sadd(INDEX, OLD[0])
+        client.srem(INDEX, OLD[0])
+        node.wait("--fresh")
+        return OLD[0] not in names(node)
+
+    eventually(gone_when_removed, "a removal from the new index is a deletion")
+    assert set(OLD[1:]) <= names(node)
+
+
+def test_the_removal_of_every_member_is_the_deletion_of_every_module(followed):
+    keys_expire(followed)
+    followed.redis.client().srem(INDEX, *OLD)
+    followed.wait("--fresh")
+    assert names(followed) == set()
+
+
+def test_one_removal_costs_few_commands_however_many_modules_are_retained(node):
+    """The full number is in bench/retained; this one is small enough for every run."""
+    many = [f"m{i}.py" for i in range(3000)]
+    node.put_many([(path, "X = 1\n") for path in many])
+    node.start_agent("--reconcile", "1h", "--lease", "1h")
+    client = node.redis.client()
+    pipe = client.pipeline(transaction=False)
+    for path in many:
+        pipe.pexpire(PREFIX + path, 1)
+    pipe.execute()
+    eventually(lambda: node.status()["retained"] == len(many), "all have expired and are retained")
+    node.wait("--fresh")
+
+    def commands():
+        return {name[8:]: stat["calls"] for name, stat in client.info("commandstats").items()}
+
+    before = commands()
+    client.srem(INDEX, many[7])
+    eventually(lambda: node.status()["modules"] == len(many) - 1, "one is gone")
+    spent = {name: calls - before.get(name, 0) for name, calls in commands().items() if name not in ("info", "srem")}
+    assert sum(spent.values()) <= 30, spent
