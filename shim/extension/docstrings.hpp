@@ -83,6 +83,9 @@ inline constexpr const char* kEffectiveSettings =
     R"(The arguments of install_virtual_import_hook() that make another process see what this one sees.)";
 inline constexpr const char* kListDirectory =
     R"((name, kind) of the children of a directory of the workspace; kind: "module", "package" or "namespace".)";
+inline constexpr const char* kReport =
+    R"(Hands what this process has counted since it last did to the node, as its end does: for processes that end
+without the interpreter's own end.)";
 inline constexpr const char* kVirtualModuleLoaderName = R"(The module's name.)";
 inline constexpr const char* kVirtualModuleLoaderPath = R"(As get_filename().)";
 inline constexpr const char* kExecutionGeneration =

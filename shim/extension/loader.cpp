@@ -130,7 +130,7 @@ VirtualModuleLoader::Executable VirtualModuleLoader::get_ready() {
   if (!content) {
     // The version that was found is gone. What the path holds in the execution's view is what an import that starts now
     // would run.
-    Resolution now = state_->read_path(*module_->path);
+    Resolution now = state_->look_at_path(*module_->path);
     if (now.found()) content = state_->content_of(now);
     if (!content) {
       PyErr_SetImportError(py::str(gone(now.reason)).ptr(), py::str(name_).ptr(), file_.ptr());

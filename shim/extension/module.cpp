@@ -72,6 +72,12 @@ void warn_that_execution_is_stale(const View& view) {
   if (PyErr_WarnEx(PyExc_RuntimeWarning, text.c_str(), 1) != 0) PyErr_Clear();
 }
 
+// Looks at Python's modules, which a child of a fork pays for with a page each: only when something has changed.
+bool is_current_in_sys_modules(ProcessState& state, const ExecutionStart& start) {
+  forget_replaced_modules(state);
+  return start.same_scope && state.still_stands_in(*start.view);
+}
+
 StartedExecution begin_execution(const OptionalText& solution_id, bool global_repo_access, bool fresh, double timeout) {
   ExecutionRequest request;
   auto scope = Scope::of(solution_id.value_or(""), global_repo_access);
@@ -82,9 +88,10 @@ StartedExecution begin_execution(const OptionalText& solution_id, bool global_re
   const auto state = Hook::instance().state();
   StartedExecution started;
   if (state == nullptr) return started;
-  forget_replaced_modules(*state);
   const ExecutionStart start = state->begin(request);
-  if (!start.loaded_is_current) started.evicted = evict_loaded_modules(*state);
+  if (!start.loaded_is_current && !is_current_in_sys_modules(*state, start)) {
+    started.evicted = evict_loaded_modules(*state);
+  }
   if (state->take_stale_notice()) warn_that_execution_is_stale(*start.view);
   started.source = name_of(start.view->authority);
   started.intact = start.view->intact;
@@ -263,6 +270,12 @@ PYBIND11_MODULE(_shim, m) {
   m.def("wait_fresh", &wait_fresh, docstrings::kWaitFresh, py::arg("timeout"));
   m.def("loaded", &loaded, docstrings::kLoaded);
   m.def("stats", &stats, docstrings::kStats);
+  m.def(
+      "report",
+      [] {
+        if (const auto state = Hook::instance().state()) state->report();
+      },
+      docstrings::kReport);
   m.def("effective_settings", &effective_settings, docstrings::kEffectiveSettings);
   m.def("list_directory", &list_directory, docstrings::kListDirectory, py::arg("path"));
 }

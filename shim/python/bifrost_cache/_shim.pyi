@@ -162,6 +162,11 @@ def stats() -> dict[str, int | str]:
     BIFROST_DISABLE=1.
     """
 
+def report() -> None:
+    """Hands what this process has counted since it last did to the node, as its end does: for processes that end
+    without the interpreter's own end.
+    """
+
 def effective_settings() -> dict[str, Any]:
     """The arguments of install_virtual_import_hook() that make another process see what this one sees."""
 
