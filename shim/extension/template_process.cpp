@@ -5,7 +5,6 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "common/redis/contract.hpp"
 #include "shim/extension/docstrings.hpp"
 #include "shim/extension/held_code.hpp"
 #include "shim/extension/hook.hpp"
@@ -44,9 +43,9 @@ py::list watched_imports() {
 py::tuple present_scope() {
   const auto state = Hook::instance().state();
   const Scope scope = state ? state->scope() : Scope();
-  const std::string& first = scope.roots().front();
-  if (first.empty()) return py::make_tuple(py::none(), false);
-  return py::make_tuple(first.substr(contract::kSolutionsRoot.size() + 1), scope.roots().size() > 1);
+  const std::string_view id = scope.solution_id();
+  return py::make_tuple(id.empty() ? py::object(py::none()) : py::str(id.data(), id.size()),
+                        scope.has_global_repo_access());
 }
 
 }  // namespace
