@@ -103,8 +103,8 @@ inline constexpr const char* kWatchImports =
     R"(Notes from now on which modules of the workspace are run. Forgets what it has noted. `observer`, if any, is
 called before each run with (name, None), and after it with (name, why it failed), "" for not at all.)";
 inline constexpr const char* kWatchedImports =
-    R"((name, storage path, name of the module whose run it happened in or "", bytes of source) of each run that was
-noted, in the order in which they began.)";
+    R"((name, storage path, name of the module whose run it happened in or "", bytes of source, whether its code was
+held ready) of each run that was noted, in the order in which they began.)";
 inline constexpr const char* kUnwatchImports = R"(Ends what watch_imports() began, and forgets what was noted.)";
 inline constexpr const char* kPresentScope =
     R"((solution_id, global_repo_access) of the present execution, as begin_execution() takes them.)";

@@ -42,8 +42,8 @@ std::map<std::string, std::string> HeldCode::hold(const std::shared_ptr<ProcessS
       continue;
     }
     try {
-      auto [code, origin] = VirtualModuleLoader(state, path, std::move(module)).get_ready();
-      next.insert_or_assign(path, Held{digest, {std::move(code), origin}});
+      auto made = VirtualModuleLoader(state, path, std::move(module)).get_ready();
+      next.insert_or_assign(path, Held{digest, {std::move(made.code), made.origin}});
     } catch (py::error_already_set& error) {
       if (!error.matches(PyExc_Exception)) throw;
       left_out[path] = "it cannot be compiled: " + std::string(py::str(error.value()));

@@ -5,7 +5,8 @@
 namespace bifrost {
 namespace {
 
-thread_local std::vector<std::string> running;
+// Numbers of entries.
+thread_local std::vector<std::size_t> running;
 
 }  // namespace
 
@@ -31,11 +32,17 @@ void ImportLog::tell(const std::string& name, const py::object& outcome) const {
   if (!observer_.is_none()) observer_(name, outcome);
 }
 
+void ImportLog::note_held() {
+  if (on_ && !running.empty() && running.back() < entries_.size()) entries_[running.back()].held = true;
+}
+
 void ImportLog::around(const std::string& name, const std::string& path, std::uint64_t bytes,
                        const std::function<void()>& run) {
-  if (entries_.size() < kMostEntries) entries_.push_back({name, path, running.empty() ? "" : running.back(), bytes});
+  const bool nested = !running.empty() && running.back() < entries_.size();
+  const bool noted = entries_.size() < kMostEntries;
+  if (noted) entries_.push_back({name, path, nested ? entries_[running.back()].name : "", bytes});
   tell(name, py::none());
-  running.push_back(name);
+  running.push_back(noted ? entries_.size() - 1 : kMostEntries);
   try {
     run();
   } catch (const py::error_already_set& error) {

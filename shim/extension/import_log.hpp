@@ -20,6 +20,7 @@ class ImportLog {
     std::string path;
     std::string within;  // the module that was being run by the same thread; "" for none
     std::uint64_t bytes = 0;
+    bool held = false;  // its code was held ready
   };
 
   static ImportLog& instance();
@@ -31,6 +32,8 @@ class ImportLog {
   bool is_on() const { return on_; }
   const std::vector<Entry>& entries() const { return entries_; }
 
+  // The module that is being run by this thread runs code that was held ready.
+  void note_held();
   void around(const std::string& name, const std::string& path, std::uint64_t bytes, const std::function<void()>& run);
 
  private:

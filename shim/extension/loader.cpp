@@ -123,6 +123,7 @@ void VirtualModuleLoader::run(const py::object& self, const py::object& module) 
 void VirtualModuleLoader::run_found(const py::object& self, const py::object& module) {
   const ImportlibObjects& python = ImportlibObjects::get();
   const Executable executable = get_ready();
+  if (executable.held) ImportLog::instance().note_held();
   // Through the dict: the module may define a __getattr__ that answers everything, or a __setattr__ of its own.
   const py::dict globals = namespace_of(module);
   globals[python.content_hash] = as_str(module_->source.hash);
@@ -134,7 +135,7 @@ void VirtualModuleLoader::run_found(const py::object& self, const py::object& mo
 
 VirtualModuleLoader::Executable VirtualModuleLoader::get_ready() {
   if (HeldCode::Code held = HeldCode::instance().code_for(*module_); held.code) {
-    return {at_home(std::move(held.code)), held.origin};
+    return {at_home(std::move(held.code)), held.origin, true};
   }
   if (py::object code = shared_code()) return {std::move(code), SourceOrigin::kCode};
   auto content = state_->content_of(*module_);

@@ -39,6 +39,7 @@ class VirtualModuleLoader {
   struct Executable {
     py::object code;
     SourceOrigin origin;
+    bool held = false;  // ready before
   };
   Executable get_ready();
 

@@ -196,9 +196,9 @@ def watch_imports(observer: Callable[[str, str | None], None] | None = None) -> 
     called before each run with (name, None), and after it with (name, why it failed), "" for not at all.
     """
 
-def watched_imports() -> list[tuple[str, str, str, int]]:
-    """(name, storage path, name of the module whose run it happened in or "", bytes of source) of each run that was
-    noted, in the order in which they began.
+def watched_imports() -> list[tuple[str, str, str, int, bool]]:
+    """(name, storage path, name of the module whose run it happened in or "", bytes of source, whether its code was
+    held ready) of each run that was noted, in the order in which they began.
     """
 
 def unwatch_imports() -> None:

@@ -43,7 +43,7 @@ class Demand:
         self._executions = 0
 
     def learn(self, target, imported, whole):
-        """An execution imported these (name, path, within, bytes); `whole`: nothing was there before it. True when
+        """An execution imported these, as _shim.watched_imports() has it; `whole`: nothing was there before it. True when
         something of it is news."""
         self._executions += 1
         known = self._targets.setdefault(target, _Target({}))
@@ -52,7 +52,7 @@ class Demand:
         while len(self._targets) > _MOST_TARGETS:
             self._targets.popitem(last=False)
         news = False
-        for name, path, within, size in imported:
+        for name, path, within, size, _ in imported:
             news = news or name not in known.modules or known.modules[name].path != path
             known.modules[name] = _Module(path, within, size)
         if whole:

@@ -13,9 +13,9 @@ import time
 from . import _demand, _messages, _serving
 from ._template import NotMade, Template
 
-# The least time between two renewals, and how many times as long as the last one took.
-_PAUSE_S = 0.5
+# The time between two renewals: so many times as long as the last one took, and at least this.
 _PAUSE_RATIO = 4
+_PAUSE_S = 0.5  # twice that after one that failed, and so on
 _LONGEST_PAUSE_S = 60.0
 # How often a template is made anew because modules have to be left out.
 _MOST_TRIALS = 8
@@ -37,7 +37,7 @@ class Line:
         self._skipped = {}
         self._counts = {"executions": 0, "renewals": 0, "changed": 0, "spawned": 0}
         self._trouble = ""
-        self._started = self._wanted = self._closed = self._failed = False
+        self._started = self._wanted = self._closed = self._failed = self._renewing = False
         self._thread = threading.Thread(target=self._keep, name=f"bifrost zygote {scope[0] or ''}", daemon=True)
         self._thread.start()
 
@@ -73,7 +73,8 @@ class Line:
             self._counts["executions"] += 1
             if self._order[0] == "root":
                 return
-            if self._demand.learn(target, imported, whole=template.kind != "modules"):
+            news = self._demand.learn(target, imported, whole=template.kind != "modules")
+            if news or template.is_behind(imported):
                 self._want_renewal()
 
     def spawned(self, why):
@@ -86,6 +87,7 @@ class Line:
         with self._condition:
             templates = dict(self._templates)
             values = {**self._counts, "skipped": dict(self._skipped), "trouble": self._trouble}
+            values["renewing"] = self._wanted or self._renewing
         best = templates.get("modules") or templates.get("hold")
         values["warm"] = sorted(templates["modules"].modules) if "modules" in templates else []
         values["generation"] = best.generation if best else 0
@@ -113,13 +115,16 @@ class Line:
         pause = 0.0
         try:
             while not self._closed:
-                began = time.monotonic()
+                self._failed = False
+                took = 0.0
                 if "root" not in self._templates:
                     process = self._start_root(process)
-                if "root" in self._templates and self._wanted:
+                elif self._wanted:
+                    began = time.monotonic()
                     self._renew()
-                took = time.monotonic() - began
-                pause = min(max(_PAUSE_S, took * _PAUSE_RATIO, pause * 2 if self._failed else 0), _LONGEST_PAUSE_S)
+                    took = time.monotonic() - began
+                pause = 2 * max(_PAUSE_S, pause) if self._failed else took and max(_PAUSE_S, took * _PAUSE_RATIO)
+                pause = min(pause, _LONGEST_PAUSE_S)
                 self._rest(pause)
         finally:
             self._end(process)
@@ -144,7 +149,6 @@ class Line:
         context = multiprocessing.get_context("spawn")
         process = context.Process(target=_serving.root, args=(theirs, order), name="bifrost zygote")
         template = Template("root", ours)
-        self._failed = True
         try:
             process.start()
             theirs.close()
@@ -153,10 +157,10 @@ class Line:
             theirs.close()
             template.close(kill=True)
             process.kill()
+            self._failed = True
             with self._condition:
                 self._trouble = f"no template could be started: {error}"
             return process
-        self._failed = False
         with self._condition:
             self._templates["root"] = template
             self._wanted = True
@@ -165,10 +169,11 @@ class Line:
     def _renew(self):
         with self._condition:
             self._wanted = False
+            self._renewing = True
             plan = self._demand.plan()
-        if self._order[0] == "root" or not plan.paths:
-            return
         try:
+            if not plan.paths:
+                return
             made = self._make(plan)
         except NotMade as error:
             self._failed = True
@@ -176,7 +181,8 @@ class Line:
                 self._trouble = f"not renewed: {error}"
                 self._wanted = True
             return
-        self._failed = False
+        finally:
+            self._renewing = False
         with self._condition:
             earlier = [self._templates.pop(kind) for kind in made if kind in self._templates]
             self._templates.update(made)

@@ -30,6 +30,7 @@ class Template:
         self.kind = kind  # "root", "hold" or "modules"
         self.pid = None
         self.modules = []
+        self.left_out = {}
         self.generation = 0
         self._control = control
         self._pidfd = None
@@ -153,6 +154,12 @@ class Template:
             if self._pidfd is None:
                 return True
             return not _messages.poll({self._pidfd: select.POLLIN}, time.monotonic())
+
+    def is_behind(self, imported):
+        """Whether it is to hold code, and a child had to make it: of something new, or that it could not hold."""
+        if self.kind != "hold":
+            return False
+        return any(not held and path not in self.left_out for _, path, _, _, held in imported)
 
     def private_bytes(self):
         return private_bytes_of(self.pid)

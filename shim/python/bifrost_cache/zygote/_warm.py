@@ -92,7 +92,7 @@ def _renewed(names, kind, generation):
 
 def _order(names, imported, left_out):
     children = {}
-    for name, _, within, _ in imported.values():
+    for name, _, within, *_ in imported.values():
         children.setdefault(within, []).append(name)
     return {"modules": list(names), "children": children, "blocked": left_out, "cold": ()}
 

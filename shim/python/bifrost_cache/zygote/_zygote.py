@@ -101,7 +101,7 @@ class Zygote:
     def stats(self) -> dict[tuple[str | None, bool], dict[str, object]]:
         """Per scope (solution_id, global_repo_access), for those that have templates: `warm`, names of the modules that
         are imported in advance; `skipped` {name: why it is not}; `generation` of the templates; `executions`, of these
-        `spawned` and `changed` (a template was out of date); `renewals`; `private_bytes` of the templates; `processes`
+        `spawned` and `changed` (a template was out of date); `renewals`, and whether one is wanted or under way (`renewing`); `private_bytes` of the templates; `processes`
         {kind: pid}; `trouble`, the last one.
         """
         with self._lock:
