@@ -41,6 +41,15 @@ class AgentConnection {
   // The next question connects anew: who answered is not who was meant.
   void close();
 
+  // Around a fork, whatever other threads do with this object: it is locked while the process is copied. The child lets
+  // go of its copy of the connection.
+  void lock_for_fork() { mutex_.lock(); }
+  void unlock_after_fork() { mutex_.unlock(); }
+  void start_anew_in_child() {
+    unlock_after_fork();
+    close();
+  }
+
  private:
   // Ours as long as this process did not fork, and the number still means this socket: programs close every descriptor
   // that they do not know, and get the number for a file of theirs.

@@ -11,16 +11,68 @@ bool LoadedModule::same_as(const Resolution& now) const {
 void LoadedModules::add(std::string_view name, LoadedModule module) {
   const std::lock_guard lock(mutex_);
   modules_.insert_or_assign(std::string(name), std::move(module));
+  changed();
 }
 
 void LoadedModules::remove(std::string_view name) {
   const std::lock_guard lock(mutex_);
-  if (const auto found = modules_.find(name); found != modules_.end()) modules_.erase(found);
+  const auto found = modules_.find(name);
+  if (found == modules_.end()) return;
+  modules_.erase(found);
+  changed();
 }
 
 LoadedModules::Map LoadedModules::all() const {
   const std::lock_guard lock(mutex_);
   return modules_;
+}
+
+bool LoadedModules::empty() const {
+  const std::lock_guard lock(mutex_);
+  return modules_.empty();
+}
+
+bool LoadedModules::has_room() {
+  if (asked_.size() < kMostAsked) return true;
+  if (!std::exchange(asked_.overflown, true)) changed();
+  return false;
+}
+
+void LoadedModules::note_absent(std::span<const std::string> directories, std::string_view name) {
+  AskedOtherwise::Absent absent{{directories.begin(), directories.end()}, std::string(name)};
+  const std::lock_guard lock(mutex_);
+  if (asked_.absent.contains(absent) || !has_room()) return;
+  asked_.absent.insert(std::move(absent));
+  changed();
+}
+
+void LoadedModules::note_listing(const std::string& directory, const layout::Checksum& digest) {
+  const std::lock_guard lock(mutex_);
+  const auto found = asked_.listed.find(directory);
+  if (found != asked_.listed.end() ? found->second == digest : !has_room()) return;
+  asked_.listed[directory] = digest;
+  changed();
+}
+
+void LoadedModules::note_read(std::string_view path, const layout::Checksum& digest) {
+  const std::string key(path);
+  const std::lock_guard lock(mutex_);
+  const auto found = asked_.read.find(key);
+  if (found != asked_.read.end() ? found->second == digest : !has_room()) return;
+  asked_.read[key] = digest;
+  changed();
+}
+
+AskedOtherwise LoadedModules::asked() const {
+  const std::lock_guard lock(mutex_);
+  return asked_;
+}
+
+void LoadedModules::forget_asked() {
+  const std::lock_guard lock(mutex_);
+  if (asked_.size() == 0 && !asked_.overflown) return;
+  asked_ = {};
+  changed();
 }
 
 }  // namespace bifrost

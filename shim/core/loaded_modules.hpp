@@ -1,13 +1,21 @@
-// loaded_modules.hpp - the workspace modules that this process has loaded, and whether they are still what a new view
-// says they are. Concurrency: any thread.
+// loaded_modules.hpp - what this process has taken from the workspace: the modules that it has loaded, and the answers
+// that they may have gone by when they ran: names that were not there, listings of directories, files that were read.
+//
+// Concurrency: any thread.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "common/layout/key_hash.hpp"
+#include "shim/core/at_fork.hpp"
 #include "shim/core/resolution.hpp"
 
 namespace bifrost {
@@ -26,18 +34,59 @@ struct LoadedModule {
   bool same_as(const Resolution& now) const;
 };
 
-class LoadedModules {
+// What else was asked. Names by the directories in which they were looked for.
+struct AskedOtherwise {
+  struct Absent {
+    std::vector<std::string> directories;
+    std::string name;
+    auto operator<=>(const Absent&) const = default;
+  };
+  std::set<Absent> absent;
+  std::map<std::string, layout::Checksum> listed;  // directory: digest of its listing
+  std::map<std::string, layout::Checksum> read;    // storage path: digest of its content, 0 when it was not there
+  bool overflown = false;                          // more was asked than is remembered
+
+  std::size_t size() const { return absent.size() + listed.size() + read.size(); }
+};
+
+class LoadedModules final : public AtFork {
  public:
   using Map = std::map<std::string, LoadedModule, std::less<>>;
+
+  // More answers than this are not remembered one by one: any change then counts as a change of them.
+  static constexpr std::size_t kMostAsked = 16'384;
+
+  LoadedModules() { watch_forks(); }
+  ~LoadedModules() { leave_forks(); }
 
   void add(std::string_view name, LoadedModule module);
   void remove(std::string_view name);
   // Parents sort before their children.
   Map all() const;
+  bool empty() const;
+
+  void note_absent(std::span<const std::string> directories, std::string_view name);
+  void note_listing(const std::string& directory, const layout::Checksum& digest);
+  void note_read(std::string_view path, const layout::Checksum& digest);
+  AskedOtherwise asked() const;
+  void forget_asked();
+
+  // Another number whenever something was added, removed or asked for the first time.
+  std::uint64_t version() const { return version_.load(std::memory_order_relaxed); }
+
+  void before_fork() override { mutex_.lock(); }
+  void after_fork_in_parent() override { mutex_.unlock(); }
+  void after_fork_in_child() override { mutex_.unlock(); }
 
  private:
+  bool has_room();
+  // Relaxed: it only guards against comparing too little, and those who compare have added before.
+  void changed() { version_.fetch_add(1, std::memory_order_relaxed); }
+
   mutable std::mutex mutex_;
   Map modules_;
+  AskedOtherwise asked_;
+  std::atomic<std::uint64_t> version_{0};
 };
 
 }  // namespace bifrost

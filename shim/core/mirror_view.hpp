@@ -34,6 +34,9 @@ class MirrorView {
 
   const std::string& dir() const { return dir_; }
 
+  void lock_for_fork() { mutex_.lock(); }
+  void unlock_after_fork() { mutex_.unlock(); }
+
  private:
   void attach();
 

@@ -73,6 +73,8 @@ class ModuleSource {
     variant_ = variant;
   }
 
+  std::uint64_t content_bytes() const { return content_ != nullptr ? content_->size() : record_.content_bytes; }
+
   // Copies the content, UTF-8 and byte-exact: kHit, kGone or kDamaged.
   Lookup read(std::string& to) const;
 

@@ -1,5 +1,7 @@
 #include "shim/core/process_state.hpp"
 
+#include <algorithm>
+
 namespace bifrost {
 namespace {
 
@@ -27,6 +29,18 @@ Status check_choice(const Settings& settings, Setting id, std::string_view a, st
   return invalid(settings, id, "`" + std::string(a) + "` or `" + std::string(b) + "`");
 }
 
+layout::Checksum digest_of(std::vector<Child> children) {
+  std::sort(children.begin(), children.end(), [](const Child& a, const Child& b) { return a.name < b.name; });
+  std::string text;
+  for (const Child& child : children) append_child(text, child.name, child.kind);
+  return layout::content_digest(text);
+}
+
+// 0 when there is nothing to read.
+layout::Checksum digest_of(const Resolution& file) {
+  return file.found() ? file.source.digest : layout::Checksum();
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ProcessState>> ProcessState::create(const Settings& settings, AroundWait around_wait,
@@ -51,7 +65,9 @@ ProcessState::ProcessState(const Settings& settings, std::string workspace, Trus
       agent_(settings.get(Setting::kSegmentDir)),
       redis_(settings.get(Setting::kRedisUrl), around_wait_, counters_),
       loaded_(std::move(loaded)),
-      tag_(tag) {}
+      tag_(tag) {
+  watch_forks();
+}
 
 std::optional<std::string_view> ProcessState::storage_of(std::string_view file_path) const {
   if (file_path.substr(0, workspace_.size()) != workspace_) return std::nullopt;
@@ -72,14 +88,14 @@ ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
   ExecutionStart start{view_for_execution(request, sources())};
   redis_.forget_index();
   if (start.view->authority == Authority::kStale && serves_stale()) stale_execution_ = true;
-  bool same_scope = false;
   {
     const std::lock_guard lock(mutex_);
-    same_scope = request.scope == (pin_ ? pin_->scope : Scope());
+    start.same_scope = request.scope == (pin_ ? pin_->scope : Scope());
     pin_ = start.view;
     lost_notice_.clear();
   }
-  start.loaded_is_current = same_scope ? loaded_is_same_in(*start.view) : loaded_->all().empty();
+  if (!start.same_scope && loaded_->empty()) loaded_->forget_asked();  // what was asked, was asked of another scope
+  start.loaded_is_current = start.same_scope ? still_stands_in(*start.view) : loaded_->empty();
   return start;
 }
 
@@ -107,7 +123,7 @@ std::optional<std::string> ProcessState::renew(const std::shared_ptr<const View>
     return std::nullopt;
   }
   *next = mirror_.at_newest(*view);
-  if (loaded_is_same_in(*next)) {
+  if (still_stands_in(*next)) {
     counters_.add(ShimCounter::kSnapshotMoved);
     replace_pin(view, std::move(next));
     return std::nullopt;
@@ -160,7 +176,7 @@ void ProcessState::move_to_newest() {
     next->pinned_at = pin->pinned_at;
     next->intact = pin->intact;
   }
-  if (!loaded_is_same_in(*next)) next->intact->store(false);
+  if (!still_stands_in(*next)) next->intact->store(false);
   replace_pin(pin, std::move(next));
 }
 
@@ -208,15 +224,27 @@ void ProcessState::count(const Resolution& resolution) {
 }
 
 Resolution ProcessState::look_up(std::span<const std::string> directories, std::string_view name) {
-  return with_whole_view([&](const View& view) { return resolver().resolve(view, directories, name); });
+  Resolution found = with_whole_view([&](const View& view) { return resolver().resolve(view, directories, name); });
+  // A module that goes by the absence of another must not outlive it.
+  if (!found.found()) loaded_->note_absent(directories, name);
+  return found;
 }
 
 Resolution ProcessState::look_up_top_level(std::string_view name) {
-  return with_whole_view([&](const View& view) { return resolver().resolve(view, view.scope.roots(), name); });
+  Resolution found =
+      with_whole_view([&](const View& view) { return resolver().resolve(view, view.scope.roots(), name); });
+  if (!found.found()) loaded_->note_absent(scope().roots(), name);
+  return found;
+}
+
+Resolution ProcessState::look_at_path(ModulePathView path) {
+  return with_whole_view([&](const View& view) { return resolver().read_path(view, path); });
 }
 
 Resolution ProcessState::read_path(ModulePathView path) {
-  return with_whole_view([&](const View& view) { return resolver().read_path(view, path); });
+  Resolution found = look_at_path(path);
+  loaded_->note_read(path.text(), digest_of(found));
+  return found;
 }
 
 std::optional<std::string> ProcessState::content_of(const Resolution& module) {
@@ -227,7 +255,7 @@ std::optional<std::string> ProcessState::content_of(const Resolution& module) {
   if (!module.path) return std::nullopt;
   // Its memory is gone: the same version may have moved, or the newest one may be the same.
   for (const bool at_newest : {false, true}) {
-    const Resolution again = at_newest ? read_again(*module.path) : read_path(*module.path);
+    const Resolution again = at_newest ? read_again(*module.path) : look_at_path(*module.path);
     if (again.found() && again.source.digest == module.source.digest && again.source.read(content) == Lookup::kHit) {
       return content;
     }
@@ -243,29 +271,100 @@ std::vector<Child> ProcessState::list(const std::string& directory) {
   for (int attempt = 0; attempt < kMaxViewsPerLookup; ++attempt) {
     const std::shared_ptr<const View> now = view();
     Resolver::Listing listing = resolver().list(*now, directory);
-    if (!listing.snapshot_lost) return std::move(listing.children);
+    if (!listing.snapshot_lost) {
+      loaded_->note_listing(directory, digest_of(listing.children));
+      return std::move(listing.children);
+    }
     if (renew(now)) break;
   }
   return {};
 }
 
-bool ProcessState::loaded_is_same_in(const View& view) {
+bool ProcessState::still_stands_in(const View& view) {
+  const std::uint64_t version = loaded_->version();
+  {
+    const std::lock_guard lock(mutex_);
+    if (standing_.holds_in(view, version)) return true;
+  }
+  std::optional<std::vector<SlotWitness>> witnessed;
+  if (speaks_for_itself(view)) witnessed.emplace();
+  if (!loaded_is_same_in(view, witnessed)) return false;
+  const std::lock_guard lock(mutex_);
+  standing_ = witnessed ? Standing(view, version, std::move(*witnessed)) : Standing();
+  return true;
+}
+
+bool ProcessState::loaded_is_same_in(const View& view, std::optional<std::vector<SlotWitness>>& witnessed) {
   const LoadedModules::Map loaded = loaded_->all();
   for (const auto& [name, module] : loaded) {
-    // What the host's callable returned cannot be compared with anything.
-    if (module.origin == SourceOrigin::kCallable && !module.is_namespace()) return false;
-    const auto dot = name.rfind('.');
-    Resolution now;
-    if (dot == std::string::npos) {
-      now = resolver().resolve(view, view.scope.roots(), name);
-    } else {
-      const auto parent = loaded.find(std::string_view(name).substr(0, dot));
-      if (parent == loaded.end()) return false;
-      now = resolver().resolve(view, parent->second.found->portions, std::string_view(name).substr(dot + 1));
-    }
-    if (!module.same_as(now)) return false;
+    if (!is_same_in(view, loaded, name, module, witnessed)) return false;
+  }
+  return loaded.empty() || asked_is_same_in(view, witnessed);
+}
+
+bool ProcessState::is_same_in(const View& view, const LoadedModules::Map& loaded, const std::string& name,
+                              const LoadedModule& module, std::optional<std::vector<SlotWitness>>& witnessed) {
+  // What the host's callable returned cannot be compared with anything.
+  if (module.origin == SourceOrigin::kCallable && !module.is_namespace()) return false;
+  const auto dot = name.rfind('.');
+  const auto parent = dot == std::string::npos ? loaded.end() : loaded.find(std::string_view(name).substr(0, dot));
+  if (dot != std::string::npos && parent == loaded.end()) return false;
+  const std::vector<std::string>& directories =
+      dot == std::string::npos ? view.scope.roots() : parent->second.found->portions;
+  const std::string_view last = dot == std::string::npos ? name : std::string_view(name).substr(dot + 1);
+  const Resolution now = resolver().resolve(view, directories, last);
+  if (!module.same_as(now)) return false;
+  const bool from_segment = module.is_namespace() || now.source.origin == SourceOrigin::kSegment;
+  if (witnessed && !(from_segment && resolver().witness_name(view, directories, last, *witnessed))) witnessed.reset();
+  return true;
+}
+
+bool ProcessState::asked_is_same_in(const View& view, std::optional<std::vector<SlotWitness>>& witnessed) {
+  const AskedOtherwise asked = loaded_->asked();
+  if (asked.overflown) return false;
+  const auto keep = [&witnessed](bool by_words) {
+    if (!by_words) witnessed.reset();
+  };
+  for (const auto& [directories, name] : asked.absent) {
+    if (resolver().resolve(view, directories, name).found()) return false;
+    if (witnessed) keep(resolver().witness_name(view, directories, name, *witnessed));
+  }
+  for (const auto& [directory, digest] : asked.listed) {
+    const Resolver::Listing listing = resolver().list(view, directory);
+    if (listing.snapshot_lost || digest_of(listing.children) != digest) return false;
+    if (witnessed) keep(resolver().witness_key(view, layout::KeySpace::kNode, directory, *witnessed));
+  }
+  for (const auto& [path, digest] : asked.read) {
+    const auto module = ModulePathView::parse(path);
+    if (!module || digest_of(resolver().read_path(view, *module)) != digest) return false;
+    if (witnessed) keep(resolver().witness_key(view, layout::KeySpace::kFile, path, *witnessed));
   }
   return true;
+}
+
+void ProcessState::before_fork() {
+  mutex_.lock();
+  telemetry_.lock_for_fork();
+  mirror_.lock_for_fork();
+  agent_.lock_for_fork();
+  redis_.lock_for_fork();
+}
+
+void ProcessState::after_fork_in_parent() {
+  redis_.unlock_after_fork();
+  agent_.unlock_after_fork();
+  mirror_.unlock_after_fork();
+  telemetry_.unlock_after_fork();
+  mutex_.unlock();
+}
+
+void ProcessState::after_fork_in_child() {
+  redis_.start_anew_in_child();
+  agent_.start_anew_in_child();
+  mirror_.unlock_after_fork();
+  counters_.start_anew();
+  telemetry_.start_anew_in_child();
+  mutex_.unlock();
 }
 
 bool ProcessState::take_stale_notice() {

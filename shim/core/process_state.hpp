@@ -1,6 +1,7 @@
 // process_state.hpp - everything the shim knows in this process: settings, sources, the pinned view, what is loaded.
 //
-// Concurrency: any thread. Its mutex guards pointers only; nothing waits, calls back or asks Redis while holding it.
+// Concurrency: any thread, and forks at any moment. Its mutex guards pointers only; nothing waits, calls back or asks
+// Redis while holding it.
 #pragma once
 
 #include <atomic>
@@ -16,18 +17,22 @@
 #include "shim/core/execution.hpp"
 #include "shim/core/loaded_modules.hpp"
 #include "shim/core/resolver.hpp"
+#include "shim/core/standing.hpp"
 #include "shim/core/telemetry.hpp"
 
 namespace bifrost {
 
 struct ExecutionStart {
   std::shared_ptr<const View> view;
+  bool same_scope = true;
   // Everything loaded so far is what this execution would load. Never so when the scope is another one.
   bool loaded_is_current = true;
 };
 
-class ProcessState {
+class ProcessState final : public AtFork {
  public:
+  ~ProcessState() { leave_forks(); }
+
   // `loaded` outlives the settings: a process may install its hook anew. Errors: kInvalidArgument, one sentence that
   // names the setting.
   static Result<std::unique_ptr<ProcessState>> create(const Settings& settings, AroundWait around_wait,
@@ -45,6 +50,9 @@ class ProcessState {
 
   // Decides what this execution imports from. Asks agent and Redis, within about the request's time-out.
   ExecutionStart begin(const ExecutionRequest& request);
+  // Whether everything that this process has taken from the workspace is, in `view`, what it was then. Touches none of
+  // it when the words that witness it are the same.
+  bool still_stands_in(const View& view);
   // Moves to the newest snapshot: the pinned view is replaced, an execution stays one. One that imports from Redis or
   // a stale mirror moves to the mirror when its lease holds again.
   void move_to_newest();
@@ -69,7 +77,9 @@ class ProcessState {
     count(resolution);
     return resolution;
   }
+  // The file of exactly this path. read_path() notes that its content was looked at; look_at_path() does not.
   Resolution read_path(ModulePathView path);
+  Resolution look_at_path(ModulePathView path);
   std::vector<Child> list(const std::string& directory);
 
   // The content of a module that was found: as it was found, or, when that version is gone or damaged there, from
@@ -87,6 +97,15 @@ class ProcessState {
   ShimCounters& counters() { return counters_; }
   // Hands the counters to the node, at the end of the process.
   void report() { telemetry_.report(counters_); }
+  // Closes the connections that are kept between questions.
+  void let_go() {
+    agent_.close();
+    redis_.let_go();
+  }
+
+  void before_fork() override;
+  void after_fork_in_parent() override;
+  void after_fork_in_child() override;
 
  private:
   ProcessState(const Settings& settings, std::string workspace, Trust trust, AroundWait around_wait,
@@ -103,8 +122,12 @@ class ProcessState {
   Resolution look_up(std::span<const std::string> directories, std::string_view name);
   Resolution look_up_top_level(std::string_view name);
   void count(const Resolution& resolution);
-  // Whether everything loaded is, in `view`, what it was when it was loaded.
-  bool loaded_is_same_in(const View& view);
+  // The same question, answered by asking again about everything. `witnessed`: the words that decided, if they alone
+  // do.
+  bool loaded_is_same_in(const View& view, std::optional<std::vector<SlotWitness>>& witnessed);
+  bool is_same_in(const View& view, const LoadedModules::Map& loaded, const std::string& name,
+                  const LoadedModule& module, std::optional<std::vector<SlotWitness>>& witnessed);
+  bool asked_is_same_in(const View& view, std::optional<std::vector<SlotWitness>>& witnessed);
   template <class Ask>
   Resolution with_whole_view(const Ask& ask);
 
@@ -123,6 +146,7 @@ class ProcessState {
 
   std::mutex mutex_;
   std::shared_ptr<const View> pin_;
+  Standing standing_;
   std::string lost_notice_;  // not taken yet
 };
 

@@ -150,6 +150,11 @@ BootTime RedisFallback::last_read_of(ModulePathView path) {
   return found == read_.end() ? BootTime{} : found->second;
 }
 
+void RedisFallback::let_go() {
+  const std::lock_guard lock(mutex_);
+  idle_.reset();
+}
+
 std::unique_ptr<RedisClient> RedisFallback::take_idle() {
   // Two processes on one connection would read each other's answers.
   if (idle_ != nullptr && idle_owner_ != ::getpid()) idle_.reset();

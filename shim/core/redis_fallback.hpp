@@ -67,6 +67,17 @@ class RedisFallback {
   // When Redis last answered with a value of `path`; 0 when it never did.
   BootTime last_read_of(ModulePathView path);
 
+  // Closes the connection that is kept between questions.
+  void let_go();
+
+  void lock_for_fork() { mutex_.lock(); }
+  void unlock_after_fork() { mutex_.unlock(); }
+  // In a child: its copy of the connection is closed. What Redis has answered stays known.
+  void start_anew_in_child() {
+    idle_.reset();
+    unlock_after_fork();
+  }
+
  private:
   using Work = std::function<Status(RedisClient&, const Deadline&)>;
 

@@ -78,6 +78,38 @@ Resolution Resolver::read_path(const View& view, ModulePathView path) const {
   return answer_to(view, Wanted(path));
 }
 
+bool Resolver::witness_name(const View& view, std::span<const std::string> directories, std::string_view name,
+                            std::vector<SlotWitness>& to) const {
+  const MappedMemory& memory = view.segment->memory();
+  bool is_namespace = false;
+  for (const std::string& directory : directories) {
+    const auto node = ModuleNode::parse(join_node(directory, name));
+    if (!node || !view.scope.admits(node->text())) continue;
+    const FoundNode found = view.snapshot.find_node(node->text());
+    if (found.status != Lookup::kHit && found.status != Lookup::kMiss) return false;
+    const auto hash = layout::hash_key(layout::KeySpace::kNode, node->text());
+    const Address hit = found.status == Lookup::kHit ? found.node.address : Address();
+    if (!witness_slots(memory, view.snapshot, hash, hit, to)) return false;
+    if (found.status == Lookup::kMiss) continue;
+    if (found.node.shape.kind == layout::RecordKind::kNamespace) {
+      is_namespace = true;
+      continue;
+    }
+    if (found.file.shape.kind == layout::RecordKind::kNotMirrored) return false;
+    if (!witness_slots(memory, view.snapshot, {found.node.link}, found.file.address, to)) return false;
+    if (!is_namespace) return true;  // the first module ends the search
+  }
+  return true;
+}
+
+bool Resolver::witness_key(const View& view, layout::KeySpace space, std::string_view key,
+                           std::vector<SlotWitness>& to) const {
+  const Found found = view.snapshot.find(space, key);
+  if (found.status != Lookup::kHit && found.status != Lookup::kMiss) return false;
+  const Address hit = found.status == Lookup::kHit ? found.record.address : Address();
+  return witness_slots(view.segment->memory(), view.snapshot, layout::hash_key(space, key), hit, to);
+}
+
 std::vector<ModulePath> Resolver::Wanted::paths() const {
   return node_ != nullptr ? candidate_paths(*node_) : std::vector{ModulePath(*file_)};
 }

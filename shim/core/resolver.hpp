@@ -18,6 +18,7 @@
 
 #include "common/base/module_path.hpp"
 #include "common/layout/listing.hpp"
+#include "common/reader/slot_witness.hpp"
 #include "shim/core/mirror_view.hpp"
 #include "shim/core/redis_fallback.hpp"
 #include "shim/core/resolution.hpp"
@@ -43,6 +44,13 @@ class Resolver {
   // What is stored under a path by now, copied into this process: in `newest` (may be null) where it is intact, else in
   // Redis. For what cannot be read any more where it was found.
   Resolution read_again(const Segment* newest, ModulePathView path) const;
+
+  // The words of the segment that decide what resolve() of the same arguments says; false when others decide, too. For
+  // views that speak for themselves.
+  bool witness_name(const View& view, std::span<const std::string> directories, std::string_view name,
+                    std::vector<SlotWitness>& to) const;
+  // The same of read_path() and of list().
+  bool witness_key(const View& view, layout::KeySpace space, std::string_view key, std::vector<SlotWitness>& to) const;
 
   // What lies in `directory`. kSnapshotLost is reported; whatever cannot be known is left out.
   struct Listing {

@@ -30,6 +30,11 @@ Result<Scope> Scope::of(std::string_view solution_id, bool global_repo_access) {
   return scope;
 }
 
+std::string_view Scope::solution_id() const {
+  const std::string_view root = roots_.front();
+  return root.empty() ? root : root.substr(contract::kSolutionsRoot.size() + 1);
+}
+
 bool Scope::admits(std::string_view node) const {
   for (const std::string& root : roots_) {
     if (root.empty() ? !is_within(node, contract::kSolutionsRoot) : is_within(node, root)) return true;

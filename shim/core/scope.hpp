@@ -24,6 +24,10 @@ class Scope {
   // Directories without a trailing slash, in the order in which they are asked.
   const std::vector<std::string>& roots() const { return roots_; }
 
+  // What of() was given; "" for none.
+  std::string_view solution_id() const;
+  bool has_global_repo_access() const { return roots_.size() > 1; }
+
   // Whether a storage directory or node lies in this scope.
   bool admits(std::string_view node) const;
 

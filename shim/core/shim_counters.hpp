@@ -22,6 +22,10 @@ class ShimCounters {
   std::uint64_t get(ShimCounter c) const {
     return values_[static_cast<std::size_t>(c)].load(std::memory_order_relaxed);
   }
+  // In a child, before it has a second thread.
+  void start_anew() {
+    for (auto& value : values_) value.store(0, std::memory_order_relaxed);
+  }
 
  private:
   std::array<std::atomic<std::uint64_t>, static_cast<std::size_t>(ShimCounter::kCount)> values_{};

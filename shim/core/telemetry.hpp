@@ -21,6 +21,15 @@ class Telemetry {
   // The same, but not more often than once per second: for the beginning of an execution.
   void report_if_due(const ShimCounters& counters);
 
+  void lock_for_fork() { mutex_.lock(); }
+  void unlock_after_fork() { mutex_.unlock(); }
+  // In a child whose counters begin at zero: what the parent has counted is the parent's to report.
+  void start_anew_in_child() {
+    reported_ = {};
+    last_ = boot_now();
+    unlock_after_fork();
+  }
+
  private:
   const std::string dir_;
   const bool enabled_;

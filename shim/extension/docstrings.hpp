@@ -83,6 +83,34 @@ inline constexpr const char* kEffectiveSettings =
     R"(The arguments of install_virtual_import_hook() that make another process see what this one sees.)";
 inline constexpr const char* kListDirectory =
     R"((name, kind) of the children of a directory of the workspace; kind: "module", "package" or "namespace".)";
+inline constexpr const char* kBeginUnlessChanged =
+    R"(begin_execution() for a process that can be replaced by another: None when something that is loaded has
+changed, which stays as it is. The process must not import from the workspace then.)";
+inline constexpr const char* kHoldCode =
+    R"(Holds code objects of what these storage paths have in the present execution, and of nothing else: modules
+with the same content are executed from them. In this order, for as long as their sources take no more than
+most_bytes. Returns which were left out, and why.)";
+inline constexpr const char* kHeldCodeIsCurrent =
+    R"(Whether what hold_code() holds is what its paths have in the present execution.)";
+inline constexpr const char* kLetGo = R"(Closes the connections that this process keeps between questions.)";
+inline constexpr const char* kSettle =
+    R"(Prepares for forks: closes the connections of this process, and notes that what it has loaded is current in
+its present execution. False when it is not.)";
+inline constexpr const char* kEndWithParent =
+    R"(Has the kernel kill this process when the thread that started it ends. `parent` is that thread's process: if it
+is gone already, this process ends at once.)";
+inline constexpr const char* kWatchImports =
+    R"(Notes from now on which modules of the workspace are run. Forgets what it has noted. `observer`, if any, is
+called before each run with (name, None), and after it with (name, why it failed), "" for not at all.)";
+inline constexpr const char* kWatchedImports =
+    R"((name, storage path, name of the module whose run it happened in or "", bytes of source, whether its code was
+held ready) of each run that was noted, in the order in which they began.)";
+inline constexpr const char* kUnwatchImports = R"(Ends what watch_imports() began, and forgets what was noted.)";
+inline constexpr const char* kPresentScope =
+    R"((solution_id, global_repo_access) of the present execution, as begin_execution() takes them.)";
+inline constexpr const char* kReport =
+    R"(Hands what this process has counted since it last did to the node, as its end does: for processes that end
+without the interpreter's own end.)";
 inline constexpr const char* kVirtualModuleLoaderName = R"(The module's name.)";
 inline constexpr const char* kVirtualModuleLoaderPath = R"(As get_filename().)";
 inline constexpr const char* kExecutionGeneration =

@@ -76,6 +76,7 @@ std::vector<std::string> evict_loaded_modules(ProcessState& state) {
     if (!module.is_namespace()) forget_lines_of(py::str(state.file_of(module.found->path->text())));
     evicted.push_back(name);
   }
+  state.loaded().forget_asked();
   state.counters().add(ShimCounter::kEvicted, evicted.size());
   return {evicted.rbegin(), evicted.rend()};
 }

@@ -5,6 +5,8 @@
 #include "shim/extension/docstrings.hpp"
 #include "shim/extension/execute.hpp"
 #include "shim/extension/fast_method.hpp"
+#include "shim/extension/held_code.hpp"
+#include "shim/extension/import_log.hpp"
 #include "shim/extension/importlib_objects.hpp"
 #include "shim/extension/interpreter_tag.hpp"
 #include "shim/extension/source_lines.hpp"
@@ -113,8 +115,15 @@ void VirtualModuleLoader::exec_module(const py::object& self, const py::object& 
 }
 
 void VirtualModuleLoader::run(const py::object& self, const py::object& module) {
+  ImportLog& log = ImportLog::instance();
+  if (!log.is_on()) return run_found(self, module);
+  log.around(name_, module_->path->text(), module_->source.content_bytes(), [&] { run_found(self, module); });
+}
+
+void VirtualModuleLoader::run_found(const py::object& self, const py::object& module) {
   const ImportlibObjects& python = ImportlibObjects::get();
   const Executable executable = get_ready();
+  if (executable.held) ImportLog::instance().note_held();
   // Through the dict: the module may define a __getattr__ that answers everything, or a __setattr__ of its own.
   const py::dict globals = namespace_of(module);
   globals[python.content_hash] = as_str(module_->source.hash);
@@ -125,12 +134,15 @@ void VirtualModuleLoader::run(const py::object& self, const py::object& module) 
 }
 
 VirtualModuleLoader::Executable VirtualModuleLoader::get_ready() {
+  if (HeldCode::Code held = HeldCode::instance().code_for(*module_); held.code) {
+    return {at_home(std::move(held.code)), held.origin, true};
+  }
   if (py::object code = shared_code()) return {std::move(code), SourceOrigin::kCode};
   auto content = state_->content_of(*module_);
   if (!content) {
     // The version that was found is gone. What the path holds in the execution's view is what an import that starts now
     // would run.
-    Resolution now = state_->read_path(*module_->path);
+    Resolution now = state_->look_at_path(*module_->path);
     if (now.found()) content = state_->content_of(now);
     if (!content) {
       PyErr_SetImportError(py::str(gone(now.reason)).ptr(), py::str(name_).ptr(), file_.ptr());

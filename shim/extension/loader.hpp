@@ -35,6 +35,14 @@ class VirtualModuleLoader {
   py::bytes get_data(const std::string& path) const;
   py::object get_resource_reader(const py::object& fullname) const;
 
+  // What running the module would execute: code that is held ready, that the node has made, or made now.
+  struct Executable {
+    py::object code;
+    SourceOrigin origin;
+    bool held = false;  // ready before
+  };
+  Executable get_ready();
+
   const std::string& name() const { return name_; }
   // The module's `__file__`, and everything else in Python that says where it lies: one object.
   const py::str& file() const { return file_; }
@@ -42,11 +50,7 @@ class VirtualModuleLoader {
  private:
   void run(const py::object& self, const py::object& module);
   void check_name(const py::object& fullname) const;
-  struct Executable {
-    py::object code;
-    SourceOrigin origin;
-  };
-  Executable get_ready();
+  void run_found(const py::object& self, const py::object& module);
   // Null when the node has none for this interpreter.
   py::object shared_code() const;
   py::object at_home(py::object code) const;

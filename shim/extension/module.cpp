@@ -15,6 +15,7 @@
 #include "shim/extension/missing_module.hpp"
 #include "shim/extension/namespace_path.hpp"
 #include "shim/extension/path_entry.hpp"
+#include "shim/extension/template_process.hpp"
 
 namespace bifrost {
 namespace {
@@ -72,24 +73,50 @@ void warn_that_execution_is_stale(const View& view) {
   if (PyErr_WarnEx(PyExc_RuntimeWarning, text.c_str(), 1) != 0) PyErr_Clear();
 }
 
-StartedExecution begin_execution(const OptionalText& solution_id, bool global_repo_access, bool fresh, double timeout) {
+// Looks at Python's modules, which a child of a fork pays for with a page each: only when something has changed.
+bool is_current_in_sys_modules(ProcessState& state, const ExecutionStart& start) {
+  forget_replaced_modules(state);
+  return start.same_scope && state.still_stands_in(*start.view);
+}
+
+ExecutionRequest request_of(const OptionalText& solution_id, bool global_repo_access, bool fresh, double timeout) {
   ExecutionRequest request;
   auto scope = Scope::of(solution_id.value_or(""), global_repo_access);
   if (!scope) throw py::value_error(scope.error().message);
   request.scope = std::move(*scope);
   request.fresh = fresh;
   request.timeout = duration_of(timeout);
-  const auto state = Hook::instance().state();
+  return request;
+}
+
+StartedExecution started_execution(ProcessState& state, const View& view, std::vector<std::string> evicted) {
+  if (state.take_stale_notice()) warn_that_execution_is_stale(view);
   StartedExecution started;
-  if (state == nullptr) return started;
-  forget_replaced_modules(*state);
-  const ExecutionStart start = state->begin(request);
-  if (!start.loaded_is_current) started.evicted = evict_loaded_modules(*state);
-  if (state->take_stale_notice()) warn_that_execution_is_stale(*start.view);
-  started.source = name_of(start.view->authority);
-  started.intact = start.view->intact;
-  if (start.view->authority != Authority::kRedis) started.generation = start.view->generation().value;
+  started.evicted = std::move(evicted);
+  started.source = name_of(view.authority);
+  started.intact = view.intact;
+  if (view.authority != Authority::kRedis) started.generation = view.generation().value;
   return started;
+}
+
+StartedExecution begin_execution(const OptionalText& solution_id, bool global_repo_access, bool fresh, double timeout) {
+  const ExecutionRequest request = request_of(solution_id, global_repo_access, fresh, timeout);
+  const auto state = Hook::instance().state();
+  if (state == nullptr) return {};
+  const ExecutionStart start = state->begin(request);
+  std::vector<std::string> evicted;
+  if (!start.loaded_is_current && !is_current_in_sys_modules(*state, start)) evicted = evict_loaded_modules(*state);
+  return started_execution(*state, *start.view, std::move(evicted));
+}
+
+// The same for a process that has nothing to gain from evicting: None, and nothing evicted, when something has changed.
+py::object begin_unless_changed(const OptionalText& solution_id, bool global_repo_access, double timeout) {
+  const ExecutionRequest request = request_of(solution_id, global_repo_access, true, timeout);
+  const auto state = Hook::instance().state();
+  if (state == nullptr) return py::cast(StartedExecution());
+  const ExecutionStart start = state->begin(request);
+  if (!start.loaded_is_current) return py::none();
+  return py::cast(started_execution(*state, *start.view, {}));
 }
 
 std::uint64_t wait_fresh(double timeout) {
@@ -260,9 +287,18 @@ PYBIND11_MODULE(_shim, m) {
   m.def("begin_execution", &begin_execution, docstrings::kBeginExecution, py::kw_only(),
         py::arg("solution_id") = py::none(), py::arg("global_repo_access") = false, py::arg("fresh") = true,
         py::arg("timeout") = 0.25);
+  m.def("begin_unless_changed", &begin_unless_changed, docstrings::kBeginUnlessChanged, py::kw_only(),
+        py::arg("solution_id") = py::none(), py::arg("global_repo_access") = false, py::arg("timeout") = 0.25);
+  bind_template_process(m);
   m.def("wait_fresh", &wait_fresh, docstrings::kWaitFresh, py::arg("timeout"));
   m.def("loaded", &loaded, docstrings::kLoaded);
   m.def("stats", &stats, docstrings::kStats);
+  m.def(
+      "report",
+      [] {
+        if (const auto state = Hook::instance().state()) state->report();
+      },
+      docstrings::kReport);
   m.def("effective_settings", &effective_settings, docstrings::kEffectiveSettings);
   m.def("list_directory", &list_directory, docstrings::kListDirectory, py::arg("path"));
 }

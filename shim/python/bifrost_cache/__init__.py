@@ -44,8 +44,8 @@ __all__ = [
 
 def __getattr__(name):
     # multiprocessing is slow to import, and most processes here are workers, which never start one themselves.
-    if name == "worker":
+    if name in ("worker", "zygote"):
         from importlib import import_module
 
-        return import_module(".worker", __name__)
+        return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -162,6 +162,56 @@ def stats() -> dict[str, int | str]:
     BIFROST_DISABLE=1.
     """
 
+def begin_unless_changed(
+    *, solution_id: str | None = None, global_repo_access: bool = False, timeout: float = 0.25
+) -> Execution | None:
+    """begin_execution() for a process that can be replaced by another: None when something that is loaded has
+    changed, which stays as it is. The process must not import from the workspace then.
+    """
+
+def hold_code(paths: Sequence[str], most_bytes: int) -> dict[str, str]:
+    """Holds code objects of what these storage paths have in the present execution, and of nothing else: modules
+    with the same content are executed from them. In this order, for as long as their sources take no more than
+    most_bytes. Returns which were left out, and why.
+    """
+
+def held_code_is_current() -> bool:
+    """Whether what hold_code() holds is what its paths have in the present execution."""
+
+def let_go() -> None:
+    """Closes the connections that this process keeps between questions."""
+
+def settle() -> bool:
+    """Prepares for forks: closes the connections of this process, and notes that what it has loaded is current in
+    its present execution. False when it is not.
+    """
+
+def end_with_parent(parent: int) -> None:
+    """Has the kernel kill this process when the thread that started it ends. `parent` is that thread's process: if it
+    is gone already, this process ends at once.
+    """
+
+def watch_imports(observer: Callable[[str, str | None], None] | None = None) -> None:
+    """Notes from now on which modules of the workspace are run. Forgets what it has noted. `observer`, if any, is
+    called before each run with (name, None), and after it with (name, why it failed), "" for not at all.
+    """
+
+def watched_imports() -> list[tuple[str, str, str, int, bool]]:
+    """(name, storage path, name of the module whose run it happened in or "", bytes of source, whether its code was
+    held ready) of each run that was noted, in the order in which they began.
+    """
+
+def unwatch_imports() -> None:
+    """Ends what watch_imports() began, and forgets what was noted."""
+
+def present_scope() -> tuple[str | None, bool]:
+    """(solution_id, global_repo_access) of the present execution, as begin_execution() takes them."""
+
+def report() -> None:
+    """Hands what this process has counted since it last did to the node, as its end does: for processes that end
+    without the interpreter's own end.
+    """
+
 def effective_settings() -> dict[str, Any]:
     """The arguments of install_virtual_import_hook() that make another process see what this one sees."""
 

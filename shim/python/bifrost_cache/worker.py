@@ -70,7 +70,7 @@ def execute(
     order = {
         "target": target,
         "kwargs": pickle.dumps(kwargs or {}),
-        "settings": _travelling_settings(),
+        "settings": travelling_settings(),
         "solution_id": solution_id,
         "global_repo_access": global_repo_access,
     }
@@ -87,11 +87,12 @@ def execute(
         reader.close()
         _end(process)
     if reply is None:
-        raise WorkerDied(f"{target}: the worker {_how_it_ended(process.exitcode)}", process.exitcode)
-    return _unpack(target, pickle.loads(reply))
+        raise WorkerDied(f"{target}: the worker {how_it_ended(process.exitcode)}", process.exitcode)
+    return result_of(target, pickle.loads(reply))
 
 
-def _travelling_settings():
+def travelling_settings():
+    """The arguments of install_virtual_import_hook() for a child of this process."""
     settings = _shim.effective_settings()
     try:
         pickle.dumps(settings.get("fallback"))
@@ -134,7 +135,7 @@ def _end(process):
         process.join(_GRACE_S)
 
 
-def _how_it_ended(exitcode):
+def how_it_ended(exitcode):
     if exitcode is None:
         return "closed its pipe and did not end"
     if exitcode >= 0:
@@ -146,7 +147,8 @@ def _how_it_ended(exitcode):
     return f"was killed by {name}"
 
 
-def _unpack(target, reply):
+def result_of(target, reply):
+    """What `reply`, of reply_of() in the child, holds: the result, or the exception, which is raised."""
     if reply["ok"]:
         try:
             return pickle.loads(reply["result"])
@@ -167,22 +169,26 @@ def _unpack(target, reply):
 def _child(writer, order):
     _shim.install_virtual_import_hook(**order["settings"])
     _shim.begin_execution(solution_id=order["solution_id"], global_repo_access=order["global_repo_access"])
+    data = pickle.dumps(reply_of(order["target"], order["kwargs"]))
+    with os.fdopen(writer.fileno(), "wb", closefd=False) as pipe:
+        pipe.write(len(data).to_bytes(_LENGTH_BYTES, "little"))
+        pipe.write(data)
+    writer.close()
+
+
+def reply_of(target, kwargs):
+    """Runs the function with its pickled arguments: what there is to tell the parent. SystemExit and its like pass."""
     try:
-        result = _target.run(order["target"], pickle.loads(order["kwargs"]))
-        reply = {"ok": True, "result": _pickled_result(order["target"], result)}
+        result = _target.run(target, pickle.loads(kwargs))
+        return {"ok": True, "result": _pickled_result(target, result)}
     except Exception as error:
-        reply = {
+        return {
             "ok": False,
             "exception": _pickled_exception(error),
             "type": type(error).__qualname__,
             "message": _text_of(error),
             "traceback": _target.traceback_text(error),
         }
-    data = pickle.dumps(reply)
-    with os.fdopen(writer.fileno(), "wb", closefd=False) as pipe:
-        pipe.write(len(data).to_bytes(_LENGTH_BYTES, "little"))
-        pipe.write(data)
-    writer.close()
 
 
 def _pickled_result(target, result):

@@ -1,0 +1,79 @@
+#include "shim/extension/template_process.hpp"
+
+#include <pybind11/stl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "shim/extension/docstrings.hpp"
+#include "shim/extension/held_code.hpp"
+#include "shim/extension/hook.hpp"
+#include "shim/extension/import_log.hpp"
+
+namespace bifrost {
+namespace {
+
+std::map<std::string, std::string> hold_code(const std::vector<std::string>& paths, std::uint64_t most_bytes) {
+  const auto state = Hook::instance().state();
+  if (state == nullptr) return {};
+  return HeldCode::instance().hold(state, paths, most_bytes);
+}
+
+bool settle() {
+  const auto state = Hook::instance().state();
+  if (state == nullptr) return true;
+  const bool current = state->still_stands_in(*state->view());
+  state->let_go();
+  return current;
+}
+
+void end_with_parent(pid_t parent) {
+  // Whoever ended before this call sends no signal any more.
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != parent) ::raise(SIGKILL);
+}
+
+py::list watched_imports() {
+  py::list entries;
+  for (const ImportLog::Entry& entry : ImportLog::instance().entries()) {
+    entries.append(py::make_tuple(entry.name, entry.path, entry.within, entry.bytes, entry.held));
+  }
+  return entries;
+}
+
+py::tuple present_scope() {
+  const auto state = Hook::instance().state();
+  const Scope scope = state ? state->scope() : Scope();
+  const std::string_view id = scope.solution_id();
+  return py::make_tuple(id.empty() ? py::object(py::none()) : py::str(id.data(), id.size()),
+                        scope.has_global_repo_access());
+}
+
+}  // namespace
+
+void bind_template_process(py::module_& m) {
+  m.def("hold_code", &hold_code, docstrings::kHoldCode, py::arg("paths"), py::arg("most_bytes"));
+  m.def(
+      "held_code_is_current",
+      [] {
+        const auto state = Hook::instance().state();
+        return state == nullptr || HeldCode::instance().is_current(*state);
+      },
+      docstrings::kHeldCodeIsCurrent);
+  m.def(
+      "let_go",
+      [] {
+        if (const auto state = Hook::instance().state()) state->let_go();
+      },
+      docstrings::kLetGo);
+  m.def("settle", &settle, docstrings::kSettle);
+  m.def("end_with_parent", &end_with_parent, docstrings::kEndWithParent, py::arg("parent"));
+  m.def(
+      "watch_imports", [](py::object observer) { ImportLog::instance().start(std::move(observer)); },
+      docstrings::kWatchImports, py::arg("observer") = py::none());
+  m.def("watched_imports", &watched_imports, docstrings::kWatchedImports);
+  m.def(
+      "unwatch_imports", [] { ImportLog::instance().stop(); }, docstrings::kUnwatchImports);
+  m.def("present_scope", &present_scope, docstrings::kPresentScope);
+}
+
+}  // namespace bifrost

@@ -1,0 +1,124 @@
+"""The process that runs one execution: forked from a template, never returns into it."""
+
+import atexit
+import os
+import signal
+import sys
+import threading
+import traceback
+
+from .. import _shim, worker
+from . import _messages
+
+# Exit code of a child that could not even begin.
+_BROKEN = 70
+
+
+def run(template, channel, outputs):
+    """In the child. `template` is the serving object that it has a copy of."""
+    code = _BROKEN
+    try:
+        _become_own_process(template, outputs)
+        code = _execute(template, channel)
+    except SystemExit as end:
+        code = _code_of(end)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    finally:
+        _end(code)
+
+
+def _become_own_process(template, outputs):
+    # First of all, so that no template's end is missed.
+    _shim.end_with_parent(template.process)
+    os.setpgid(0, 0)
+    for number, descriptor in enumerate(outputs, start=1):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    template.forget_in_child()
+    # `random` does this by itself.
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
+
+
+def _execute(template, channel):
+    """The exit code."""
+    _shim.watch_imports()
+    solution_id, global_repo_access = template.scope
+    execution = _shim.begin_unless_changed(solution_id=solution_id, global_repo_access=global_repo_access)
+    if execution is None:
+        os.write(channel, _messages.framed({"changed": True}))
+        os._exit(0)
+    order = _read(channel)
+    if order is None:
+        os._exit(0)  # nobody waits for it any more
+    _adopt(order)
+    reply = worker.reply_of(order["target"], order["kwargs"])
+    reply["imported"] = _shim.watched_imports()
+    _write(channel, _messages.framed(reply))
+    os.close(channel)
+    return 0
+
+
+def _read(channel):
+    received = bytearray()
+    while True:
+        chunk = os.read(channel, 1 << 20)
+        if not chunk:
+            return None
+        received += chunk
+        order = _messages.frame_in(received)
+        if order is not None:
+            return order
+
+
+def _write(channel, data):
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(channel, rest) :]
+
+
+def _adopt(order):
+    """What a spawned child would have of its parent by now, where it is not what it was when the template started."""
+    for name, value in order["environment"].items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    if order["directory"] is not None:
+        os.chdir(order["directory"])
+    if order["path"] is not None:
+        sys.path[:] = order["path"]
+
+
+def _code_of(end):
+    """As the interpreter has it."""
+    if end.code is None:
+        return 0
+    if isinstance(end.code, int):
+        return end.code & 0xFF
+    print(end.code, file=sys.stderr)
+    return 1
+
+
+def _end(code):
+    """What the end of an interpreter does that others can notice; not the rest, which would write to every page."""
+    try:
+        threading._shutdown()
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        _shim.report()
+    except BaseException:
+        code = code or 1
+    finally:
+        os._exit(code)
+
+
+def die_as_default(signals):
+    """Gives the child the interpreter's own handlers in the place of the template's."""
+    for number, handler in signals.items():
+        signal.signal(number, handler)

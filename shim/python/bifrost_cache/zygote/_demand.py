@@ -1,0 +1,92 @@
+"""What executions of one scope import, and so what is worth keeping warm.
+
+Learned per target, since each target imports its own. Bounded by number and bytes; what is rarely used falls out. One
+thread at a time.
+"""
+
+import collections
+import dataclasses
+
+MOST_MODULES = 5_000
+MOST_BYTES = 256 << 20  # of source; modules and code take some four times that
+_MOST_TARGETS = 200
+# A target that was not run in so many executions of its scope is not kept warm.
+_FORGOTTEN_AFTER = 1_000
+# A module that so many whole runs of a target in a row did not import is not the target's any more.
+_MISSED_RUNS = 3
+
+
+@dataclasses.dataclass
+class _Module:
+    path: str
+    within: str  # the module whose import began this one's; "" for none
+    bytes: int
+    missed: int = 0
+
+
+@dataclasses.dataclass
+class _Target:
+    modules: dict
+    last: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    modules: list  # to import, in order
+    children: dict  # module: those whose import began in its
+    paths: list  # whose code to hold
+
+
+class Demand:
+    def __init__(self):
+        self._targets = collections.OrderedDict()  # the least recently run first
+        self._executions = 0
+
+    def learn(self, target, imported, whole):
+        """An execution imported these, as _shim.watched_imports() has it; `whole`: nothing was there before it. True when
+        something of it is news."""
+        self._executions += 1
+        known = self._targets.setdefault(target, _Target({}))
+        known.last = self._executions
+        self._targets.move_to_end(target)
+        while len(self._targets) > _MOST_TARGETS:
+            self._targets.popitem(last=False)
+        news = False
+        for name, path, within, size, _ in imported:
+            news = news or name not in known.modules or known.modules[name].path != path
+            known.modules[name] = _Module(path, within, size)
+        if whole:
+            self._miss(known.modules, {name for name, *_ in imported})
+        return news
+
+    @staticmethod
+    def _miss(modules, seen):
+        for name in [name for name in modules if name not in seen]:
+            modules[name].missed += 1
+            if modules[name].missed >= _MISSED_RUNS:
+                del modules[name]
+
+    def plan(self):
+        """Of the targets that were run last, as many as there is room for."""
+        chosen, size = {}, 0
+        for target in reversed(self._targets.values()):
+            if self._executions - target.last >= _FORGOTTEN_AFTER:
+                break
+            for name, module in target.modules.items():
+                if name in chosen:
+                    continue
+                size += module.bytes
+                if size > MOST_BYTES or len(chosen) >= MOST_MODULES:
+                    return _plan_of(chosen)
+                chosen[name] = module
+        return _plan_of(chosen)
+
+
+def _plan_of(modules):
+    children = collections.defaultdict(list)
+    for name, module in modules.items():
+        children[module.within].append(name)
+    roots = children.pop("", [])
+    # Whoever began an import may have been left out of the plan.
+    roots += [name for name, module in modules.items() if module.within and module.within not in modules]
+    return Plan(roots, dict(children), [module.path for module in modules.values()])

@@ -1,0 +1,256 @@
+"""The templates of one scope: a root, one that holds code, one that has imported modules; and the thread that starts and
+renews them, beside the executions.
+
+That thread lives as long as the templates do: the kernel ends them with it, whatever ends this process.
+"""
+
+import multiprocessing
+import os
+import sys
+import threading
+import time
+
+from . import _demand, _messages, _serving
+from ._template import NotMade, Template
+
+# The time between two renewals: so many times as long as the last one took, and at least this.
+_PAUSE_RATIO = 4
+_PAUSE_S = 0.5  # twice that after one that failed, and so on
+_LONGEST_PAUSE_S = 60.0
+# How often a template is made anew because modules have to be left out.
+_MOST_TRIALS = 8
+_DEGREES = {"none": ("root",), "code": ("hold", "root"), "modules": ("modules", "hold", "root")}
+
+
+class Line:
+    def __init__(self, scope, settings, options):
+        self.scope = scope
+        self.settings = settings
+        self.environment = dict(os.environ)
+        self.path = list(sys.path)
+        self.directory = os.getcwd()
+        self._options = options
+        self._order = _DEGREES[options.warm]
+        self._condition = threading.Condition()
+        self._templates = {}  # kind: Template
+        self._demand = _demand.Demand()
+        self._skipped = {}
+        self._counts = {"executions": 0, "renewals": 0, "changed": 0, "spawned": 0}
+        self._trouble = ""
+        self._started = self._wanted = self._closed = self._failed = self._renewing = False
+        self._thread = threading.Thread(target=self._keep, name=f"bifrost zygote {scope[0] or ''}", daemon=True)
+        self._thread.start()
+
+    # --- For executions, any thread --------------------------------------------------------------------------
+
+    def templates(self, until):
+        """The best first. Waits for the first of all; the time `until` may pass meanwhile."""
+        with self._condition:
+            while not (self._started or self._closed):
+                left = None if until is None else until - time.monotonic()
+                if left is not None and left <= 0:
+                    raise TimeoutError
+                self._condition.wait(left)
+            return [self._templates[kind] for kind in self._order if kind in self._templates]
+
+    def lost(self, template, why):
+        """It does not fork: it is given up, and replaced."""
+        with self._condition:
+            if self._templates.get(template.kind) is template:
+                del self._templates[template.kind]
+                self._trouble = why
+                self._want_renewal()
+        template.close(kill=True)
+
+    def changed(self):
+        """A child found other modules than its template has."""
+        with self._condition:
+            self._counts["changed"] += 1
+            self._want_renewal()
+
+    def learn(self, target, template, imported):
+        with self._condition:
+            self._counts["executions"] += 1
+            if self._order[0] == "root":
+                return
+            news = self._demand.learn(target, imported, whole=template.kind != "modules")
+            if news or template.is_behind(imported):
+                self._want_renewal()
+
+    def spawned(self, why):
+        with self._condition:
+            self._counts["executions"] += 1
+            self._counts["spawned"] += 1
+            self._trouble = why
+
+    def stats(self):
+        with self._condition:
+            templates = dict(self._templates)
+            values = {**self._counts, "skipped": dict(self._skipped), "trouble": self._trouble}
+            values["renewing"] = self._wanted or self._renewing
+        best = templates.get("modules") or templates.get("hold")
+        values["warm"] = sorted(templates["modules"].modules) if "modules" in templates else []
+        values["generation"] = best.generation if best else 0
+        values["processes"] = {kind: template.pid for kind, template in templates.items()}
+        values["private_bytes"] = sum(template.private_bytes() for template in templates.values())
+        return values
+
+    def close(self):
+        """Its processes end, at once or with the last execution; the thread with them."""
+        with self._condition:
+            self._closed = True
+            self._condition.notify_all()
+
+    def join(self, seconds):
+        self._thread.join(seconds)
+
+    # --- The keeper ------------------------------------------------------------------------------------------
+
+    def _want_renewal(self):
+        self._wanted = True
+        self._condition.notify_all()
+
+    def _keep(self):
+        process = None
+        pause = 0.0
+        try:
+            while not self._closed:
+                self._failed = False
+                took = 0.0
+                if "root" not in self._templates:
+                    process = self._start_root(process)
+                elif self._wanted:
+                    began = time.monotonic()
+                    self._renew()
+                    took = time.monotonic() - began
+                pause = 2 * max(_PAUSE_S, pause) if self._failed else took and max(_PAUSE_S, took * _PAUSE_RATIO)
+                pause = min(pause, _LONGEST_PAUSE_S)
+                self._rest(pause)
+        finally:
+            self._end(process)
+
+    def _rest(self, pause):
+        """Until there is something to do, and a pause has passed."""
+        until = time.monotonic() + pause
+        with self._condition:
+            self._started = True
+            self._condition.notify_all()
+            while not self._closed and time.monotonic() < until:
+                self._condition.wait(until - time.monotonic())
+            while not (self._closed or self._wanted or "root" not in self._templates):
+                self._condition.wait()
+
+    def _start_root(self, earlier):
+        if earlier is not None:
+            _reap(earlier)
+        self._drop("modules", "hold")
+        ours, theirs = _messages.control_pair()
+        order = {"parent": os.getpid(), "settings": self.settings, "preload": self._options.preload, "scope": self.scope}
+        context = multiprocessing.get_context("spawn")
+        process = context.Process(target=_serving.root, args=(theirs, order), name="bifrost zygote")
+        template = Template("root", ours)
+        try:
+            process.start()
+            theirs.close()
+            template.wait_until_ready(self._deadline(), self._is_closed)
+        except (NotMade, OSError) as error:
+            theirs.close()
+            template.close(kill=True)
+            process.kill()
+            self._failed = True
+            with self._condition:
+                self._trouble = f"no template could be started: {error}"
+            return process
+        with self._condition:
+            self._templates["root"] = template
+            self._wanted = True
+        return process
+
+    def _renew(self):
+        with self._condition:
+            self._wanted = False
+            self._renewing = True
+            plan = self._demand.plan()
+        try:
+            if not plan.paths:
+                return
+            made = self._make(plan)
+        except NotMade as error:
+            self._failed = True
+            with self._condition:
+                self._trouble = f"not renewed: {error}"
+                self._wanted = True
+            return
+        finally:
+            self._renewing = False
+        with self._condition:
+            earlier = [self._templates.pop(kind) for kind in made if kind in self._templates]
+            self._templates.update(made)
+            self._counts["renewals"] += 1
+            self._trouble = ""
+        for template in earlier:
+            template.close()
+
+    def _make(self, plan):
+        """The new templates by kind, or NotMade."""
+        order = {"paths": plan.paths, "most_bytes": _demand.MOST_BYTES}
+        hold = Template.forked_from(self._templates["root"], "hold", order, self._deadline(), self._is_closed)
+        if self._order[0] != "modules":
+            return {"hold": hold}
+        try:
+            return {"hold": hold, "modules": self._import(hold, plan)}
+        except NotMade:
+            hold.close(kill=True)
+            raise
+
+    def _import(self, hold, plan):
+        """What was left out of the template before is tried again: it may have been mended."""
+        blocked = {}
+        for _ in range(_MOST_TRIALS):
+            order = {"modules": plan.modules, "children": plan.children, "blocked": blocked, "cold": self._options.cold}
+            try:
+                made = Template.forked_from(hold, "modules", order, self._deadline(), self._is_closed)
+            except NotMade as error:
+                if not error.left_out:
+                    raise
+                blocked.update(error.left_out)
+                continue
+            with self._condition:
+                self._skipped = blocked
+            return made
+        raise NotMade(f"after {_MOST_TRIALS} attempts there were still modules to be left out", blocked)
+
+    def _is_closed(self):
+        return self._closed
+
+    def _deadline(self):
+        return time.monotonic() + self._options.start_timeout
+
+    def _drop(self, *kinds):
+        with self._condition:
+            dropped = [self._templates.pop(kind) for kind in kinds if kind in self._templates]
+        for template in dropped:
+            template.close(kill=True)
+
+    def _end(self, process):
+        with self._condition:
+            self._closed = self._started = True
+            self._condition.notify_all()
+            templates = list(self._templates.values())
+            self._templates.clear()
+        for template in templates:
+            template.close()
+        if process is not None:
+            _reap(process)
+
+
+# How long a root may take to end after the last execution of its scope.
+_END_S = 10.0
+
+
+def _reap(process):
+    process.join(_END_S)
+    if process.exitcode is None:
+        process.kill()
+        process.join(_END_S)
+    process.close()

@@ -1,0 +1,82 @@
+"""What parent, templates and children send each other.
+
+Over a template's control socket (SOCK_SEQPACKET): one pickled dict per packet, descriptors with it; large ones travel as a
+memory file. Over the stream between parent and child: eight bytes of length, then pickled data.
+"""
+
+import os
+import pickle
+import select
+import socket
+import time
+
+LENGTH_BYTES = 8
+_MOST_PACKET_BYTES = 1 << 15
+_SPILLED = "in memory"  # instead of a message that fits no packet: it is in the last descriptor
+_MOST_DESCRIPTORS = 8
+
+
+def control_pair():
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def send(control, message, descriptors=(), wait=True):
+    """OSError when the other side is gone; with wait=False also when it does not read and the socket is full."""
+    flags = socket.MSG_NOSIGNAL | (0 if wait else socket.MSG_DONTWAIT)
+    data = pickle.dumps(message)
+    if len(data) <= _MOST_PACKET_BYTES:
+        socket.send_fds(control, [data], list(descriptors), flags)
+        return
+    file = in_memory(message)
+    try:
+        socket.send_fds(control, [pickle.dumps(_SPILLED)], [*descriptors, file], flags)
+    finally:
+        os.close(file)
+
+
+def receive(control):
+    """(message, descriptors); (None, []) when the other side is gone."""
+    data, descriptors, _, _ = socket.recv_fds(control, _MOST_PACKET_BYTES, _MOST_DESCRIPTORS)
+    message = pickle.loads(data) if data else None
+    return (from_memory(descriptors.pop()) if message == _SPILLED else message), descriptors
+
+
+def in_memory(value):
+    """A descriptor of a file that holds `value`; its reader closes it."""
+    data = pickle.dumps(value)
+    file = os.memfd_create("bifrost order")
+    try:
+        with os.fdopen(file, "wb", closefd=False) as writer:
+            writer.write(data)
+    except BaseException:
+        os.close(file)
+        raise
+    return file
+
+
+def from_memory(descriptor):
+    with os.fdopen(descriptor, "rb") as file:
+        file.seek(0)
+        return pickle.load(file)
+
+
+def framed(value):
+    data = pickle.dumps(value)
+    return len(data).to_bytes(LENGTH_BYTES, "little") + data
+
+
+def frame_in(received):
+    """The value in the received bytes, or None when they are not all there yet."""
+    if len(received) < LENGTH_BYTES:
+        return None
+    end = LENGTH_BYTES + int.from_bytes(received[:LENGTH_BYTES], "little")
+    return pickle.loads(memoryview(received)[LENGTH_BYTES:end]) if len(received) >= end else None
+
+
+def poll(descriptors, until):
+    """{descriptor: events} once one is ready, {} when the time `until` (None: never) has come."""
+    poller = select.poll()
+    for descriptor, events in descriptors.items():
+        poller.register(descriptor, events)
+    left = None if until is None else max(0.0, until - time.monotonic())
+    return dict(poller.poll(None if left is None else left * 1000 + 1))

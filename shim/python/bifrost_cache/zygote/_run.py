@@ -1,0 +1,164 @@
+"""One execution in a child of a template, from the side of the process that waits for it."""
+
+import os
+import select
+import signal
+import time
+
+from . import _messages, _template
+from ._serving import PID_BYTES
+
+# How long a template may take to fork.
+_ANSWER_S = 5.0
+# How long a child may take to end: after its result, and after SIGTERM.
+_GRACE_S = 5.0
+
+
+class NotStarted(RuntimeError):
+    """The template could not fork, or did not: nothing has been run."""
+
+
+class Cancelled(Exception):
+    """The caller does not want it any more."""
+
+
+class Run:
+    """run() returns the child's reply, or None when it ended without one; `exitcode` is known then, unless the template
+    ended, too. Whatever happens, no child is left, nor a descriptor."""
+
+    def __init__(self, template, deadline, cancel=None):
+        self.exitcode = None
+        self.pid = None
+        self._template = template
+        self._deadline = deadline  # None: never
+        self._cancel = cancel  # a descriptor that is ready when the caller gives up
+        self._channel = self._report = None
+        self._ended = False
+        self._received = bytearray()
+
+    def run(self, order):
+        try:
+            with self._template:
+                try:
+                    self._start()
+                    return self._talk(_messages.framed(order))
+                finally:
+                    self._end()
+        finally:
+            if self._channel is not None:
+                self._channel.close()
+            if self._report is not None:
+                os.close(self._report)
+
+    def _start(self):
+        self._channel, theirs = _template.channel_pair()
+        self._report, reported = os.pipe()
+        passed = [theirs.fileno(), reported]
+        try:
+            passed += [_template.same_output(number) for number in (1, 2)]
+            self._template.send({"do": "run"}, passed)
+        except OSError as error:
+            raise NotStarted(f"the template is gone: {error}") from error
+        finally:
+            theirs.close()
+            for descriptor in passed[1:]:
+                os.close(descriptor)
+        until = time.monotonic() + _ANSWER_S
+        self._wait({self._report: select.POLLIN}, until if self._deadline is None else min(until, self._deadline))
+        pid = self._read_report()
+        if pid is None or pid <= 0:
+            raise NotStarted("the template ended" if pid is None else f"no fork: {os.strerror(-pid)}")
+        self.pid = pid
+
+    def _talk(self, order):
+        """Sends the order and receives the reply, each as the other side is ready for it."""
+        self._channel.setblocking(False)
+        channel, rest = self._channel.fileno(), memoryview(order)
+        while True:
+            if self._ended:
+                ready = {channel: select.POLLIN}
+            else:
+                events = select.POLLIN | (select.POLLOUT if rest else 0)
+                ready = self._wait({channel: events, self._report: select.POLLIN}, self._deadline)
+            if ready.get(channel, 0) & select.POLLOUT:
+                rest = rest[self._write(rest) :]
+            if self._report in ready:
+                self._learn_end()
+            # After its end, what it had sent is still there; its own children may keep the channel open.
+            more = self._receive() if channel in ready or self._ended else True
+            reply = _messages.frame_in(self._received)
+            if reply is not None:
+                return reply
+            if not more:
+                self._ends_within(_GRACE_S)
+                return None
+
+    def _write(self, data):
+        try:
+            return self._channel.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            return len(data)  # it reads no more, which its end will explain
+
+    def _receive(self):
+        """False when nothing more will come."""
+        try:
+            chunk = self._channel.recv(1 << 20)
+        except BlockingIOError:
+            return not self._ended
+        except OSError:
+            return False
+        self._received += chunk
+        return bool(chunk)
+
+    def _wait(self, sources, until):
+        if self._cancel is not None:
+            sources = {**sources, self._cancel: select.POLLIN}
+        ready = _messages.poll(sources, until)
+        if self._cancel is not None and self._cancel in ready:
+            raise Cancelled
+        if not ready:
+            if self._deadline is not None and time.monotonic() >= self._deadline:
+                raise TimeoutError
+            raise NotStarted(f"the template did not answer within {_ANSWER_S} s")
+        return ready
+
+    def _read_report(self):
+        data = os.read(self._report, PID_BYTES)
+        return int.from_bytes(data, "little", signed=True) if len(data) == PID_BYTES else None
+
+    def _learn_end(self):
+        self.exitcode = self._read_report()
+        self._ended = True
+
+    def _end(self):
+        """Waits for its end when it has nothing more to do, and brings it about."""
+        if self.pid is None or self._ended:
+            return
+        if _messages.frame_in(self._received) is not None and self._ends_within(_GRACE_S):
+            return
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            self._signal(number)
+            if self._ends_within(_GRACE_S):
+                break
+        self._signal_group(signal.SIGKILL)  # whatever of its group has not ended with it
+
+    def _ends_within(self, seconds):
+        if _messages.poll({self._report: select.POLLIN}, time.monotonic() + seconds):
+            self._learn_end()
+        return self._ended
+
+    def _signal(self, number):
+        if not self._signal_group(number):
+            try:
+                os.kill(self.pid, number)  # it has not made its group yet
+            except ProcessLookupError:
+                pass
+
+    def _signal_group(self, number):
+        try:
+            os.killpg(self.pid, number)
+            return True
+        except (ProcessLookupError, PermissionError):
+            return False

@@ -1,0 +1,190 @@
+"""The processes that executions are forked from.
+
+A root is a fresh interpreter, started by spawn: preloaded modules, none of the workspace. Templates are forked from it,
+or from each other: one that holds code objects, one that has imported modules. Each serves one control socket, has one
+thread, and ends with whoever started it. A root and the templates below it see one scope only.
+"""
+
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+from importlib import import_module
+
+from .. import _shim
+from . import _child, _messages, _trial
+
+PID_BYTES = 8
+
+
+def root(control, order):
+    """The target of the spawned process."""
+    _shim.end_with_parent(order["parent"])
+    try:
+        _shim.install_virtual_import_hook(**order["settings"])
+        for name in order["preload"]:
+            import_module(name)
+    except BaseException as error:
+        traceback.print_exc()
+        _messages.send(control, {"failed": f"{type(error).__name__}: {error}"})
+        return
+    _serve(control, order["scope"], {})
+
+
+def _serve(control, scope, news):
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()  # or each child would print it once more
+    _shim.settle()
+    gc.collect()
+    gc.freeze()
+    server = _Server(control, scope)
+    _messages.send(control, {"ready": {"pid": server.process, **news}})
+    server.serve()
+
+
+class _Server:
+    """Forks on demand, reports who was forked and how it ended. Until its control socket and its last child are gone."""
+
+    def __init__(self, control, scope):
+        self.control = control
+        self.scope = scope
+        self.process = os.getpid()
+        self._children = {}  # pid: where its end is reported, or None
+        self._woken, self._waker = socket.socketpair()
+        for end in (self._woken, self._waker):
+            end.setblocking(False)
+        # What a terminal or a service manager sends to all is for those who run executions.
+        handlers = {signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: signal.SIG_IGN, signal.SIGCHLD: lambda *_: None}
+        self._handlers = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        self._wakeup = signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+
+    def serve(self):
+        while self.control is not None or self._children:
+            sources = {self._woken.fileno(): select.POLLIN}
+            if self.control is not None:
+                sources[self.control.fileno()] = select.POLLIN
+            ready = _messages.poll(sources, None)
+            if self._woken.fileno() in ready:
+                self._reap()
+            if self.control is not None and self.control.fileno() in ready:
+                self._obey()
+
+    def forget_in_child(self):
+        """In a child: nothing of the template's is left open or handled."""
+        signal.set_wakeup_fd(self._wakeup)
+        _child.die_as_default(self._handlers)
+        for end in (self._woken, self._waker, self.control):
+            if end is not None:
+                end.close()
+        for report in self._children.values():
+            if report is not None:
+                os.close(report)
+        self._children.clear()
+
+    def _obey(self):
+        try:
+            message, descriptors = _messages.receive(self.control)
+        except OSError:
+            message, descriptors = None, []
+        if message is None:
+            self.control.close()
+            self.control = None
+        elif message["do"] == "run":
+            self._run(*descriptors)
+        else:
+            self._make_template(message["do"], message["order"], *descriptors)
+
+    def _run(self, channel, report, *outputs):
+        pid = self._fork()
+        if pid == 0:
+            os.close(report)
+            _child.run(self, channel, outputs)
+        for descriptor in (channel, *outputs):
+            os.close(descriptor)
+        self._started(pid, report)
+
+    def _make_template(self, kind, order, control):
+        pid = self._fork()
+        if pid == 0:
+            code = 1
+            try:
+                _shim.end_with_parent(self.process)
+                self.forget_in_child()
+                _become_template(kind, socket.socket(fileno=control), order, self.scope)
+                code = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        os.close(control)
+        self._started(pid, None)
+
+    def _fork(self):
+        """The child's pid, 0 in the child, minus the error's number when there is no room for one."""
+        try:
+            return os.fork()
+        except OSError as error:
+            return -(error.errno or 1)
+
+    def _started(self, pid, report):
+        if report is not None and not _tell(report, pid):
+            report = None
+        if pid > 0:
+            self._children[pid] = report
+        elif report is not None:
+            os.close(report)
+
+    def _reap(self):
+        try:
+            while self._woken.recv(4096):
+                pass
+        except BlockingIOError:
+            pass
+        for pid in list(self._children):
+            # Told first, reaped then: as long as its end is not known, its number means nobody else.
+            ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is None:
+                continue
+            code = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+            report = self._children.pop(pid)
+            if report is not None and _tell(report, code):
+                os.close(report)
+            os.waitpid(pid, 0)
+
+
+def _tell(report, number):
+    """False, and it is closed, when nobody reads any more."""
+    try:
+        os.write(report, number.to_bytes(PID_BYTES, "little", signed=True))
+        return True
+    except OSError:
+        os.close(report)
+        return False
+
+
+def _become_template(kind, control, order, scope):
+    _messages.send(control, {"forked": os.getpid()})
+    gc.unfreeze()
+    solution_id, global_repo_access = scope
+    execution = _shim.begin_execution(solution_id=solution_id, global_repo_access=global_repo_access)
+    if execution.source != "shm":
+        _messages.send(control, {"failed": f"the mirror cannot be relied on now: modules come from {execution.source}"})
+        return
+    news = {"generation": execution.generation}
+    if kind == "hold":
+        news["left_out"] = _shim.hold_code(order["paths"], order["most_bytes"])
+    else:
+        trial = _trial.Trial(order, lambda name, begins: _messages.send(control, {"imports": name, "begins": begins}))
+        trial.run()
+        if trial.left_out:
+            _messages.send(control, {"left_out": trial.left_out})
+            return
+        news["modules"] = trial.modules
+        if not _shim.settle():
+            _messages.send(control, {"failed": "modules changed while they were imported"})
+            return
+    _serve(control, scope, news)

@@ -1,0 +1,155 @@
+"""Imports modules in a template, and finds those that must not be imported there.
+
+What an import leaves behind besides modules would be shared by all children, or missing in them: threads, descriptors,
+handlers of signals, child processes. What fails in the template may succeed in a child. Such modules, those that
+somebody keeps cold, and whatever imports them are left out: told by name and reason, for the next template. The process
+that found one is spoilt.
+"""
+
+import fnmatch
+import os
+import signal
+import sys
+from importlib import import_module
+
+from .. import _shim
+
+
+class _LeftOut(ImportError):
+    """In the place of a module that is not imported in templates."""
+
+
+class Trial:
+    """`order`: "modules" to import, in this order; "children": {module: those that its import begins}; "blocked": {name:
+    why}; "cold": patterns. `tell(name, begins)` is called around each module's run."""
+
+    def __init__(self, order, tell):
+        self.left_out = {}  # name: why; more than was known before
+        self.imported = []  # what has been run, as _shim.watched_imports() has it
+        self._order = order
+        self._blocked = dict(order["blocked"])
+        self._tell = tell
+        self._running = []
+        self._tried = set()
+
+    @property
+    def modules(self):
+        return [name for name, *_ in self.imported]
+
+    def run(self):
+        sys.meta_path.insert(0, self)
+        _shim.watch_imports(self._observe)
+        self._traces = _traces()
+        try:
+            for name in self._order["modules"]:
+                self._import(name)
+        finally:
+            self.imported = _shim.watched_imports()
+            _shim.unwatch_imports()
+            sys.meta_path.remove(self)
+
+    def find_spec(self, name, path=None, target=None):
+        """As a finder of sys.meta_path: stands in the way of what is left out."""
+        why = self._why_blocked(name)
+        if why is None:
+            return None
+        for importer in self._running:
+            self._leave_out(importer, f"it imports {name}, which is left out")
+        raise _LeftOut(f"{name} is left out of this template: {why}", name=name)
+
+    def invalidate_caches(self):
+        pass
+
+    def _why_blocked(self, name):
+        if name in self._blocked:
+            return self._blocked[name]
+        return "kept cold" if any(fnmatch.fnmatchcase(name, pattern) for pattern in self._order["cold"]) else None
+
+    def _import(self, name):
+        if name in self._tried:
+            return
+        self._tried.add(name)
+        if self._why_blocked(name) is not None:
+            # What it would have imported is worth keeping warm all the same.
+            for child in self._order["children"].get(name, ()):
+                self._import(child)
+            return
+        try:
+            import_module(name)
+        except _LeftOut as error:
+            self._leave_out(name, f"it needs {error.name}, which is left out")
+        except Exception as error:
+            self._leave_out(name, _why(error))
+
+    def _observe(self, name, outcome):
+        """Around each module's run: what has changed since the last look is the innermost running module's doing."""
+        self._look(self._running[-1] if self._running else None)
+        if outcome is None:
+            self._tell(name, True)
+            self._running.append(name)
+            return
+        self._tell(name, False)
+        self._running.pop()
+        if outcome and name not in self.left_out:
+            self._leave_out(name, f"its import fails: {outcome}")
+
+    def _look(self, culprit):
+        _shim.let_go()  # our own connections are nobody's fault
+        traces = _traces()
+        for what, before, now in zip(_TRACES, self._traces, traces):
+            if now != before and culprit is not None:
+                self._leave_out(culprit, f"its import {_said(what, before, now)}")
+        self._traces = traces
+
+    def _leave_out(self, name, why):
+        self.left_out.setdefault(name, why)
+
+
+_TRACES = ("threads", "descriptors", "signals", "processes")
+
+
+def _traces():
+    return (
+        len(os.listdir("/proc/self/task")),
+        _descriptors(),
+        {number: signal.getsignal(number) for number in _SIGNALS},
+        _has_children(),
+    )
+
+
+_SIGNALS = sorted(signal.valid_signals())
+
+
+def _descriptors():
+    """{descriptor: what it is open for}"""
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found[name] = os.readlink(f"/proc/self/fd/{name}")
+        except OSError:
+            pass  # the listing's own
+    return found
+
+
+def _has_children():
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        return True
+    except ChildProcessError:
+        return False
+
+
+def _said(what, before, now):
+    if what == "threads":
+        return "starts a thread" if now > before else "ends a thread"
+    if what == "descriptors":
+        opened = sorted(now.items() - before.items())
+        return f"leaves a descriptor open: {opened[0][1]}" if opened else "closes a descriptor of the template"
+    if what == "signals":
+        changed = [signal.Signals(number).name for number in now if now[number] != before[number]]
+        return f"changes the handler of {', '.join(changed)}"
+    return "starts a process"
+
+
+def _why(error):
+    return f"its import fails: {type(error).__name__}: {error}"

@@ -1,0 +1,125 @@
+"""Forks at any moment: of processes with threads, of processes that have loaded much; what the children get."""
+
+FORKS = 2500
+MODULES = 600
+
+
+def test_forks_of_a_threaded_process_never_hang(node):
+    node.put("m.py", "X = 1\n")
+    out = node.script(
+        f"""
+        import os, signal, threading
+        b.install_virtual_import_hook()
+        b.begin_execution()
+        stop = threading.Event()
+        def ask():
+            while not stop.is_set():
+                b.wait_fresh(5)
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for t in threads:
+            t.start()
+        codes = {{}}
+        for _ in range({FORKS}):
+            pid = os.fork()
+            if pid == 0:
+                signal.alarm(20)  # the kernel ends a child that hangs
+                code = 1
+                try:
+                    code = 0 if b.begin_execution(timeout=10).source == "shm" else 2
+                finally:
+                    os._exit(code)
+            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            codes[code] = codes.get(code, 0) + 1
+        stop.set()
+        for t in threads:
+            t.join(20)
+        out["codes"] = codes
+        """
+    )
+    assert out["codes"] == {"0": FORKS}
+
+
+CHILD = """
+import json, os, resource, stat
+def child_says(function):
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.write(writer, json.dumps(function()).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        answer = json.loads(pipe.read())
+    os.waitpid(pid, 0)
+    return answer
+def sockets():
+    found = []
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        try:
+            found += [fd] if stat.S_ISSOCK(os.fstat(fd).st_mode) else []
+        except OSError:
+            pass  # the listing's own
+    return len(found)
+"""
+
+
+def test_counters_of_a_child_begin_at_zero(node, talk):
+    node.put("m.py", "X = 1\n")
+    talk.do(CHILD)
+    talk.begin()
+    talk.do("import m")
+    assert talk.ask("b.stats()['hits']") == 1
+    assert talk.ask("child_says(lambda: [b.stats()['hits'], b.stats()['executions']])") == [0, 0]
+
+
+def test_children_report_to_the_node_only_what_they_counted(node):
+    node.put("m.py", "X = 1\n")
+    node.execute(
+        CHILD
+        + """
+import m
+from bifrost_cache import _shim
+for n in range(20):
+    child_says(lambda: [b.begin_execution().source, _shim.report()])
+answer = 1
+"""
+    )
+    # The parent's execution, and one of each child.
+    assert node.cachectl.json("stats")["workers"]["executions"] == 21
+
+
+def test_a_child_has_none_of_its_parents_connections(node, talk):
+    node.put("m.py", "X = 1\n")
+    talk.do(CHILD)
+    talk.begin()
+    assert talk.ask("[sockets(), child_says(sockets)]") == [1, 0]
+    node.agent.kill()
+    talk.begin()  # asks Redis
+    talk.do("import m")
+    assert talk.ask("[sockets(), child_says(sockets)]") == [1, 0]
+
+
+def test_a_child_touches_none_of_what_is_loaded_when_nothing_of_it_has_changed(node):
+    names = [f"pkg{n % 20}.m{n}" for n in range(MODULES)]
+    node.put_many((name.replace(".", "/") + ".py", f"X = {name!r}\n") for name in names)
+    talk = node.worker()
+    talk.do(CHILD)
+    talk.begin()
+    talk.do(f"import importlib\nfor name in {names!r}:\n    importlib.import_module(name)")
+    talk.begin()
+    talk.do(
+        """
+        def faults():
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            evicted = b.begin_execution().evicted
+            return [len(evicted), resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before]
+        """
+    )
+    for unrelated in range(3):
+        evicted, faults = talk.ask("child_says(faults)")
+        assert evicted == 0 and faults < MODULES / 4
+        node.put(f"unrelated{unrelated}.py", "")
+    node.put("pkg3/m3.py", "X = 'new'\n")
+    assert talk.ask("child_says(faults)")[0] == MODULES + 20

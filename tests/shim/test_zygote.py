@@ -1,0 +1,237 @@
+"""bifrost_cache.zygote: executions forked from templates, and templates of the platform's own."""
+
+import json
+
+import pytest
+
+FLOW = """
+import os, sys, time
+import shared.helper
+
+
+def add(a, b=1):
+    return a + b + shared.helper.VALUE
+
+
+async def later(x):
+    return x
+
+
+def fail():
+    raise KeyError("missing")
+
+
+def lazily():
+    from shared.late import VALUE
+    return VALUE
+
+
+def ids():
+    return [id(shared.helper), id(add.__code__), os.getpid(), os.getppid()]
+
+
+def names():
+    return sorted(n for n in sys.modules if n.partition(".")[0] in ("flows", "shared"))
+
+
+def big(n):
+    return len("x" * n), "y" * n
+"""
+
+
+@pytest.fixture
+def flows(node):
+    node.put("flows/main.py", FLOW)
+    node.put("shared/helper.py", "VALUE = 100\n")
+    node.put("shared/late.py", "VALUE = 'late'\n")
+    return node
+
+
+@pytest.fixture
+def zygote(flows):
+    """Makes a parent process with a Zygote `z`."""
+    made = []
+
+    def make(**options):
+        parent = flows.worker()
+        parent.do(PARENT)
+        parent.do(f"z = Zygote(**{options!r})")
+        made.append(parent)
+        return parent
+
+    yield make
+    for parent in made:
+        parent.do("z.close()")
+
+
+PARENT = """
+import select, time
+from bifrost_cache.zygote import Zygote, warm
+
+def attempt(*a, **k):
+    try:
+        return z.execute(*a, **k)
+    except BaseException as e:
+        return {'type': type(e).__name__, 'text': str(e), 'cause': str(e.__cause__), 'exitcode': getattr(e, 'exitcode', None)}
+
+def stats(scope=(None, False)):
+    return z.stats()[scope]
+
+def settled(condition, scope=(None, False), patience=30):
+    deadline = time.monotonic() + patience
+    while not condition(stats(scope)):
+        if time.monotonic() > deadline:
+            raise AssertionError(f'not settled: {stats(scope)}')
+        select.select([], [], [], 0.01)
+    return stats(scope)
+"""
+
+
+def warmed(parent, *names):
+    parent.do(f"settled(lambda s: set({names!r}) <= set(s['warm']))")
+
+
+def test_an_execution_runs_in_a_process_of_its_own_and_its_result_comes_back(zygote):
+    parent = zygote()
+    assert parent.ask("z.execute('flows.main:add', {'a': 2})") == 103
+    assert parent.ask("z.execute('flows.main:later', {'x': [1]}, timeout=30)") == [1]
+    first, second = parent.ask("[z.execute('flows.main:ids') for _ in range(2)]")
+    assert first[2] != second[2]
+    assert parent.ask("[stats()[k] for k in ('executions', 'spawned')]") == [4, 0]
+
+
+def test_what_executions_import_is_imported_in_advance(zygote):
+    parent = zygote()
+    assert parent.ask("z.execute('flows.main:add', {'a': 2})") == 103
+    warmed(parent, "flows.main", "shared.helper")
+    first, second = parent.ask("[z.execute('flows.main:ids') for _ in range(2)]")
+    assert first[0] == second[0] and first[1] == second[1]  # one object, copied by two forks
+    assert first[3] == second[3] == parent.ask("stats()['processes']['modules']")
+    assert parent.ask("z.execute('flows.main:lazily')") == "late"
+    warmed(parent, "shared.late")
+    assert parent.ask("z.execute('flows.main:names')") == ["flows", "flows.main", "shared", "shared.helper", "shared.late"]
+
+
+def test_an_execution_runs_what_was_written_before_it_and_the_templates_follow(flows, zygote):
+    parent = zygote()
+    parent.do("z.execute('flows.main:add', {'a': 1})")
+    warmed(parent, "flows.main")
+    for n in range(20):
+        flows.put("shared/helper.py", f"VALUE = {n}\n")
+        assert parent.ask("z.execute('flows.main:add', {'a': 0, 'b': 0})") == n
+    renewed = parent.ask("settled(lambda s: s['renewals'] > 1 and s['generation'] == b.wait_fresh(5))")
+    assert renewed["spawned"] == 0 and renewed["changed"] >= 1
+    assert parent.ask("z.execute('flows.main:add', {'a': 0, 'b': 0})") == 19
+    assert parent.ask("stats()['changed']") == renewed["changed"]
+
+
+def test_with_code_warm_each_child_executes_its_modules_from_code_held_ready(zygote):
+    parent = zygote(warm="code")
+    parent.do("z.execute('flows.main:ids')")
+    parent.do("settled(lambda s: 'hold' in s['processes'])")
+    first, second = parent.ask("[z.execute('flows.main:ids') for _ in range(2)]")
+    assert first[1] == second[1]  # the same code object
+    assert first[3] == parent.ask("stats()['processes']['hold']")
+    assert parent.ask("stats()['warm']") == []
+
+
+def test_with_none_warm_only_what_is_preloaded_is_there(zygote):
+    parent = zygote(warm="none", preload=["decimal"])
+    assert parent.ask("[z.execute('flows.main:add', {'a': 1}) for _ in range(3)]") == [102] * 3
+    assert list(parent.ask("stats()['processes']")) == ["root"]
+
+
+def test_exceptions_carry_the_traceback_of_the_child(zygote):
+    error = zygote().ask("attempt('flows.main:fail')")
+    assert error["type"] == "KeyError" and 'raise KeyError("missing")' in error["cause"]
+    assert "bifrost_cache/" not in error["cause"]
+
+
+def test_large_arguments_and_results_come_over_whole(zygote):
+    parent = zygote()
+    parent.do("n, text = z.execute('flows.main:big', {'n': 20_000_000})")
+    assert parent.ask("[n, len(text)]") == [20_000_000] * 2
+    assert parent.ask("z.execute('flows.main:add', {'a': 'x' * 3_000_000, 'b': ''}) if 0 else 1") == 1
+
+
+def test_options_that_make_no_sense_are_refused(zygote):
+    parent = zygote()
+    for options in ("warm='hot'", "preload='json'", "cold='a.*'", "max_templates=0", "start_timeout=0"):
+        assert parent.error_of(f"Zygote({options})").startswith("ValueError: ")
+    assert parent.error_of("z.execute('flows.main')").startswith("ValueError: ")
+
+
+# --- warm() --------------------------------------------------------------------------------------------------
+
+TEMPLATE = """
+import json, os
+from bifrost_cache.zygote import warm
+
+def fork(body):
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            execution = b.begin_execution()
+            names = {'execution': execution, 'sys': sys}
+            exec(body, names)
+            os.write(writer, json.dumps([execution.evicted, names['answer']]).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        text = pipe.read()
+    os.waitpid(pid, 0)
+    return json.loads(text)
+
+def show(warmed):
+    return [list(warmed.modules), warmed.skipped, warmed.renewed]
+"""
+
+
+def test_a_platforms_own_template_keeps_modules_warm(flows, talk):
+    talk.do(TEMPLATE)
+    modules, skipped, renewed = talk.ask("show(warm(['flows.main']))")
+    assert (modules, skipped, renewed) == (["flows.main", "shared.helper"], {}, True)
+    assert talk.ask("show(warm())") == [modules, {}, False]
+    body = "from flows.main import add, ids\\nanswer = [add(1), ids()[:2]]"
+    evicted, answer = talk.ask(f"fork('{body}')")
+    assert (evicted, answer[0]) == ([], 102)
+    assert talk.ask(f"fork('{body}')") == [[], answer]
+    flows.put("shared/helper.py", "VALUE = 5\n")
+    evicted, changed = talk.ask(f"fork('{body}')")
+    assert (evicted, changed[0]) == (["flows", "flows.main", "shared", "shared.helper"], 7)
+    assert changed[1][1] == answer[1][1]  # of the module that is the same, the code that is held ready
+    assert talk.ask("show(warm())") == [modules, {}, True]
+    assert talk.ask(f"fork('{body}')")[0] == []
+
+
+def test_a_template_of_code_runs_nothing_itself(flows, talk):
+    talk.do(TEMPLATE)
+    assert talk.ask("show(warm(['flows.main'], kind='code'))") == [["flows.main", "shared.helper"], {}, True]
+    assert talk.ask("'flows.main' in sys.modules") is False
+    body = "from flows.main import ids\\nanswer = ids()[1]"
+    assert talk.ask(f"fork('{body}')") == talk.ask(f"fork('{body}')")
+    flows.put("other.py")
+    assert talk.ask("show(warm(kind='code'))")[2] is False
+    flows.put("shared/helper.py", "VALUE = 5\n")
+    assert talk.ask("show(warm(kind='code'))")[2] is True
+
+
+def test_warm_leaves_no_connection_and_no_thread(flows, talk):
+    talk.do(TEMPLATE)
+    count = "[len(os.listdir('/proc/self/fd')), len(os.listdir('/proc/self/task'))]"
+    talk.do("import os")
+    before = talk.ask(count)
+    talk.do("warm(['flows.main'])")
+    assert talk.ask(count) == before
+
+
+def test_what_warm_must_not_import_is_skipped_with_a_reason(flows, talk):
+    flows.put("bad.py", "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n")
+    flows.put("user.py", "import shared.helper, bad\n")
+    talk.do(TEMPLATE)
+    modules, skipped, _ = talk.ask("show(warm(['user', 'flows.main']))")
+    assert modules == ["shared.helper", "flows.main"]
+    assert skipped == {"bad": "its import starts a thread", "user": "it imports bad, which is left out"}
+    assert talk.ask("len(os.listdir('/proc/self/task'))") == 1
