@@ -31,7 +31,7 @@ void Mirror::adopt(ModulePathView path, const Adopted& module) {
 
 bool Mirror::take_over(ModulePathView path, std::string_view content, std::string_view hash, const Adopted& module) {
   const bool there = put_source(path, content, hash) == Put::kStaged;
-  Entry& entry = hold(path, there ? Held::kSource : Held::kNotMirrored);
+  Entry& entry = hold(path, there ? Held::kSource : Held::kNotMirrored, there);
   entry.left_out = !there;
   if (there && module.retained) set_retained(path, entry, true);
   if (there && module.index_lost) set_index_lost(path, entry, true);

@@ -91,12 +91,26 @@ ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
   {
     const std::lock_guard lock(mutex_);
     start.same_scope = request.scope == (pin_ ? pin_->scope : Scope());
+    start.refused = !start.same_scope && going_on_ > 0;
+    if (start.refused) return start;
     pin_ = start.view;
     lost_notice_.clear();
   }
   if (!start.same_scope && loaded_->empty()) loaded_->forget_asked();  // what was asked, was asked of another scope
   start.loaded_is_current = start.same_scope ? still_stands_in(*start.view) : loaded_->empty();
   return start;
+}
+
+bool ProcessState::enter(const Scope& scope) {
+  const std::lock_guard lock(mutex_);
+  if (pin_ == nullptr || pin_->scope != scope) return false;
+  ++going_on_;
+  return true;
+}
+
+void ProcessState::end() {
+  const std::lock_guard lock(mutex_);
+  if (going_on_ > 0) --going_on_;
 }
 
 std::shared_ptr<const View> ProcessState::view() {
@@ -364,6 +378,7 @@ void ProcessState::after_fork_in_child() {
   mirror_.unlock_after_fork();
   counters_.start_anew();
   telemetry_.start_anew_in_child();
+  going_on_ = 0;  // the threads that would end them are not here
   mutex_.unlock();
 }
 

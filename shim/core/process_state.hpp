@@ -24,6 +24,8 @@ namespace bifrost {
 
 struct ExecutionStart {
   std::shared_ptr<const View> view;
+  // An execution of another scope is marked as going on: this one has not begun.
+  bool refused = false;
   bool same_scope = true;
   // Everything loaded so far is what this execution would load. Never so when the scope is another one.
   bool loaded_is_current = true;
@@ -50,6 +52,10 @@ class ProcessState final : public AtFork {
 
   // Decides what this execution imports from. Asks agent and Redis, within about the request's time-out.
   ExecutionStart begin(const ExecutionRequest& request);
+  // Marks an execution of `scope` as going on, until end(): no other scope can begin meanwhile, from whatever thread.
+  // False when another scope has begun since.
+  bool enter(const Scope& scope);
+  void end();
   // Whether everything that this process has taken from the workspace is, in `view`, what it was then. Touches none of
   // it when the words that witness it are the same.
   bool still_stands_in(const View& view);
@@ -146,6 +152,7 @@ class ProcessState final : public AtFork {
 
   std::mutex mutex_;
   std::shared_ptr<const View> pin_;
+  int going_on_ = 0;  // executions of pin_'s scope that were entered and have not ended
   Standing standing_;
   std::string lost_notice_;  // not taken yet
 };

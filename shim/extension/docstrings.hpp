@@ -122,6 +122,10 @@ inline constexpr const char* kExecutionEvicted =
 inline constexpr const char* kExecutionIntact =
     R"(False once imports came from more than one generation: the agent had to give up the one that this execution
 began with and loaded modules had changed, or a module that is not mirrored was read from Redis.)";
+inline constexpr const char* kExecutionEnter =
+    R"(Mark this execution as going on: until the `with` block ends, begin_execution() of another scope raises
+RuntimeError in every thread of this process.)";
+inline constexpr const char* kExecutionExit = R"(The execution has ended; what it imported stays.)";
 inline constexpr const char* kLoadedModulePath = R"(The storage path, such as "a/b.py".)";
 inline constexpr const char* kLoadedModuleHash = R"(The writer's `hash`, verbatim.)";
 inline constexpr const char* kLoadedModuleGeneration =

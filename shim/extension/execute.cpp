@@ -2,6 +2,8 @@
 
 #include <frameobject.h>
 
+#include "shim/extension/finalisation.hpp"
+
 namespace bifrost {
 namespace {
 
@@ -34,7 +36,8 @@ void execute_module_code(const py::object& code, const py::dict& globals) {
       PyDict_SetItemString(globals.ptr(), "__builtins__", PyEval_GetBuiltins()) != 0) {
     throw py::error_already_set();
   }
-  const auto result = py::reinterpret_steal<py::object>(PyEval_EvalCode(code.ptr(), globals.ptr(), globals.ptr()));
+  const auto result = py::reinterpret_steal<py::object>(
+      run_outside([&] { return PyEval_EvalCode(code.ptr(), globals.ptr(), globals.ptr()); }));
   if (result) return;
   mark_for_trimming(globals);
   throw py::error_already_set();

@@ -8,6 +8,8 @@
 
 #include <new>
 
+#include "shim/extension/finalisation.hpp"
+
 namespace bifrost {
 
 namespace py = pybind11;
@@ -47,6 +49,7 @@ inline PyCFunction as_fastcall(PyObject* (*function)(PyObject*, PyObject* const*
 // Runs `body`, which returns a py::object, and turns what it throws into the Python exception.
 template <class Body>
 PyObject* guarded(const Body& body) {
+  const Inside inside;
   try {
     return py::object(body()).release().ptr();
   } catch (py::error_already_set& e) {

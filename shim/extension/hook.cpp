@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "shim/extension/finalisation.hpp"
 #include "shim/extension/finder.hpp"
 #include "shim/extension/importlib_objects.hpp"
 #include "shim/extension/interpreter_tag.hpp"
@@ -13,7 +14,7 @@ namespace bifrost {
 namespace {
 
 void wait_without_gil(const std::function<void()>& wait) {
-  const py::gil_scoped_release release;
+  const GilRelease release;
   wait();
 }
 
@@ -71,6 +72,11 @@ Py_ssize_t place_on(const py::list& meta_path, bool installed_first) {
 
 }  // namespace
 
+void refuse_subinterpreters() {
+  if (PyInterpreterState_Get() == PyInterpreterState_Main()) return;
+  throw std::runtime_error("bifrost_cache works in the main interpreter only");
+}
+
 Hook& Hook::instance() {
   static Hook* const hook = new Hook();
   return *hook;
@@ -102,9 +108,7 @@ std::shared_ptr<ProcessState> Hook::state() {
 }
 
 py::object Hook::install(const Settings::Flags& flags, const py::object& fallback) {
-  if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
-    throw std::runtime_error("bifrost_cache works in the main interpreter only");
-  }
+  refuse_subinterpreters();
   if (!fallback.is_none() && !PyCallable_Check(fallback.ptr())) throw py::type_error("fallback is not callable");
   Settings::Flags wanted = flags_;
   for (const auto& [id, value] : flags) wanted[id] = value;

@@ -13,6 +13,9 @@ namespace bifrost {
 
 namespace py = pybind11;
 
+// Throws RuntimeError, one sentence, in any interpreter but the main one.
+void refuse_subinterpreters();
+
 class Hook {
  public:
   // The hook of this process. Lives until the process ends.

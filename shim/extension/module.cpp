@@ -9,6 +9,7 @@
 
 #include "shim/extension/docstrings.hpp"
 #include "shim/extension/eviction.hpp"
+#include "shim/extension/finalisation.hpp"
 #include "shim/extension/finder.hpp"
 #include "shim/extension/hook.hpp"
 #include "shim/extension/loader.hpp"
@@ -28,7 +29,15 @@ struct StartedExecution {
   std::string source = "redis";
   std::vector<std::string> evicted;
   std::shared_ptr<std::atomic<bool>> intact;  // null: as long as it lasts
+  Scope scope;
 };
+
+[[noreturn]] void refuse_another_scope(const Scope& scope) {
+  const std::string wanted =
+      scope.solution_id().empty() ? "no solution" : "solution " + std::string(scope.solution_id());
+  throw std::runtime_error("an execution of another scope is going on in this process: an execution of " + wanted +
+                           " can begin when its `with begin_execution(...)` block has ended, or in another process");
+}
 
 struct LoadedModuleInfo {
   std::string path;
@@ -36,6 +45,12 @@ struct LoadedModuleInfo {
   std::uint64_t generation = 0;
   std::string source;
 };
+
+// The entrance of every function here. Sub-interpreters would share one scope and one set of loaded modules.
+Hook& hook() {
+  refuse_subinterpreters();
+  return Hook::instance();
+}
 
 constexpr double kLongestTimeoutSeconds = 86'400;
 
@@ -63,7 +78,7 @@ py::object install(const py::object& segment_dir, const OptionalText& redis_url,
   set(Setting::kWorkspace, path_text(workspace));
   set(Setting::kPrecedence, precedence);
   set(Setting::kOnStale, on_stale);
-  return Hook::instance().install(flags, fallback);
+  return hook().install(flags, fallback);
 }
 
 void warn_that_execution_is_stale(const View& view) {
@@ -95,15 +110,17 @@ StartedExecution started_execution(ProcessState& state, const View& view, std::v
   started.evicted = std::move(evicted);
   started.source = name_of(view.authority);
   started.intact = view.intact;
+  started.scope = view.scope;
   if (view.authority != Authority::kRedis) started.generation = view.generation().value;
   return started;
 }
 
 StartedExecution begin_execution(const OptionalText& solution_id, bool global_repo_access, bool fresh, double timeout) {
   const ExecutionRequest request = request_of(solution_id, global_repo_access, fresh, timeout);
-  const auto state = Hook::instance().state();
+  const auto state = hook().state();
   if (state == nullptr) return {};
   const ExecutionStart start = state->begin(request);
+  if (start.refused) refuse_another_scope(request.scope);
   std::vector<std::string> evicted;
   if (!start.loaded_is_current && !is_current_in_sys_modules(*state, start)) evicted = evict_loaded_modules(*state);
   return started_execution(*state, *start.view, std::move(evicted));
@@ -112,9 +129,10 @@ StartedExecution begin_execution(const OptionalText& solution_id, bool global_re
 // The same for a process that has nothing to gain from evicting: None, and nothing evicted, when something has changed.
 py::object begin_unless_changed(const OptionalText& solution_id, bool global_repo_access, double timeout) {
   const ExecutionRequest request = request_of(solution_id, global_repo_access, true, timeout);
-  const auto state = Hook::instance().state();
+  const auto state = hook().state();
   if (state == nullptr) return py::cast(StartedExecution());
   const ExecutionStart start = state->begin(request);
+  if (start.refused) refuse_another_scope(request.scope);
   if (!start.loaded_is_current) return py::none();
   return py::cast(started_execution(*state, *start.view, {}));
 }
@@ -124,7 +142,7 @@ std::uint64_t wait_fresh(double timeout) {
   constexpr std::chrono::milliseconds kSlice{200};
   constexpr std::chrono::milliseconds kPause{10};
   const Deadline deadline(duration_of(timeout));
-  const auto state = Hook::instance().state();
+  const auto state = hook().state();
   std::string why = "bifrost_cache is disabled";
   while (state != nullptr) {
     const auto generation = state->wait_fresh(Deadline::at(std::min(deadline.instant(), boot_now() + kSlice)));
@@ -132,7 +150,7 @@ std::uint64_t wait_fresh(double timeout) {
     why = generation.error().message;
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
     if (deadline.passed()) break;
-    const py::gil_scoped_release release;
+    const GilRelease release;
     std::this_thread::sleep_for(kPause);
   }
   PyErr_SetString(PyExc_TimeoutError, why.c_str());
@@ -141,7 +159,7 @@ std::uint64_t wait_fresh(double timeout) {
 
 std::map<std::string, LoadedModuleInfo> loaded() {
   std::map<std::string, LoadedModuleInfo> infos;
-  const auto state = Hook::instance().state();
+  const auto state = hook().state();
   if (state == nullptr) return infos;
   forget_replaced_modules(*state);
   for (const auto& [name, module] : state->loaded().all()) {
@@ -155,7 +173,7 @@ std::map<std::string, LoadedModuleInfo> loaded() {
 
 py::dict stats() {
   py::dict values;
-  const auto state = Hook::instance().state();
+  const auto state = hook().state();
   if (state == nullptr) return values;
   for (std::size_t i = 0; i < kShimCounterInfo.size(); ++i) {
     values[py::str(kShimCounterInfo[i].name.data(), kShimCounterInfo[i].name.size())] =
@@ -170,21 +188,21 @@ py::dict stats() {
 // The arguments of install_virtual_import_hook() that make another process see what this one sees.
 py::dict effective_settings() {
   py::dict values;
-  const auto state = Hook::instance().state();
+  const auto state = hook().state();
   if (state == nullptr) return values;
   for (const Setting id :
        {Setting::kSegmentDir, Setting::kRedisUrl, Setting::kWorkspace, Setting::kPrecedence, Setting::kOnStale}) {
     const std::string_view key = setting_info(id).key;
     values[py::str(key.data(), key.size())] = state->settings().get(id);
   }
-  if (!Hook::instance().fallback().is_none()) values["fallback"] = Hook::instance().fallback();
+  if (!hook().fallback().is_none()) values["fallback"] = hook().fallback();
   return values;
 }
 
 // Children of a directory of the workspace: (name, kind), kind being "module", "package" or "namespace".
 std::vector<std::pair<std::string, std::string>> list_directory(const std::string& path) {
   std::vector<std::pair<std::string, std::string>> children;
-  const auto state = Hook::instance().state();
+  const auto state = hook().state();
   const auto directory = state ? state->storage_of(path) : std::nullopt;
   if (!directory) return children;
   for (const Child& child : state->list(std::string(*directory))) {
@@ -200,14 +218,15 @@ void bind_loader(py::module_& m) {
   py::class_<VirtualModuleLoader> type(m, "VirtualModuleLoader", docstrings::kVirtualModuleLoader);
   add_loader_fast_methods(type);
   type.def("get_code", &VirtualModuleLoader::get_code, docstrings::kVirtualModuleLoaderGetCode,
-           py::arg("fullname") = py::none())
+           py::call_guard<Inside>(), py::arg("fullname") = py::none())
       .def("get_source", &VirtualModuleLoader::get_source, docstrings::kVirtualModuleLoaderGetSource,
-           py::arg("fullname") = py::none())
+           py::call_guard<Inside>(), py::arg("fullname") = py::none())
       .def("get_filename", &VirtualModuleLoader::get_filename, docstrings::kVirtualModuleLoaderGetFilename,
-           py::arg("fullname") = py::none())
+           py::call_guard<Inside>(), py::arg("fullname") = py::none())
       .def("is_package", &VirtualModuleLoader::is_package, docstrings::kVirtualModuleLoaderIsPackage,
-           py::arg("fullname") = py::none())
-      .def("get_data", &VirtualModuleLoader::get_data, docstrings::kVirtualModuleLoaderGetData, py::arg("path"))
+           py::call_guard<Inside>(), py::arg("fullname") = py::none())
+      .def("get_data", &VirtualModuleLoader::get_data, docstrings::kVirtualModuleLoaderGetData,
+           py::call_guard<Inside>(), py::arg("path"))
       .def("get_resource_reader", &VirtualModuleLoader::get_resource_reader,
            docstrings::kVirtualModuleLoaderGetResourceReader, py::arg("fullname") = py::none())
       .def_property_readonly("name", &VirtualModuleLoader::name, docstrings::kVirtualModuleLoaderName)
@@ -238,6 +257,21 @@ void bind_values(py::module_& m) {
       .def_property_readonly(
           "intact", [](const StartedExecution& e) { return e.intact == nullptr || e.intact->load(); },
           docstrings::kExecutionIntact)
+      .def(
+          "__enter__",
+          [](py::object self) {
+            const auto state = hook().state();
+            const Scope& scope = self.cast<const StartedExecution&>().scope;
+            if (state != nullptr && !state->enter(scope)) refuse_another_scope(scope);
+            return self;
+          },
+          docstrings::kExecutionEnter)
+      .def(
+          "__exit__",
+          [](const StartedExecution&, const py::args&) {
+            if (const auto state = hook().state()) state->end();
+          },
+          docstrings::kExecutionExit)
       .def("__repr__",
            [](const StartedExecution& e) {
              return "Execution(generation=" + std::to_string(e.generation) + ", source='" + e.source +
@@ -264,6 +298,10 @@ PYBIND11_MODULE(_shim, m) {
   using namespace bifrost;
   py::options options;
   options.disable_function_signatures();
+  // Each is a call that the end of the interpreter waits for.
+  const auto def = [&m](const char* name, auto function, auto... extra) {
+    m.def(name, function, py::call_guard<Inside>(), extra...);
+  };
   m.attr("__version__") = BIFROST_VERSION;
   bind_finder(m);
   bind_loader(m);
@@ -271,34 +309,34 @@ PYBIND11_MODULE(_shim, m) {
   bind_path_entry(m);
   bind_missing_module(m);
   bind_values(m);
-  m.def("install_virtual_import_hook", &install, docstrings::kInstallVirtualImportHook, py::kw_only(),
-        py::arg("segment_dir") = py::none(), py::arg("redis_url") = py::none(), py::arg("workspace") = py::none(),
-        py::arg("precedence") = py::none(), py::arg("on_stale") = py::none(), py::arg("fallback") = py::none());
-  m.def(
-      "remove_virtual_import_hook", [] { Hook::instance().remove(); }, docstrings::kRemoveVirtualImportHook);
-  m.def(
-      "get_virtual_finder", [] { return Hook::instance().finder(); }, docstrings::kGetVirtualFinder);
-  m.def(
+  def("install_virtual_import_hook", &install, docstrings::kInstallVirtualImportHook, py::kw_only(),
+      py::arg("segment_dir") = py::none(), py::arg("redis_url") = py::none(), py::arg("workspace") = py::none(),
+      py::arg("precedence") = py::none(), py::arg("on_stale") = py::none(), py::arg("fallback") = py::none());
+  def(
+      "remove_virtual_import_hook", [] { hook().remove(); }, docstrings::kRemoveVirtualImportHook);
+  def(
+      "get_virtual_finder", [] { return hook().finder(); }, docstrings::kGetVirtualFinder);
+  def(
       "invalidate_module_index",
       [] {
-        if (const auto state = Hook::instance().state()) state->move_to_newest();
+        if (const auto state = hook().state()) state->move_to_newest();
       },
       docstrings::kInvalidateModuleIndex);
-  m.def("begin_execution", &begin_execution, docstrings::kBeginExecution, py::kw_only(),
-        py::arg("solution_id") = py::none(), py::arg("global_repo_access") = false, py::arg("fresh") = true,
-        py::arg("timeout") = 0.25);
-  m.def("begin_unless_changed", &begin_unless_changed, docstrings::kBeginUnlessChanged, py::kw_only(),
-        py::arg("solution_id") = py::none(), py::arg("global_repo_access") = false, py::arg("timeout") = 0.25);
+  def("begin_execution", &begin_execution, docstrings::kBeginExecution, py::kw_only(),
+      py::arg("solution_id") = py::none(), py::arg("global_repo_access") = false, py::arg("fresh") = true,
+      py::arg("timeout") = 0.25);
+  def("begin_unless_changed", &begin_unless_changed, docstrings::kBeginUnlessChanged, py::kw_only(),
+      py::arg("solution_id") = py::none(), py::arg("global_repo_access") = false, py::arg("timeout") = 0.25);
   bind_template_process(m);
-  m.def("wait_fresh", &wait_fresh, docstrings::kWaitFresh, py::arg("timeout"));
-  m.def("loaded", &loaded, docstrings::kLoaded);
-  m.def("stats", &stats, docstrings::kStats);
-  m.def(
+  def("wait_fresh", &wait_fresh, docstrings::kWaitFresh, py::arg("timeout"));
+  def("loaded", &loaded, docstrings::kLoaded);
+  def("stats", &stats, docstrings::kStats);
+  def(
       "report",
       [] {
-        if (const auto state = Hook::instance().state()) state->report();
+        if (const auto state = hook().state()) state->report();
       },
       docstrings::kReport);
-  m.def("effective_settings", &effective_settings, docstrings::kEffectiveSettings);
-  m.def("list_directory", &list_directory, docstrings::kListDirectory, py::arg("path"));
+  def("effective_settings", &effective_settings, docstrings::kEffectiveSettings);
+  def("list_directory", &list_directory, docstrings::kListDirectory, py::arg("path"));
 }

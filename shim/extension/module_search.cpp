@@ -1,5 +1,6 @@
 #include "shim/extension/module_search.hpp"
 
+#include "shim/extension/finalisation.hpp"
 #include "shim/extension/importlib_objects.hpp"
 #include "shim/extension/loader.hpp"
 #include "shim/extension/module_spec.hpp"
@@ -91,7 +92,10 @@ Resolution ModuleSearch::call(const ModulePath& path, Absence& absence) const {
   py::object text;
   try {
     const CallableGuard guard;
-    text = fallback_(path.text());
+    const py::str argument(path.text());
+    text = py::reinterpret_steal<py::object>(
+        run_outside([&] { return PyObject_CallFunctionObjArgs(fallback_.ptr(), argument.ptr(), nullptr); }));
+    if (!text) throw py::error_already_set();
   } catch (py::error_already_set& e) {
     // The callable is asked for foreign names as well: its trouble must not break the import of installed packages.
     if (!e.matches(PyExc_Exception)) throw;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "shim/extension/finalisation.hpp"
 #include "shim/extension/importlib_objects.hpp"
 
 namespace bifrost {
@@ -73,14 +74,15 @@ WorkspacePathEntryFinder WorkspacePathHook::operator()(const std::string& entry)
 
 void bind_path_entry(py::module_& m) {
   py::class_<WorkspacePathEntryFinder>(m, "WorkspacePathEntryFinder", "One directory of the workspace on a path.")
-      .def("find_spec", &WorkspacePathEntryFinder::find_spec, py::arg("fullname"), py::arg("target") = py::none())
-      .def("iter_modules", &WorkspacePathEntryFinder::iter_modules, py::arg("prefix") = "")
+      .def("find_spec", &WorkspacePathEntryFinder::find_spec, py::arg("fullname"), py::arg("target") = py::none(),
+           py::call_guard<Inside>())
+      .def("iter_modules", &WorkspacePathEntryFinder::iter_modules, py::arg("prefix") = "", py::call_guard<Inside>())
       .def("invalidate_caches", &WorkspacePathEntryFinder::invalidate_caches)
       .def_property_readonly("path", &WorkspacePathEntryFinder::path)
       .def("__repr__", [](const WorkspacePathEntryFinder& f) { return "WorkspacePathEntryFinder('" + f.path() + "')"; })
       .attr("__module__") = "bifrost_cache";
   py::class_<WorkspacePathHook>(m, "WorkspacePathHook", "An entry of sys.path_hooks.")
-      .def("__call__", &WorkspacePathHook::operator(), py::arg("path"))
+      .def("__call__", &WorkspacePathHook::operator(), py::arg("path"), py::call_guard<Inside>())
       .attr("__module__") = "bifrost_cache";
 }
 
