@@ -149,6 +149,12 @@ void Session::on_stream_live(bool flags_visible) {
   log::info("subscribed", {{"keyspace", stream_->keyspace() ? "yes" : "no"},
                            {"tracking", stream_->tracking() ? "yes" : "no"},
                            {"redis", options_.url.display()}});
+  if (!stream_->keyspace() && watch_->facts().tracking_may_lag()) {
+    log::error("no_lease", {{"why",
+                             "Redis 8 with io-threads may send tracking's messages behind a PONG, and there is no "
+                             "other signal"},
+                            {"do", "allow keyspace notifications, or set io-threads 1 in redis.conf"}});
+  }
   tick_->every(std::max(milliseconds(10), heartbeat(options_)));
   begin_sync();
   if (stream_->marks()) try_marks();
@@ -261,7 +267,11 @@ void Session::on_deploy_seen(bool exists) {
   if (change == DeployBracket::Change::kNone) return;
   const bool begun = change == DeployBracket::Change::kBegun;
   deploying_since_unix_ms_ = begun ? unix_ms() : 0;
-  log::info(begun ? "deploy_begun" : "deploy_ended", {{"key", contract::kDeployingKey}});
+  if (begun) {
+    log::info("deploy_begun", {{"key", contract::kDeployingKey}});
+  } else {
+    log::info("deploy_ended", {{"key", contract::kDeployingKey}});
+  }
   show_state();
 }
 
@@ -402,6 +412,7 @@ void Session::publish_freshness() {
   is.staged = is.staged && !deploy_.holds();
   const auto through = rule_.take_synced_through(is, chase().oldest_pending());
   if (!through) return;
+  if (!stream_->keyspace() && watch_->facts().tracking_may_lag()) return;  // nobody knows
   if (writer_.starved()) return;  // an old version may still be visible: no promises
   show_state();                   // a cold or crowded mirror may have become so without a commit
   synced_through_ = *through;

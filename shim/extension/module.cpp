@@ -27,6 +27,7 @@ struct StartedExecution {
   std::string source = "redis";
   std::vector<std::string> evicted;
   std::shared_ptr<std::atomic<bool>> intact;  // null: as long as it lasts
+  bool deploying = false;
 };
 
 struct LoadedModuleInfo {
@@ -88,6 +89,7 @@ StartedExecution begin_execution(const OptionalText& solution_id, bool global_re
   if (state->take_stale_notice()) warn_that_execution_is_stale(*start.view);
   started.source = name_of(start.view->authority);
   started.intact = start.view->intact;
+  started.deploying = start.view->deploying;
   if (start.view->authority != Authority::kRedis) started.generation = start.view->generation().value;
   return started;
 }
@@ -211,6 +213,7 @@ void bind_values(py::module_& m) {
       .def_property_readonly(
           "intact", [](const StartedExecution& e) { return e.intact == nullptr || e.intact->load(); },
           docstrings::kExecutionIntact)
+      .def_readonly("deploying", &StartedExecution::deploying, docstrings::kExecutionDeploying)
       .def("__repr__",
            [](const StartedExecution& e) {
              return "Execution(generation=" + std::to_string(e.generation) + ", source='" + e.source +

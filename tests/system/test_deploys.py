@@ -41,6 +41,54 @@ def test_half_a_deploy_is_never_seen_and_executions_go_on_with_the_state_before(
     assert since(node) is None
 
 
+def test_an_execution_knows_that_a_deploy_is_going_on(node):
+    follow(node)
+    asking = "answer = [execution.deploying, execution.source]"
+    assert node.run(asking) == [False, "shm"]
+    node.redis.client().set(DEPLOYING, "1", ex=60)
+    eventually(lambda: node.run(asking) == [True, "shm"], "executions are told")
+    node.redis.client().delete(DEPLOYING)
+    eventually(lambda: node.run(asking) == [False, "shm"], "and told that it is over")
+
+
+def commands_of_push(node, count):
+    """The names of the commands that a push of so many modules sends, and the generations that it makes."""
+    directory = node.directory / f"tree{count}"
+    directory.mkdir()
+    for i in range(count):
+        (directory / f"m{i}.py").write_text(f"X = {i}\n")
+    before = node.status()["generation"]
+    client = node.redis.client()
+    with client.monitor() as monitor:
+        assert node.cachectl("push", directory).returncode == 0
+        client.echo("over")
+        sent = []
+        while (seen := monitor.next_command())["command"] != "ECHO over":
+            words = seen["command"].split()
+            if words[0] in ("MULTI", "EXEC", "SETEX", "DEL") and "lua" not in seen["client_type"]:
+                sent.append(" ".join(words[:2]) if len(words) > 1 and DEPLOYING in words[1] else words[0])
+    node.wait("--fresh")
+    return sent, node.status()["generation"] - before
+
+
+def test_a_push_that_fits_one_transaction_is_one(node):
+    node.start_agent()
+    sent, generations = commands_of_push(node, 20)
+    pushed = [command for command in sent if command == "SETEX" or DEPLOYING in command]
+    assert pushed == ["SETEX"] * 20 and "MULTI" in sent
+    assert generations == 1
+
+
+def test_a_larger_push_is_a_deploy_and_is_seen_as_a_whole(node):
+    node.start_agent()
+    sent, generations = commands_of_push(node, 300)
+    pushed = [command for command in sent if command == "SETEX" or DEPLOYING in command]
+    assert pushed[0] == f"SETEX {DEPLOYING}" and pushed[-1] == f"DEL {DEPLOYING}"
+    assert pushed.count("SETEX") == 300
+    assert generations == 1
+    assert not node.redis.client().exists(DEPLOYING)
+
+
 def test_a_deploy_that_died_ends_with_its_key(node):
     follow(node)
     client = node.redis.client()

@@ -74,6 +74,9 @@ class Execution:
     def intact(self) -> bool:
         """False once imports came from more than one generation: the agent had to give up the one that this execution
 began with and loaded modules had changed, or a module that is not mirrored was read from Redis."""
+    @property
+    def deploying(self) -> bool:
+        """True if a deploy was going on when it began: it imports the state before that, unless it imports from Redis."""
 
 @final
 class LoadedModule:
