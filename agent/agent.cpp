@@ -236,8 +236,10 @@ void Agent::connect() {
   session_.reset();
   Session::Callbacks callbacks;
   callbacks.on_synced = [this] {
+    writer_->show_run_id(contact_.facts.run_id);
     note_last_agent();
     backoff_ = milliseconds(0);
+    last_trouble_.clear();
     synced_once_ = true;
     ready_by_.reset();
     notify_service_manager("READY=1\nSTATUS=mirroring");
@@ -259,7 +261,9 @@ void Agent::on_session_broken(const std::string& why) {
   backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kMaxBackoff);
   // Full jitter: a fleet must not come back in step after Redis was away.
   const milliseconds delay(std::uniform_int_distribution<long>(0, backoff_.count())(jitter_));
-  log::warn("redis_lost", {{"why", why}, {"retry_in_ms", static_cast<std::uint64_t>(delay.count())}});
+  if (std::exchange(last_trouble_, why) != why) {
+    log::warn("redis_lost", {{"why", why}, {"retry_in_ms", static_cast<std::uint64_t>(delay.count())}});
+  }
   notify_service_manager("STATUS=no Redis connection, serving the last known good: " + why);
   reconnect_->once(delay);
 }

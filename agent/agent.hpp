@@ -88,6 +88,7 @@ class Agent {
   std::unique_ptr<SignalWatcher> sighup_;
   std::unique_ptr<Timer> ready_by_;
   std::chrono::milliseconds backoff_{0};
+  std::string last_trouble_;  // with Redis, since it was last in sync: said once
   std::mt19937 jitter_{std::random_device{}()};
   bool synced_once_ = false;
   bool starts_again_ = false;

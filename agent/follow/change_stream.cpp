@@ -140,7 +140,7 @@ void ChangeStream::on_keyspace_event(std::string_view channel, std::string_view 
     case contract::KeyClass::kIndex:
       if (key == contract::kIndexKey) on_index_event(event);
       return;
-    case contract::KeyClass::kDeploying:
+    case contract::KeyClass::kDeploying: return callbacks_.on_deploying();
     case contract::KeyClass::kIgnored: return callbacks_.on_ignored();
   }
 }
@@ -167,7 +167,7 @@ void ChangeStream::on_invalidation(const redisReply& keys) {
         // The notification says whether anything was removed; this message does not.
         if (!keyspace_ && key == contract::kIndexKey) callbacks_.on_index(IndexNews::kRemoved);
         break;
-      case contract::KeyClass::kDeploying:
+      case contract::KeyClass::kDeploying: callbacks_.on_deploying(); break;
       case contract::KeyClass::kIgnored: callbacks_.on_ignored(); break;
     }
   }

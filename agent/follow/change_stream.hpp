@@ -35,6 +35,8 @@ class ChangeStream {
     std::function<void(IndexNews)> on_index;
     // Everything may have changed: FLUSHALL, a reload, a replica's full resync.
     std::function<void()> on_everything;
+    // The key of a deploy has changed in some way.
+    std::function<void()> on_deploying;
     std::function<void()> on_pong;
     // A mark of this agent's (rereads.hpp), or its trial (0).
     std::function<void(std::uint64_t number)> on_mark;

@@ -1,6 +1,7 @@
 #include "agent/follow/chase.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace bifrost::agent {
 
@@ -8,7 +9,8 @@ std::optional<Chase::Transaction> Chase::next(Manner manner, bool staged, Stream
   if (mark_ != 0 || under_way_ >= limits_.under_way) return std::nullopt;
   const bool towards_cut = manner == Manner::kCut;
   largest_backlog_ = std::max<std::uint64_t>(largest_backlog_, queue_.waiting());
-  if (queue_.waiting() == 0 && (!towards_cut || !staged || exact_ || under_way_ != 0)) return std::nullopt;
+  const bool cut_due = towards_cut && staged && !exact_;
+  if (queue_.waiting() == 0 && ((!cut_due && !look_due_) || under_way_ != 0)) return std::nullopt;
   if (towards_cut && rounds_ >= kPlainRounds) add_recent(at);
   Transaction transaction{queue_.take(limits_.paths, limits_.bytes), std::nullopt};
   reads_ += transaction.paths.size();
@@ -18,13 +20,27 @@ std::optional<Chase::Transaction> Chase::next(Manner manner, bool staged, Stream
     mark_at_.reset();
     transaction.mark = mark_;
   }
-  if (!transaction.paths.empty()) ++under_way_;
+  if (transaction.paths.empty()) queue_.take_nothing();
+  ++under_way_;
+  if (look_due_ && queue_.waiting() == 0) looking_ = std::exchange(look_due_, std::nullopt);
   return transaction;
+}
+
+void Chase::look(StreamPosition at) {
+  if (!look_due_) look_due_ = at;
+}
+
+StreamPosition Chase::oldest_pending() const {
+  StreamPosition oldest = queue_.oldest_pending();
+  if (look_due_) oldest = std::min(oldest, *look_due_);
+  if (looking_) oldest = std::min(oldest, *looking_);
+  return oldest;
 }
 
 bool Chase::mark_arrived(std::uint64_t number, StreamPosition at, std::span<PendingPath> asked) {
   if (mark_ == 0 || number != mark_ || mark_at_) return false;
   mark_at_ = at;
+  look_due_.reset();
   for (PendingPath& read : asked) {
     const auto settled = queue_.withdraw(read);
     if (settled && settled->told != PendingPath::Told::kNothing) read.told = settled->told;
@@ -33,13 +49,12 @@ bool Chase::mark_arrived(std::uint64_t number, StreamPosition at, std::span<Pend
 }
 
 bool Chase::finish_oldest() {
-  // A marked transaction is the last one that was sent, and may be empty.
-  const bool marked = mark_ != 0 && under_way_ <= 1;
-  if (under_way_ != 0) {
-    --under_way_;
-    queue_.finish_oldest_batch();
-  }
-  exact_ = marked && queue_.oldest_pending() >= *mark_at_;
+  const bool last = under_way_ == 1;
+  const bool marked = mark_ != 0 && last;  // which is always the last one that was sent
+  --under_way_;
+  queue_.finish_oldest_batch();
+  if (last) looking_.reset();
+  exact_ = marked && oldest_pending() >= *mark_at_;
   if (!marked) return false;
   mark_ = 0;
   ++rounds_;

@@ -47,7 +47,7 @@ class Chase {
     kCut,   // towards an exact cut
   };
   struct Transaction {
-    std::vector<PendingPath> paths;     // may be empty when there is a mark
+    std::vector<PendingPath> paths;     // may be empty
     std::optional<std::uint64_t> mark;  // its number, from 1 on
   };
 
@@ -57,6 +57,12 @@ class Chase {
   // What is to be read.
   RefreshQueue& queue() { return queue_; }
   const RefreshQueue& queue() const { return queue_; }
+
+  // Message `at` makes a look at Redis due, whether or not a path is to be read: it pends until a later transaction.
+  void look(StreamPosition at);
+  // Of all that is still to be read or looked at.
+  StreamPosition oldest_pending() const;
+  bool idle() const { return queue_.idle() && !look_due_ && !looking_; }
 
   // The transaction to send now, if there is one; it counts as sent. `staged`: there are changes to commit. `at`: of
   // the last message.
@@ -87,6 +93,9 @@ class Chase {
   std::uint64_t mark_ = 0;                 // of the marked transaction under way; 0: none is
   std::optional<StreamPosition> mark_at_;  // where it has arrived
   bool exact_ = false;                     // as of the last transaction that was applied
+
+  std::optional<StreamPosition> look_due_;  // no transaction has been sent since
+  std::optional<StreamPosition> looking_;   // the newest one under way is the look
 
   // Since settle().
   std::uint64_t rounds_ = 0;

@@ -7,9 +7,9 @@
 namespace bifrost::agent {
 namespace {
 
-constexpr std::string_view kPageNames = "500";  // that Redis looks at for a page
-constexpr std::size_t kRestBelow = 50;          // modules among them
-constexpr std::string_view kStart = "0";        // also the cursor that ends the last page
+constexpr std::string_view kPageNames = "1000";  // that Redis looks at for a page
+constexpr std::size_t kRestBelow = 100;          // modules among them
+constexpr std::string_view kStart = "0";         // also the cursor that ends the last page
 
 }  // namespace
 

@@ -70,6 +70,8 @@ class RefreshQueue {
   // those of which only the index entry is asked, kEntriesPerPath count as one path. They count as pending until
   // finish_oldest_batch() of the same batch.
   std::vector<PendingPath> take(std::size_t max_paths, std::uint64_t max_bytes);
+  // As take(), of a batch that asks for no path.
+  void take_nothing() { batches_.push_back({kNothingPending, {}}); }
   // One that was taken turned out to need another question. Call before its batch is finished: it stays pending.
   void read_again(PendingPath pending);
   // The oldest batch that was taken has been applied: batches finish in the order in which they were taken.

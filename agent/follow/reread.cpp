@@ -8,6 +8,7 @@
 namespace bifrost::agent {
 namespace {
 
+constexpr std::string_view kWrongType = "WRONGTYPE";
 constexpr long long kNoSuchKey = -2;              // PTTL
 constexpr std::size_t kEntriesPerCommand = 2000;  // SMISMEMBER
 
@@ -19,6 +20,21 @@ IndexEntry index_entry(std::string_view type, const redisReply& is_member) {
   if (type == "none") return IndexEntry::kNoIndex;
   if (type != "set" || is_member.type != REDIS_REPLY_INTEGER) return IndexEntry::kUnknown;
   return is_member.integer == 1 ? IndexEntry::kListed : IndexEntry::kUnlisted;
+}
+
+bool is_wrong_type(const redisReply& reply) {
+  return is_error(reply) && text_of(reply).substr(0, kWrongType.size()) == kWrongType;
+}
+
+// Only the type of a key says something about that key. NOPERM, OOM, LOADING, MOVED, READONLY, TRYAGAIN and whatever
+// else Redis may say are about the server.
+Status carried_out(std::span<redisReply*> replies) {
+  for (const redisReply* reply : replies) {
+    if (is_error(*reply) && !is_wrong_type(*reply)) {
+      return Error{ErrorCode::kRefused, "a re-read was refused: " + std::string(text_of(*reply))};
+    }
+  }
+  return Done{};
 }
 
 Observation observation(const PendingPath& asked, Observation::Kind kind) {
@@ -57,6 +73,7 @@ Reread::Reread(std::vector<PendingPath> paths, std::uint64_t max_module_bytes, s
 std::size_t Reread::answers() const {
   std::size_t answers = (asks_index_ ? 1 : 0) + (mark_ ? 1 : 0);
   for (const PendingPath& p : paths_) answers += asks_entry(p) ? 0 : p.with_presence ? 3 : 1;
+  ++answers;  // the deploy's key
   return answers + (entries_.size() + kEntriesPerCommand - 1) / kEntriesPerCommand;
 }
 
@@ -76,6 +93,7 @@ void Reread::send(const std::function<void(const Command&)>& send) const {
     if (p.with_presence) send({"SISMEMBER", contract::kIndexKey, p.path.text()});
   }
   send_entries(send);
+  send({"PTTL", contract::kDeployingKey});
   if (mark_) send({"PUBLISH", mark_->channel, std::to_string(mark_->number)});
   send({"EXEC"});
 }
@@ -124,6 +142,9 @@ Status Reread::read(const redisReply& exec, const Report& report) const {
   if (replies.size() != answers()) {
     return Error{ErrorCode::kRefused, "a re-read was answered by " + std::to_string(replies.size()) + " replies"};
   }
+  if (const Status s = carried_out(replies); !s) return s;
+  const redisReply& deploying = *replies[replies.size() - (mark_ ? 2 : 1)];
+  report.on_deploying(deploying.type == REDIS_REPLY_INTEGER && deploying.integer != kNoSuchKey);
   const std::string_view index_type = asks_index_ ? text_of(*replies[0]) : std::string_view{};
   std::size_t next = asks_index_ ? 1 : 0;
   for (const PendingPath& asked : paths_) {

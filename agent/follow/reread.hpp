@@ -44,8 +44,10 @@ class Reread {
     std::function<void(PendingPath again)> on_ask_again;  // what was asked does not tell: ask like this
     // Of a path of which only this was asked. Returns whether its key must be looked at as well.
     std::function<bool(ModulePathView path, IndexEntry entry)> on_entry;
+    std::function<void(bool exists)> on_deploying;  // the key of a deploy that is going on; first
   };
-  // Reports the paths of the batch in order. Errors: kRefused, when Redis did not execute the batch.
+  // Reports the paths of the batch in order. Errors: kRefused, when Redis did not execute the batch, or refused a part
+  // of it for another reason than the type of a key: nothing has been reported then.
   Status read(const redisReply& exec, const Report& report) const;
 
   // What is known of a path may grow until the answers are read; what was asked may not.

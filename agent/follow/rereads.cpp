@@ -38,12 +38,12 @@ void Rereads::on_mark(std::uint64_t number, StreamPosition at) {
 }
 
 void Rereads::apply(Reread& asked, BootTime sent, const redisReply& exec, const std::string& queue_error) {
-  const Status read =
-      asked.read(exec, {[&](const Observation& seen) {
-                          chase_.queue().expect_size(seen.path, seen.value.size());
-                          callbacks_.on_seen(seen, sent);
-                        },
-                        [&](PendingPath again) { chase_.queue().read_again(std::move(again)); }, callbacks_.on_entry});
+  const Status read = asked.read(exec, {[&](const Observation& seen) {
+                                          chase_.queue().expect_size(seen.path, seen.value.size());
+                                          callbacks_.on_seen(seen, sent);
+                                        },
+                                        [&](PendingPath again) { chase_.queue().read_again(std::move(again)); },
+                                        callbacks_.on_entry, callbacks_.on_deploying});
   if (!read) return callbacks_.on_refused(queue_error.empty() ? read.error().message : queue_error);
   if (asked.marked()) marked_.reset();
   callbacks_.on_applied(chase_.finish_oldest());

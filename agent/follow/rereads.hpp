@@ -29,6 +29,7 @@ class Rereads {
   struct Callbacks {
     std::function<void(const Observation& seen, BootTime sent)> on_seen;
     std::function<bool(ModulePathView path, IndexEntry entry)> on_entry;  // as Reread::Report has it
+    std::function<void(bool exists)> on_deploying;
     std::function<void(bool once_more)> on_applied;   // a whole transaction; it might have been the last and was not
     std::function<void(std::string why)> on_refused;  // Redis did not carry one out
   };

@@ -5,6 +5,7 @@
 
 #include "agent/follow/notification_setup.hpp"
 #include "agent/loop/log.hpp"
+#include "common/redis/contract.hpp"
 #include "common/redis/sentinel.hpp"
 
 namespace bifrost::agent {
@@ -23,6 +24,10 @@ constexpr milliseconds kScanRest{1};
 
 nanoseconds lasted(BootTime since) {
   return boot_now().since(since);
+}
+std::uint64_t unix_ms() {
+  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(since).count());
 }
 std::uint64_t ms(nanoseconds d) {
   return static_cast<std::uint64_t>(d.count() / 1'000'000);
@@ -111,6 +116,7 @@ void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
   callbacks.on_refused = [this](std::string_view path, PathFault why) { mirror_.refuse(path, why); };
   callbacks.on_index = [this](IndexNews news) { on_index(news); };
   callbacks.on_everything = [this] { on_everything(); };
+  callbacks.on_deploying = [this] { on_deploying(); };
   callbacks.on_pong = [this] { on_pong(); };
   callbacks.on_mark = [this](std::uint64_t number) { on_mark(number); };
   callbacks.on_drained = [this] {
@@ -128,7 +134,11 @@ void Session::make_rereads() {
   callbacks.on_seen = [this](const Observation& seen, BootTime sent) { on_observation(seen, sent); };
   callbacks.on_entry = [this](ModulePathView path, IndexEntry entry) { return on_entry(path, entry); };
   callbacks.on_applied = [this](bool once_more) { on_applied(once_more); };
-  callbacks.on_refused = [this](const std::string& why) { end(why); };
+  callbacks.on_deploying = [this](bool exists) { on_deploy_seen(exists); };
+  callbacks.on_refused = [this](const std::string& why) {
+    writer_.count(Counter::kServerRefusals);
+    end(data_->reached().display() + " says: " + why);
+  };
   rereads_ = std::make_unique<Rereads>(
       *data_, Rereads::Options{options_.max_module_bytes, options_.follow_expiry, stream_->mark_channel()},
       std::move(callbacks));
@@ -139,6 +149,12 @@ void Session::on_stream_live(bool flags_visible) {
   log::info("subscribed", {{"keyspace", stream_->keyspace() ? "yes" : "no"},
                            {"tracking", stream_->tracking() ? "yes" : "no"},
                            {"redis", options_.url.display()}});
+  if (!stream_->keyspace() && watch_->facts().tracking_may_lag()) {
+    log::error("no_lease", {{"why",
+                             "Redis 8 with io-threads may send tracking's messages behind a PONG, and there is no "
+                             "other signal"},
+                            {"do", "allow keyspace notifications, or set io-threads 1 in redis.conf"}});
+  }
   tick_->every(std::max(milliseconds(10), heartbeat(options_)));
   begin_sync();
   if (stream_->marks()) try_marks();
@@ -225,9 +241,9 @@ void Session::on_index(IndexNews news) {
   }
   // A path whose key is gone may still have been listed when it was read, and is not known as retained yet. A read
   // whose mark is still to come was executed after this.
-  if (rereads_->chase().awaits_mark()) return;
+  if (chase().awaits_mark()) return;
   queue().mark_in_flight(position_, news == IndexNews::kLost ? Doubt::kGone : Doubt::kDelisted);
-  if (news == IndexNews::kLost) index_lost_before_ = rereads_->chase().under_way();
+  if (news == IndexNews::kLost) index_lost_before_ = chase().under_way();
 }
 
 bool Session::on_entry(ModulePathView path, IndexEntry entry) {
@@ -237,6 +253,40 @@ bool Session::on_entry(ModulePathView path, IndexEntry entry) {
 // Without members there is no set.
 IndexEntry Session::as_index(IndexEntry entry) const {
   return entry == IndexEntry::kNoIndex && stream_->index_emptied() ? IndexEntry::kUnlisted : entry;
+}
+
+// Its key has been set, deleted, or has expired.
+void Session::on_deploying() {
+  ++position_.value;
+  chase().look(position_);
+}
+
+void Session::on_deploy_seen(bool exists) {
+  if (ended_) return;
+  const DeployBracket::Change change = deploy_.seen(exists, boot_now());
+  if (change == DeployBracket::Change::kNone) return;
+  const bool begun = change == DeployBracket::Change::kBegun;
+  deploying_since_unix_ms_ = begun ? unix_ms() : 0;
+  if (begun) {
+    log::info("deploy_begun", {{"key", contract::kDeployingKey}});
+  } else {
+    log::info("deploy_ended", {{"key", contract::kDeployingKey}});
+  }
+  show_state();
+}
+
+// Expiry may be announced late or never, so a deploy is looked at with every tick.
+void Session::end_overdue_deploy(BootTime now) {
+  if (!deploy_.exists()) return;
+  chase().look(position_);
+  if (!deploy_.becomes_overdue(now)) return;
+  writer_.count(Counter::kDeploysOverdue);
+  deploying_since_unix_ms_ = 0;
+  log::warn("deploy_overdue", {{"key", contract::kDeployingKey},
+                               {"why", "it has been there for more than ten minutes"},
+                               {"then", "generations are published again"},
+                               {"do", "delete the key when the deploy is over"}});
+  show_state();
 }
 
 void Session::on_pong() {
@@ -317,10 +367,10 @@ void Session::on_walked(const redisReply& answer) {
 }
 
 void Session::move_phase() {
-  if (phase_ == Phase::kReading && queue().oldest_pending() > sync_end_) {
+  if (phase_ == Phase::kReading && chase().oldest_pending() > sync_end_) {
     phase_ = Phase::kSettling;
     rule_.read_all(boot_now(), writer_.has_staged());
-    rereads_->chase().settle();
+    chase().settle();
   }
   if (phase_ == Phase::kSettling && !writer_.has_staged()) {
     mirror_.prune_if_asked();
@@ -337,7 +387,8 @@ void Session::move_phase() {
 
 void Session::commit_when_whole() {
   if (phase_ != Phase::kSettling && phase_ != Phase::kLive) return;
-  if (!writer_.has_staged()) rereads_->chase().settle();
+  if (!writer_.has_staged() || deploy_.holds()) chase().settle();
+  if (deploy_.holds()) return;
   const CommitRule::Commit verdict = rule_.commit_now(situation(), boot_now());
   if (verdict == CommitRule::Commit::kNotNow) return;
   if (verdict == CommitRule::Commit::kGiveUp) {
@@ -347,7 +398,7 @@ void Session::commit_when_whole() {
   }
   const auto committed = writer_.commit();
   if (!committed) return callbacks_.on_fatal(committed.error().message);
-  rereads_->chase().settle();
+  chase().settle();
   const auto announced = rule_.committed();
   if (announced && live()) callbacks_.on_update_delay(lasted(*announced));
   log::debug("commit", {{"generation", committed->value}});
@@ -356,8 +407,12 @@ void Session::commit_when_whole() {
 
 void Session::publish_freshness() {
   if (phase_ != Phase::kLive) return;
-  const auto through = rule_.take_synced_through(situation(), queue().oldest_pending());
+  // What a deploy holds back is to be seen when it is over.
+  CommitRule::Situation is = situation();
+  is.staged = is.staged && !deploy_.holds();
+  const auto through = rule_.take_synced_through(is, chase().oldest_pending());
   if (!through) return;
+  if (!stream_->keyspace() && watch_->facts().tracking_may_lag()) return;  // nobody knows
   if (writer_.starved()) return;  // an old version may still be visible: no promises
   show_state();                   // a cold or crowded mirror may have become so without a commit
   synced_through_ = *through;
@@ -402,6 +457,7 @@ void Session::on_tick() {
                         Error{ErrorCode::kTimeout, "Redis did not answer a fence in time"});
   expiries_.take_due(now, [this](ModulePathView path) { mark(path); });
   scan_when_due(now);
+  end_overdue_deploy(now);
   advance();
 }
 
@@ -438,6 +494,7 @@ void Session::show_state() {
   state.complete = phase_ == Phase::kLive && !writer_.incomplete();
   state.signals = (stream_->keyspace() ? static_cast<std::uint64_t>(layout::Signal::kKeyspace) : 0) |
                   (stream_->tracking() ? static_cast<std::uint64_t>(layout::Signal::kTracking) : 0);
+  state.deploying_since_unix_ms = deploying_since_unix_ms_;
   state.cuts = marks_ ? layout::Cuts::kMarks : layout::Cuts::kFences;
   state.state = phase_ != Phase::kLive                           ? layout::AgentState::kSyncing
                 : short_of_room() || writer_.without_room() != 0 ? layout::AgentState::kDegraded

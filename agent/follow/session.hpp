@@ -24,6 +24,7 @@
 #include "agent/follow/change_stream.hpp"
 #include "agent/follow/commit_rule.hpp"
 #include "agent/follow/data_connection.hpp"
+#include "agent/follow/deploy_bracket.hpp"
 #include "agent/follow/expiry_clock.hpp"
 #include "agent/follow/fence_waiters.hpp"
 #include "agent/follow/index_walk.hpp"
@@ -99,6 +100,9 @@ class Session {
   bool on_entry(ModulePathView path, IndexEntry entry);
   IndexEntry as_index(IndexEntry entry) const;
   void on_applied(bool once_more);
+  void on_deploying();
+  void on_deploy_seen(bool exists);
+  void end_overdue_deploy(BootTime now);
   void on_observation(const Observation& seen, BootTime sent);
   void on_tick();
 
@@ -120,8 +124,9 @@ class Session {
   void give_lease();
   bool too_silent(BootTime now);
   RefreshQueue& queue() { return rereads_->chase().queue(); }
+  Chase& chase() { return rereads_->chase(); }
   CommitRule::Situation situation() {
-    return {writer_.has_staged(), queue().idle(), marks_ ? rereads_->chase().cut() : Cut::kByFences};
+    return {writer_.has_staged(), chase().idle(), marks_ ? chase().cut() : Cut::kByFences};
   }
   bool short_of_room() const { return writer_.starved() || writer_.incomplete(); }
   void show_state();
@@ -152,7 +157,9 @@ class Session {
   BootTime walk_begun_;
   std::unique_ptr<Timer> scan_rest_;
   std::size_t index_lost_before_ = 0;  // how many answers on their way are of the time before the index was lost
-  bool marks_ = false;                 // a trial of them has come back: they decide when changes are whole
+  DeployBracket deploy_;
+  std::uint64_t deploying_since_unix_ms_ = 0;
+  bool marks_ = false;  // a trial of them has come back: they decide when changes are whole
   bool ended_ = false;
 };
 

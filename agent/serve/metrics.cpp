@@ -34,13 +34,17 @@ double seconds(std::chrono::nanoseconds d) {
 }
 
 // Every gauge, once. Readiness and freshness mean what `bifrost-cachectl status` means by them.
-constexpr std::array<GaugeInfo, 20> kGauges = {{
+constexpr std::array<GaugeInfo, 22> kGauges = {{
     {"bifrost_ready", "1 if the lease is valid and the mirror complete",
      [](const SegmentInfo& i, BootTime now) { return i.lease_valid(now) && i.complete ? 1.0 : 0.0; }},
     {"bifrost_complete", "1 if everything in Redis has been read since the last connection",
      [](const SegmentInfo& i, BootTime) { return i.complete ? 1.0 : 0.0; }},
     {"bifrost_redis_connected", "1 if the connections to Redis are up",
      [](const SegmentInfo& i, BootTime) { return i.redis_connected ? 1.0 : 0.0; }},
+    {"bifrost_cuts_by_marks", "1 if marks find what was written together, 0 if fences do",
+     [](const SegmentInfo& i, BootTime) { return i.cuts == layout::Cuts::kMarks ? 1.0 : 0.0; }},
+    {"bifrost_deploying_since_seconds", "Unix time since when a deploy holds generations back; 0: none does",
+     [](const SegmentInfo& i, BootTime) { return static_cast<double>(i.deploying_since_unix_ms) / 1000.0; }},
     {"bifrost_generation", "the newest generation",
      [](const SegmentInfo& i, BootTime) { return static_cast<double>(i.generation.value); }},
     {"bifrost_synced_age_seconds", "how long ago the mirror was last known to hold every write; -1: never",

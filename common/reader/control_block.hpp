@@ -43,6 +43,9 @@ class BasicControlBlock {
     return words_.acquire(layout::control::kComplete) != 0;
   }
 
+  // A deploy holds generations back. Relaxed: recent on its own, no decision about data rests on it.
+  bool deploying() const { return words_.relaxed(layout::control::kDeployingSinceMs) != 0; }
+
  private:
   Words words_;
 };

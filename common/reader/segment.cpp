@@ -85,6 +85,10 @@ std::shared_ptr<const Segment> Segment::without_gone() const {
   return std::shared_ptr<const Segment>(new Segment(root_, memory_.regions(), identity_, chunks_.source(), &chunks_));
 }
 
+std::string Segment::run_id() const {
+  return text_at(memory_.root(), layout::control::kRunId, layout::control::kRunIdBytes);
+}
+
 SegmentInfo Segment::info() const {
   namespace header = layout::header;
   namespace control = layout::control;

@@ -101,6 +101,9 @@ class Segment {
   BootTime synced_through() const { return control().synced_through(); }
   bool lease_valid(BootTime now) const { return clock_is_ours_ && control().lease_valid(now, lease_); }
   bool complete() const { return control().complete(); }
+  bool deploying() const { return control().deploying(); }
+  // Of the Redis that the mirror is in sync with; "" when it is not known.
+  std::string run_id() const;
   bool has_gone() const { return chunks_.has_gone(); }
 
   SegmentInfo info() const;

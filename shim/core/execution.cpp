@@ -81,6 +81,7 @@ std::shared_ptr<const View> view_for_execution(const ExecutionRequest& request, 
   } else {
     use_leased_mirror(*view, from);
   }
+  view->deploying = view->segment != nullptr && view->segment->deploying();
   if (view->authority == Authority::kMirror) return view;
   if (const Status redis = from.redis.ping(deadline); !redis && view->segment != nullptr) {
     view->authority = Authority::kStale;

@@ -128,6 +128,25 @@ void RedisFallback::forget_index() {
   index_.reset();
 }
 
+Result<std::string> RedisFallback::run_id() {
+  constexpr std::string_view kField = "\nrun_id:";
+  std::string id;
+  const Status asked = ask(
+      [&](RedisClient& redis, const Deadline& deadline) -> Status {
+        auto reply = redis.command({"INFO", "server"}, deadline);
+        if (!reply) return reply.error();
+        const std::string_view info = is_error(**reply) ? std::string_view{} : text_of(**reply);
+        if (const auto at = info.find(kField); at != std::string_view::npos) {
+          const std::string_view rest = info.substr(at + kField.size());
+          id = rest.substr(0, rest.find_first_of("\r\n"));
+        }
+        return Done{};
+      },
+      Deadline(kQuestionBudget), Purpose::kRead);
+  if (!asked) return asked.error();
+  return id;
+}
+
 Status RedisFallback::ping(const Deadline& deadline) {
   return ask(
       [](RedisClient& redis, const Deadline& until) -> Status {

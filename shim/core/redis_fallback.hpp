@@ -62,6 +62,9 @@ class RedisFallback {
   // Whether Redis answers. Asked at the start of an execution, so it tries even when the breaker is open.
   Status ping(const Deadline& deadline);
 
+  // The run id of the server that answers; "" when it may not be asked for. Errors: as first_of().
+  Result<std::string> run_id();
+
   // When Redis last answered a read; 0 when it never did. See "source switch" in docs/consistency.md.
   BootTime last_read();
   // When Redis last answered with a value of `path`; 0 when it never did.

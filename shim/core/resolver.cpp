@@ -256,8 +256,13 @@ bool Resolver::holds_module(const MirrorAnswer& mirror) {
 Resolution Resolver::absent_in_redis(const View& view, const Wanted& wanted, const FileInRedis& absent,
                                      MirrorAnswer mirror) const {
   if (mirror.resolution.kind == Kind::kSnapshotLost) return std::move(mirror.resolution);
-  if (!holds_module(mirror) || was_deleted(absent, *view.segment, mirror.index_lost)) {
-    return absent_everywhere(view, wanted);
+  const bool held = holds_module(mirror);
+  if (!held || was_deleted(absent, *view.segment, mirror.index_lost)) {
+    Resolution by_redis = absent_everywhere(view, wanted);
+    // A directory that Redis knows is one; whatever else the mirror has may have been lost.
+    const bool lost = mirror.gap == Gap::kNone && mirror.resolution.found() && (held || !by_redis.found());
+    if (!lost || !is_another_server(*view.segment)) return by_redis;
+    return last_known_good(view, std::move(mirror), "Redis has been replaced or restarted, and may have lost it");
   }
   if (!vouches_for(view, *mirror.resolution.path)) {
     return last_known_good(view, std::move(mirror), "Redis no longer has it, though nobody deleted it");
@@ -272,6 +277,14 @@ Resolution Resolver::absent_everywhere(const View& view, const Wanted& wanted) c
   if (!index) return answer(Kind::kUnknown, index.error().message);
   const std::string& directory = wanted.node()->text();
   return (*index)->has_directory(directory) ? namespace_at(directory) : answer(Kind::kNotFound);
+}
+
+// Than the one that the mirror was in sync with. Such a one may lack what nobody deleted.
+bool Resolver::is_another_server(const Segment& segment) const {
+  const std::string known = segment.run_id();
+  if (known.empty() || segment.lease_valid(boot_now())) return false;
+  const auto answering = redis_.run_id();
+  return answering && !answering->empty() && *answering != known;
 }
 
 bool Resolver::vouches_for(const View& view, ModulePathView path) const {

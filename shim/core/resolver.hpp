@@ -100,6 +100,7 @@ class Resolver {
   // No module: a directory, perhaps.
   Resolution absent_everywhere(const View& view, const Wanted& wanted) const;
   // Whether the view's segment holds all that this process may have read of `path`, and is not older than its lease.
+  bool is_another_server(const Segment& segment) const;
   bool vouches_for(const View& view, ModulePathView path) const;
   // When nobody vouches for what the segment said: that, if it may be served. `why_not_redis` is one clause.
   Resolution last_known_good(const View& view, MirrorAnswer mirror, const std::string& why_not_redis) const;

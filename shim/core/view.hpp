@@ -17,6 +17,7 @@ struct View {
   std::shared_ptr<const Segment> segment;  // null: none could be attached
   Snapshot snapshot;                       // of `segment`
   bool complete = false;                   // as the agent said when the snapshot was taken
+  bool deploying = false;                  // the agent held a deploy back when the execution began
   bool pinned = false;                     // of an execution: stays until it ends
   BootTime pinned_at;
   // Of an execution, shared by the views that it goes through: whether all it imports is of one generation.

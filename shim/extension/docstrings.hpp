@@ -122,6 +122,8 @@ inline constexpr const char* kExecutionEvicted =
 inline constexpr const char* kExecutionIntact =
     R"(False once imports came from more than one generation: the agent had to give up the one that this execution
 began with and loaded modules had changed, or a module that is not mirrored was read from Redis.)";
+inline constexpr const char* kExecutionDeploying =
+    R"(True if a deploy was going on when it began: it imports the state before that, unless it imports from Redis.)";
 inline constexpr const char* kExecutionEnter =
     R"(Mark this execution as going on: until the `with` block ends, begin_execution() of another scope raises
 RuntimeError in every thread of this process.)";

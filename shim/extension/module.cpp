@@ -29,6 +29,7 @@ struct StartedExecution {
   std::string source = "redis";
   std::vector<std::string> evicted;
   std::shared_ptr<std::atomic<bool>> intact;  // null: as long as it lasts
+  bool deploying = false;
   Scope scope;
 };
 
@@ -110,6 +111,7 @@ StartedExecution started_execution(ProcessState& state, const View& view, std::v
   started.evicted = std::move(evicted);
   started.source = name_of(view.authority);
   started.intact = view.intact;
+  started.deploying = view.deploying;
   started.scope = view.scope;
   if (view.authority != Authority::kRedis) started.generation = view.generation().value;
   return started;
@@ -257,6 +259,7 @@ void bind_values(py::module_& m) {
       .def_property_readonly(
           "intact", [](const StartedExecution& e) { return e.intact == nullptr || e.intact->load(); },
           docstrings::kExecutionIntact)
+      .def_readonly("deploying", &StartedExecution::deploying, docstrings::kExecutionDeploying)
       .def(
           "__enter__",
           [](py::object self) {

@@ -1,6 +1,7 @@
 """The index can be lost in many ways, and none of them deletes a module. Each way is a test by name."""
 
 import json
+import shutil
 
 import pytest
 from harness import eventually
@@ -173,6 +174,39 @@ def test_the_removal_of_every_member_is_the_deletion_of_every_module(followed):
     followed.redis.client().srem(INDEX, *OLD)
     followed.wait("--fresh")
     assert names(followed) == set()
+
+
+def restart_without_data(node):
+    node.redis.process.kill()
+    node.redis.process.wait(30)
+    shutil.rmtree(node.redis.directory / "appendonlydir")
+    node.redis.start()
+
+
+def test_what_a_restarted_redis_lacks_is_served_as_stale_while_nobody_vouches(followed):
+    """The agent is stopped, so that workers ask Redis themselves: another run id says that a missing key may be a loss."""
+    followed.agent.pause()
+    eventually(lambda: not followed.status()["lease_valid"], "the lease lapses")
+    importing = "from old import m0; answer = [m0.PATH, execution.source]"
+    assert followed.run(importing) == [OLD[0], "redis"]
+    restart_without_data(followed)
+    followed.put("new.py", "NEW = 1\n")
+    assert followed.run(importing) == [OLD[0], "redis"]
+    assert "stale" in followed.last_stderr
+    with pytest.raises(Exception, match="may have lost it"):
+        followed.run(importing, BIFROST_ON_STALE="error")
+    followed.agent.resume()
+    followed.wait("--ready")
+    all_are_kept(followed)
+
+
+def test_what_was_deleted_in_the_same_redis_is_not_found_while_nobody_vouches(followed):
+    followed.agent.pause()
+    eventually(lambda: not followed.status()["lease_valid"], "the lease lapses")
+    followed.delete(OLD[0])
+    with pytest.raises(Exception, match="No module named"):
+        followed.run("import old.m0")
+    followed.agent.resume()
 
 
 def test_one_removal_costs_few_commands_however_many_modules_are_retained(node):

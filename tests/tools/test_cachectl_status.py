@@ -33,7 +33,9 @@ def test_status_of_a_live_mirror_is_0_and_has_every_promised_key(cachectl, stage
     assert (status["schema"], status["state"], status["ready"], status["complete"]) == (1, "live", True, True)
     assert (status["generation"], status["modules"], status["lease_valid"]) == (1, 2, True)
     assert 0 <= status["synced_age_ms"] < 60_000
-    assert status["redis"] == {"connected": True, "url": "redis://localhost:6379/0", "signal": "both"}
+    assert status["redis"] == {"connected": True, "url": "redis://localhost:6379/0", "signal": "both",
+                               "cuts": "unknown", "run_id": ""}
+    assert status["deploying_since"] is None
     assert status["memory"].keys() == {"size", "max", "used", "reclaimable", "code", "chunks"}
     assert 0 < status["memory"]["used"] <= status["memory"]["size"] <= status["memory"]["max"]
     assert status["code"] == {}

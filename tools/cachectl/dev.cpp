@@ -221,7 +221,7 @@ class DevCommand final : public Command {
       changes_.push_back(path.text() + " deleted");
     }
     known_ = std::move(now);
-    return push.flush();
+    return push.finish();
   }
 
   // The last lines of what Redis and the agent had to say, for a start that failed.

@@ -13,7 +13,8 @@ namespace {
 constexpr std::size_t kMaxBatchChanges = 128;
 constexpr std::size_t kMaxBatchBytes = 4u << 20;
 constexpr std::chrono::seconds kBatchTime(30);
-constexpr std::chrono::seconds kIndexTime(60);  // for the whole index
+constexpr std::string_view kDeploySeconds = "60";  // longer than a batch may take
+constexpr std::chrono::seconds kIndexTime(60);     // for the whole index
 
 Error refused(const redisReply& reply) {
   return {ErrorCode::kRefused, "Redis refused the write: " + std::string(text_of(reply))};
@@ -35,13 +36,20 @@ Status ModulePush::queue(Change change) {
   batch_bytes_ += change.value.size();
   batch_.push_back(std::move(change));
   if (batch_.size() < kMaxBatchChanges && batch_bytes_ < kMaxBatchBytes) return Done{};
-  return flush();
+  return send(false);
 }
 
-Status ModulePush::flush() {
-  if (batch_.empty()) return Done{};
+Status ModulePush::finish() {
+  if (batch_.empty() && !deploying_) return Done{};
+  return send(true);
+}
+
+Status ModulePush::send(bool last) {
+  const bool together = last && !deploying_;
   std::vector<bifrost::Command> commands;
-  commands.reserve(2 * batch_.size());
+  commands.reserve(2 * batch_.size() + 2);
+  if (together) commands.push_back({"MULTI"});
+  if (!last) commands.push_back({"SETEX", contract::kDeployingKey, kDeploySeconds, "cachectl push"});
   for (const Change& c : batch_) {
     if (c.value.empty()) {
       commands.push_back({"DEL", c.key});
@@ -51,11 +59,17 @@ Status ModulePush::flush() {
       commands.push_back({"SADD", contract::kIndexKey, c.path});
     }
   }
+  if (together) commands.push_back({"EXEC"});
+  if (last && deploying_) commands.push_back({"DEL", contract::kDeployingKey});
   auto replies = redis_.pipeline(commands, Deadline(kBatchTime));
   if (!replies) return replies.error();
   for (const Reply& reply : *replies) {
     if (is_error(*reply)) return refused(*reply);
+    for (const redisReply* inner : elements_of(*reply)) {  // of EXEC
+      if (is_error(*inner)) return refused(*inner);
+    }
   }
+  deploying_ = !last;
   batch_.clear();
   batch_bytes_ = 0;
   return Done{};

@@ -98,19 +98,19 @@ class PushCommand final : public Command {
       outcome.bytes += source->size();
       bar.show(i + 1);
     }
-    return dry_run_ ? Status(Done{}) : to->flush();
+    return dry_run_ ? Status(Done{}) : to->finish();
   }
 
   // What was queued is still sent: every module is either whole in Redis and in the index, or was not begun.
   static Status stop_early(std::optional<ModulePush>& to, std::size_t done, std::size_t all) {
     if (to) {
-      if (const Status s = to->flush(); !s) return s;
+      if (const Status s = to->finish(); !s) return s;
     }
     return Error{ErrorCode::kIo, fmt::format("interrupted: {} of {} modules written; push again to go on", done, all)};
   }
 
   static Status stop_deleting(ModulePush& from, std::size_t done, std::size_t all) {
-    if (const Status s = from.flush(); !s) return s;
+    if (const Status s = from.finish(); !s) return s;
     return Error{ErrorCode::kIo, fmt::format("interrupted: {} of {} modules deleted; push again to go on", done, all)};
   }
 
@@ -137,7 +137,7 @@ class PushCommand final : public Command {
       }
       outcome.deleted.push_back(path.text());
     }
-    return dry_run_ ? Status(Done{}) : from.flush();
+    return dry_run_ ? Status(Done{}) : from.finish();
   }
 
   // A directory that cannot be read is skipped, too.

@@ -74,6 +74,9 @@ class Execution:
     def intact(self) -> bool:
         """False once imports came from more than one generation: the agent had to give up the one that this execution
 began with and loaded modules had changed, or a module that is not mirrored was read from Redis."""
+    @property
+    def deploying(self) -> bool:
+        """True if a deploy was going on when it began: it imports the state before that, unless it imports from Redis."""
     def __enter__(self) -> Execution:
         """Mark this execution as going on: until the `with` block ends, begin_execution() of another scope raises
 RuntimeError in every thread of this process."""

@@ -123,6 +123,41 @@ TEST_F(ChaseTest, StagedChangesThatNothingFollowsGetAMarkOfTheirOwn) {
   EXPECT_FALSE(send()) << "it is known";
 }
 
+TEST_F(ChaseTest, ALookIsATransactionWithoutPathsAndPendsUntilItHasBeenTaken) {
+  chase_.look({++position_});
+  EXPECT_EQ(chase_.oldest_pending(), StreamPosition{1});
+  ASSERT_TRUE(send(Manner::kCut, false));
+  EXPECT_THAT(asked_->paths, IsEmpty());
+  EXPECT_EQ(chase_.oldest_pending(), StreamPosition{1});
+  EXPECT_FALSE(chase_.idle());
+  mark();
+  chase_.finish_oldest();
+  EXPECT_TRUE(chase_.idle());
+  EXPECT_FALSE(send(Manner::kCut, false));
+}
+
+TEST_F(ChaseTest, AMarkBehindTheMessageThatAskedForALookSettlesIt) {
+  announce("a.py");
+  send();
+  chase_.look({++position_});
+  mark();
+  chase_.finish_oldest();
+  EXPECT_EQ(chase_.cut(), Cut::kExact);
+  EXPECT_TRUE(chase_.idle());
+}
+
+TEST_F(ChaseTest, WithoutMarksALookIsTakenByTheTransactionThatIsSentNext) {
+  announce("a.py");
+  send(Manner::kBulk);
+  chase_.look({++position_});
+  EXPECT_FALSE(send(Manner::kBulk)) << "one is under way";
+  chase_.finish_oldest();
+  EXPECT_EQ(chase_.oldest_pending(), StreamPosition{2});
+  ASSERT_TRUE(send(Manner::kBulk));
+  chase_.finish_oldest();
+  EXPECT_TRUE(chase_.idle());
+}
+
 TEST_F(ChaseTest, KeysThatAreWrittenAllTheTimeAreReadTogether) {
   for (std::uint64_t round = 0; round < Chase::kPlainRounds; ++round) {
     announce(round % 2 == 0 ? "a.py" : "b.py");

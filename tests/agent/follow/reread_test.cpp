@@ -31,12 +31,14 @@ Reread batch_of(const std::vector<std::string>& paths) {
 struct Told {
   std::vector<Observation> seen;
   std::vector<PendingPath> again;
+  bool deploying = false;
 };
 Told told_by(const Reread& batch, const redisReply& exec) {
   Told told;
   EXPECT_TRUE(batch.read(exec, {[&](const Observation& o) { told.seen.push_back(o); },
                                 [&](PendingPath again) { told.again.push_back(std::move(again)); },
-                                {}}));
+                                {},
+                                [&](bool exists) { told.deploying = exists; }}));
   return told;
 }
 
@@ -47,10 +49,10 @@ TEST(Reread, AsksForEverythingInOneTransaction) {
     for (const std::string_view word : command) line += (line.empty() ? "" : " ") + std::string(word);
     sent.push_back(line);
   });
-  EXPECT_THAT(
-      sent, ::testing::ElementsAre("MULTI", "TYPE bifrost:module:index", "PTTL bifrost:module:a.py",
-                                   "GETRANGE bifrost:module:a.py 0 10", "SISMEMBER bifrost:module:index a.py", "EXEC"));
-  EXPECT_EQ(batch_of({"a.py"}).commands_before_exec(), 5u);
+  EXPECT_THAT(sent, ::testing::ElementsAre("MULTI", "TYPE bifrost:module:index", "PTTL bifrost:module:a.py",
+                                           "GETRANGE bifrost:module:a.py 0 10", "SISMEMBER bifrost:module:index a.py",
+                                           "PTTL bifrost:module:deploying", "EXEC"));
+  EXPECT_EQ(batch_of({"a.py"}).commands_before_exec(), 6u);
 }
 
 TEST(Reread, AsksForNoMoreThanTheValueWhereNothingIsDoubtful) {
@@ -59,10 +61,10 @@ TEST(Reread, AsksForNoMoreThanTheValueWhereNothingIsDoubtful) {
   const Reread batch(paths, 10);
   std::string sent;
   batch.send([&](const Command& command) { sent += std::string(command.front()) + " "; });
-  EXPECT_EQ(sent, "MULTI TYPE GETRANGE GETRANGE PTTL GETRANGE SISMEMBER EXEC ");
-  EXPECT_EQ(batch.commands_before_exec(), 7u);
-  const Reply exec = parsed("*6\r\n+set\r\n$4\r\nabcd\r\n$0\r\n\r\n:-2\r\n$0\r\n\r\n:1\r\n");
-  const auto [seen, again] = told_by(batch, *exec);
+  EXPECT_EQ(sent, "MULTI TYPE GETRANGE GETRANGE PTTL GETRANGE SISMEMBER PTTL EXEC ");
+  EXPECT_EQ(batch.commands_before_exec(), 8u);
+  const Reply exec = parsed("*7\r\n+set\r\n$4\r\nabcd\r\n$0\r\n\r\n:-2\r\n$0\r\n\r\n:1\r\n:-2\r\n");
+  const auto [seen, again, deploying] = told_by(batch, *exec);
   ASSERT_EQ(seen.size(), 2u);
   EXPECT_EQ(seen[0].kind, Observation::Kind::kValue);
   EXPECT_EQ(seen[1].kind, Observation::Kind::kVanished);
@@ -82,12 +84,12 @@ TEST(Reread, AMarkIsTheLastCommandBeforeTheExec) {
     for (const std::string_view word : command) line += (line.empty() ? "" : " ") + std::string(word);
     sent.push_back(line);
   });
-  EXPECT_THAT(sent,
-              ::testing::ElementsAre("MULTI", "GETRANGE bifrost:module:a.py 0 10", "PUBLISH bifrost:mark:x 7", "EXEC"));
-  EXPECT_EQ(batch.commands_before_exec(), 3u);
-  EXPECT_EQ(told_by(batch, *parsed("*2\r\n$1\r\nx\r\n:1\r\n")).seen.size(), 1u);
+  EXPECT_THAT(sent, ::testing::ElementsAre("MULTI", "GETRANGE bifrost:module:a.py 0 10",
+                                           "PTTL bifrost:module:deploying", "PUBLISH bifrost:mark:x 7", "EXEC"));
+  EXPECT_EQ(batch.commands_before_exec(), 4u);
+  EXPECT_EQ(told_by(batch, *parsed("*3\r\n$1\r\nx\r\n:-2\r\n:1\r\n")).seen.size(), 1u);
   const Reread nothing_but_a_mark({}, 10, Reread::Mark{"bifrost:mark:x", 8});
-  EXPECT_TRUE(told_by(nothing_but_a_mark, *parsed("*1\r\n:1\r\n")).seen.empty());
+  EXPECT_TRUE(told_by(nothing_but_a_mark, *parsed("*2\r\n:-2\r\n:1\r\n")).seen.empty());
 }
 
 TEST(Reread, AsksForManyIndexEntriesAtOnce) {
@@ -102,12 +104,12 @@ TEST(Reread, AsksForManyIndexEntriesAtOnce) {
     sent += std::string(command.front()) + " ";
     words.push_back(command.size());
   });
-  EXPECT_EQ(sent, "MULTI TYPE GETRANGE SMISMEMBER SMISMEMBER EXEC ");
+  EXPECT_EQ(sent, "MULTI TYPE GETRANGE SMISMEMBER SMISMEMBER PTTL EXEC ");
   EXPECT_EQ(words[3], 2002u);
   EXPECT_EQ(words[4], 3u);
-  std::string wire = "*4\r\n+set\r\n$1\r\nx\r\n*2000\r\n";
+  std::string wire = "*5\r\n+set\r\n$1\r\nx\r\n*2000\r\n";
   for (int i = 0; i < 2000; ++i) wire += i == 7 ? ":0\r\n" : ":1\r\n";
-  wire += "*1\r\n:0\r\n";
+  wire += "*1\r\n:0\r\n:-2\r\n";
   std::vector<std::string> unlisted;
   std::vector<PendingPath> again;
   ASSERT_TRUE(batch.read(*parsed(wire), {[](const Observation& seen) { EXPECT_EQ(seen.path.text(), "a.py"); },
@@ -115,7 +117,8 @@ TEST(Reread, AsksForManyIndexEntriesAtOnce) {
                                          [&](ModulePathView path, IndexEntry entry) {
                                            if (entry == IndexEntry::kUnlisted) unlisted.emplace_back(path.text());
                                            return path.text() == "m7.py";
-                                         }}));
+                                         },
+                                         [](bool) {}}));
   EXPECT_THAT(unlisted, ::testing::ElementsAre("m7.py", "m2000.py"));
   ASSERT_EQ(again.size(), 1u);
   EXPECT_EQ(again[0].path.text(), "m7.py");
@@ -125,13 +128,14 @@ TEST(Reread, AsksForManyIndexEntriesAtOnce) {
 TEST(Reread, TellsValueAbsenceWrongTypeAndTooBigApart) {
   const Reread batch = batch_of({"value.py", "gone.py", "list.py", "big.py", "empty.py"});
   const Reply exec = parsed(
-      "*16\r\n+set\r\n"
+      "*17\r\n+set\r\n"
       ":86400000\r\n$4\r\nabcd\r\n:1\r\n"
       ":-2\r\n$0\r\n\r\n:1\r\n"
       ":-1\r\n-WRONGTYPE Operation against a key\r\n:0\r\n"
       ":-1\r\n$11\r\n01234567890\r\n:1\r\n"
-      ":-1\r\n$0\r\n\r\n:1\r\n");
-  const auto [seen, again] = told_by(batch, *exec);
+      ":-1\r\n$0\r\n\r\n:1\r\n"
+      ":-2\r\n");
+  const auto [seen, again, deploying] = told_by(batch, *exec);
   EXPECT_TRUE(again.empty());
   ASSERT_EQ(seen.size(), 5u);
   EXPECT_EQ(seen[0].kind, Observation::Kind::kValue);
@@ -146,7 +150,7 @@ TEST(Reread, TellsValueAbsenceWrongTypeAndTooBigApart) {
 
 TEST(Reread, KnowsAMissingIndexFromAnUnusableOne) {
   const auto index_after = [](const std::string& type, const std::string& member) {
-    const Reply exec = parsed("*4\r\n+" + type + "\r\n:-2\r\n$0\r\n\r\n" + member);
+    const Reply exec = parsed("*5\r\n+" + type + "\r\n:-2\r\n$0\r\n\r\n" + member + ":-2\r\n");
     return told_by(batch_of({"a.py"}), *exec).seen.at(0).index;
   };
   EXPECT_EQ(index_after("none", ":0\r\n"), IndexEntry::kNoIndex);
@@ -158,7 +162,7 @@ class LongValueTest : public ::testing::Test {
  protected:
   // What is told when `asked` is asked and Redis says `value` of it.
   static Told told(const PendingPath& asked, const std::string& value) {
-    const Reply exec = parsed("*4\r\n+set\r\n:-1\r\n" + value + ":1\r\n");
+    const Reply exec = parsed("*5\r\n+set\r\n:-1\r\n" + value + ":1\r\n:-2\r\n");
     return told_by(Reread({asked}, 1 << 20), *exec);
   }
   static std::string text(std::size_t bytes) {
@@ -215,18 +219,40 @@ TEST_F(LongValueTest, IsAskedForByItsSize) {
 
 TEST(Reread, TellsTheTimeToLive) {
   const auto ttl = [](const std::string& pttl) {
-    const Reply exec = parsed("*4\r\n+set\r\n" + pttl + "\r\n$1\r\nx\r\n:1\r\n");
+    const Reply exec = parsed("*5\r\n+set\r\n" + pttl + "\r\n$1\r\nx\r\n:1\r\n:-2\r\n");
     return told_by(batch_of({"a.py"}), *exec).seen.at(0).ttl;
   };
   EXPECT_EQ(ttl(":500"), std::chrono::milliseconds(500));
   EXPECT_EQ(ttl(":-1"), std::nullopt);
-  EXPECT_EQ(ttl("-ERR unknown command"), std::nullopt);
+}
+
+TEST(Reread, TellsWhetherADeployIsGoingOn) {
+  const Reread batch({}, 10);
+  EXPECT_TRUE(told_by(batch, *parsed("*1\r\n:60000\r\n")).deploying);
+  EXPECT_TRUE(told_by(batch, *parsed("*1\r\n:-1\r\n")).deploying) << "without an end of its own";
+  EXPECT_FALSE(told_by(batch, *parsed("*1\r\n:-2\r\n")).deploying);
+}
+
+TEST(Reread, AnErrorThatIsAboutTheServerSaysNothingAboutAModule) {
+  const Reread::Report nothing{[](const Observation&) { FAIL() << "nothing may be concluded"; },
+                               [](PendingPath) { FAIL() << "nothing may be concluded"; },
+                               {},
+                               [](bool) { FAIL() << "nothing may be concluded"; }};
+  for (const std::string error :
+       {"NOPERM this user has no permissions", "OOM command not allowed", "LOADING Redis is loading",
+        "MOVED 3999 127.0.0.1:6381", "READONLY You can't write", "TRYAGAIN Multiple keys", "ERR unknown command"}) {
+    const Reply exec = parsed("*5\r\n+set\r\n:-1\r\n-" + error + "\r\n:1\r\n:-2\r\n");
+    const Status read = batch_of({"a.py"}).read(*exec, nothing);
+    ASSERT_FALSE(read) << error;
+    EXPECT_NE(read.error().message.find(error), std::string::npos) << read.error().message;
+  }
 }
 
 TEST(Reread, RefusesAnAbortedOrForeignReply) {
   const Reread::Report nothing{[](const Observation&) { FAIL() << "nothing may be concluded"; },
                                [](PendingPath) { FAIL() << "nothing may be concluded"; },
-                               {}};
+                               {},
+                               [](bool) { FAIL() << "nothing may be concluded"; }};
   EXPECT_FALSE(batch_of({"a.py"}).read(*parsed("-EXECABORT Transaction discarded\r\n"), nothing));
   EXPECT_FALSE(batch_of({"a.py"}).read(*parsed("*1\r\n+set\r\n"), nothing));
   EXPECT_FALSE(batch_of({"a.py"}).read(*parsed("$-1\r\n"), nothing));

@@ -90,7 +90,7 @@ MUTANTS = [
     Mutant("no-fence", (slow_answers,)),
     Mutant("applied-before-read", (slow_answers,)),
     Mutant("drop-events", (faults.nothing,)),
-    Mutant("snapshot-before-subscribe", (reconnect_while_answers_are_slow,), writer_pause_s=0.05),
+    Mutant("snapshot-before-subscribe", (reconnect_while_answers_are_slow,), writer_pause_s=0.05, hot_pause_s=0.05),
     Mutant("no-canary", (faults.swap_databases,)),
     # Where marks decide, one transaction is under way at a time, whatever the connection.
     Mutant("two-data-connections", (slow_second_connection,), redis=WITHOUT_MARKS),
@@ -99,6 +99,6 @@ MUTANTS = [
     Mutant("no-mark", (slow_messages,), long_values=True, hot_pause_s=0.015),
     Mutant("ttl-ignored", (faults.expire_silently,), agent=("--on-expiry", "drop")),
     Mutant("no-lease-check", (faults.stop_agent,)),
-    Mutant("no-source-switch", (outside_readers_lose_the_agent,)),
+    Mutant("no-source-switch", (outside_readers_lose_the_agent,), hot_pause_s=0.001),
     Mutant("no-fence-check", (hold_longer_than_a_fence_may_take,)),
 ]
