@@ -81,7 +81,7 @@ class Line:
         with self._condition:
             self._counts["executions"] += 1
             self._counts["spawned"] += 1
-            self._trouble = why
+            self._trouble = why or self._trouble or "no template was ready"
 
     def stats(self):
         with self._condition:
@@ -117,6 +117,7 @@ class Line:
             while not self._closed:
                 self._failed = False
                 took = 0.0
+                self._drop(*[kind for kind, template in list(self._templates.items()) if not template.lives()])
                 if "root" not in self._templates:
                     process = self._start_root(process)
                 elif self._wanted:
@@ -215,6 +216,7 @@ class Line:
                     raise
                 blocked.update(error.left_out)
                 continue
+            made.left_out = hold.left_out
             with self._condition:
                 self._skipped = blocked
             return made
@@ -246,11 +248,19 @@ class Line:
 
 # How long a root may take to end after the last execution of its scope.
 _END_S = 10.0
+_LOOK_EVERY_S = 0.02
 
 
 def _reap(process):
-    process.join(_END_S)
-    if process.exitcode is None:
+    if not _ended(process):
         process.kill()
-        process.join(_END_S)
+        _ended(process)
     process.close()
+
+
+def _ended(process):
+    """Looks by itself: what some module started may hold the pipe that multiprocessing waits for."""
+    until = time.monotonic() + _END_S
+    while process.exitcode is None and time.monotonic() < until:
+        process.join(_LOOK_EVERY_S)
+    return process.exitcode is not None

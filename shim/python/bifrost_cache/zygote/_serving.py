@@ -113,6 +113,7 @@ class _Server:
             code = 1
             try:
                 _shim.end_with_parent(self.process)
+                os.setpgid(0, 0)  # with whatever the modules start
                 self.forget_in_child()
                 _become_template(kind, socket.socket(fileno=control), order, self.scope)
                 code = 0
@@ -182,7 +183,7 @@ def _become_template(kind, control, order, scope):
         trial.run()
         if trial.left_out:
             _messages.send(control, {"left_out": trial.left_out})
-            return
+            os.killpg(0, signal.SIGKILL)
         news["modules"] = trial.modules
         if not _shim.settle():
             _messages.send(control, {"failed": "modules changed while they were imported"})

@@ -136,7 +136,7 @@ class Zygote:
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
             line = self._line(scope)
-            why = "no template is ready"
+            why = ""
             for template in line.templates(deadline):
                 run = Run(template, deadline, cancel)
                 try:
