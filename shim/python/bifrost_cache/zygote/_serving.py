@@ -72,18 +72,25 @@ class _Server:
                 self._reap()
             if self.control is not None and self.control.fileno() in ready:
                 self._obey()
+        self._let_go()
 
     def forget_in_child(self):
         """In a child: nothing of the template's is left open or handled."""
-        signal.set_wakeup_fd(self._wakeup)
-        _child.die_as_default(self._handlers)
-        for end in (self._woken, self._waker, self.control):
-            if end is not None:
-                end.close()
+        self._let_go()
+        if self.control is not None:
+            self.control.close()
         for report in self._children.values():
             if report is not None:
                 os.close(report)
         self._children.clear()
+
+    def _let_go(self):
+        """Handlers and wake-ups are as they were before this object was made."""
+        signal.set_wakeup_fd(self._wakeup)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._woken.close()
+        self._waker.close()
 
     def _obey(self):
         try:
