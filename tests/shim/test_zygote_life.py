@@ -247,9 +247,9 @@ BAD = {
     "leaves a descriptor open: ": "import socket\nS = socket.socket()\n",
     "changes the handler of SIGUSR1": "import signal\nsignal.signal(signal.SIGUSR1, lambda *_: None)\n",
     "starts a process": "import os, time\nif os.fork() == 0:\n    time.sleep(20)\n    os._exit(0)\n",
-    "fails: ValueError: not here": "import os\nif 'BIFROST_TEST_OK' not in os.environ:\n    raise ValueError('not here')\n",
-    "ended the template": "import os\nif 'BIFROST_TEST_OK' not in os.environ:\n    os._exit(3)\n",
-    "did not end in time": "import os, time\nif 'BIFROST_TEST_OK' not in os.environ:\n    time.sleep(600)\n",
+    "fails: ValueError: not here": "import os\nif 'WARM_TEST_OK' not in os.environ:\n    raise ValueError('not here')\n",
+    "ended the template": "import os\nif 'WARM_TEST_OK' not in os.environ:\n    os._exit(3)\n",
+    "did not end in time": "import os, time\nif 'WARM_TEST_OK' not in os.environ:\n    time.sleep(600)\n",
 }
 
 
@@ -259,7 +259,7 @@ def test_a_module_that_does_more_than_define_is_left_out_with_what_imports_it(fl
     flows.put("user.py", "import helper, bad\nimport flow\ndef value():\n    return helper.VALUE\n")
     parent = zygote(start_timeout=3)
     # What templates do not see, executions do.
-    parent.do("z.execute('flow:value'); os.environ['BIFROST_TEST_OK'] = '1'")
+    parent.do("z.execute('flow:value'); os.environ['WARM_TEST_OK'] = '1'")
     assert parent.ask("z.execute('user:value', timeout=60)") == 1
     told = parent.ask("settled(lambda s: 'bad' in s['skipped'] and 'flow' in s['warm'])")
     assert told["skipped"]["bad"].startswith(f"its import {why}")
