@@ -15,7 +15,8 @@ from harness import AGENT, BUILD, PACKAGE, PATIENCE_S, REPOSITORY
 
 MANUAL = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
 DOCUMENTS = {str(path.relative_to(REPOSITORY)): path.read_text(encoding="utf-8")
-             for path in [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), REPOSITORY / "bench/import/README.md"]
+             for path in [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), REPOSITORY / "bench/import/README.md",
+                          REPOSITORY / "bench/start/README.md"]
              if path.name != "CHANGELOG.md"}  # which also tells of what is gone
 PYTHON_PACKAGE = {**os.environ, "PYTHONPATH": str(PACKAGE)}
 # Flags of other people's programs that the documents use, with the word that shows whose.
@@ -153,7 +154,7 @@ def test_every_flag_in_the_documents_exists(command_tree):
     for verb in ([], ["run"], ["materialise"]):
         ours |= long_flags(output_of(sys.executable, "-m", "bifrost_cache", *verb, "--help", env=PYTHON_PACKAGE))
     scripts = [*(REPOSITORY / "tools").glob("*"), *(REPOSITORY / "bench").rglob("run"), REPOSITORY / "bench/import/main.py",
-               REPOSITORY / "bench/fleet/run", REPOSITORY / "tests/system/soak"]
+               REPOSITORY / "bench/start/main.py", REPOSITORY / "bench/fleet/run", REPOSITORY / "tests/system/soak"]
     for script in scripts:
         if script.is_file():
             ours |= long_flags(script.read_text(encoding="utf-8"))

@@ -156,7 +156,8 @@ def test_the_demo_holds_and_leaves_nothing(tmp_path, demo_home):
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert demo.stderr == ""
     for row in ("modules mirrored", "warm-up", "edit: from the reply to visible", "import per module, from the mirror",
-                "import per module, plain redis-py hook", "imports after Redis was stopped"):
+                "import per module, plain redis-py hook", "start to first line, spawned", "start to first line, by zygote",
+                "imports after Redis was stopped"):
         assert re.search(rf"^{row}.*\d", demo.stdout, re.MULTILINE), row
     assert str(demo_home) in demo.stdout
     assert list(demo_home.iterdir()) == []

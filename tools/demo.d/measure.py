@@ -11,7 +11,7 @@ import time
 
 import plain_hook
 import platform_writer
-from harness import expect
+from harness import eventually, expect
 
 EDITS = 200
 ROUNDS = 7
@@ -93,6 +93,32 @@ class Imports:
                 times.append(answer["seconds"])
         self.mirror = statistics.median(mirror) / self.modules
         self.plain = statistics.median(plain) / self.modules
+
+
+class Starts:
+    """Seconds from asking for an execution to its first line, its imports done: spawned and forked from a template."""
+
+    def __init__(self, execute):
+        from bifrost_cache.zygote import Zygote
+
+        target = "workflows.first_line:run"
+        spawned, forked = [], []
+        with Zygote() as zygote:
+            zygote.execute(target, timeout=60)
+            eventually(lambda: target.partition(":")[0] in self._stats(zygote)["warm"], "the template is ready")
+            for _ in range(ROUNDS):
+                for times, start in ((spawned, execute), (forked, zygote.execute)):
+                    asked = time.monotonic()
+                    times.append(start(target, timeout=60) - asked)
+            stats = self._stats(zygote)
+        expect(stats["spawned"] == 0, f"the zygote spawned {stats['spawned']} of {stats['executions']} executions: {stats['trouble']}")
+        self.modules = len(stats["warm"])
+        self.spawn = statistics.median(spawned)
+        self.zygote = statistics.median(forked)
+
+    @staticmethod
+    def _stats(zygote):
+        return next(iter(zygote.stats().values()))
 
 
 def percentile(values, percent):

@@ -137,6 +137,9 @@ class Story:
         self.imports = measure.Imports(self.node, execute, self.redis_py)
         self.say(f"{self.imports.modules} modules imported in {2 * measure.ROUNDS} fresh processes, in turns: mirror, "
                  "plain hook, mirror, ...")
+        self.starts = measure.Starts(execute)
+        self.say(f"{measure.ROUNDS} executions spawned and {measure.ROUNDS} forked from a template that keeps "
+                 f"{self.starts.modules} modules warm, in turns.")
 
     def stop_redis(self):
         self.step("Redis stops; the workers go on")
@@ -169,6 +172,8 @@ class Story:
             ("edit: from the reply to visible, p99", us(self.to_visible, 99)),
             ("import per module, from the mirror", ms(self.imports.mirror)),
             ("import per module, plain redis-py hook", f"{ms(self.imports.plain)}   (ours / plain = {ratio:.2f})"),
+            ("start to first line, spawned", ms(self.starts.spawn)),
+            ("start to first line, by zygote", f"{ms(self.starts.zygote)}   (zygote / spawned = {self.starts.zygote / self.starts.spawn:.3f})"),
             ("imports after Redis was stopped", f"{self.after_redis} of {self.after_redis} modules"),
             ("imports after the agent was killed, too", f"{self.after_agent} of {self.after_agent} modules"),
         ]

@@ -66,6 +66,7 @@ class Run:
         self.node.wait("--ready")
         for i, mode in enumerate(["execution", "execution", "outside"]):
             self.readers.append(self.start_reader(f"{mode}{i}", mode))
+        self.readers.append(self.start_reader("zygote", "execution", "nemesis.zygote_reader"))
         for writer in self.writers:
             writer.start()
 
@@ -79,14 +80,14 @@ class Run:
         stats = self.node.cachectl("stats", "-o", "json").stdout if self.node.agent else b""
         return json.loads(stats)["counters"]["group_giveups_total"] if stats else 0
 
-    def start_reader(self, name, mode):
+    def start_reader(self, name, mode, program="nemesis.reader"):
         path = self.node.directory / f"reads-{name}.jsonl"
         self.read_histories.append(path)
         package = self.package or BUILD / "python"
         environment = self.node.environment(BIFROST_REDIS_URL=self.worker_proxy.url,
                                             PYTHONPATH=f"{package}:{REPOSITORY / 'tests' / 'system'}")
         return subprocess.Popen(
-            [sys.executable, "-B", "-m", "nemesis.reader", name, str(path), mode, str(self.random.randrange(1 << 30)),
+            [sys.executable, "-B", "-m", program, name, str(path), mode, str(self.random.randrange(1 << 30)),
              *SINGLE_KEYS, *HOT_KEYS, *self.group], stdin=subprocess.PIPE, env=environment)
 
     def close(self):

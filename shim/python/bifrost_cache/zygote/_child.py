@@ -2,7 +2,6 @@
 
 import atexit
 import os
-import signal
 import sys
 import threading
 import traceback
@@ -116,9 +115,3 @@ def _end(code):
         code = code or 1
     finally:
         os._exit(code)
-
-
-def die_as_default(signals):
-    """Gives the child the interpreter's own handlers in the place of the template's."""
-    for number, handler in signals.items():
-        signal.signal(number, handler)

@@ -4,6 +4,7 @@ renews them, beside the executions.
 That thread lives as long as the templates do: the kernel ends them with it, whatever ends this process.
 """
 
+import contextlib
 import multiprocessing
 import os
 import sys
@@ -17,6 +18,8 @@ from ._template import NotMade, Template
 _PAUSE_RATIO = 4
 _PAUSE_S = 0.5  # twice that after one that failed, and so on
 _LONGEST_PAUSE_S = 60.0
+# How long a renewal waits for executions to end.
+_PATIENCE_S = 0.3
 # How often a template is made anew because modules have to be left out.
 _MOST_TRIALS = 8
 _DEGREES = {"none": ("root",), "code": ("hold", "root"), "modules": ("modules", "hold", "root")}
@@ -37,6 +40,7 @@ class Line:
         self._skipped = {}
         self._counts = {"executions": 0, "renewals": 0, "changed": 0, "spawned": 0}
         self._trouble = ""
+        self._running = 0
         self._started = self._wanted = self._closed = self._failed = self._renewing = False
         self._thread = threading.Thread(target=self._keep, name=f"bifrost zygote {scope[0] or ''}", daemon=True)
         self._thread.start()
@@ -52,6 +56,18 @@ class Line:
                     raise TimeoutError
                 self._condition.wait(left)
             return [self._templates[kind] for kind in self._order if kind in self._templates]
+
+    @contextlib.contextmanager
+    def execution(self):
+        """While one goes on, a renewal waits a moment: it would take the processor from it."""
+        with self._condition:
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._running -= 1
+                self._condition.notify_all()
 
     def lost(self, template, why):
         """It does not fork: it is given up, and replaced."""
@@ -81,7 +97,7 @@ class Line:
         with self._condition:
             self._counts["executions"] += 1
             self._counts["spawned"] += 1
-            self._trouble = why
+            self._trouble = why or self._trouble or "no template was ready"
 
     def stats(self):
         with self._condition:
@@ -117,6 +133,7 @@ class Line:
             while not self._closed:
                 self._failed = False
                 took = 0.0
+                self._drop(*[kind for kind, template in list(self._templates.items()) if not template.lives()])
                 if "root" not in self._templates:
                     process = self._start_root(process)
                 elif self._wanted:
@@ -139,6 +156,9 @@ class Line:
                 self._condition.wait(until - time.monotonic())
             while not (self._closed or self._wanted or "root" not in self._templates):
                 self._condition.wait()
+            patience = time.monotonic() + _PATIENCE_S
+            while self._running and not self._closed and time.monotonic() < patience:
+                self._condition.wait(patience - time.monotonic())
 
     def _start_root(self, earlier):
         if earlier is not None:
@@ -215,6 +235,7 @@ class Line:
                     raise
                 blocked.update(error.left_out)
                 continue
+            made.left_out = hold.left_out
             with self._condition:
                 self._skipped = blocked
             return made
@@ -246,11 +267,19 @@ class Line:
 
 # How long a root may take to end after the last execution of its scope.
 _END_S = 10.0
+_LOOK_EVERY_S = 0.02
 
 
 def _reap(process):
-    process.join(_END_S)
-    if process.exitcode is None:
+    if not _ended(process):
         process.kill()
-        process.join(_END_S)
+        _ended(process)
     process.close()
+
+
+def _ended(process):
+    """Looks by itself: what some module started may hold the pipe that multiprocessing waits for."""
+    until = time.monotonic() + _END_S
+    while process.exitcode is None and time.monotonic() < until:
+        process.join(_LOOK_EVERY_S)
+    return process.exitcode is not None

@@ -145,7 +145,7 @@ class Run:
         self._signal_group(signal.SIGKILL)  # whatever of its group has not ended with it
 
     def _ends_within(self, seconds):
-        if _messages.poll({self._report: select.POLLIN}, time.monotonic() + seconds):
+        if not self._ended and _messages.poll({self._report: select.POLLIN}, time.monotonic() + seconds):
             self._learn_end()
         return self._ended
 

@@ -72,18 +72,25 @@ class _Server:
                 self._reap()
             if self.control is not None and self.control.fileno() in ready:
                 self._obey()
+        self._let_go()
 
     def forget_in_child(self):
         """In a child: nothing of the template's is left open or handled."""
-        signal.set_wakeup_fd(self._wakeup)
-        _child.die_as_default(self._handlers)
-        for end in (self._woken, self._waker, self.control):
-            if end is not None:
-                end.close()
+        self._let_go()
+        if self.control is not None:
+            self.control.close()
         for report in self._children.values():
             if report is not None:
                 os.close(report)
         self._children.clear()
+
+    def _let_go(self):
+        """Handlers and wake-ups are as they were before this object was made."""
+        signal.set_wakeup_fd(self._wakeup)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._woken.close()
+        self._waker.close()
 
     def _obey(self):
         try:
@@ -113,6 +120,7 @@ class _Server:
             code = 1
             try:
                 _shim.end_with_parent(self.process)
+                os.setpgid(0, 0)  # with whatever the modules start
                 self.forget_in_child()
                 _become_template(kind, socket.socket(fileno=control), order, self.scope)
                 code = 0
@@ -182,7 +190,7 @@ def _become_template(kind, control, order, scope):
         trial.run()
         if trial.left_out:
             _messages.send(control, {"left_out": trial.left_out})
-            return
+            os.killpg(0, signal.SIGKILL)
         news["modules"] = trial.modules
         if not _shim.settle():
             _messages.send(control, {"failed": "modules changed while they were imported"})

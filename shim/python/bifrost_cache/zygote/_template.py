@@ -133,17 +133,19 @@ class Template:
             self._control = None
 
     def _end(self, kill):
-        if kill:
-            self._signal(signal.SIGKILL)
+        if kill and self.pid is not None:
+            self._kill()
         if self._pidfd is not None:
             os.close(self._pidfd)
             self._pidfd = None
 
-    def _signal(self, number):
-        if self._pidfd is None:
-            return
+    def _kill(self):
+        """With what its modules have started, which is of its group. A root has none of its own."""
         try:
-            signal.pidfd_send_signal(self._pidfd, number)
+            if self.kind != "root":
+                os.killpg(self.pid, signal.SIGKILL)
+            if self._pidfd is not None:
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
         except ProcessLookupError:
             pass
 
@@ -156,8 +158,8 @@ class Template:
             return not _messages.poll({self._pidfd: select.POLLIN}, time.monotonic())
 
     def is_behind(self, imported):
-        """Whether it is to hold code, and a child had to make it: of something new, or that it could not hold."""
-        if self.kind != "hold":
+        """Whether a child had to make code that it should hold ready: something is new, or has changed."""
+        if self.kind == "root":
             return False
         return any(not held and path not in self.left_out for _, path, _, _, held in imported)
 

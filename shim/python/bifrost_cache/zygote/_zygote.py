@@ -134,28 +134,36 @@ class Zygote:
         _target.split(target)
         pickled = pickle.dumps(kwargs or {})
         deadline = None if timeout is None else time.monotonic() + timeout
+        line = self._line(scope)
         try:
-            line = self._line(scope)
-            why = "no template is ready"
-            for template in line.templates(deadline):
-                run = Run(template, deadline, cancel)
-                try:
-                    reply = run.run(_order(line, target, pickled))
-                except NotStarted as error:
-                    why = str(error)
-                    line.lost(template, why)
-                    continue
-                if reply is not None and "changed" in reply:
-                    line.changed()
-                    continue
-                return self._result(target, line, template, run, reply)
+            with line.execution():
+                template, run, reply = self._run(line, _order(line, target, pickled), deadline, cancel)
         except Cancelled:
             raise concurrent.futures.CancelledError from None
         except TimeoutError:
             raise TimeoutError(f"the worker did not finish within {timeout} s") from None
-        line.spawned(why)
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        return worker.execute(target, kwargs, timeout=left, solution_id=scope[0], global_repo_access=scope[1])
+        except NotStarted as error:
+            line.spawned(str(error))
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            return worker.execute(target, kwargs, timeout=left, solution_id=scope[0], global_repo_access=scope[1])
+        return self._result(target, line, template, run, reply)
+
+    @staticmethod
+    def _run(line, order, deadline, cancel):
+        """(the template that it was forked from, the Run, its reply); NotStarted when no template would."""
+        why = ""
+        for template in line.templates(deadline):
+            run = Run(template, deadline, cancel)
+            try:
+                reply = run.run(order)
+            except NotStarted as error:
+                why = str(error)
+                line.lost(template, why)
+                continue
+            if reply is None or "changed" not in reply:
+                return template, run, reply
+            line.changed()
+        raise NotStarted(why)
 
     @staticmethod
     def _result(target, line, template, run, reply):

@@ -1,0 +1,391 @@
+"""Whatever ends, hangs or breaks: every execution has a result, an exception that names what happened, or is spawned; and
+nothing is left behind."""
+
+import contextlib
+import os
+import signal
+
+import pytest
+from harness import eventually
+from zygote_parent import warmed, zygote_on
+
+FLOW = """
+import atexit, os, signal, subprocess, sys, threading, time
+import helper
+
+
+def value():
+    return helper.VALUE
+
+
+def pid():
+    return os.getpid()
+
+
+def wait(path):
+    open(path, "w").close()
+    time.sleep(600)
+
+
+def die(code):
+    os._exit(code)
+
+
+def leave(code):
+    sys.exit(code)
+
+
+def crash():
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def blocks_at_exit():
+    atexit.register(time.sleep, 600)
+    return "result"
+
+
+def thread_at_exit():
+    threading.Thread(target=time.sleep, args=(600,)).start()
+    return "result"
+
+
+def at_exit(path):
+    atexit.register(lambda: open(path, "w").close())
+
+
+def orphan():
+    if os.fork() == 0:
+        time.sleep(5)
+        os._exit(0)
+    os._exit(9)
+
+
+def family(path):
+    child = subprocess.Popen(["sleep", "600"])
+    with open(path + ".new", "w") as file:
+        file.write(str(child.pid))
+    os.rename(path + ".new", path)
+    time.sleep(600)
+
+
+def stubborn(path):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    wait(path)
+
+
+def speak():
+    print("to stdout")
+    print("to stderr", file=sys.stderr)
+"""
+GRACE_S = 5  # of bifrost_cache.zygote
+
+
+@pytest.fixture
+def flows(node):
+    node.put("flow.py", FLOW)
+    node.put("helper.py", "VALUE = 1\n")
+    return node
+
+
+@pytest.fixture
+def zygote(flows):
+    with contextlib.ExitStack() as stack:
+        yield lambda **options: stack.enter_context(zygote_on(flows, **options))
+
+
+@pytest.fixture
+def warm_parent(zygote):
+    parent = zygote()
+    parent.do("z.execute('flow:value')")
+    warmed(parent, "flow")
+    return parent
+
+
+# --- ends of executions ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "call, words, exitcode",
+    [
+        ("'flow:die', {'code': 5}", "exit code 5", 5),
+        ("'flow:leave', {'code': 3}", "exit code 3", 3),
+        ("'flow:leave', {'code': 'why'}", "exit code 1", 1),
+        ("'flow:crash'", "SIGSEGV", -11),
+        ("'flow:orphan'", "exit code 9", 9),
+    ],
+)
+def test_an_execution_that_ends_without_a_result_is_reported_with_how(warm_parent, call, words, exitcode):
+    error = warm_parent.ask(f"attempt({call}, timeout=20)")
+    assert error["type"] == "WorkerDied" and words in error["text"] and error["exitcode"] == exitcode
+    assert warm_parent.ask("z.execute('flow:value')") == 1
+
+
+@pytest.mark.parametrize("function", ["blocks_at_exit", "thread_at_exit"])
+def test_a_result_comes_back_though_the_child_does_not_end(warm_parent, function):
+    assert warm_parent.ask(f"z.execute('flow:{function}')") == "result"
+    assert warm_parent.ask("eventually(lambda: len(processes(os.getpid())) == 3)")
+
+
+def test_exit_handlers_of_an_execution_run(warm_parent, flows):
+    warm_parent.do(f"z.execute('flow:at_exit', {{'path': '{flows.directory}/ended'}})")
+    assert (flows.directory / "ended").exists()
+
+
+@pytest.mark.parametrize("function", ["wait", "stubborn"])
+def test_a_timeout_ends_the_child(warm_parent, flows, function):
+    error = warm_parent.ask(f"attempt('flow:{function}', {{'path': '{flows.directory}/began'}}, timeout=0.5)")
+    assert (error["type"], error["text"]) == ("TimeoutError", "the worker did not finish within 0.5 s")
+    assert (flows.directory / "began").exists()
+    assert warm_parent.ask("len(processes(os.getpid()))") == 3
+
+
+def test_a_timeout_ends_the_childs_own_children(warm_parent, flows):
+    path = flows.directory / "family"
+    assert warm_parent.ask(f"attempt('flow:family', {{'path': '{path}'}}, timeout=1)")["type"] == "TimeoutError"
+    assert warm_parent.ask(f"eventually(lambda: not alive([{path.read_text()}]))")
+
+
+def test_what_an_execution_prints_arrives(flows):
+    script = flows.directory / "parent.py"
+    script.write_text(
+        "from bifrost_cache.zygote import Zygote\n"
+        "if __name__ == '__main__':\n"
+        "    with Zygote() as z:\n"
+        "        for _ in range(3):\n"
+        "            z.execute('flow:speak')\n"
+    )
+    done = flows.python(str(script))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "to stdout\n" * 3, "to stderr\n" * 3)
+
+
+# --- ends of templates -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["modules", "hold", "root"])
+def test_a_template_that_was_killed_is_replaced(warm_parent, kind):
+    killed = warm_parent.ask(f"stats()['processes']['{kind}']")
+    warm_parent.do(f"os.kill({killed}, signal.SIGKILL); eventually(lambda: not alive([{killed}]))")
+    assert warm_parent.ask("z.execute('flow:value')") == 1
+    replaced = warm_parent.ask(f"settled(lambda s: s['processes'].get('{kind}', {killed}) != {killed} and 'flow' in s['warm'])")
+    assert warm_parent.ask("z.execute('flow:value')") == 1
+    assert warm_parent.ask("stats()['spawned']") == replaced["spawned"]
+    assert warm_parent.ask("len(processes(os.getpid()))") == 3
+
+
+def test_a_template_that_hangs_is_replaced_and_its_execution_runs_elsewhere(warm_parent):
+    stopped = warm_parent.ask("stats()['processes']['modules']")
+    warm_parent.do(f"os.kill({stopped}, signal.SIGSTOP)")
+    assert warm_parent.ask("z.execute('flow:value')") == 1
+    assert warm_parent.ask("stats()['spawned']") == 0
+    warm_parent.do(f"settled(lambda s: s['processes'].get('modules', {stopped}) != {stopped})")
+    assert warm_parent.ask(f"eventually(lambda: not alive([{stopped}]))")
+
+
+def test_an_execution_whose_template_is_killed_says_so(warm_parent, flows):
+    path = flows.directory / "began"
+    warm_parent.do(
+        f"""
+        errors = []
+        thread = threading.Thread(target=lambda: errors.append(attempt('flow:wait', {{'path': '{path}'}})))
+        thread.start()
+        """
+    )
+    eventually(path.exists, "the execution runs")
+    warm_parent.do("os.kill(stats()['processes']['modules'], signal.SIGKILL); thread.join(20)")
+    error = warm_parent.ask("errors[0]")
+    assert error["type"] == "WorkerDied" and "with its template" in error["text"] and error["exitcode"] is None
+    assert warm_parent.ask("z.execute('flow:value')") == 1
+
+
+def test_nothing_outlives_a_parent_that_was_killed(warm_parent, flows):
+    path = flows.directory / "began"
+    warm_parent.do(f"threading.Thread(target=attempt, args=('flow:wait', {{'path': '{path}'}})).start()")
+    eventually(path.exists, "the execution runs")
+    below = warm_parent.ask("processes(os.getpid())")
+    assert len(below) == 4  # three templates and a child
+    warm_parent.process.kill()
+    warm_parent.process.wait()
+    eventually(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in below), "they end")
+    flows.workers.remove(warm_parent)
+    for stream in (warm_parent.process.stdin, warm_parent.process.stdout, warm_parent._errors):
+        stream.close()
+
+
+def test_a_template_that_cannot_start_leads_to_spawned_executions(zygote):
+    parent = zygote(preload=["no_such_module"])
+    assert parent.ask("z.execute('flow:value', timeout=60)") == 1
+    told = parent.ask("stats()")
+    assert told["spawned"] == 1 and "no_such_module" in told["trouble"]
+    assert told["processes"] == {}
+
+
+def test_close_ends_everything_and_refuses_more(warm_parent):
+    below = warm_parent.ask("processes(os.getpid())")
+    warm_parent.do("z.close()")
+    assert warm_parent.ask(f"alive({below})") == []
+    assert warm_parent.error_of("z.execute('flow:value')") == "RuntimeError: this Zygote is closed"
+    warm_parent.do("z.close()")
+
+
+def test_a_fork_of_the_parent_is_told_to_make_its_own(warm_parent):
+    warm_parent.do(
+        """
+        pid = os.fork()
+        if pid == 0:
+            z.close()  # which is not its to close
+            os._exit(0 if attempt('flow:value')['type'] == 'RuntimeError' else 1)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        """
+    )
+    assert warm_parent.ask("[code, z.execute('flow:value'), stats()['spawned']]") == [0, 1, 0]
+
+
+# --- modules that no template should import --------------------------------------------------------------------
+
+BAD = {
+    "starts a thread": "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n",
+    "leaves a descriptor open: ": "import socket\nS = socket.socket()\n",
+    "changes the handler of SIGUSR1": "import signal\nsignal.signal(signal.SIGUSR1, lambda *_: None)\n",
+    "starts a process": "import os, time\nif os.fork() == 0:\n    time.sleep(20)\n    os._exit(0)\n",
+    "fails: ValueError: not here": "import os\nif 'WARM_TEST_OK' not in os.environ:\n    raise ValueError('not here')\n",
+    "ended the template": "import os\nif 'WARM_TEST_OK' not in os.environ:\n    os._exit(3)\n",
+    "did not end in time": "import os, time\nif 'WARM_TEST_OK' not in os.environ:\n    time.sleep(600)\n",
+}
+
+
+@pytest.mark.parametrize("why", list(BAD))
+def test_a_module_that_does_more_than_define_is_left_out_with_what_imports_it(flows, zygote, why):
+    flows.put("bad.py", BAD[why])
+    flows.put("user.py", "import helper, bad\nimport flow\ndef value():\n    return helper.VALUE\n")
+    parent = zygote(start_timeout=3)
+    # What templates do not see, executions do.
+    parent.do("z.execute('flow:value'); os.environ['WARM_TEST_OK'] = '1'")
+    assert parent.ask("z.execute('user:value', timeout=60)") == 1
+    told = parent.ask("settled(lambda s: 'bad' in s['skipped'] and 'flow' in s['warm'])")
+    assert told["skipped"]["bad"].startswith(f"its import {why}")
+    assert told["skipped"]["user"] in ("it imports bad, which is left out", told["skipped"]["bad"])
+    assert sorted(told["warm"]) == ["flow", "helper"]
+    assert parent.ask("[z.execute('user:value', timeout=60), stats()['spawned']]") == [1, 0]
+    assert parent.ask("eventually(lambda: len(processes(os.getpid())) == 3)")
+
+
+def test_cold_modules_and_what_imports_them_are_left_out(flows, zygote):
+    flows.put("vendor/client.py", "")
+    flows.put("user.py", "import vendor.client, helper\ndef value():\n    return helper.VALUE\n")
+    parent = zygote(cold=["vendor.*"])
+    assert parent.ask("[z.execute('user:value'), z.execute('flow:value')]") == [1, 1]
+    told = parent.ask("settled(lambda s: 'flow' in s['warm'])")
+    assert sorted(told["warm"]) == ["flow", "helper"]
+    assert told["skipped"] == {"user": "it imports vendor.client, which is left out"}
+    assert parent.ask("z.execute('user:value')") == 1
+
+
+def test_a_module_that_was_mended_is_imported_in_advance_again(flows, zygote):
+    flows.put("helper.py", "import socket\nS = socket.socket()\nVALUE = 1\n")
+    parent = zygote()
+    parent.do("z.execute('flow:value'); settled(lambda s: 'helper' in s['skipped'])")
+    flows.put("helper.py", "VALUE = 2\n")
+    assert parent.ask("z.execute('flow:value')") == 2
+    warmed(parent, "flow", "helper")
+    assert parent.ask("stats()['skipped']") == {}
+
+
+# --- many ------------------------------------------------------------------------------------------------------
+
+
+def test_a_thousand_executions_leave_nothing_behind(warm_parent):
+    warm_parent.do(
+        """
+        def open_files():
+            pids = [os.getpid(), *stats()['processes'].values()]
+            return [len(os.listdir(f'/proc/{pid}/fd')) for pid in pids]
+        z.execute('flow:value')
+        before = [min(counts) for counts in zip(*[open_files() for _ in range(50)])]  # one may just be closing another
+        """
+    )
+    warm_parent.do("for _ in range(1000): z.execute('flow:value')", patience=120)
+    assert warm_parent.ask("eventually(lambda: open_files() == before)")
+    assert warm_parent.ask("len(processes(os.getpid()))") == 3
+    told = warm_parent.ask("stats()")
+    assert told["renewals"] == 1 and told["spawned"] == 0 and told["trouble"] == ""
+
+
+def test_eight_threads_execute_at_once(warm_parent):
+    warm_parent.do(
+        """
+        results = []
+        def many():
+            results.extend(z.execute('flow:pid') for _ in range(20))
+        threads = [threading.Thread(target=many) for _ in range(8)]
+        for t in threads: t.start()
+        for t in threads: t.join(60)
+        """
+    )
+    assert warm_parent.ask("[len(results), len(set(results)), stats()['spawned']]") == [160, 160, 0]
+
+
+def test_asyncio_awaits_many_and_cancels_one(warm_parent, flows):
+    path = flows.directory / "began"
+    warm_parent.do(
+        f"""
+        async def run():
+            pids = await asyncio.gather(*[z.execute_async('flow:pid') for _ in range(8)])
+            task = asyncio.create_task(z.execute_async('flow:wait', {{'path': '{path}'}}))
+            while not os.path.exists('{path}'):
+                await asyncio.sleep(0.01)
+            task.cancel()
+            try:
+                await task
+            except asyncio.CancelledError:
+                return len(set(pids))
+        count = asyncio.run(run())
+        """
+    )
+    assert warm_parent.ask("count") == 8
+    assert warm_parent.ask("eventually(lambda: len(processes(os.getpid())) == 3)")
+
+
+def test_an_edit_storm_makes_no_templates_churn(warm_parent, flows):
+    before = warm_parent.ask("stats()['renewals']")
+    edits = 60
+    for n in range(edits):
+        flows.put("helper.py", f"VALUE = {n}\n")
+        assert warm_parent.ask("z.execute('flow:value')") == n
+    told = warm_parent.ask("settled()")
+    assert told["spawned"] == 0
+    assert told["renewals"] - before < edits / 4
+    assert warm_parent.ask("z.execute('flow:value')") == edits - 1
+
+
+def test_the_least_recently_used_scope_gives_way(flows, zygote):
+    for n in range(3):
+        flows.put(f"_solutions/s{n}/mine.py", f"def value():\n    return {n}\n")
+    parent = zygote(max_templates=2)
+    assert parent.ask("[z.execute('mine:value', solution_id=f's{n}') for n in range(3)]") == [0, 1, 2]
+    assert parent.ask("[scope for scope in z.stats()]") == [["s1", False], ["s2", False]]
+    assert parent.ask("z.execute('mine:value', solution_id='s0')") == 0
+    assert parent.ask("eventually(lambda: len(processes(os.getpid())) == 6)")
+
+
+def test_a_template_that_is_ending_lets_its_executions_end(flows, zygote):
+    assert signal.SIGKILL  # it is not used
+    path = flows.directory / "go"
+    flows.put("slow.py", "import os, select\n\ndef run(path):\n    open(path + '.began', 'w').close()\n"
+                         "    while not os.path.exists(path):\n        select.select([], [], [], 0.01)\n    return 'done'\n")
+    parent = zygote()
+    parent.do("z.execute('flow:value'); settled()")
+    parent.do(
+        f"""
+        results = []
+        thread = threading.Thread(target=lambda: results.append(attempt('slow:run', {{'path': '{path}'}})))
+        thread.start()
+        """
+    )
+    eventually((flows.directory / "go.began").exists, "it runs")
+    flows.put("helper.py", "VALUE = 2\n")
+    assert parent.ask("z.execute('flow:value')") == 2
+    parent.do("settled(lambda s: s['renewals'] > 1)")  # another template has taken over
+    path.touch()
+    parent.do("thread.join(20)")
+    assert parent.ask("results") == ["done"]
+    assert parent.ask("eventually(lambda: len(processes(os.getpid())) == 3)")

@@ -1,0 +1,64 @@
+"""What test_zygote*.py have in common: a parent process with a Zygote, as a platform has one."""
+
+import contextlib
+
+PARENT = """
+import asyncio, json, os, select, signal, threading, time
+from bifrost_cache.zygote import Zygote, warm
+
+def attempt(*a, **k):
+    try:
+        return z.execute(*a, **k)
+    except BaseException as e:
+        return {'type': type(e).__name__, 'text': str(e), 'cause': str(e.__cause__), 'exitcode': getattr(e, 'exitcode', None)}
+
+def stats(scope=(None, False)):
+    return z.stats()[scope]
+
+def eventually(condition, patience=30):
+    deadline = time.monotonic() + patience
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f'not within {patience} s: {z.stats()}')
+        select.select([], [], [], 0.01)
+    return value
+
+def settled(condition=lambda s: True, scope=(None, False)):
+    return eventually(lambda: scope in z.stats() and not stats(scope)['renewing'] and condition(stats(scope)) and stats(scope))
+
+def processes(parent):
+    '''Of all below, zombies too.'''
+    found = [int(p) for p in open(f'/proc/{parent}/task/{parent}/children').read().split()]
+    for thread in os.listdir(f'/proc/{parent}/task'):
+        if int(thread) != parent:
+            found += [int(p) for p in open(f'/proc/{parent}/task/{thread}/children').read().split()]
+    # multiprocessing keeps one more beside whatever it spawns.
+    found = [pid for pid in found if b'resource_tracker' not in open(f'/proc/{pid}/cmdline', 'rb').read()]
+    return found + [below for pid in found for below in processes(pid)]
+
+def alive(pids):
+    def state(pid):
+        try:
+            return open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()[0]
+        except OSError:
+            return 'X'
+    return [pid for pid in pids if state(pid) not in 'XZ']
+"""
+
+
+@contextlib.contextmanager
+def zygote_on(node, **options):
+    """A parent process with a Zygote `z`."""
+    parent = node.worker()
+    parent.do(PARENT)
+    parent.do(f"z = Zygote(**{options!r})")
+    try:
+        yield parent
+    finally:
+        if parent.process.poll() is None:
+            parent.do("z.close()")
+
+
+def warmed(parent, *names):
+    """Waits until these modules are warm."""
+    parent.do(f"settled(lambda s: set({names!r}) <= set(s['warm']))")
