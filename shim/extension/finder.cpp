@@ -73,7 +73,7 @@ py::object VirtualModuleFinder::find_spec(const py::object& fullname, const py::
 }
 
 void VirtualModuleFinder::invalidate_caches() const {
-  if (search_ != nullptr) search_->state()->forget_listings();
+  if (search_ != nullptr) search_->invalidate();
 }
 
 namespace {

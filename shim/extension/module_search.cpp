@@ -52,6 +52,10 @@ py::object ModuleSearch::find(const py::object& fullname, std::span<const std::s
   Resolution resolution = state_->resolve(directories, name);
   if (state_->take_stale_notice()) warn(kStale);
   if (const auto notice = state_->take_lost_notice()) warn(("bifrost: " + *notice).c_str());
+  if (resolution.kind == Kind::kNamespace && form == NamespaceForm::kWhole && name == utf8_of(fullname) &&
+      installed_.has(fullname)) {
+    return py::none();
+  }
   if (resolution.found()) return spec_of(fullname, std::move(resolution), form);
   if (resolution.kind == Kind::kRefused) throw_import_error(fullname, resolution.reason);
   Absence& absence = absence_of_thread;

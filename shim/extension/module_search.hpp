@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "shim/core/process_state.hpp"
+#include "shim/extension/installed_names.hpp"
 
 namespace bifrost {
 
@@ -48,6 +49,12 @@ class ModuleSearch {
   py::object find(const py::object& fullname, std::span<const std::string> directories, std::string_view name,
                   NamespaceForm form) const;
 
+  // What is installed, and listings, are looked at again.
+  void invalidate() const {
+    installed_.forget();
+    state_->forget_listings();
+  }
+
   // The last name that find() did not find in this thread.
   static const Absence& last_absence();
 
@@ -58,6 +65,7 @@ class ModuleSearch {
 
   const std::shared_ptr<ProcessState> state_;
   const py::object fallback_;
+  mutable InstalledNames installed_;
 };
 
 }  // namespace bifrost

@@ -66,6 +66,53 @@ def test_directories_without_init_are_namespace_packages(node):
     assert out == {"c": 1, "path": [f"{WORKSPACE}/a/b"], "file": None, "loader": "NamespaceLoader"}
 
 
+@pytest.mark.parametrize("installed", ["package", "module"])
+def test_a_directory_without_init_never_hides_what_is_installed(node, tmp_path, installed):
+    if installed == "package":
+        (tmp_path / "platform_sdk").mkdir()
+        (tmp_path / "platform_sdk" / "__init__.py").write_text("WHERE = 'installed'\n")
+    else:
+        (tmp_path / "platform_sdk.py").write_text("WHERE = 'installed'\n")
+    node.put("platform_sdk/stray.py", "")
+    node.put("other/module.py", "WHERE = 'workspace'\n")
+    node.wait("--fresh")
+    answer = node.run(f"""
+        sys.path.append({str(tmp_path)!r})
+        import platform_sdk, other.module
+        answer = [platform_sdk.WHERE, other.module.WHERE]
+        try:
+            import platform_sdk.stray
+        except ImportError:
+            answer.append("not there")
+    """)
+    assert answer == ["installed", "workspace", "not there"]
+
+
+def test_a_package_of_the_workspace_still_hides_what_is_installed(node, tmp_path):
+    (tmp_path / "platform_sdk.py").write_text("WHERE = 'installed'\n")
+    node.put("platform_sdk/__init__.py", "WHERE = 'workspace'\n")
+    node.wait("--fresh")
+    assert node.run(f"sys.path.append({str(tmp_path)!r})\nimport platform_sdk\nanswer = platform_sdk.WHERE") == "workspace"
+
+
+def test_the_disk_is_searched_once_for_a_directory_of_the_workspace_and_for_nothing_else(node):
+    node.put("area/module.py", "")
+    node.put("plain.py", "")
+    node.put("pkg/__init__.py", "")
+    node.wait("--fresh")
+    answer = node.run("""
+        import importlib.machinery as machinery
+        asked, find = [], machinery.PathFinder.find_spec
+        machinery.PathFinder.find_spec = classmethod(lambda cls, name, *rest: asked.append(name) or find(name, *rest))
+        finder = b.get_virtual_finder()
+        for _ in range(3):
+            for name in ("area", "plain", "pkg", "nowhere"):
+                finder.find_spec(name, None)
+        answer = asked
+    """)
+    assert answer == ["area"]
+
+
 def test_a_namespace_package_spans_workspace_and_disk(node, tmp_path):
     node.put("lib/mirrored.py", "WHERE = 'mirror'\n")
     (tmp_path / "disk" / "lib").mkdir(parents=True)

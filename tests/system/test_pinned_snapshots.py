@@ -18,7 +18,7 @@ import importlib, random, time
 answer = []
 end = time.monotonic() + {seconds}
 while time.monotonic() < end:
-    execution = b.begin_execution()
+    execution = b.begin_execution(timeout=10.0)
     names = random.sample(range(60), 9)
     for position, n in enumerate(names):
         if position == 3:
@@ -76,7 +76,7 @@ def executions_beside_a_writer(node, seconds, longest_pause):
         writer.done.set()
         writer.join()
     assert len(answers) == len(workers), "a worker failed"
-    assert writer.written > 500 * seconds, "too few writes: this tests nothing"
+    assert writer.written > 100 * seconds, "too few writes: this tests nothing"
     return [row for rows, _ in answers for row in rows], [stats for _, stats in answers]
 
 
@@ -95,7 +95,7 @@ def test_no_import_comes_from_outside_the_pinned_generation():
     with running_node() as node:
         node.start_agent()
         rows, stats = executions_beside_a_writer(node, SECONDS, longest_pause=0.02)
-        assert len(rows) > 100 * SECONDS
+        assert len(rows) > 20 * SECONDS
         assert contradictions(rows) == []
         assert {tuple(row[3:]) for row in rows} == {(True, True, "source")}
         assert [s["snapshot_lost"] for s in stats] == [0, 0, 0]
@@ -115,7 +115,7 @@ import importlib
 most, numbers, round = 0, set(), 0
 while round < 10_000 or (len(numbers) <= 30 and round < 1_000_000):
     round += 1
-    execution = b.begin_execution()
+    execution = b.begin_execution(timeout=10.0)
     importlib.import_module(f"flows.m{round % 60}")
     if round % 100 == 0:
         chunks = {line.split()[-1].split("/")[-1] for line in open("/proc/self/maps") if "/chunk." in line}
