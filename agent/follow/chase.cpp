@@ -74,17 +74,20 @@ Cut Chase::cut() const {
 
 // Only together with everything that waits: split over two transactions they would cover nothing.
 void Chase::add_recent(StreamPosition at) {
-  if (queue_.waiting() + recent_.size() > limits_.paths) return;
-  if (queue_.waiting_bytes() + recent_.size() * PendingPath::kSmallBytes > limits_.bytes) return;
-  for (const ModulePath& path : recent_) queue_.mark(path, at);
+  std::size_t more = 0;
+  for (const auto& [path, presence] : recent_) more += queue_.waits(path) ? 0 : 1;
+  if (queue_.waiting() + more > limits_.paths) return;
+  if (queue_.waiting_bytes() + more * PendingPath::kSmallBytes > limits_.bytes) return;
+  using Doubt = RefreshQueue::Doubt;
+  for (const auto& [path, presence] : recent_) queue_.mark(path, at, presence ? Doubt::kGone : Doubt::kUnspecific);
 }
 
 void Chase::note_recent(const std::vector<PendingPath>& paths) {
   for (const PendingPath& p : paths) {
     if (p.read == PendingPath::Read::kMeasure || p.read == PendingPath::Read::kSized) {
       recent_.erase(p.path);
-    } else if (p.read == PendingPath::Read::kSmall && recent_.size() < limits_.paths) {
-      recent_.insert(p.path);
+    } else if (p.read == PendingPath::Read::kSmall && (recent_.size() < limits_.paths || recent_.contains(p.path))) {
+      recent_.insert_or_assign(p.path, p.with_presence);
     }
   }
 }

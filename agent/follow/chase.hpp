@@ -16,7 +16,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "agent/follow/refresh_queue.hpp"
@@ -101,8 +101,9 @@ class Chase {
   std::uint64_t rounds_ = 0;
   std::uint64_t reads_ = 0;
   std::uint64_t largest_backlog_ = 0;
-  // Short values that were read, at most a transaction's worth.
-  std::unordered_set<ModulePath, ModulePathHash, ModulePathEqual> recent_;
+  // Short values that were read, at most a transaction's worth, and whether the newest question was whether the key
+  // exists: that of a key that does not is the only one that decides.
+  std::unordered_map<ModulePath, bool, ModulePathHash, ModulePathEqual> recent_;
 };
 
 }  // namespace bifrost::agent

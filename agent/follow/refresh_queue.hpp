@@ -85,6 +85,7 @@ class RefreshQueue {
   void expect_size(ModulePathView path, std::uint64_t size_bytes);
 
   std::size_t waiting() const { return waiting_.size(); }
+  bool waits(ModulePathView path) const { return waiting_.find(path) != waiting_.end(); }
   // The most that the answers of all that waits can hold together.
   std::uint64_t waiting_bytes() const;
   bool idle() const { return waiting_.empty() && batches_.empty(); }

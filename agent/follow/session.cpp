@@ -5,7 +5,6 @@
 
 #include "agent/follow/notification_setup.hpp"
 #include "agent/loop/log.hpp"
-#include "common/redis/contract.hpp"
 #include "common/redis/sentinel.hpp"
 
 namespace bifrost::agent {
@@ -24,10 +23,6 @@ constexpr milliseconds kScanRest{1};
 
 nanoseconds lasted(BootTime since) {
   return boot_now().since(since);
-}
-std::uint64_t unix_ms() {
-  const auto since = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(since).count());
 }
 std::uint64_t ms(nanoseconds d) {
   return static_cast<std::uint64_t>(d.count() / 1'000'000);
@@ -134,7 +129,9 @@ void Session::make_rereads() {
   callbacks.on_seen = [this](const Observation& seen, BootTime sent) { on_observation(seen, sent); };
   callbacks.on_entry = [this](ModulePathView path, IndexEntry entry) { return on_entry(path, entry); };
   callbacks.on_applied = [this](bool once_more) { on_applied(once_more); };
-  callbacks.on_deploying = [this](bool exists) { on_deploy_seen(exists); };
+  callbacks.on_deploying = [this](bool exists) {
+    if (!ended_ && deploy_.seen(exists)) show_state();
+  };
   callbacks.on_refused = [this](const std::string& why) {
     writer_.count(Counter::kServerRefusals);
     end(data_->reached().display() + " says: " + why);
@@ -157,16 +154,11 @@ void Session::on_stream_live(bool flags_visible) {
   }
   tick_->every(std::max(milliseconds(10), heartbeat(options_)));
   begin_sync();
-  if (stream_->marks()) try_marks();
-}
-
-// One that is refused inside a transaction would take the re-reads with it. Marks are relied on once this one is back.
-void Session::try_marks() {
-  data_->ask({"PUBLISH", stream_->mark_channel(), "0"}, [](const redisReply& reply, const std::string&) {
-    if (!is_error(reply)) return;
-    log::warn("marks_refused", {{"why", text_of(reply)},
-                                {"then", "fences decide what was written together"},
-                                {"do", "allow +publish and the channels bifrost:mark:*"}});
+  if (!stream_->marks()) return;
+  trial_.begin(*data_, stream_->mark_channel(), [this] {
+    if (ended_) return;
+    show_state();
+    advance();
   });
 }
 
@@ -261,31 +253,12 @@ void Session::on_deploying() {
   chase().look(position_);
 }
 
-void Session::on_deploy_seen(bool exists) {
-  if (ended_) return;
-  const DeployBracket::Change change = deploy_.seen(exists, boot_now());
-  if (change == DeployBracket::Change::kNone) return;
-  const bool begun = change == DeployBracket::Change::kBegun;
-  deploying_since_unix_ms_ = begun ? unix_ms() : 0;
-  if (begun) {
-    log::info("deploy_begun", {{"key", contract::kDeployingKey}});
-  } else {
-    log::info("deploy_ended", {{"key", contract::kDeployingKey}});
-  }
-  show_state();
-}
-
 // Expiry may be announced late or never, so a deploy is looked at with every tick.
-void Session::end_overdue_deploy(BootTime now) {
+void Session::look_at_deploy() {
   if (!deploy_.exists()) return;
   chase().look(position_);
-  if (!deploy_.becomes_overdue(now)) return;
+  if (!deploy_.becomes_overdue()) return;
   writer_.count(Counter::kDeploysOverdue);
-  deploying_since_unix_ms_ = 0;
-  log::warn("deploy_overdue", {{"key", contract::kDeployingKey},
-                               {"why", "it has been there for more than ten minutes"},
-                               {"then", "generations are published again"},
-                               {"do", "delete the key when the deploy is over"}});
   show_state();
 }
 
@@ -298,7 +271,7 @@ void Session::on_pong() {
 void Session::on_mark(std::uint64_t number) {
   ++position_.value;
   if (number == 0) {
-    marks_ = true;
+    trial_.succeed();
     return show_state();
   }
   rereads_->on_mark(number, position_);
@@ -324,7 +297,7 @@ void Session::read_values() {
   if (queue().waiting() > options_.max_pending + mirror_.known()) {
     return end("more than " + std::to_string(options_.max_pending) + " changes wait to be read");
   }
-  const bool towards_cut = marks_ && (phase_ == Phase::kSettling || phase_ == Phase::kLive);
+  const bool towards_cut = trial_.in_force() && (phase_ == Phase::kSettling || phase_ == Phase::kLive);
   rereads_->go_on(towards_cut ? Chase::Manner::kCut : Chase::Manner::kBulk, writer_.has_staged(), position_);
 }
 
@@ -456,8 +429,9 @@ void Session::on_tick() {
   waiters_.answer_up_to({now.ns - static_cast<std::uint64_t>(nanoseconds(kFencePatience).count())},
                         Error{ErrorCode::kTimeout, "Redis did not answer a fence in time"});
   expiries_.take_due(now, [this](ModulePathView path) { mark(path); });
+  trial_.look(now);
   scan_when_due(now);
-  end_overdue_deploy(now);
+  look_at_deploy();
   advance();
 }
 
@@ -494,8 +468,8 @@ void Session::show_state() {
   state.complete = phase_ == Phase::kLive && !writer_.incomplete();
   state.signals = (stream_->keyspace() ? static_cast<std::uint64_t>(layout::Signal::kKeyspace) : 0) |
                   (stream_->tracking() ? static_cast<std::uint64_t>(layout::Signal::kTracking) : 0);
-  state.deploying_since_unix_ms = deploying_since_unix_ms_;
-  state.cuts = marks_ ? layout::Cuts::kMarks : layout::Cuts::kFences;
+  state.deploying_since_unix_ms = deploy_.since_unix_ms();
+  state.cuts = trial_.in_force() ? layout::Cuts::kMarks : layout::Cuts::kFences;
   state.state = phase_ != Phase::kLive                           ? layout::AgentState::kSyncing
                 : short_of_room() || writer_.without_room() != 0 ? layout::AgentState::kDegraded
                 : mirror_.cold()                                 ? layout::AgentState::kCold

@@ -6,11 +6,13 @@
 // Session puts the parts together and holds what they share. The parts decide: change_stream.hpp what is announced,
 // key_scan.hpp and index_walk.hpp which names there are, chase.hpp what is read next, rereads.hpp where the answers
 // stand, reread.hpp what they mean, mirror.hpp what that changes, commit_rule.hpp when it becomes visible and how fresh
-// it is, server_watch.hpp how far to trust it. Any trouble ends the session: the agent revokes the lease and starts
-// another. Belongs to the loop's thread. (F1) synced_through = t only if every message before the PONG of a PING sent
-// at t has been applied and committed. (F2) No lease before a full synchronisation of this session has been committed.
-// (F3) No lease reaches further than the newest look at the server that found nothing unheard-of. Reasons:
-// docs/consistency.md section 3.
+// it is, mark_trial.hpp and deploy_watch.hpp what that depends on, server_watch.hpp how far to trust it.
+// Any trouble ends the session: the agent revokes the lease and starts another. Belongs to the loop's thread.
+// (F1) synced_through = t only if every message before the PONG of a PING sent at t has been applied, and committed
+//      unless a deploy is going on.
+// (F2) No lease before a full synchronisation of this session has been committed.
+// (F3) No lease reaches further than the newest look at the server that found nothing unheard-of.
+// Reasons: docs/consistency.md section 3.
 #pragma once
 
 #include <chrono>
@@ -24,11 +26,12 @@
 #include "agent/follow/change_stream.hpp"
 #include "agent/follow/commit_rule.hpp"
 #include "agent/follow/data_connection.hpp"
-#include "agent/follow/deploy_bracket.hpp"
+#include "agent/follow/deploy_watch.hpp"
 #include "agent/follow/expiry_clock.hpp"
 #include "agent/follow/fence_waiters.hpp"
 #include "agent/follow/index_walk.hpp"
 #include "agent/follow/key_scan.hpp"
+#include "agent/follow/mark_trial.hpp"
 #include "agent/follow/refresh_queue.hpp"
 #include "agent/follow/rereads.hpp"
 #include "agent/follow/server_watch.hpp"
@@ -101,8 +104,7 @@ class Session {
   IndexEntry as_index(IndexEntry entry) const;
   void on_applied(bool once_more);
   void on_deploying();
-  void on_deploy_seen(bool exists);
-  void end_overdue_deploy(BootTime now);
+  void look_at_deploy();
   void on_observation(const Observation& seen, BootTime sent);
   void on_tick();
 
@@ -120,14 +122,11 @@ class Session {
   void begin_walk();
   void mark(ModulePathView path, RefreshQueue::Doubt doubt = RefreshQueue::Doubt::kUnspecific);
   void make_rereads();
-  void try_marks();
   void give_lease();
   bool too_silent(BootTime now);
   RefreshQueue& queue() { return rereads_->chase().queue(); }
   Chase& chase() { return rereads_->chase(); }
-  CommitRule::Situation situation() {
-    return {writer_.has_staged(), chase().idle(), marks_ ? chase().cut() : Cut::kByFences};
-  }
+  CommitRule::Situation situation() { return {writer_.has_staged(), chase().idle(), trial_.cut(chase().cut())}; }
   bool short_of_room() const { return writer_.starved() || writer_.incomplete(); }
   void show_state();
   void end(const std::string& why);
@@ -157,9 +156,8 @@ class Session {
   BootTime walk_begun_;
   std::unique_ptr<Timer> scan_rest_;
   std::size_t index_lost_before_ = 0;  // how many answers on their way are of the time before the index was lost
-  DeployBracket deploy_;
-  std::uint64_t deploying_since_unix_ms_ = 0;
-  bool marks_ = false;  // a trial of them has come back: they decide when changes are whole
+  DeployWatch deploy_;
+  MarkTrial trial_;
   bool ended_ = false;
 };
 

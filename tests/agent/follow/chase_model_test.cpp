@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <deque>
 #include <map>
 #include <optional>
@@ -22,8 +23,8 @@ namespace bifrost::agent {
 namespace {
 
 using Key = std::string;
-using State = std::map<Key, int>;
-using Script = std::vector<std::vector<Key>>;  // keys of each writer's transaction
+using State = std::map<Key, int>;              // a key that is deleted has a negative version
+using Script = std::vector<std::vector<Key>>;  // keys of each writer's transaction; "-" before one that it deletes
 
 const Key kLong = "long.py";  // takes three questions
 
@@ -79,8 +80,10 @@ class World {
 
   void write() {
     State now = history_.back();
-    for (const Key& key : script_[next_write_]) {
-      ++now[key];
+    for (const Key& word : script_[next_write_]) {
+      const bool deletes = word.front() == '-';
+      const Key key = deletes ? word.substr(1) : word;
+      now[key] = (deletes ? -1 : 1) * (std::abs(now[key]) + 1);
       messages_.push_back({key, 0});
     }
     ++next_write_;
@@ -133,7 +136,13 @@ class World {
         again.size_bytes = 1;
         chase_.queue().read_again(std::move(again));
       } else if (const auto value = got.values.find(key); value != got.values.end()) {
-        staged_[key] = value->second;
+        if (value->second < 0 && !path.with_presence) {
+          PendingPath again = path;
+          again.with_presence = true;
+          chase_.queue().read_again(std::move(again));
+        } else {
+          staged_[key] = value->second;
+        }
       }
     }
     if (care_ != Care::kFull && chase_.awaits_mark()) {
@@ -266,6 +275,10 @@ TEST(ChaseModel, AValueThatTakesThreeQuestionsKeepsItsGroupWhole) {
   expect_whole(every_order({{"a.py", kLong}, {"a.py"}, {kLong}}));
 }
 
+TEST(ChaseModel, ADeletionKeepsItsGroupWhole) {
+  expect_whole(every_order({{"a.py", "b.py"}, {"-a.py", "b.py"}, {"b.py"}}));
+}
+
 TEST(ChaseModel, ManyWritersAreWholeInOrdersByChance) {
   const Script script{{"a.py", "b.py", kLong},
                       {"a.py"},
@@ -273,8 +286,8 @@ TEST(ChaseModel, ManyWritersAreWholeInOrdersByChance) {
                       {"c.py"},
                       {"a.py", "b.py", "c.py"},
                       {kLong},
-                      {"c.py"},
-                      {"a.py", kLong},
+                      {"-c.py"},
+                      {"-a.py", kLong},
                       {"b.py"},
                       {"a.py", "b.py", "c.py", kLong}};
   expect_whole(some_orders(script, 20'000, {}));

@@ -175,6 +175,22 @@ TEST_F(ChaseTest, KeysThatAreWrittenAllTheTimeAreReadTogether) {
   EXPECT_EQ(chase_.cut(), Cut::kExact) << "both are covered";
 }
 
+TEST_F(ChaseTest, AKeyThatIsGoneIsAskedForInTheWayThatDecides) {
+  announce("gone.py");
+  for (std::uint64_t round = 0; chase_.cut() != Cut::kExact; ++round) {
+    ASSERT_LT(round, Chase::kPlainRounds + 3);
+    ASSERT_TRUE(send());
+    announce("hot" + std::to_string(round % 2) + ".py");
+    mark();
+    for (PendingPath& p : asked_->paths) {
+      if (p.path.text() != "gone.py" || p.with_presence) continue;
+      p.with_presence = true;
+      chase_.queue().read_again(p);
+    }
+    chase_.finish_oldest();
+  }
+}
+
 TEST_F(ChaseTest, LongValuesAreNotReadOverAndOver) {
   Chase chase{{128, 100'000, 2}};
   for (int i = 0; i < 6; ++i) chase.queue().mark(path_of("giant" + std::to_string(i) + ".py"), {1});

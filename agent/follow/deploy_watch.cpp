@@ -1,0 +1,39 @@
+#include "agent/follow/deploy_watch.hpp"
+
+#include <chrono>
+
+#include "agent/loop/log.hpp"
+#include "common/redis/contract.hpp"
+
+namespace bifrost::agent {
+namespace {
+
+std::uint64_t unix_ms() {
+  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(since).count());
+}
+
+}  // namespace
+
+bool DeployWatch::seen(bool exists) {
+  switch (bracket_.seen(exists, boot_now())) {
+    case DeployBracket::Change::kNone: return false;
+    case DeployBracket::Change::kBegun:
+      since_unix_ms_ = unix_ms();
+      log::info("deploy_begun", {{"key", contract::kDeployingKey}});
+      return true;
+    case DeployBracket::Change::kEnded: log::info("deploy_ended", {{"key", contract::kDeployingKey}}); return true;
+  }
+  return false;
+}
+
+bool DeployWatch::becomes_overdue() {
+  if (!bracket_.becomes_overdue(boot_now())) return false;
+  log::warn("deploy_overdue", {{"key", contract::kDeployingKey},
+                               {"why", "it has been there for more than ten minutes"},
+                               {"then", "generations are published again"},
+                               {"do", "delete the key when the deploy is over"}});
+  return true;
+}
+
+}  // namespace bifrost::agent
