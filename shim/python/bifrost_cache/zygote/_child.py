@@ -1,16 +1,19 @@
 """The process that runs one execution: forked from a template, never returns into it."""
 
 import atexit
+import gc
 import os
 import sys
 import threading
 import traceback
 
-from .. import _shim, worker
+from .. import _shim, _target, worker
 from . import _messages
 
 # Exit code of a child that could not even begin.
 _BROKEN = 70
+# Of objects made between two collections.
+_IMPORT_THRESHOLD = 50_000
 
 
 def run(template, channel, outputs):
@@ -54,11 +57,24 @@ def _execute(template, channel):
     if order is None:
         os._exit(0)  # nobody waits for it any more
     _adopt(order)
-    reply = worker.reply_of(order["target"], order["kwargs"])
+    reply = worker.reply_of(order["target"], order["kwargs"], _load)
     reply["imported"] = _shim.watched_imports()
     _write(channel, _messages.framed(reply))
     os.close(channel)
     return 0
+
+
+def _load(target):
+    """With fewer collections while modules are executed: they make little garbage, and each collection walks, and so
+    copies, what was made before. A module that sets the thresholds itself has the last word."""
+    thresholds = gc.get_threshold()
+    meanwhile = (max(thresholds[0], _IMPORT_THRESHOLD), *thresholds[1:]) if thresholds[0] else thresholds
+    gc.set_threshold(*meanwhile)
+    try:
+        return _target.load(target)
+    finally:
+        if gc.get_threshold() == meanwhile:
+            gc.set_threshold(*thresholds)
 
 
 def _read(channel):

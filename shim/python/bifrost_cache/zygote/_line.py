@@ -18,8 +18,9 @@ from ._template import NotMade, Template
 _PAUSE_RATIO = 4
 _PAUSE_S = 0.5  # twice that after one that failed, and so on
 _LONGEST_PAUSE_S = 60.0
-# How long a renewal waits for executions to end.
+# How long a renewal waits for executions to end: twice as long as the last one took, within these.
 _PATIENCE_S = 0.3
+_LONGEST_PATIENCE_S = 5.0
 # How often a template is made anew because modules have to be left out.
 _MOST_TRIALS = 8
 _DEGREES = {"none": ("root",), "code": ("hold", "root"), "modules": ("modules", "hold", "root")}
@@ -41,6 +42,7 @@ class Line:
         self._counts = {"executions": 0, "renewals": 0, "changed": 0, "spawned": 0}
         self._trouble = ""
         self._running = 0
+        self._took = 0.0  # the last renewal
         self._started = self._wanted = self._closed = self._failed = self._renewing = False
         self._thread = threading.Thread(target=self._keep, name=f"bifrost zygote {scope[0] or ''}", daemon=True)
         self._thread.start()
@@ -139,7 +141,7 @@ class Line:
                 elif self._wanted:
                     began = time.monotonic()
                     self._renew()
-                    took = time.monotonic() - began
+                    took = self._took = time.monotonic() - began
                 pause = 2 * max(_PAUSE_S, pause) if self._failed else took and max(_PAUSE_S, took * _PAUSE_RATIO)
                 pause = min(pause, _LONGEST_PAUSE_S)
                 self._rest(pause)
@@ -156,7 +158,7 @@ class Line:
                 self._condition.wait(until - time.monotonic())
             while not (self._closed or self._wanted or "root" not in self._templates):
                 self._condition.wait()
-            patience = time.monotonic() + _PATIENCE_S
+            patience = time.monotonic() + min(max(_PATIENCE_S, 2 * self._took), _LONGEST_PATIENCE_S)
             while self._running and not self._closed and time.monotonic() < patience:
                 self._condition.wait(patience - time.monotonic())
 

@@ -124,6 +124,8 @@ class _Server:
                 self.forget_in_child()
                 _become_template(kind, socket.socket(fileno=control), order, self.scope)
                 code = 0
+            except BrokenPipeError:
+                pass  # nobody waits for it any more
             except BaseException:
                 traceback.print_exc()
             finally:
