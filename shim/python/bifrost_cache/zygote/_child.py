@@ -16,12 +16,12 @@ _BROKEN = 70
 _IMPORT_THRESHOLD = 50_000
 
 
-def run(template, channel, outputs):
-    """In the child. `template` is the serving object that it has a copy of."""
+def run(template, packed, channel, outputs, more):
+    """In the child. `template` is the serving object that it has a copy of; `packed` and `more` are the order."""
     code = _BROKEN
     try:
         _become_own_process(template, outputs)
-        code = _execute(template, channel)
+        code = _execute(template, channel, packed, more)
     except SystemExit as end:
         code = _code_of(end)
     except BaseException:
@@ -45,17 +45,19 @@ def _become_own_process(template, outputs):
         numpy_random.seed()
 
 
-def _execute(template, channel):
+def _execute(template, channel, packed, more):
     """The exit code."""
     _shim.watch_imports()
     solution_id, global_repo_access = template.scope
     execution = _shim.begin_unless_changed(solution_id=solution_id, global_repo_access=global_repo_access)
     if execution is None:
-        os.write(channel, _messages.framed({"changed": True}))
+        os.write(channel, _messages.CHANGED)
         os._exit(0)
-    order = _read(channel)
-    if order is None:
-        os._exit(0)  # nobody waits for it any more
+    order = _messages.unpacked_order(packed, more)
+    try:
+        os.write(channel, _messages.BEGUN)
+    except BrokenPipeError:
+        os._exit(0)  # nobody waits for it any more, and somebody else may run it
     _adopt(order)
     reply = worker.reply_of(order["target"], order["kwargs"], _load)
     reply["imported"] = _shim.watched_imports()
@@ -75,18 +77,6 @@ def _load(target):
     finally:
         if gc.get_threshold() == meanwhile:
             gc.set_threshold(*thresholds)
-
-
-def _read(channel):
-    received = bytearray()
-    while True:
-        chunk = os.read(channel, 1 << 20)
-        if not chunk:
-            return None
-        received += chunk
-        order = _messages.frame_in(received)
-        if order is not None:
-            return order
 
 
 def _write(channel, data):
