@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import random
+import signal
 import statistics
 import sys
 import time
@@ -190,6 +191,8 @@ def ratio(ours, theirs):
 
 
 def main():
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
     chosen = arguments()
     build = pathlib.Path(os.environ["BIFROST_BUILD_DIR"])
 

@@ -35,6 +35,10 @@ def names():
     return sorted(n for n in sys.modules if n.partition(".")[0] in ("flows", "shared"))
 
 
+def length(text):
+    return len(text)
+
+
 def big(n):
     return len("x" * n), "y" * n
 """
@@ -115,7 +119,9 @@ def test_large_arguments_and_results_come_over_whole(zygote):
     parent = zygote()
     parent.do("n, text = z.execute('flows.main:big', {'n': 20_000_000})")
     assert parent.ask("[n, len(text)]") == [20_000_000] * 2
-    assert parent.ask("z.execute('flows.main:add', {'a': 'x' * 3_000_000, 'b': ''}) if 0 else 1") == 1
+    for size in (0, 16_000, 17_000, 40_000, 3_000_000):  # some fit into a packet
+        assert parent.ask(f"z.execute('flows.main:length', {{'text': 'x' * {size}}})") == size
+    assert parent.ask("stats()['spawned']") == 0
 
 
 def test_options_that_make_no_sense_are_refused(zygote):

@@ -67,8 +67,9 @@ def test_what_does_not_fit_comes_from_redis_until_there_is_room(node, small):
     node.start_agent("--reconcile", "1s", "--max-size", "64M")  # the default would be what the file system has now
     for n, path in enumerate(names(24)):
         node.put(path, f"N = {n}\n#" + "x" * 500_000)
-    full = eventually(lambda: (s := node.status())["modules"] + s["not_mirrored"] == 24 and s, "all are known")
-    assert full["state"] == "degraded" and full["ready"]
+    full = eventually(lambda: (s := node.status())["modules"] + s["not_mirrored"] == 24 and s["state"] == "degraded" and s,
+                      "all are known, and the lack of room is")
+    assert full["ready"]
     assert 0 < full["not_mirrored"] < 24
     assert full["memory"]["size"] <= 12 << 20
     assert "the file system has no room" in node.cachectl("list", "-o", "wide").stdout.decode()

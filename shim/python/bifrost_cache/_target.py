@@ -5,7 +5,7 @@ import os
 import traceback
 from importlib import import_module
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
+_HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
 
 
 def split(target):
@@ -16,13 +16,18 @@ def split(target):
     return module, function
 
 
-def run(target, kwargs):
-    """The function's result; a coroutine is run to its end."""
+def load(target):
+    """The function, its module imported."""
     module_name, function_name = split(target)
     function = import_module(module_name)
     for attribute in function_name.split("."):
         function = getattr(function, attribute)
-    result = function(**kwargs)
+    return function
+
+
+def run(target, kwargs, load=load):
+    """The function's result; a coroutine is run to its end."""
+    result = load(target)(**kwargs)
     if inspect.iscoroutine(result):
         import asyncio
 
@@ -34,6 +39,6 @@ def traceback_text(error):
     """The traceback as Python prints it, from the first frame that is not this package's."""
     first = error.__traceback__
     frame = first
-    while frame is not None and os.path.dirname(frame.tb_frame.f_code.co_filename) == _HERE:
+    while frame is not None and frame.tb_frame.f_code.co_filename.startswith(_HERE):
         frame = frame.tb_next
     return "".join(traceback.format_exception(type(error), error, frame or first))

@@ -176,10 +176,10 @@ def _child(writer, order):
     writer.close()
 
 
-def reply_of(target, kwargs):
+def reply_of(target, kwargs, load=_target.load):
     """Runs the function with its pickled arguments: what there is to tell the parent. SystemExit and its like pass."""
     try:
-        result = _target.run(target, pickle.loads(kwargs))
+        result = _target.run(target, pickle.loads(kwargs), load)
         return {"ok": True, "result": _pickled_result(target, result)}
     except Exception as error:
         return {

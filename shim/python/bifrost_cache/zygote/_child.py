@@ -1,24 +1,27 @@
 """The process that runs one execution: forked from a template, never returns into it."""
 
 import atexit
+import gc
 import os
 import sys
 import threading
 import traceback
 
-from .. import _shim, worker
+from .. import _shim, _target, worker
 from . import _messages
 
 # Exit code of a child that could not even begin.
 _BROKEN = 70
+# Of objects made between two collections.
+_IMPORT_THRESHOLD = 50_000
 
 
-def run(template, channel, outputs):
-    """In the child. `template` is the serving object that it has a copy of."""
+def run(template, packed, channel, outputs, more):
+    """In the child. `template` is the serving object that it has a copy of; `packed` and `more` are the order."""
     code = _BROKEN
     try:
         _become_own_process(template, outputs)
-        code = _execute(template, channel)
+        code = _execute(template, channel, packed, more)
     except SystemExit as end:
         code = _code_of(end)
     except BaseException:
@@ -42,35 +45,38 @@ def _become_own_process(template, outputs):
         numpy_random.seed()
 
 
-def _execute(template, channel):
+def _execute(template, channel, packed, more):
     """The exit code."""
     _shim.watch_imports()
     solution_id, global_repo_access = template.scope
     execution = _shim.begin_unless_changed(solution_id=solution_id, global_repo_access=global_repo_access)
     if execution is None:
-        os.write(channel, _messages.framed({"changed": True}))
+        os.write(channel, _messages.CHANGED)
         os._exit(0)
-    order = _read(channel)
-    if order is None:
-        os._exit(0)  # nobody waits for it any more
+    order = _messages.unpacked_order(packed, more)
+    try:
+        os.write(channel, _messages.BEGUN)
+    except BrokenPipeError:
+        os._exit(0)  # nobody waits for it any more, and somebody else may run it
     _adopt(order)
-    reply = worker.reply_of(order["target"], order["kwargs"])
+    reply = worker.reply_of(order["target"], order["kwargs"], _load)
     reply["imported"] = _shim.watched_imports()
     _write(channel, _messages.framed(reply))
     os.close(channel)
     return 0
 
 
-def _read(channel):
-    received = bytearray()
-    while True:
-        chunk = os.read(channel, 1 << 20)
-        if not chunk:
-            return None
-        received += chunk
-        order = _messages.frame_in(received)
-        if order is not None:
-            return order
+def _load(target):
+    """With fewer collections while modules are executed: they make little garbage, and each collection walks, and so
+    copies, what was made before. A module that sets the thresholds itself has the last word."""
+    thresholds = gc.get_threshold()
+    meanwhile = (max(thresholds[0], _IMPORT_THRESHOLD), *thresholds[1:]) if thresholds[0] else thresholds
+    gc.set_threshold(*meanwhile)
+    try:
+        return _target.load(target)
+    finally:
+        if gc.get_threshold() == meanwhile:
+            gc.set_threshold(*thresholds)
 
 
 def _write(channel, data):

@@ -12,14 +12,15 @@ import threading
 import time
 
 from . import _demand, _messages, _serving
-from ._template import NotMade, Template
+from ._template import NotMade, Template, private_bytes_of
 
 # The time between two renewals: so many times as long as the last one took, and at least this.
 _PAUSE_RATIO = 4
 _PAUSE_S = 0.5  # twice that after one that failed, and so on
 _LONGEST_PAUSE_S = 60.0
-# How long a renewal waits for executions to end.
+# How long a renewal waits for executions to end: twice as long as the last one took, within these.
 _PATIENCE_S = 0.3
+_LONGEST_PATIENCE_S = 5.0
 # How often a template is made anew because modules have to be left out.
 _MOST_TRIALS = 8
 _DEGREES = {"none": ("root",), "code": ("hold", "root"), "modules": ("modules", "hold", "root")}
@@ -40,7 +41,8 @@ class Line:
         self._skipped = {}
         self._counts = {"executions": 0, "renewals": 0, "changed": 0, "spawned": 0}
         self._trouble = ""
-        self._running = 0
+        self._running = set()
+        self._took = 0.0  # the last renewal
         self._started = self._wanted = self._closed = self._failed = self._renewing = False
         self._thread = threading.Thread(target=self._keep, name=f"bifrost zygote {scope[0] or ''}", daemon=True)
         self._thread.start()
@@ -58,16 +60,19 @@ class Line:
             return [self._templates[kind] for kind in self._order if kind in self._templates]
 
     @contextlib.contextmanager
-    def execution(self):
-        """While one goes on, a renewal waits a moment: it would take the processor from it."""
+    def running(self, run):
+        """While a Run goes on, a renewal waits a moment: it would take the processor from it."""
         with self._condition:
-            self._running += 1
+            self._running.add(run)
         try:
             yield
         finally:
             with self._condition:
-                self._running -= 1
+                self._running.remove(run)
                 self._condition.notify_all()
+
+    def is_over(self):
+        return self._closed
 
     def lost(self, template, why):
         """It does not fork: it is given up, and replaced."""
@@ -102,13 +107,15 @@ class Line:
     def stats(self):
         with self._condition:
             templates = dict(self._templates)
+            children = [run.pid for run in self._running if run.pid is not None]
             values = {**self._counts, "skipped": dict(self._skipped), "trouble": self._trouble}
             values["renewing"] = self._wanted or self._renewing
         best = templates.get("modules") or templates.get("hold")
         values["warm"] = sorted(templates["modules"].modules) if "modules" in templates else []
         values["generation"] = best.generation if best else 0
         values["processes"] = {kind: template.pid for kind, template in templates.items()}
-        values["private_bytes"] = sum(template.private_bytes() for template in templates.values())
+        values["private_bytes"] = sum(private_bytes_of(template.pid) for template in templates.values())
+        values["executions_private_bytes"] = sum(map(private_bytes_of, children))
         return values
 
     def close(self):
@@ -139,7 +146,7 @@ class Line:
                 elif self._wanted:
                     began = time.monotonic()
                     self._renew()
-                    took = time.monotonic() - began
+                    took = self._took = time.monotonic() - began
                 pause = 2 * max(_PAUSE_S, pause) if self._failed else took and max(_PAUSE_S, took * _PAUSE_RATIO)
                 pause = min(pause, _LONGEST_PAUSE_S)
                 self._rest(pause)
@@ -156,7 +163,7 @@ class Line:
                 self._condition.wait(until - time.monotonic())
             while not (self._closed or self._wanted or "root" not in self._templates):
                 self._condition.wait()
-            patience = time.monotonic() + _PATIENCE_S
+            patience = time.monotonic() + min(max(_PATIENCE_S, 2 * self._took), _LONGEST_PATIENCE_S)
             while self._running and not self._closed and time.monotonic() < patience:
                 self._condition.wait(patience - time.monotonic())
 
@@ -176,11 +183,12 @@ class Line:
         except (NotMade, OSError) as error:
             theirs.close()
             template.close(kill=True)
-            process.kill()
+            if process.pid is not None:
+                process.kill()
             self._failed = True
             with self._condition:
                 self._trouble = f"no template could be started: {error}"
-            return process
+            return process if process.pid is not None else None
         with self._condition:
             self._templates["root"] = template
             self._wanted = True
@@ -188,33 +196,33 @@ class Line:
 
     def _renew(self):
         with self._condition:
+            root = self._templates.get("root")
+            if root is None:
+                return
             self._wanted = False
             self._renewing = True
             plan = self._demand.plan()
+        made, trouble = {}, ""
         try:
-            if not plan.paths:
-                return
-            made = self._make(plan)
+            if plan.paths:
+                made = self._make(root, plan)
         except NotMade as error:
             self._failed = True
-            with self._condition:
-                self._trouble = f"not renewed: {error}"
-                self._wanted = True
-            return
-        finally:
-            self._renewing = False
+            trouble = f"not renewed: {error}"
         with self._condition:
             earlier = [self._templates.pop(kind) for kind in made if kind in self._templates]
             self._templates.update(made)
-            self._counts["renewals"] += 1
-            self._trouble = ""
+            self._counts["renewals"] += 1 if made else 0
+            self._trouble = trouble
+            self._wanted |= self._failed
+            self._renewing = False
         for template in earlier:
             template.close()
 
-    def _make(self, plan):
+    def _make(self, root, plan):
         """The new templates by kind, or NotMade."""
         order = {"paths": plan.paths, "most_bytes": _demand.MOST_BYTES}
-        hold = Template.forked_from(self._templates["root"], "hold", order, self._deadline(), self._is_closed)
+        hold = Template.forked_from(root, "hold", order, self._deadline(), self._is_closed)
         if self._order[0] != "modules":
             return {"hold": hold}
         try:

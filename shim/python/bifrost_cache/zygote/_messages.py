@@ -1,7 +1,8 @@
 """What parent, templates and children send each other.
 
 Over a template's control socket (SOCK_SEQPACKET): one pickled dict per packet, descriptors with it; large ones travel as a
-memory file. Over the stream between parent and child: eight bytes of length, then pickled data.
+memory file. A child's answer, over a stream: BEGUN before anything of its order has run, or CHANGED; then eight bytes of
+length and pickled data.
 """
 
 import os
@@ -11,6 +12,7 @@ import socket
 import time
 
 LENGTH_BYTES = 8
+BEGUN, CHANGED = b"b", b"c"
 _MOST_PACKET_BYTES = 1 << 15
 _SPILLED = "in memory"  # instead of a message that fits no packet: it is in the last descriptor
 _MOST_DESCRIPTORS = 8
@@ -58,6 +60,16 @@ def from_memory(descriptor):
     with os.fdopen(descriptor, "rb") as file:
         file.seek(0)
         return pickle.load(file)
+
+
+def packed_order(value):
+    """(pickled, []), or (None, [a descriptor of it in memory]) when it is too large for a packet."""
+    data = pickle.dumps(value)
+    return (data, []) if len(data) <= _MOST_PACKET_BYTES // 2 else (None, [in_memory(value)])
+
+
+def unpacked_order(data, descriptors):
+    return pickle.loads(data) if data is not None else from_memory(descriptors[0])
 
 
 def framed(value):

@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import socket
 import time
 
 from . import _messages, _template
@@ -40,8 +41,8 @@ class Run:
         try:
             with self._template:
                 try:
-                    self._start()
-                    return self._talk(_messages.framed(order))
+                    self._start(order)
+                    return self._reply()
                 finally:
                     self._end()
         finally:
@@ -50,56 +51,70 @@ class Run:
             if self._report is not None:
                 os.close(self._report)
 
-    def _start(self):
+    def _start(self, order):
         self._channel, theirs = _template.channel_pair()
         self._report, reported = os.pipe()
         passed = [theirs.fileno(), reported]
         try:
             passed += [_template.same_output(number) for number in (1, 2)]
-            self._template.send({"do": "run"}, passed)
+            packed, more = _messages.packed_order(order)
+            passed += more
+            self._template.send({"do": "run", "order": packed}, passed)
         except OSError as error:
             raise NotStarted(f"the template is gone: {error}") from error
         finally:
             theirs.close()
             for descriptor in passed[1:]:
                 os.close(descriptor)
-        until = time.monotonic() + _ANSWER_S
-        self._wait({self._report: select.POLLIN}, until if self._deadline is None else min(until, self._deadline))
-        pid = self._read_report()
-        if pid is None or pid <= 0:
-            raise NotStarted("the template ended" if pid is None else f"no fork: {os.strerror(-pid)}")
-        self.pid = pid
-
-    def _talk(self, order):
-        """Sends the order and receives the reply, each as the other side is ready for it."""
         self._channel.setblocking(False)
-        channel, rest = self._channel.fileno(), memoryview(order)
+        until = time.monotonic() + _ANSWER_S
+        try:
+            self._wait({self._report: select.POLLIN}, until if self._deadline is None else min(until, self._deadline))
+        except NotStarted:
+            if self._is_given_up() or not self._answers():
+                raise
+        self._learn_pid()
+
+    def _learn_pid(self):
+        pid = self._read_report()
+        if pid is None and not self._is_given_up():
+            self._ended = True  # with its template, in the middle of it
+        elif pid is None or pid <= 0:
+            raise NotStarted("the template ended" if pid is None else f"no fork: {os.strerror(-pid)}")
+        else:
+            self.pid = pid
+
+    def _is_given_up(self):
+        """False when it has begun, and so must not be begun by anybody else. If not, it never will."""
+        try:
+            self._channel.shutdown(socket.SHUT_RD)
+        except OSError:
+            pass  # the other side is gone
+        self._receive()
+        return not self._received.startswith(_messages.BEGUN)
+
+    def _reply(self):
+        """What the child says: {"changed": True}, or the reply; None when it ends without one."""
+        channel = self._channel.fileno()
         while True:
-            if self._ended:
-                ready = {channel: select.POLLIN}
-            else:
-                events = select.POLLIN | (select.POLLOUT if rest else 0)
-                ready = self._wait({channel: events, self._report: select.POLLIN}, self._deadline)
-            if ready.get(channel, 0) & select.POLLOUT:
-                rest = rest[self._write(rest) :]
+            ready = {channel: select.POLLIN}
+            if not self._ended:
+                ready = self._wait({channel: select.POLLIN, self._report: select.POLLIN}, self._deadline)
             if self._report in ready:
                 self._learn_end()
             # After its end, what it had sent is still there; its own children may keep the channel open.
             more = self._receive() if channel in ready or self._ended else True
-            reply = _messages.frame_in(self._received)
+            reply = self._whole_reply()
             if reply is not None:
                 return reply
             if not more:
                 self._ends_within(_GRACE_S)
                 return None
 
-    def _write(self, data):
-        try:
-            return self._channel.send(data)
-        except BlockingIOError:
-            return 0
-        except OSError:
-            return len(data)  # it reads no more, which its end will explain
+    def _whole_reply(self):
+        if self._received.startswith(_messages.CHANGED):
+            return {"changed": True}
+        return _messages.frame_in(memoryview(self._received)[1:])
 
     def _receive(self):
         """False when nothing more will come."""
@@ -134,15 +149,20 @@ class Run:
 
     def _end(self):
         """Waits for its end when it has nothing more to do, and brings it about."""
+        if self.pid is None and self._report is not None and not self._is_given_up() and self._answers():
+            self.pid = self._read_report()
         if self.pid is None or self._ended:
             return
-        if _messages.frame_in(self._received) is not None and self._ends_within(_GRACE_S):
+        if self._whole_reply() is not None and self._ends_within(_GRACE_S):
             return
         for number in (signal.SIGTERM, signal.SIGKILL):
             self._signal(number)
             if self._ends_within(_GRACE_S):
                 break
         self._signal_group(signal.SIGKILL)  # whatever of its group has not ended with it
+
+    def _answers(self):
+        return bool(_messages.poll({self._report: select.POLLIN}, time.monotonic() + _GRACE_S))
 
     def _ends_within(self, seconds):
         if not self._ended and _messages.poll({self._report: select.POLLIN}, time.monotonic() + seconds):

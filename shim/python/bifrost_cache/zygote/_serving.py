@@ -101,16 +101,16 @@ class _Server:
             self.control.close()
             self.control = None
         elif message["do"] == "run":
-            self._run(*descriptors)
+            self._run(message["order"], *descriptors)
         else:
             self._make_template(message["do"], message["order"], *descriptors)
 
-    def _run(self, channel, report, *outputs):
+    def _run(self, packed, channel, report, stdout, stderr, *more):
         pid = self._fork()
         if pid == 0:
             os.close(report)
-            _child.run(self, channel, outputs)
-        for descriptor in (channel, *outputs):
+            _child.run(self, packed, channel, (stdout, stderr), more)
+        for descriptor in (channel, stdout, stderr, *more):
             os.close(descriptor)
         self._started(pid, report)
 
@@ -124,6 +124,8 @@ class _Server:
                 self.forget_in_child()
                 _become_template(kind, socket.socket(fileno=control), order, self.scope)
                 code = 0
+            except BrokenPipeError:
+                pass  # nobody waits for it any more
             except BaseException:
                 traceback.print_exc()
             finally:

@@ -129,6 +129,10 @@ class Template:
 
     def _shut(self):
         if self._control is not None:
+            try:
+                self._control.shutdown(socket.SHUT_RDWR)  # whatever fork of this process has a copy
+            except OSError:
+                pass
             self._control.close()
             self._control = None
 
@@ -162,9 +166,6 @@ class Template:
         if self.kind == "root":
             return False
         return any(not held and path not in self.left_out for _, path, _, _, held in imported)
-
-    def private_bytes(self):
-        return private_bytes_of(self.pid)
 
 
 def private_bytes_of(pid):

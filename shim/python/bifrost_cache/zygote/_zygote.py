@@ -99,17 +99,19 @@ class Zygote:
             kept.close()  # which the waiting thread notices
 
     def stats(self) -> dict[tuple[str | None, bool], dict[str, object]]:
-        """Per scope (solution_id, global_repo_access), for those that have templates: `warm`, names of the modules that
-        are imported in advance; `skipped` {name: why it is not}; `generation` of the templates; `executions`, of these
-        `spawned` and `changed` (a template was out of date); `renewals`, and whether one is wanted or under way (`renewing`); `private_bytes` of the templates; `processes`
-        {kind: pid}; `trouble`, the last one.
+        """Per scope (solution_id, global_repo_access), for those that have templates:
+
+        `warm`, names of the modules that are imported in advance; `skipped` {name: why it is not}; `generation` of the
+        templates; `executions`, of these `spawned` and `changed` (a template was out of date); `renewals`, and whether
+        one is wanted or under way (`renewing`); `processes` {kind: pid} of the templates, and what they share with
+        nobody (`private_bytes`), as `executions_private_bytes` of those that run now; `trouble`, the last one.
         """
         with self._lock:
             lines = dict(self._lines)
         return {scope: line.stats() for scope, line in lines.items()}
 
     def close(self) -> None:
-        """Ends the templates; those with executions end after them. Idempotent."""
+        """Ends the templates, and after ten seconds the executions that still run. Idempotent."""
         if os.getpid() != self._process:
             return
         with self._lock:
@@ -136,8 +138,7 @@ class Zygote:
         deadline = None if timeout is None else time.monotonic() + timeout
         line = self._line(scope)
         try:
-            with line.execution():
-                template, run, reply = self._run(line, _order(line, target, pickled), deadline, cancel)
+            template, run, reply = self._run(line, _order(line, target, pickled), deadline, cancel)
         except Cancelled:
             raise concurrent.futures.CancelledError from None
         except TimeoutError:
@@ -155,7 +156,8 @@ class Zygote:
         for template in line.templates(deadline):
             run = Run(template, deadline, cancel)
             try:
-                reply = run.run(order)
+                with line.running(run):
+                    reply = run.run(order)
             except NotStarted as error:
                 why = str(error)
                 line.lost(template, why)
@@ -182,7 +184,7 @@ class Zygote:
             if os.getpid() != self._process:
                 raise RuntimeError("this Zygote belongs to the process from which this one was forked: make another")
             line = self._lines.get(scope)
-            if line is not None and line.settings != settings:
+            if line is not None and (line.is_over() or line.settings != settings):
                 line.close()
                 line = None
             if line is None:
