@@ -2,7 +2,7 @@
 
 import subprocess
 
-from harness import end, short_directory, start
+from harness import end, eventually, short_directory, start
 from harness.leftovers import leftovers
 
 
@@ -11,7 +11,7 @@ def test_a_directory_is_left_behind_unless_a_program_uses_it():
     try:
         assert str(directory) in leftovers()
         user = start(["cat", "-", directory / "later"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        assert str(directory) not in leftovers()
+        eventually(lambda: str(directory) not in leftovers(), "the program has begun")
         end(user)
         assert str(directory) in leftovers()
     finally:
