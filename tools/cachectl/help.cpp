@@ -25,7 +25,8 @@ std::string manual(const cli::CommandEntry& program) {
     codes += fmt::format("\t{}\n{}\n", static_cast<int>(info.code), info.meaning);
   }
   std::string variables = "A flag wins over a variable, a variable over the config file.\n";
-  for (const Setting id : {Setting::kSegmentDir, Setting::kRedisUrl, Setting::kRedisUrlFile, Setting::kAgentUid, Setting::kMaxModuleBytes}) {
+  for (const Setting id : {Setting::kSegmentDir, Setting::kRedisUrl, Setting::kRedisUrlFile, Setting::kAgentUid,
+                           Setting::kMaxModuleBytes}) {
     variables += fmt::format("\t{}\n{}\n", setting_info(id).variable, setting_info(id).help);
   }
   variables += "\tNO_COLOR\nnot empty: no colours\n";
