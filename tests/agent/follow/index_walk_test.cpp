@@ -2,16 +2,14 @@
 
 #include <gmock/gmock.h>
 
-#include <map>
 #include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "common/redis/contract.hpp"
-#include "common/redis/module_value.hpp"
-#include "tests/common/path_of.hpp"
-#include "tests/common/segment_fixture.hpp"
+#include "tests/agent/follow/mirror_fixture.hpp"
+#include "tests/agent/follow/wire.hpp"
 
 namespace bifrost::agent {
 namespace {
@@ -21,34 +19,15 @@ using ::testing::IsEmpty;
 using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
 
-Reply parsed(const std::string& wire) {
-  redisReader* reader = redisReaderCreate();
-  redisReaderFeed(reader, wire.data(), wire.size());
-  void* reply = nullptr;
-  EXPECT_EQ(redisReaderGetReply(reader, &reply), REDIS_OK);
-  redisReaderFree(reader);
-  return Reply(static_cast<redisReply*>(reply));
-}
-
-std::string bulk(std::string_view s) {
-  return "$" + std::to_string(s.size()) + "\r\n" + std::string(s) + "\r\n";
-}
-
 // A mirror, and a Redis of two sets: the index, and the paths whose keys are there.
-class IndexWalkTest : public SegmentFixture {
+class IndexWalkTest : public MirrorFixture {
  protected:
   IndexWalkTest() {
-    mirror_ = std::make_unique<Mirror>(writer(), OnExpiry::kRetain, [](ModulePathView, std::string_view) {});
-    walk_ = std::make_unique<IndexWalk>(
-        *mirror_, [this](ModulePathView path, Doubt doubt) { marked_.emplace(std::string(path.text()), doubt); });
-  }
-  void mirror_holds(const std::string& path) {
-    const std::string value = encode_module_value(path, "x = 1", "h");
-    mirror_->apply({Observation::Kind::kValue, path_of(path), value, IndexEntry::kListed, false, {}});
+    walk_ = std::make_unique<IndexWalk>(*mirror_, [this](ModulePathView path, Doubt doubt) { mark(path, doubt); });
   }
   void mirror_retains(const std::string& path) {
     mirror_holds(path);
-    mirror_->apply({Observation::Kind::kVanished, path_of(path), {}, IndexEntry::kListed, false, {}});
+    expired(path);
   }
   // In order in all places.
   void everywhere(const std::string& path) {
@@ -92,9 +71,7 @@ class IndexWalkTest : public SegmentFixture {
     return wire;
   }
 
-  std::unique_ptr<Mirror> mirror_;
   std::unique_ptr<IndexWalk> walk_;
-  std::map<std::string, Doubt> marked_;
   std::set<std::string> index_;
   std::set<std::string> keys_;
   bool index_is_set_ = true;

@@ -2,14 +2,12 @@
 
 #include <gmock/gmock.h>
 
-#include <map>
 #include <memory>
 #include <optional>
 
 #include "agent/mirror/mirror.hpp"
-#include "common/redis/module_value.hpp"
-#include "tests/common/path_of.hpp"
-#include "tests/common/segment_fixture.hpp"
+#include "tests/agent/follow/mirror_fixture.hpp"
+#include "tests/agent/follow/wire.hpp"
 
 namespace bifrost::agent {
 namespace {
@@ -19,20 +17,10 @@ using ::testing::IsEmpty;
 using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
 
-class KeyScanTest : public SegmentFixture {
+class KeyScanTest : public MirrorFixture {
  protected:
   KeyScanTest() {
-    mirror_ = std::make_unique<Mirror>(writer(), OnExpiry::kRetain, [](ModulePathView, std::string_view) {});
-    scan_ = std::make_unique<KeyScan>(
-        *mirror_, [this](ModulePathView path, Doubt doubt) { marked_.emplace(std::string(path.text()), doubt); });
-  }
-
-  void mirror_holds(const std::string& path) {
-    const std::string value = encode_module_value(path, "x = 1", "h");
-    mirror_->apply({Observation::Kind::kValue, path_of(path), value, IndexEntry::kListed, false, {}});
-  }
-  void expired(const std::string& path) {
-    mirror_->apply({Observation::Kind::kVanished, path_of(path), {}, IndexEntry::kListed, false, {}});
+    scan_ = std::make_unique<KeyScan>(*mirror_, [this](ModulePathView path, Doubt doubt) { mark(path, doubt); });
   }
 
   // The cursor that is asked for while so many paths wait.
@@ -50,20 +38,10 @@ class KeyScanTest : public SegmentFixture {
     for (const std::string& key : keys) wire += bulk(key);
     return answer_with(wire);
   }
-  Status answer_with(const std::string& wire) {
-    redisReader* reader = redisReaderCreate();
-    redisReaderFeed(reader, wire.data(), wire.size());
-    void* reply = nullptr;
-    EXPECT_EQ(redisReaderGetReply(reader, &reply), REDIS_OK);
-    redisReaderFree(reader);
-    return scan_->on_page(*Reply(static_cast<redisReply*>(reply)));
-  }
-  static std::string bulk(const std::string& s) { return "$" + std::to_string(s.size()) + "\r\n" + s + "\r\n"; }
+  Status answer_with(const std::string& wire) { return scan_->on_page(*parsed(wire)); }
   static std::string key(const std::string& path) { return "bifrost:module:" + path; }
 
-  std::unique_ptr<Mirror> mirror_;
   std::unique_ptr<KeyScan> scan_;
-  std::map<std::string, Doubt> marked_;
 };
 
 TEST_F(KeyScanTest, GoesFromPageToPageUntilTheCursorIsZeroAgain) {

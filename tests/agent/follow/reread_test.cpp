@@ -3,20 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/agent/follow/wire.hpp"
 #include "tests/common/path_of.hpp"
 
 namespace bifrost::agent {
 namespace {
-
-// Replies as they come over the wire, parsed by the reader that the agent uses.
-Reply parsed(const std::string& wire) {
-  redisReader* reader = redisReaderCreate();
-  redisReaderFeed(reader, wire.data(), wire.size());
-  void* reply = nullptr;
-  EXPECT_EQ(redisReaderGetReply(reader, &reply), REDIS_OK);
-  redisReaderFree(reader);
-  return Reply(static_cast<redisReply*>(reply));
-}
 
 Reread batch_of(const std::vector<std::string>& paths) {
   std::vector<PendingPath> pending;
