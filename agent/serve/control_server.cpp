@@ -39,20 +39,15 @@ ControlServer::ControlServer(uv_loop_t* loop, UniqueFd listening, std::string pa
       requests_(std::move(requests)),
       clients_(loop, std::move(listening), kLimits,
                {line_in, [this](RequestServer::ClientId c, std::string_view input) { on_request(c, input); },
-                [this] { requests_.refused(); }}) {
-  struct stat st {};
-  if (::lstat(path_.c_str(), &st) != 0) return;
-  device_ = st.st_dev;
-  inode_ = st.st_ino;
-}
+                [this] { requests_.refused(); }}),
+      socket_(identity_of(path_)) {}
 
 ControlServer::~ControlServer() {
   if (has_its_name()) ::unlink(path_.c_str());
 }
 
 bool ControlServer::has_its_name() const {
-  struct stat st {};
-  return ::lstat(path_.c_str(), &st) == 0 && st.st_dev == device_ && st.st_ino == inode_;
+  return socket_ && identity_of(path_) == socket_;
 }
 
 void ControlServer::on_request(RequestServer::ClientId client, std::string_view input) {

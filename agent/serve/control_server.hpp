@@ -11,11 +11,13 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "agent/serve/request_server.hpp"
 #include "common/base/result.hpp"
 #include "common/control/control_protocol.hpp"
+#include "common/reader/checked_file.hpp"
 
 namespace bifrost::agent {
 
@@ -43,10 +45,9 @@ class ControlServer {
   void answer(RequestServer::ClientId client, std::string line);
 
   std::string path_;
-  dev_t device_ = 0;
-  ino_t inode_ = 0;
   Requests requests_;
   RequestServer clients_;
+  std::optional<FileIdentity> socket_;  // nothing: it was gone at once
 };
 
 }  // namespace bifrost::agent
