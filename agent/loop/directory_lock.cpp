@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "common/base/file_identity.hpp"
 #include "common/base/segment_dir.hpp"
 
 namespace bifrost::agent {
@@ -19,11 +20,9 @@ Error directory_error(const std::string& dir, int err) {
           "segment directory " + dir + ": " + std::strerror(err)};
 }
 
-bool still_means(const std::string& path, const UniqueFd& fd, int flags) {
-  struct stat named {};
-  struct stat held {};
-  return ::fstatat(AT_FDCWD, path.c_str(), &named, flags) == 0 && ::fstat(fd.get(), &held) == 0 &&
-         named.st_dev == held.st_dev && named.st_ino == held.st_ino;
+bool still_means(const std::string& path, const UniqueFd& fd, Links links) {
+  const auto held = identity_of(fd.get());
+  return held && identity_of(path, links) == held;
 }
 
 }  // namespace
@@ -61,8 +60,8 @@ Result<DirectoryLock> DirectoryLock::take(const std::string& dir) {
 }
 
 DirectoryLock::Hold DirectoryLock::examine() const {
-  if (!still_means(dir_, directory_, 0)) return Hold::kDirectoryLost;  // its name may be a link
-  return still_means(path_in(dir_, kLockFileName), file_, AT_SYMLINK_NOFOLLOW) ? Hold::kFirm : Hold::kFileLost;
+  if (!still_means(dir_, directory_, Links::kFollowed)) return Hold::kDirectoryLost;  // its name may be a link
+  return still_means(path_in(dir_, kLockFileName), file_, Links::kThemselves) ? Hold::kFirm : Hold::kFileLost;
 }
 
 }  // namespace bifrost::agent

@@ -15,9 +15,9 @@
 #include <string>
 
 #include "agent/serve/request_server.hpp"
+#include "common/base/file_identity.hpp"
 #include "common/base/result.hpp"
 #include "common/control/control_protocol.hpp"
-#include "common/reader/checked_file.hpp"
 
 namespace bifrost::agent {
 

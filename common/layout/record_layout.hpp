@@ -131,6 +131,8 @@ inline constexpr std::uint64_t kMaxKeyBytes = 1024;
 inline constexpr std::uint64_t kMaxTokenBytes = 1024;
 // Blocks begin below this offset, which an Address can name; the last one may end beyond.
 inline constexpr std::uint64_t kMaxBlockOffset = std::uint64_t{1} << (Address::kOffsetBits + 3);
+// A chunk is planned as this part of what is stored.
+inline constexpr std::uint64_t kChunksPerStore = 16;
 inline constexpr std::uint64_t kMinChunkBytes = 4u << 20;
 
 constexpr std::uint64_t padded(std::uint64_t bytes) {

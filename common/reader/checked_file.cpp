@@ -71,18 +71,11 @@ Status check_prefix(const std::string& path, const FrozenPrefix& p, std::uint64_
 const FileFormat kRootFormat = {layout::header::kMagic, layout::kLayoutVersion, layout::fingerprint()};
 const FileFormat kChunkFormat = {layout::chunk::kMagic, layout::kLayoutVersion, layout::fingerprint()};
 
-std::optional<FileIdentity> identity_of(const std::string& path) {
-  struct stat st {};
-  if (::lstat(path.c_str(), &st) != 0) return std::nullopt;
-  return FileIdentity{st.st_dev, st.st_ino};
-}
-
 Result<CheckedFile> open_segment_dir(const std::string& dir) {
-  CheckedFile opened{UniqueFd(::open(dir.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)), 0, {}};
-  struct stat st {};
-  if (!opened.fd.valid() || ::fstat(opened.fd.get(), &st) != 0) return error_of_open(dir, errno);
-  opened.identity = {st.st_dev, st.st_ino};
-  return opened;
+  UniqueFd fd(::open(dir.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const auto identity = identity_of(fd.get());
+  if (!identity) return error_of_open(dir, errno);
+  return CheckedFile{std::move(fd), 0, *identity};
 }
 
 Result<CheckedFile> open_checked(int dir_fd, const std::string& dir, const std::string& name, const Trust& trust,

@@ -4,28 +4,16 @@
 // before the first byte is. Concurrency: pure functions.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
-#include <optional>
 #include <string>
 
+#include "common/base/file_identity.hpp"
 #include "common/base/result.hpp"
 #include "common/base/unique_fd.hpp"
 #include "common/layout/segment_layout.hpp"
 #include "common/reader/trust.hpp"
 
 namespace bifrost {
-
-// Which file a name means, to notice that it means another one by now.
-struct FileIdentity {
-  dev_t device = 0;
-  ino_t inode = 0;
-  bool operator==(const FileIdentity&) const = default;
-};
-
-// Nothing when there is no such file or directory. Cost: one lstat.
-std::optional<FileIdentity> identity_of(const std::string& path);
 
 struct CheckedFile {
   UniqueFd fd;

@@ -22,7 +22,6 @@ constexpr std::uint64_t kBytesPerFirstSlot = 512;  // of a small segment
 constexpr std::uint64_t kSlotsCopiedPerKey = 16;
 constexpr std::uint64_t kSlotsPerSlice = 512;       // each a cache miss or two, and a fence takes several turns
 constexpr std::uint64_t kBytesPerSlice = 1u << 20;  // moved out of a chunk
-constexpr std::uint64_t kChunksPerStore = 16;
 constexpr std::uint64_t kLeastHistoryBytes = 256u << 20;
 constexpr std::uint64_t kLeastHeadroom = 64u << 10;
 constexpr int kGrainsOfHistory = 256;
@@ -237,8 +236,8 @@ void RecordStore::look_at_file_system() {
 // A chunk is a sixteenth of what is stored when it is begun; of a small segment, a sixteenth of what it may become.
 void RecordStore::plan_chunks() {
   const std::uint64_t least =
-      std::min(layout::kMinChunkBytes, std::min(options_.max_size_bytes, file_system_bytes_) / kChunksPerStore);
-  const std::uint64_t wanted = (live_bytes_ + ledger_.bytes()) / kChunksPerStore;
+      std::min(layout::kMinChunkBytes, std::min(options_.max_size_bytes, file_system_bytes_) / layout::kChunksPerStore);
+  const std::uint64_t wanted = (live_bytes_ + ledger_.bytes()) / layout::kChunksPerStore;
   const std::uint64_t bytes = std::clamp(wanted, least, layout::kMaxBlockOffset);
   const std::uint64_t roots = size_bytes() - chunks_.reserved_bytes();
   chunks_.plan(options_.max_size_bytes - std::min(options_.max_size_bytes, roots),

@@ -65,8 +65,7 @@ SegmentFile& SegmentFile::operator=(SegmentFile&& other) noexcept {
   std::swap(fd_, other.fd_);
   std::swap(reserved_, other.reserved_);
   std::swap(bytes_, other.bytes_);
-  std::swap(device_, other.device_);
-  std::swap(inode_, other.inode_);
+  std::swap(identity_, other.identity_);
   std::swap(mapping_, other.mapping_);
   std::swap(words_, other.words_);
   return *this;
@@ -117,10 +116,9 @@ Result<SegmentFile> SegmentFile::adopt(const std::string& dir, const std::string
 }
 
 Status SegmentFile::map() {
-  struct stat st {};
-  if (::fstat(fd_.get(), &st) != 0) return file_error(path_, errno);
-  device_ = st.st_dev;
-  inode_ = st.st_ino;
+  const auto identity = identity_of(fd_.get());
+  if (!identity) return file_error(path_, errno);
+  identity_ = *identity;
   auto mapping = FileMapping::map(fd_.get(), bytes_, MapMode::kReadWrite);
   if (!mapping) return mapping.error();
   mapping_ = std::move(*mapping);
@@ -155,8 +153,7 @@ void SegmentFile::remove() {
 }
 
 bool SegmentFile::has_its_name() const {
-  struct stat st {};
-  return published_ && ::lstat(path_.c_str(), &st) == 0 && st.st_dev == device_ && st.st_ino == inode_;
+  return published_ && identity_of(path_) == identity_;
 }
 
 namespace {

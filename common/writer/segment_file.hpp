@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/file_identity.hpp"
 #include "common/base/file_mapping.hpp"
 #include "common/base/result.hpp"
 #include "common/base/unique_fd.hpp"
@@ -59,8 +60,7 @@ class SegmentFile {
   UniqueFd fd_;
   std::uint64_t bytes_ = 0;
   std::uint64_t reserved_ = 0;
-  dev_t device_ = 0;
-  ino_t inode_ = 0;
+  FileIdentity identity_;
   FileMapping mapping_;
   WriteWords words_;
 };
