@@ -59,6 +59,7 @@ ServerFacts facts_from_info(std::string_view info) {
   if (info.find("cmdstat_") != std::string_view::npos) {
     facts.swaps = calls(info, "cmdstat_swapdb");
     facts.resets = calls(info, "cmdstat_flushall") + calls(info, "cmdstat_flushdb") + calls(info, "cmdstat_debug");
+    facts.reconfigurations = calls(info, "cmdstat_config|set") + calls(info, "cmdstat_config");
   }
   return facts;
 }
@@ -78,6 +79,10 @@ std::optional<std::string> another_server(const ServerFacts& before, const Serve
 Sweep swept(const ServerFacts& before, const ServerFacts& now, bool tracking) {
   if (before.swaps != now.swaps) return Sweep::kSwapped;
   return !tracking && before.resets != now.resets ? Sweep::kReset : Sweep::kNone;
+}
+
+bool flags_in_doubt(const ServerFacts& before, const ServerFacts& now) {
+  return !now.reconfigurations || before.reconfigurations != now.reconfigurations;
 }
 
 std::optional<std::string> lost_since(const LastContact& last, const ServerFacts& now, BootTime at) {

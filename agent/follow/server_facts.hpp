@@ -28,6 +28,8 @@ struct ServerFacts {
   // Executed so far; nothing when the server does not say.
   std::optional<std::uint64_t> swaps;   // SWAPDB
   std::optional<std::uint64_t> resets;  // kResetCommands
+  // CONFIG SET; before Redis 7 every CONFIG, of which our own is one.
+  std::optional<std::uint64_t> reconfigurations;
   // A master since its start, and it says that it found nothing to load then. Known from Redis 7 on.
   bool started_empty = false;
   std::chrono::seconds uptime{0};  // up to a second off, either way
@@ -53,6 +55,9 @@ enum class Sweep {
   kReset,    // kResetCommands: what is not there may have been lost rather than deleted
 };
 Sweep swept(const ServerFacts& before, const ServerFacts& now, bool tracking);
+
+// Whether somebody may have changed a setting between the two looks. Where nothing is counted, always.
+bool flags_in_doubt(const ServerFacts& before, const ServerFacts& now);
 
 // What is known of the server from when there last was a connection: of an agent that has had none yet, the run id and
 // the time that the agent before has left; 0 if that was in another boot.

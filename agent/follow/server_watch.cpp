@@ -62,17 +62,19 @@ void ServerWatch::ask_info(bool first, std::function<void(const ServerFacts&)> o
 void ServerWatch::look(bool tracking) {
   if (looking()) return;
   looking_since_ = boot_now();
-  if (!watching_flags_) {
-    return ask_info(false, [this, tracking](const ServerFacts& now) { judge(now, tracking); });
-  }
-  data_.ask({"CONFIG", "GET", kFlags}, [this](const redisReply& reply, const std::string&) {
-    const auto pair = elements_of(reply);
-    if (pair.size() == 2 && !has_needed_flags(text_of(*pair[1]))) {
-      callbacks_.on_unusable("somebody changed " + std::string(kFlags) + " to `" + std::string(text_of(*pair[1])) +
-                             "`");
-    }
+  ask_info(false, [this, tracking](const ServerFacts& now) {
+    if (!watching_flags_ || !flags_in_doubt(before_, now)) return judge(now, tracking);
+    ask_flags([this, now, tracking] { judge(now, tracking); });
   });
-  ask_info(false, [this, tracking](const ServerFacts& now) { judge(now, tracking); });
+}
+
+void ServerWatch::ask_flags(std::function<void()> on_sufficient) {
+  data_.ask({"CONFIG", "GET", kFlags}, [this, on_sufficient = std::move(on_sufficient)](const redisReply& reply,
+                                                                                        const std::string&) {
+    const auto pair = elements_of(reply);
+    if (pair.size() != 2 || has_needed_flags(text_of(*pair[1]))) return on_sufficient();
+    callbacks_.on_unusable("somebody changed " + std::string(kFlags) + " to `" + std::string(text_of(*pair[1])) + "`");
+  });
 }
 
 void ServerWatch::judge(const ServerFacts& now, bool tracking) {

@@ -1,6 +1,6 @@
 // server_watch.hpp - is it still the same server, and has it done anything that no message tells of?
 //
-// Asks INFO (and the notification flags, where that is allowed) with every heartbeat. The lease of the mirror reaches
+// Asks INFO with every heartbeat, and the notification flags after it where that is allowed and they may have changed. The lease of the mirror reaches
 // no further than the last look that found nothing: so SWAPDB, a changed role and notifications that somebody switched
 // off are noticed within one lease. Belongs to the loop's thread.
 #pragma once
@@ -42,6 +42,7 @@ class ServerWatch {
 
  private:
   void ask_info(bool first, std::function<void(const ServerFacts&)> on_facts);
+  void ask_flags(std::function<void()> on_sufficient);
   void judge(const ServerFacts& now, bool tracking);
 
   DataConnection& data_;

@@ -28,9 +28,15 @@ std::uint64_t ms(nanoseconds d) {
   return static_cast<std::uint64_t>(d.count() / 1'000'000);
 }
 
-// How often freshness is shown anew, and the server looked at: some times within a lease.
+// How often time is looked at.
+milliseconds tick(const SessionOptions& options) {
+  return std::max(milliseconds(10), options.lease / 4);
+}
+
+// How old freshness may get before it is shown anew, and the look at the server before there is another. Every second
+// tick is beyond it, so that two commands and half of a lease go by from one to the next: docs/fleet.md
 milliseconds heartbeat(const SessionOptions& options) {
-  return options.lease / 4;
+  return tick(options) * 3 / 2;
 }
 
 }  // namespace
@@ -152,7 +158,7 @@ void Session::on_stream_live(bool flags_visible) {
                              "other signal"},
                             {"do", "allow keyspace notifications, or set io-threads 1 in redis.conf"}});
   }
-  tick_->every(std::max(milliseconds(10), heartbeat(options_)));
+  tick_->every(tick(options_));
   begin_sync();
   if (!stream_->marks()) return;
   trial_.begin(*data_, stream_->mark_channel(), [this] {

@@ -30,6 +30,20 @@ TEST(ServerFacts, WithoutCommandStatisticsTheCountsAreUnknown) {
   EXPECT_EQ(facts_from_info("cmdstat_info:calls=1,usec=2\r\n").swaps, 0u);
 }
 
+TEST(ServerFacts, FlagsAreInDoubtAfterAConfigSetAndWhereNothingIsCounted) {
+  const ServerFacts before = facts_from_info("cmdstat_config|get:calls=1,usec=2\r\ncmdstat_config|set:calls=4,usec=2\r\n");
+  ServerFacts now = facts_from_info("cmdstat_config|get:calls=9,usec=2\r\ncmdstat_config|set:calls=4,usec=2\r\n");
+  EXPECT_FALSE(flags_in_doubt(before, now));
+  now = facts_from_info("cmdstat_config|get:calls=9,usec=2\r\ncmdstat_config|set:calls=5,usec=2\r\n");
+  EXPECT_TRUE(flags_in_doubt(before, now));
+  now = facts_from_info("cmdstat_info:calls=1,usec=2\r\n");  // CONFIG RESETSTAT
+  EXPECT_TRUE(flags_in_doubt(before, now));
+  const ServerFacts old = facts_from_info("cmdstat_config:calls=4,usec=2\r\n");  // Redis 6.2
+  EXPECT_TRUE(flags_in_doubt(old, facts_from_info("cmdstat_config:calls=5,usec=2\r\n")));
+  const ServerFacts silent = facts_from_info("run_id:a\r\n");
+  EXPECT_TRUE(flags_in_doubt(silent, silent));
+}
+
 TEST(ServerFacts, TellARestartAPromotionAndAnotherMasterApart) {
   const ServerFacts before = facts_from_info(kMaster);
   ServerFacts now = before;
