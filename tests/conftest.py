@@ -27,7 +27,7 @@ def pytest_configure(config):
 def pytest_runtest_makereport(item):
     report = (yield).get_result()
     if report.failed:
-        item.stash[FAILED] = item.session.stash[FAILED] = True
+        item.stash[FAILED] = True
     if report.when == "teardown" and not item.stash.get(FAILED, False) and "tmp_path" in getattr(item, "funcargs", {}):
         shutil.rmtree(item.funcargs["tmp_path"], ignore_errors=True)
 
@@ -38,7 +38,7 @@ def pytest_sessionfinish(session):
     base = session.config.option.basetemp
     if base is None or not os.path.isdir(base):
         return
-    if not session.stash.get(FAILED, False):
+    if session.testsfailed == 0:
         shutil.rmtree(base, ignore_errors=True)
         return
     for link in pathlib.Path(base).iterdir():

@@ -86,8 +86,8 @@ def test_what_does_not_fit_comes_from_redis_until_there_is_room(node, small):
     assert node.run(f"import big.{there[4:-3]} as m\nanswer = m.N") == "new"
 
     file_system.resize("64m")
-    eventually(lambda: node.status()["not_mirrored"] == 0, "room is used without anybody writing")
-    assert node.status()["state"] == "live"
+    eventually(lambda: (s := node.status())["not_mirrored"] == 0 and s["state"] == "live",
+               "room is used without anybody writing")
     assert node.run(IMPORT_ALL.replace("big.m{n}\").N", "big.m{n}\").__name__"))["fallbacks"] == 0
 
 

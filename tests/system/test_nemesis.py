@@ -69,7 +69,7 @@ def test_every_defect_that_can_be_chosen_is_tried():
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.defect)
 def test_the_checker_notices(mutant):
     violations = []
-    for _ in range(3):  # some defects need luck
+    for _ in range(6):  # some defects need luck
         violations = play(mutant.faults, agent_arguments=mutant.agent, redis_arguments=mutant.redis,
                           writer_pause_s=mutant.writer_pause_s,
                           hot_pause_s=mutant.hot_pause_s, long_values=mutant.long_values, **mutant.programs)
