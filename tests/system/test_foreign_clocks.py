@@ -31,7 +31,7 @@ def test_a_lease_of_this_boot_counts(node, stage):
 
 @pytest.mark.parametrize(("offset", "word"), [
     (BOOT_ID, 12345), (TIME_NAMESPACE, 12345),
-    (LEASE_UNTIL, time.clock_gettime_ns(time.CLOCK_BOOTTIME) + 10 * DAY_NS)])
+    (LEASE_UNTIL, time.clock_gettime_ns(time.CLOCK_BOOTTIME) + 10 * DAY_NS)], ids=["boot", "time namespace", "ten days ahead"])
 def test_a_lease_of_another_boot_clock_or_beyond_a_lease_does_not(node, stage, offset, word):
     write(stage.segment, offset, struct.pack("<Q", word))
     assert lease_of(node) is False
