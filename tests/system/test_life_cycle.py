@@ -146,7 +146,7 @@ def test_sigterm_during_a_resync_ends_the_agent_at_once(node):
         node.start_agent()
         proxy.delay_s["to_client"] = 0.5
         assert node.cachectl("sync").returncode == 0
-        eventually(lambda: not node.status()["complete"], "the resync has begun")
+        eventually(lambda: counters(node)["resyncs_total"] == 2, "the resync has begun")
         assert node.agent.stop() == 0
         assert node.status()["state"] == "stopped"
         assert node.run(IMPORT + "; answer = [answer, execution.source]") == [1, "redis"]

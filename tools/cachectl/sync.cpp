@@ -48,7 +48,11 @@ class SyncCommand final : public Command {
     if (context.format == OutputFormat::kJson) {
       context.out.json({{"schema", 1}, {"started", true}, {"prune", prune_}});
     } else {
-      context.out.line("the agent has started a full synchronisation; to wait for it: bifrost-cachectl wait --fresh");
+      context.out.paragraph(
+          "",
+          "the agent reads everything from Redis again; workers go on with the mirror meanwhile. To wait for the end: "
+          "bifrost-cachectl wait --synced",
+          0);
     }
     return ExitCode::kSuccess;
   }
