@@ -14,6 +14,7 @@ namespace bifrost::cli {
 namespace {
 
 constexpr std::size_t kLeastWidth = 40;
+constexpr std::size_t kLeastHeight = 12;
 constexpr std::size_t kMostWidth = 1000;
 constexpr char kEscape = '\x1b';
 constexpr std::string_view kEllipsis = "\u2026";
@@ -78,6 +79,12 @@ std::size_t terminal_width(int fd) {
   winsize size{};
   if (::isatty(fd) == 0 || ::ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kUnlimited;
   return std::clamp<std::size_t>(size.ws_col, kLeastWidth, kMostWidth);
+}
+
+std::size_t terminal_height(int fd) {
+  winsize size{};
+  if (::isatty(fd) == 0 || ::ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_row == 0) return kUnlimited;
+  return std::clamp<std::size_t>(size.ws_row, kLeastHeight, kMostWidth);
 }
 
 std::size_t prose_width(int fd) {

@@ -16,6 +16,8 @@ inline constexpr std::size_t kUsualWidth = 80;
 
 // Columns of the terminal behind `fd`, 40 at least; kUnlimited when it is none.
 std::size_t terminal_width(int fd);
+// Its lines, 12 at least; kUnlimited when it is none.
+std::size_t terminal_height(int fd);
 // Columns for prose on `fd`, which never goes on without end: those of the terminal, else of COLUMNS, else kUsualWidth.
 std::size_t prose_width(int fd);
 

@@ -23,7 +23,7 @@ def test_top_without_a_terminal_is_one_frame(cachectl, stage):
     text = result.stdout.decode()
     assert (result.returncode, "\x1b" in text) == (0, False)
     assert text.startswith("live, ready   generation 1")
-    assert re.search(r"0\.0 +7  events_total", text)
+    assert re.search(r"0\.0 +7  change messages received from Redis", text)
 
 
 def test_top_shows_rates(cachectl, stage):
@@ -34,7 +34,7 @@ def test_top_shows_rates(cachectl, stage):
         stage.tell(count=0, by=1)
     out = top.stdout.read().decode()
     top.stdout.close()
-    rate = float(re.search(r"([\d.]+) +\d+  events_total", out)[1])
+    rate = float(re.search(r"([\d.]+) +\d+  change messages", out)[1])
     assert rate > 0
 
 

@@ -32,6 +32,10 @@ class SyncCommand final : public Command {
   }
 
   ExitCode run(Context& context) override {
+    if (prune_ && needs_yes(context)) {
+      say("--prune drops modules: without a terminal to ask at it wants --yes");
+      return ExitCode::kUsage;
+    }
     if (prune_ &&
         !confirmed(context, "drop the modules that Redis does not have, which only this node still serves?")) {
       say("nothing was asked of the agent");
