@@ -29,8 +29,9 @@ struct AgentWords {
     std::string trouble;  // why it cannot be run, or ""
     std::string advice;
   };
-  std::string redis_trouble;  // why there is no connection, or ""
-  bool syncing = false;       // a full synchronisation is going on
+  std::string redis_trouble;    // why there is no connection, or ""
+  bool syncing = false;         // a full synchronisation is going on
+  std::uint64_t compiling = 0;  // modules that wait for an interpreter, counted once for each
   std::vector<Interpreter> interpreters;
   std::uint64_t not_compiled = 0;  // modules
   bool more_not_compiled = false;  // that number is a lower bound

@@ -64,6 +64,7 @@ class TreeWalk {
       return Done{};
     }
     ancestors_.push_back(self);
+    tree_.directories.push_back(disk_path);
     for (const std::string& name : names_in(directory.get())) {
       if (const Status s = visit(disk_path + "/" + name, prefix + name, name); !s) return s;
     }

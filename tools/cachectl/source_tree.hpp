@@ -25,9 +25,10 @@ struct SkippedFile {
 };
 
 struct SourceTree {
-  std::vector<SourceFile> files;      // by path
-  std::vector<SkippedFile> skipped;   // Python files that cannot be modules, links out, directories that cannot be read
-  std::vector<std::string> left_out;  // directories with other people's code
+  std::vector<SourceFile> files;     // by path
+  std::vector<SkippedFile> skipped;  // Python files that cannot be modules, links out, directories that cannot be read
+  std::vector<std::string> directories;  // that were walked, on disk: what to watch
+  std::vector<std::string> left_out;     // directories with other people's code
 };
 
 // The package that a directory with an `__init__.py` is, as a prefix: "pricing/". "" for other directories.
