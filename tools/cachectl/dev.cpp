@@ -107,8 +107,8 @@ class DevCommand final : public Command {
     }
     prefix_ = package_prefix_of(directory_);
     workspace_ = prefix_.empty() ? directory_ : std::filesystem::path(directory_).parent_path().string();
-    interpreter_ = worker_interpreter();
     watch_for_interruption();
+    interpreter_ = worker_interpreter();
     const PrivateDirectory home;
     if (home.path().empty()) return fail({ErrorCode::kIo, "no directory can be made in /dev/shm or /tmp"});
     if (const Status s = serve(context, home.path()); !s && !interrupted()) {
