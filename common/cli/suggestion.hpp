@@ -7,8 +7,9 @@
 
 namespace bifrost::cli {
 
-// The candidate that the word begins, or that takes the fewest letters added, left out, replaced or swapped with their neighbour; "" when each
-// would take more than a third of the word, or the word is longer than any name.
+// The candidate that begins with the word, else the one that takes the fewest letters added, left out, replaced or
+// swapped with their neighbour; "" when each would take more than a third of the word, or the word is longer than any
+// name.
 std::string meant_by(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace bifrost::cli

@@ -179,13 +179,15 @@ def test_dev_tells_what_each_save_did_and_whether_it_compiles(dev_of):
 
 
 def test_dev_shares_code_and_hints_at_a_target_that_can_be_run(dev_of):
-    dev, _ = dev_of({"lib/helpers.py": "def helper(value):\n    return value\n", "jobs/report.py": "def main():\n    return 7\n"})
+    dev, _ = dev_of({"lib/helpers.py": "def helper(value):\n    return value\n",
+                     "jobs/report.py": "def main():\n    return 7\n"})
     line = re.search(r"^  (\S+) -m bifrost_cache run --verbose (\S+)$", dev.seen, re.MULTILINE)
     assert line[2] == "jobs.report:main"
     assert os.path.isabs(line[1])
     done = dev.run("jobs.report:main")
     assert (done.returncode, done.stdout) == (0, "7\n")
-    assert re.search(r"bifrost_cache: source shm, generation \d+, [\d.]+ ms, \d+ modules \(\d+ from code\)", done.stderr), done.stderr
+    said = r"bifrost_cache: source shm, generation \d+, [\d.]+ ms, \d+ modules \(\d+ from code\)"
+    assert re.search(said, done.stderr), done.stderr
 
 
 def test_dev_of_a_package_keeps_its_name(dev_of):

@@ -22,7 +22,8 @@ WORDS = {
     "redis": {"url": "redis://localhost:6379/0", "trouble": "data: connection refused", "since_unix_ms": 1, "attempts": 3},
     "syncing": False, "compiling": 0,
     "interpreters": [
-        {"python": "/usr/bin/python3.14", "tag": "", "trouble": "/usr/bin/python3.14 cannot be started: no such file or directory",
+        {"python": "/usr/bin/python3.14", "tag": "",
+         "trouble": "/usr/bin/python3.14 cannot be started: no such file or directory",
          "advice": "correct python in /etc/bifrost/bifrost.conf, or install it; then systemctl restart bifrost-agent"},
         {"python": "/home/somebody/venv/bin/python", "tag": "", "trouble": "/home/somebody/venv/bin/python cannot be started: "
          "permission denied", "advice": "the agent's unit hides /home (ProtectHome=yes): name an interpreter elsewhere, or set "
