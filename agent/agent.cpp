@@ -63,13 +63,20 @@ Result<std::unique_ptr<Agent>> Agent::start(uv_loop_t* loop, const AgentConfig& 
 Status Agent::serve_control() {
   ControlServer::Requests requests;
   requests.fence = [this](std::function<void(Result<FenceAnswer>)> on_fence) {
-    if (session_) return session_->fence(std::move(on_fence));
-    on_fence(Error{ErrorCode::kUnreachable, "the agent has no connection to Redis"});
+    // Without a connection the session knows less than what the last one ended with.
+    if (session_ && (session_->live() || trouble_.why.empty())) return session_->fence(std::move(on_fence));
+    on_fence(no_redis());
   };
   requests.sync = [this](bool prune) -> Status {
-    if (!session_) return Error{ErrorCode::kUnreachable, "the agent has no connection to Redis"};
+    if (!session_) return no_redis();
     session_->resync(prune);
     return Done{};
+  };
+  requests.state = [this] { return state_document(trouble_, session_ && session_->synchronising(), *compile_); };
+  requests.not_compiled = [this] { return not_compiled_document(*compile_); };
+  requests.config = [this] { return config_document(config_.settings); };
+  requests.events = [this](std::uint64_t after, EventJournal::Answer answer) {
+    journal_.ask(after, std::move(answer));
   };
   requests.refused = [this] { writer_->count(Counter::kControlRefused); };
   auto control = ControlServer::listen(loop_, config_.segment_dir, std::move(requests));
@@ -103,7 +110,9 @@ HttpAnswer Agent::answer_http(std::string_view target) const {
   return {ready.ready ? 200 : 503, "application/json", ready.body};
 }
 
-Agent::Agent(uv_loop_t* loop, const AgentConfig& config) : loop_(loop), config_(config), metrics_() {}
+Agent::Agent(uv_loop_t* loop, const AgentConfig& config) : loop_(loop), config_(config), journal_(loop), metrics_() {
+  trouble_.url = config_.session.url.display();
+}
 
 Agent::~Agent() = default;
 
@@ -235,20 +244,41 @@ Status Agent::run() {
 void Agent::connect() {
   session_.reset();
   Session::Callbacks callbacks;
-  callbacks.on_synced = [this] {
-    writer_->show_run_id(contact_.facts.run_id);
-    note_last_agent();
-    backoff_ = milliseconds(0);
-    last_trouble_.clear();
-    synced_once_ = true;
-    ready_by_.reset();
-    notify_service_manager("READY=1\nSTATUS=mirroring");
-  };
+  callbacks.on_synced = [this] { on_synced(); };
   callbacks.on_broken = [this](const std::string& why) { on_session_broken(why); };
   callbacks.on_update_delay = [this](std::chrono::nanoseconds delay) { metrics_.observe_update(delay); };
   callbacks.on_fence_time = [this](std::chrono::nanoseconds time) { metrics_.observe_fence(time); };
   callbacks.on_fatal = [this](const std::string& why) { stop(Error{ErrorCode::kIo, why}); };
   session_ = std::make_unique<Session>(loop_, config_.session, *writer_, *mirror_, contact_, std::move(callbacks));
+}
+
+void Agent::on_synced() {
+  writer_->show_run_id(contact_.facts.run_id);
+  note_last_agent();
+  backoff_ = milliseconds(0);
+  if (!trouble_.why.empty()) {
+    log::info("redis_back", {{"redis", trouble_.url},
+                             {"after_ms", unix_ms() - std::min(unix_ms(), trouble_.since_unix_ms)},
+                             {"attempts", trouble_.attempts}});
+  }
+  trouble_ = {trouble_.url, {}, 0, 0};
+  said_troubles_.clear();
+  synced_once_ = true;
+  ready_by_.reset();
+  notify_service_manager("READY=1\nSTATUS=mirroring");
+}
+
+Error Agent::no_redis() const {
+  const std::string why = trouble_.why.empty() ? "" : ": " + trouble_.why;
+  return {ErrorCode::kUnreachable, "the agent has no working connection to Redis at " + trouble_.url + why};
+}
+
+// Reasons may take turns, as when a server that loads its data refuses now and then.
+bool Agent::is_new_trouble(const std::string& why) {
+  constexpr std::size_t kMostReasons = 32;
+  if (trouble_.attempts++ == 0) trouble_.since_unix_ms = unix_ms();
+  trouble_.why = why;
+  return said_troubles_.size() < kMostReasons && said_troubles_.insert(why).second;
 }
 
 // The session is destroyed when the timer fires, in a turn of its own.
@@ -261,8 +291,9 @@ void Agent::on_session_broken(const std::string& why) {
   backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kMaxBackoff);
   // Full jitter: a fleet must not come back in step after Redis was away.
   const milliseconds delay(std::uniform_int_distribution<long>(0, backoff_.count())(jitter_));
-  if (std::exchange(last_trouble_, why) != why) {
-    log::warn("redis_lost", {{"why", why}, {"retry_in_ms", static_cast<std::uint64_t>(delay.count())}});
+  if (is_new_trouble(why)) {
+    log::warn("redis_lost",
+              {{"redis", trouble_.url}, {"why", why}, {"retry_in_ms", static_cast<std::uint64_t>(delay.count())}});
   }
   notify_service_manager("STATUS=no Redis connection, serving the last known good: " + why);
   reconnect_->once(delay);

@@ -9,11 +9,13 @@
 #include <chrono>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "agent/agent_config.hpp"
+#include "agent/agent_report.hpp"
 #include "agent/compile/service.hpp"
 #include "agent/follow/session.hpp"
 #include "agent/loop/directory_lock.hpp"
@@ -23,6 +25,7 @@
 #include "agent/mirror/layout2.hpp"
 #include "agent/mirror/mirror.hpp"
 #include "agent/serve/control_server.hpp"
+#include "agent/serve/event_journal.hpp"
 #include "agent/serve/http_server.hpp"
 #include "agent/serve/metrics.hpp"
 #include "common/writer/segment_writer.hpp"
@@ -59,6 +62,9 @@ class Agent {
   HttpAnswer answer_http(std::string_view target) const;
   void connect();
   void on_session_broken(const std::string& why);
+  bool is_new_trouble(const std::string& why);
+  void on_synced();
+  Error no_redis() const;
   void on_tick();
   void restore_name();
   void reload();
@@ -66,6 +72,7 @@ class Agent {
 
   uv_loop_t* loop_;
   AgentConfig config_;
+  EventJournal journal_;
   DirectoryLock lock_;
   std::unique_ptr<SegmentWriter> writer_;
   std::unique_ptr<CompileService> compile_;
@@ -88,7 +95,8 @@ class Agent {
   std::unique_ptr<SignalWatcher> sighup_;
   std::unique_ptr<Timer> ready_by_;
   std::chrono::milliseconds backoff_{0};
-  std::string last_trouble_;  // with Redis, since it was last in sync: said once
+  RedisTrouble trouble_;                 // since the mirror was last in sync
+  std::set<std::string> said_troubles_;  // of these, in the log: each once
   std::mt19937 jitter_{std::random_device{}()};
   bool synced_once_ = false;
   bool starts_again_ = false;

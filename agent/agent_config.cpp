@@ -142,25 +142,32 @@ Result<AgentConfig> parse_agent_config(const Settings& s) {
   const auto metrics = parse_listen_address(s.get(Setting::kMetrics));
   if (!metrics) return at_setting(s, Setting::kMetrics, metrics.error().message);
   config.metrics = *metrics;
+  config.settings = effective_settings(s);
   return config;
+}
+
+std::vector<EffectiveSetting> effective_settings(const Settings& settings) {
+  std::vector<EffectiveSetting> all;
+  for (const SettingInfo& info : setting_table()) {
+    EffectiveSetting setting{info.key, settings.get(info.id), settings.entry(info.id).origin};
+    if (info.id == Setting::kRedisUrl) {
+      const auto url = parse_redis_url(setting.value);
+      setting.value = url ? url->display() : "(not a Redis URL)";
+    }
+    if (info.id == Setting::kMaxSize && setting.value.empty()) {
+      const SizeBound bound = default_max_size(settings.get(Setting::kSegmentDir));
+      setting.value = std::to_string(bound.bytes);
+      setting.origin += ": " + bound.why;
+    }
+    all.push_back(std::move(setting));
+  }
+  return all;
 }
 
 std::string describe(const Settings& settings) {
   std::string text;
-  for (const SettingInfo& info : setting_table()) {
-    const SettingValue& entry = settings.entry(info.id);
-    std::string value = entry.value;
-    if (info.id == Setting::kRedisUrl) {
-      const auto url = parse_redis_url(value);
-      value = url ? url->display() : "(not a Redis URL)";
-    }
-    std::string origin = entry.origin;
-    if (info.id == Setting::kMaxSize && value.empty()) {
-      const SizeBound bound = default_max_size(settings.get(Setting::kSegmentDir));
-      value = std::to_string(bound.bytes);
-      origin += ": " + bound.why;
-    }
-    text += std::string(info.key) + " = " + value + "  # " + origin + "\n";
+  for (const EffectiveSetting& setting : effective_settings(settings)) {
+    text += std::string(setting.key) + " = " + setting.value + "  # " + setting.origin + "\n";
   }
   return text;
 }

@@ -5,6 +5,8 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "agent/compile/lane.hpp"
 #include "agent/follow/session.hpp"
@@ -14,6 +16,13 @@
 #include "common/base/settings.hpp"
 
 namespace bifrost::agent {
+
+// A setting as the agent goes by it.
+struct EffectiveSetting {
+  std::string_view key;
+  std::string value;   // without credentials
+  std::string origin;  // flag, variable, file and line, or "default"
+};
 
 struct AgentConfig {
   SessionOptions session;
@@ -31,12 +40,14 @@ struct AgentConfig {
   // Reads the settings again, for SIGHUP. Errors: as when they were read first.
   std::function<Result<std::string>()> reread_log_level;
   bool telemetry = true;
-  std::optional<ListenAddress> metrics;  // nothing: off
+  std::optional<ListenAddress> metrics;    // nothing: off
+  std::vector<EffectiveSetting> settings;  // all of them, for those who ask
 };
 
 // Errors: kInvalidArgument; the message names the setting, where its value came from, and what is allowed.
 Result<AgentConfig> parse_agent_config(const Settings& settings);
 
+std::vector<EffectiveSetting> effective_settings(const Settings& settings);
 // One line per setting: key = value  # where from. Credentials in the URL are left out.
 std::string describe(const Settings& settings);
 

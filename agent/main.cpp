@@ -3,10 +3,12 @@
 // Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot start or go on, 2 for wrong usage.
 #include <malloc.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,7 +17,9 @@
 #include "agent/agent_config.hpp"
 #include "agent/loop/log.hpp"
 #include "common/base/settings.hpp"
+#include "common/cli/help_text.hpp"
 #include "common/cli/man_page.hpp"
+#include "common/cli/screen_text.hpp"
 
 namespace {
 
@@ -101,6 +105,8 @@ int run_agent(const bifrost::agent::AgentConfig& config) {
 
 int main(int argc, char** argv) {
   CLI::App app{"Mirrors Redis-stored Python modules into shared memory, one agent per node.", "bifrost-agent"};
+  app.formatter(std::make_shared<bifrost::cli::HelpFormatter>(bifrost::cli::prose_width(STDOUT_FILENO)));
+  app.set_help_flag("-h,--help", "this text, and exit");
   app.set_version_flag("--version", std::string("bifrost-agent ") + BIFROST_VERSION);
   std::map<bifrost::Setting, std::string> given;
   for (const bifrost::Setting id : kAgentSettings) {

@@ -82,8 +82,11 @@ void CompileHelper::on_frame(std::string_view payload) {
     return callbacks_.on_ready({std::string(payload.substr(kLengthBytes)), number_at(payload)});
   }
   if (!std::exchange(busy_, false)) return give_up("answered without being asked");
-  if (payload.front() == 0) return callbacks_.on_compiled(payload.substr(1));
-  callbacks_.on_compiled(Error{ErrorCode::kInvalidArgument, std::string(payload.substr(1))});
+  const bool failed = payload.front() != 0;
+  payload.remove_prefix(1);
+  if (!failed) return callbacks_.on_compiled(payload);
+  if (payload.size() < kLengthBytes) return give_up("does not say what failed");
+  callbacks_.on_failed({number_at(payload), payload.substr(kLengthBytes)});
 }
 
 void CompileHelper::give_up(const std::string& why) {

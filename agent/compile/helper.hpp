@@ -30,10 +30,15 @@ class CompileHelper {
     std::string cache_tag;
     std::uint32_t magic = 0;
   };
+  struct Failure {
+    std::uint64_t line = 0;    // 0: not known
+    std::string_view message;  // the exception's name and what it says
+  };
   struct Callbacks {
     std::function<void(const Identity&)> on_ready;
-    // Marshalled code, or the name of the exception. Then the next request may come.
-    std::function<void(Result<std::string_view> code)> on_compiled;
+    // Marshalled code, or why there is none. Then the next request may come.
+    std::function<void(std::string_view code)> on_compiled;
+    std::function<void(const Failure& failure)> on_failed;
     // It has ended, or been ended because it did not keep to protocol or limits. Destroy it in a later turn.
     std::function<void(const std::string& why)> on_ended;
   };

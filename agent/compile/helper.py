@@ -4,7 +4,7 @@ Frames, both ways: a 4-byte length and as many bytes; numbers are little-endian.
 4 bytes magic number of the byte code, then the cache tag. Then, for each request
     1 byte optimisation level, 4 bytes length of the file name, the file name, the source, both UTF-8
 one answer
-    1 byte: 0 and the marshalled code object, or 1 and the name of the exception.
+    1 byte: 0 and the marshalled code object; or 1, 4 bytes line (0: none), the exception's name and message, UTF-8.
 compile() runs none of the module's code. The agent limits time and memory, and starts another helper when this one dies.
 """
 
@@ -15,6 +15,7 @@ from _frozen_importlib_external import MAGIC_NUMBER  # what importlib.util.MAGIC
 
 requests = sys.stdin.buffer
 answers = sys.stdout.buffer
+MOST_CHARACTERS = 300  # of a message, which may quote the source
 
 
 def send(payload):
@@ -32,11 +33,21 @@ def compiled(request):
     return marshal.dumps(code)
 
 
+def description_of(failure):
+    line = getattr(failure, "lineno", None)
+    if not isinstance(line, int) or not 0 <= line < 1 << 32:
+        line = 0
+    # str() of a SyntaxError repeats file and line.
+    message = str(getattr(failure, "msg", None) or failure)[:MOST_CHARACTERS]
+    text = type(failure).__name__ + (": " + message if message else "")
+    return line.to_bytes(4, "little") + text.encode("utf-8", "replace")
+
+
 send(MAGIC_NUMBER + (sys.implementation.cache_tag or "").encode())
 while header := requests.read(4):
     request = requests.read(int.from_bytes(header, "little"))
     try:
         answer = b"\0" + compiled(request)
     except BaseException as failure:  # whatever it is, it is the module's, and the worker will meet it, too
-        answer = b"\1" + type(failure).__name__.encode()
+        answer = b"\1" + description_of(failure)
     send(answer)

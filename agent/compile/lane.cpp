@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/compile/hidden_interpreter.hpp"
 #include "agent/loop/log.hpp"
 
 namespace bifrost::agent {
@@ -17,11 +18,12 @@ constexpr milliseconds kIdle{10'000};
 }  // namespace
 
 CompileLane::CompileLane(uv_loop_t* loop, const CompileOptions& options, std::string interpreter, SegmentWriter& writer,
-                         Claim claim)
+                         CompileFailures& failures, Claim claim)
     : loop_(loop),
       options_(options),
       interpreter_(std::move(interpreter)),
       writer_(writer),
+      failures_(failures),
       claim_(std::move(claim)),
       restart_(loop, [this] { start_helper(); }),
       idle_(loop, [this] { dismiss(); }) {
@@ -68,7 +70,8 @@ void CompileLane::start_helper() {
   state_ = State::kStarting;
   CompileHelper::Callbacks callbacks;
   callbacks.on_ready = [this](const CompileHelper::Identity& identity) { on_ready(identity); };
-  callbacks.on_compiled = [this](const Result<std::string_view>& code) { on_compiled(code); };
+  callbacks.on_compiled = [this](std::string_view code) { on_compiled(code); };
+  callbacks.on_failed = [this](const CompileHelper::Failure& failure) { on_failed(failure); };
   callbacks.on_ended = [this](const std::string& why) { on_ended(why); };
   auto started = CompileHelper::start(loop_, interpreter_, std::move(callbacks));
   if (!started) return on_ended(started.error().message);
@@ -88,6 +91,8 @@ void CompileLane::on_ready(const CompileHelper::Identity& identity) {
     return helper_->dismiss();
   }
   identity_ = identity;
+  trouble_.clear();
+  advice_.clear();
   for (const unsigned optimization : options_.optimizations) {
     if (!writer_.announce_tag(tag_for(optimization))) {
       log::error("too_many_code_tags", {{"python", interpreter_}, {"tag", tag_for(optimization).name()}});
@@ -96,20 +101,24 @@ void CompileLane::on_ready(const CompileHelper::Identity& identity) {
   compile_next();
 }
 
-void CompileLane::on_compiled(const Result<std::string_view>& code) {
+void CompileLane::on_compiled(std::string_view code) {
   backoff_ = milliseconds(0);
   const Job job = *std::exchange(job_, std::nullopt);
-  if (!code) {
-    fail(job, code.error().message);
-  } else {
-    const Attach attached = writer_.attach_code(job.path.text(), job.digest, tag_for(job.optimization), *code);
-    if (attached == Attach::kAttached) writer_.count(Counter::kCodeCompiled);
-    if (attached == Attach::kOutdated) writer_.count(Counter::kCodeOutdated);
-    if (job.optimization != options_.optimizations.back() &&
-        (attached == Attach::kAttached || attached == Attach::kPresent)) {
-      queue_.want(job.path, 0, CompileQueue::Urgency::kFresh);  // the other levels
-    }
+  const CodeTag tag = tag_for(job.optimization);
+  const Attach attached = writer_.attach_code(job.path.text(), job.digest, tag, code);
+  if (attached == Attach::kAttached) writer_.count(Counter::kCodeCompiled);
+  if (attached == Attach::kOutdated) writer_.count(Counter::kCodeOutdated);
+  failures_.forget(job.path, tag.name());
+  if (job.optimization != options_.optimizations.back() &&
+      (attached == Attach::kAttached || attached == Attach::kPresent)) {
+    queue_.want(job.path, 0, CompileQueue::Urgency::kFresh);  // the other levels
   }
+  compile_next();
+}
+
+void CompileLane::on_failed(const CompileHelper::Failure& failure) {
+  backoff_ = milliseconds(0);
+  fail(*std::exchange(job_, std::nullopt), failure);
   compile_next();
 }
 
@@ -125,14 +134,28 @@ void CompileLane::on_ended(const std::string& why) {
         rest(milliseconds(0));
       }
       return;
+    case State::kStarting: note_unusable(why); break;
     case State::kAsleep:
     case State::kResting:
-    case State::kStarting:
     case State::kReady:
-    case State::kCompiling: break;
+    case State::kCompiling: note_crash(why); break;
   }
-  note_crash(why);
   rest(backoff_);
+}
+
+// It did not come as far as to say who it is. Each reason is logged once, however often it is tried.
+void CompileLane::note_unusable(const std::string& why) {
+  writer_.count(Counter::kHelperRestarts);
+  backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kMaxBackoff);
+  if (trouble_ == why) return;
+  trouble_ = why;
+  const std::string hidden = hidden_behind(interpreter_);
+  advice_ = hidden.empty()
+                ? "correct python in /etc/bifrost/bifrost.conf, or install it; then systemctl restart bifrost-agent"
+                : "the agent's unit hides " + hidden +
+                      " (ProtectHome=yes): name an interpreter elsewhere, or set ProtectHome=read-only by "
+                      "systemctl edit bifrost-agent";
+  log::warn("interpreter_unusable", {{"python", interpreter_}, {"why", why}, {"do", advice_}});
 }
 
 void CompileLane::note_crash(const std::string& why) {
@@ -144,15 +167,18 @@ void CompileLane::note_crash(const std::string& why) {
                                      {"path", job ? job->path.text() : ""},
                                      {"retry_in_ms", static_cast<std::uint64_t>(backoff_.count())}});
   if (!job) return;
-  if (!queue_.note_death(job->path, job->digest)) return fail(*job, "the helper did not survive it");
+  if (!queue_.note_death(job->path, job->digest)) return fail(*job, {0, "the helper did not survive it"});
   const auto source = writer_.source_of(job->path.text());
   if (source) queue_.want(job->path, source->content.size(), CompileQueue::Urgency::kBacklog);
 }
 
 // The worker's own compile() will say what is wrong, in the module's name.
-void CompileLane::fail(const Job& job, const std::string& why) {
+void CompileLane::fail(const Job& job, const CompileHelper::Failure& failure) {
   writer_.count(Counter::kCodeFailed);
-  log::info("not_compiled", {{"path", job.path.text()}, {"tag", tag_for(job.optimization).name()}, {"why", why}});
+  const std::string tag = tag_for(job.optimization).name();
+  log::info("not_compiled",
+            {{"path", job.path.text()}, {"tag", tag}, {"line", failure.line}, {"why", failure.message}});
+  failures_.note({std::string(job.path.text()), tag, failure.line, std::string(failure.message)}, job.digest);
 }
 
 CodeTag CompileLane::tag_for(unsigned optimization) const {

@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/compile/failures.hpp"
 #include "agent/compile/helper.hpp"
 #include "agent/compile/queue.hpp"
 #include "agent/loop/event_loop.hpp"
@@ -35,11 +36,21 @@ class CompileLane {
   // Whether this lane may make code for an interpreter with this identity: two names can mean the same one.
   using Claim = std::function<bool(const CompileHelper::Identity&)>;
 
+  // `failures` outlives this.
   CompileLane(uv_loop_t* loop, const CompileOptions& options, std::string interpreter, SegmentWriter& writer,
-              Claim claim);
+              CompileFailures& failures, Claim claim);
 
   void want(ModulePathView path, std::uint64_t source_bytes, CompileQueue::Urgency urgency);
   std::size_t waiting() const { return queue_.size() + (job_ ? 1 : 0); }
+
+  // What can be said of the interpreter.
+  struct Report {
+    std::string interpreter;
+    std::string tag;      // "" before it has said who it is
+    std::string trouble;  // why it cannot be run now, or ""
+    std::string advice;   // what to do about it
+  };
+  Report report() const { return {interpreter_, identity_.cache_tag, trouble_, advice_}; }
 
  private:
   //            want            restart_             on_ready           want
@@ -68,18 +79,21 @@ class CompileLane {
   void compile_next();
   void dismiss();
   void on_ready(const CompileHelper::Identity& identity);
-  void on_compiled(const Result<std::string_view>& code);
+  void on_compiled(std::string_view code);
+  void on_failed(const CompileHelper::Failure& failure);
   void on_ended(const std::string& why);
   void note_crash(const std::string& why);
+  void note_unusable(const std::string& why);
   std::optional<Job> next_job();
   CodeTag tag_for(unsigned optimization) const;
   std::string file_name_of(ModulePathView path) const;
-  void fail(const Job& job, const std::string& why);
+  void fail(const Job& job, const CompileHelper::Failure& failure);
 
   uv_loop_t* loop_;
   const CompileOptions& options_;
   const std::string interpreter_;
   SegmentWriter& writer_;
+  CompileFailures& failures_;
   Claim claim_;
   CompileQueue queue_;
   std::unique_ptr<CompileHelper> helper_;
@@ -89,6 +103,8 @@ class CompileLane {
   State state_ = State::kResting;
   CompileHelper::Identity identity_;  // of the newest helper that was ready
   std::optional<Job> job_;            // kCompiling
+  std::string trouble_;               // why it could not be run at the last attempt
+  std::string advice_;
 };
 
 }  // namespace bifrost::agent

@@ -29,10 +29,18 @@ class CompileService {
   // Modules that wait or are being compiled, over all interpreters.
   std::size_t waiting() const;
 
+  // One per interpreter that was named.
+  std::vector<CompileLane::Report> interpreters() const;
+  // What does not compile now.
+  std::vector<CompileFailures::Failure> failures();
+  bool more_failures() const { return failures_.more(); }
+
  private:
   bool claim(std::size_t lane, const CompileHelper::Identity& identity);
 
   const CompileOptions options_;
+  SegmentWriter& writer_;
+  CompileFailures failures_;
   std::vector<std::unique_ptr<CompileLane>> lanes_;
   std::vector<std::pair<std::size_t, CompileHelper::Identity>> claims_;  // lane, and what it makes
 };

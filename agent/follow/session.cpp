@@ -176,6 +176,7 @@ void Session::begin_sync() {
   writer_.forget_shortage();
   writer_.count(Counter::kResyncs);
   phase_ = Phase::kScanning;
+  reading_again_ = false;
   show_state();
   walk_.stop();
   scan_.begin(boot_now());
@@ -184,7 +185,18 @@ void Session::begin_sync() {
 
 void Session::resync(bool prune) {
   if (prune) mirror_.ask_for_prune();
+  if (phase_ == Phase::kLive && !short_of_room()) return read_again();
   if (phase_ != Phase::kConnecting) begin_sync();
+}
+
+// Nothing casts doubt on what is known: somebody only wants it compared. The lease goes on, and changes become
+// visible between two pages.
+void Session::read_again() {
+  writer_.count(Counter::kResyncs);
+  reading_again_ = true;
+  walk_.stop();
+  scan_.begin(boot_now());
+  read_names();
 }
 
 void Session::on_page(const redisReply& page) {
@@ -329,6 +341,7 @@ void Session::on_observation(const Observation& seen, BootTime sent) {
 }
 
 void Session::read_names() {
+  if (reading_again_ && (!chase().idle() || writer_.has_staged())) return;
   scan_.ask_for_page(queue().waiting(), [this](const Command& command) {
     data_->ask(command, [this](const redisReply& page, const std::string&) { on_page(page); });
   });
@@ -352,16 +365,23 @@ void Session::move_phase() {
     chase().settle();
   }
   if (phase_ == Phase::kSettling && !writer_.has_staged()) {
-    mirror_.prune_if_asked();
     phase_ = Phase::kLive;
-    begin_walk();
-    show_state();
-    log::info("synced", {{"modules", writer_.modules()},
-                         {"not_mirrored", writer_.not_mirrored()},
-                         {"generation", writer_.generation().value},
-                         {"ms", ms(lasted(scan_.begun()))}});
-    callbacks_.on_synced();
+    finish_sync();
   }
+  const bool read = reading_again_ && !scan_.running() && chase().oldest_pending() > sync_end_;
+  if (read && phase_ == Phase::kLive && !writer_.has_staged()) finish_sync();
+}
+
+void Session::finish_sync() {
+  reading_again_ = false;
+  mirror_.prune_if_asked();
+  begin_walk();
+  show_state();
+  log::info("synced", {{"modules", writer_.modules()},
+                       {"not_mirrored", writer_.not_mirrored()},
+                       {"generation", writer_.generation().value},
+                       {"ms", ms(lasted(scan_.begun()))}});
+  callbacks_.on_synced();
 }
 
 void Session::commit_when_whole() {

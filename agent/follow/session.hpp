@@ -70,10 +70,12 @@ class Session {
 
   // Answers once the segment holds every write acknowledged before this call, or with the reason why it cannot.
   void fence(OnFence on_fence);
-  // Reads everything again; `prune` then drops what Redis does not have, if need be after a later session's reading.
+  // Reads everything again; `prune` then drops what Redis does not have, if need be after a later session's reading. A
+  // mirror that is live and not short of room stays so meanwhile.
   void resync(bool prune);
 
   bool live() const { return phase_ == Phase::kLive; }
+  bool synchronising() const { return !live() || reading_again_; }
 
  private:
   enum class Phase {
@@ -118,6 +120,8 @@ class Session {
   void fence_when_due();
 
   void begin_sync();
+  void read_again();
+  void finish_sync();
   void scan_when_due(BootTime now);
   void begin_walk();
   void mark(ModulePathView path, RefreshQueue::Doubt doubt = RefreshQueue::Doubt::kUnspecific);
@@ -158,6 +162,7 @@ class Session {
   std::size_t index_lost_before_ = 0;  // how many answers on their way are of the time before the index was lost
   DeployWatch deploy_;
   MarkTrial trial_;
+  bool reading_again_ = false;  // all of it, while live
   bool ended_ = false;
 };
 

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <memory>
+#include <utility>
 
 namespace bifrost::agent::log {
 namespace {
@@ -12,16 +13,7 @@ namespace {
 constexpr std::chrono::seconds kCollapseRepeats{5};
 
 bool use_json = false;
-
-std::string_view level_name(Level level) {
-  switch (level) {
-    case Level::kDebug: return "debug";
-    case Level::kInfo: return "info";
-    case Level::kWarn: return "warn";
-    case Level::kError: return "error";
-  }
-  return "info";
-}
+Listener listener;
 
 spdlog::level::level_enum level_of(Level level) {
   switch (level) {
@@ -61,7 +53,7 @@ bool is_plain(std::string_view text) {
 }
 
 std::string as_text(Level level, std::string_view name, Fields fields) {
-  std::string line = fmt::format("level={} event={}", level_name(level), name);
+  std::string line = fmt::format("level={} event={}", name_of(level), name);
   for (const auto& [key, value] : fields) {
     line += fmt::format(" {}={}", key, is_plain(value.text()) ? value.text() : in_quotes(value.text()));
   }
@@ -69,7 +61,7 @@ std::string as_text(Level level, std::string_view name, Fields fields) {
 }
 
 std::string as_json(Level level, std::string_view name, Fields fields) {
-  std::string line = fmt::format("\"level\":\"{}\",\"event\":\"{}\"", level_name(level), name);
+  std::string line = fmt::format("\"level\":\"{}\",\"event\":\"{}\"", name_of(level), name);
   for (const auto& [key, value] : fields) {
     line += fmt::format(",\"{}\":{}", key, value.is_number() ? value.text() : in_quotes(value.text()));
   }
@@ -96,6 +88,20 @@ Last last;
 
 }  // namespace
 
+std::string_view name_of(Level level) {
+  switch (level) {
+    case Level::kDebug: return "debug";
+    case Level::kInfo: return "info";
+    case Level::kWarn: return "warn";
+    case Level::kError: return "error";
+  }
+  return "info";
+}
+
+void set_listener(Listener heard) {
+  listener = std::move(heard);
+}
+
 Status set_up(std::string_view level, std::string_view format) {
   if (format != "text" && format != "json") {
     return Error{ErrorCode::kInvalidArgument, "--log-format is text or json"};
@@ -111,7 +117,7 @@ Status set_up(std::string_view level, std::string_view format) {
 
 Status set_level(std::string_view level) {
   for (const Level l : {Level::kDebug, Level::kInfo, Level::kWarn, Level::kError}) {
-    if (level_name(l) != level) continue;
+    if (name_of(l) != level) continue;
     spdlog::default_logger_raw()->set_level(level_of(l));
     return Done{};
   }
@@ -119,6 +125,7 @@ Status set_level(std::string_view level) {
 }
 
 void event(Level level, std::string_view name, Fields fields) {
+  if (listener) listener(level, name, fields);
   if (!spdlog::default_logger_raw()->should_log(level_of(level))) return;
   std::string line = formatted(level, name, fields);
   const auto now = std::chrono::steady_clock::now();

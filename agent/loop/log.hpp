@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -39,6 +40,12 @@ Status set_up(std::string_view level, std::string_view format);
 
 // Another level from now on. Errors: kInvalidArgument.
 Status set_level(std::string_view level);
+
+std::string_view name_of(Level level);
+
+// Hears of every event, whatever the level, before repeats collapse. Empty: nobody does. Must not log.
+using Listener = std::function<void(Level level, std::string_view name, Fields fields)>;
+void set_listener(Listener listener);
 
 void event(Level level, std::string_view name, Fields fields = {});
 inline void debug(std::string_view name, Fields fields = {}) {

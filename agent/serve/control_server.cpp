@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "common/base/segment_dir.hpp"
@@ -16,6 +18,14 @@ constexpr RequestServer::Limits kLimits{4096, 512, control::kMaxLineBytes, std::
 
 std::size_t line_in(std::string_view input) {
   return input.find('\n') + 1;  // npos + 1 is 0
+}
+
+// One line that the client takes, whatever Redis said.
+std::string error_line(const std::string& message) {
+  std::string line = ("error " + message).substr(0, control::kMaxLineBytes - 1);
+  std::replace_if(
+      line.begin(), line.end(), [](char c) { return c < 0x20 || c > 0x7e; }, '?');
+  return line;
 }
 
 }  // namespace
@@ -56,21 +66,34 @@ void ControlServer::on_request(RequestServer::ClientId client, std::string_view 
     return requests_.fence([this, client](const Result<FenceAnswer>& fence) {
       answer(client, fence ? "ok generation=" + std::to_string(fence->generation.value) +
                                  " synced_through_ns=" + std::to_string(fence->synced_through.ns)
-                           : "error " + fence.error().message);
+                           : error_line(fence.error().message));
     });
   }
   if (line == control::kPing) return answer(client, "ok pid=" + std::to_string(::getpid()));
   if (line == control::kSync) return answer(client, sync(client, false));
   if (line == control::kSyncPrune) return answer(client, sync(client, true));
+  if (line == control::kState) return answer(client, "ok " + requests_.state());
+  if (line == control::kNotCompiled) return answer(client, "ok " + requests_.not_compiled());
+  if (line == control::kConfig) return answer(client, "ok " + requests_.config());
+  if (line.starts_with(control::kEvents)) return on_events_request(client, line.substr(control::kEvents.size()));
   if (line_in(input) == 0) requests_.refused();
-  answer(client, "error unknown request: ask fence, sync, sync prune or ping");
+  answer(client, "error unknown request: ask fence, sync, sync prune, ping, state, not_compiled, config or events N");
+}
+
+void ControlServer::on_events_request(RequestServer::ClientId client, std::string_view after) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(after.data(), after.data() + after.size(), number);
+  if (error != std::errc() || end != after.data() + after.size()) {
+    return answer(client, "error events takes the number of the last event that is known, 0 for none");
+  }
+  requests_.events(number, [this, client](const std::string& document) { answer(client, "ok " + document); });
 }
 
 std::string ControlServer::sync(RequestServer::ClientId client, bool prune) {
   const auto uid = clients_.uid_of(client);
   if (!uid || (*uid != 0 && *uid != ::geteuid())) return "error only the agent's user and root may ask for a sync";
   const Status accepted = requests_.sync(prune);
-  return accepted ? "ok" : "error " + accepted.error().message;
+  return accepted ? "ok" : error_line(accepted.error().message);
 }
 
 void ControlServer::answer(RequestServer::ClientId client, std::string line) {

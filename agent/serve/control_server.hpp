@@ -1,4 +1,5 @@
-// control_server.hpp - the agent's Unix socket: fences, syncs and signs of life. Language: control_protocol.hpp.
+// control_server.hpp - the agent's Unix socket: fences, syncs, signs of life, and what the agent tells of itself.
+// Language: docs/control-protocol.md.
 //
 // Knows nothing of what answers: the owner gives it the functions. What clients may cost: request_server.hpp, which
 // http_server.hpp (metrics) shares. Belongs to the loop's thread.
@@ -9,6 +10,7 @@
 
 #include <uv.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -26,6 +28,11 @@ class ControlServer {
   struct Requests {
     std::function<void(std::function<void(Result<FenceAnswer>)>)> fence;
     std::function<Status(bool prune)> sync;
+    // JSON documents on one line. The last is of the events after the given number, once there are some.
+    std::function<std::string()> state;
+    std::function<std::string()> not_compiled;
+    std::function<std::string()> config;
+    std::function<void(std::uint64_t after, std::function<void(std::string)>)> events;
     std::function<void()> refused;  // a client was turned away
   };
 
@@ -42,6 +49,7 @@ class ControlServer {
   ControlServer(uv_loop_t* loop, UniqueFd listening, std::string path, Requests requests);
   void on_request(RequestServer::ClientId client, std::string_view input);
   std::string sync(RequestServer::ClientId client, bool prune);
+  void on_events_request(RequestServer::ClientId client, std::string_view after);
   void answer(RequestServer::ClientId client, std::string line);
 
   std::string path_;

@@ -105,7 +105,8 @@ void AgentConnection::keep(Socket socket) {
   if (!kept_.fd.valid()) kept_ = std::move(socket);
 }
 
-Result<std::string> AgentConnection::exchange(int fd, std::string_view request, const Deadline& deadline) const {
+Result<std::string> AgentConnection::exchange(int fd, std::string_view request, std::size_t most,
+                                              const Deadline& deadline) const {
   std::string line(request);
   line.push_back('\n');
   // A line fits any socket buffer: a short write means that the agent is gone.
@@ -113,9 +114,9 @@ Result<std::string> AgentConnection::exchange(int fd, std::string_view request, 
     return socket_error(path_, errno);
   }
   std::string answer;
-  while (answer.find('\n') == std::string::npos) {
+  while (answer.empty() || answer.back() != '\n') {
     if (const Status s = wait_for(fd, POLLIN, path_, deadline); !s) return s.error();
-    char buffer[control::kMaxLineBytes];
+    char buffer[16 * 1024];
     const ssize_t n = ::recv(fd, buffer, sizeof buffer, 0);
     if (n == 0) return Error{ErrorCode::kUnreachable, path_ + ": the agent closed the connection"};
     if (n < 0) {
@@ -123,33 +124,41 @@ Result<std::string> AgentConnection::exchange(int fd, std::string_view request, 
       return socket_error(path_, errno);
     }
     answer.append(buffer, static_cast<std::size_t>(n));
-    if (answer.size() > control::kMaxLineBytes) {
+    if (answer.size() > most) {
       return Error{ErrorCode::kRefused, path_ + ": the agent's answer was not understood"};
     }
   }
-  answer.resize(answer.find('\n'));
+  answer.pop_back();
   return answer;
 }
 
-Result<std::string> AgentConnection::answer_to(std::string_view request, const Deadline& deadline) {
+Result<std::string> AgentConnection::answer_to(std::string_view request, std::size_t most, const Deadline& deadline) {
   if (Socket kept = take(); kept.fd.valid()) {
-    auto answer = exchange(kept.fd.get(), request, deadline);
+    auto answer = exchange(kept.fd.get(), request, most, deadline);
     if (answer) keep(std::move(kept));
     // Closed by the agent, which may have been another one: asked again, it is this one that says so.
     if (answer || answer.error().code != ErrorCode::kUnreachable) return answer;
   }
   auto opened = connect();
   if (!opened) return opened.error();
-  auto answer = exchange(opened->fd.get(), request, deadline);
+  auto answer = exchange(opened->fd.get(), request, most, deadline);
   // After a failure a late answer may be on the way: it must not be taken for that to the next question.
   if (answer) keep(std::move(*opened));
   return answer;
 }
 
 Result<ControlAnswer> AgentConnection::ask(std::string_view request, const Deadline& deadline) {
-  const auto line = answer_to(request, deadline);
+  const auto line = answer_to(request, control::kMaxLineBytes, deadline);
   if (!line) return line.error();
   return parse_answer(*line);
+}
+
+Result<std::string> AgentConnection::ask_document(std::string_view request, const Deadline& deadline) {
+  auto line = answer_to(request, control::kMaxDocumentBytes, deadline);
+  if (!line) return line.error();
+  if (line->starts_with("ok ")) return line->substr(3);
+  if (line->starts_with("error ")) return Error{ErrorCode::kRefused, line->substr(6)};
+  return Error{ErrorCode::kRefused, "the agent's answer was not understood"};
 }
 
 Result<FenceAnswer> AgentConnection::fence(const Deadline& deadline) {

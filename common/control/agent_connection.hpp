@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <map>
 #include <mutex>
 #include <string>
@@ -35,6 +36,10 @@ class AgentConnection {
   // Cost: one line each way plus the agent's work; some 15 us more when it has to connect.
   Result<ControlAnswer> ask(std::string_view request, const Deadline& deadline);
 
+  // The JSON document that the agent answers with, as text on one line. Errors: those of ask(), among them
+  // kRefused from an older agent that does not know the question.
+  Result<std::string> ask_document(std::string_view request, const Deadline& deadline);
+
   // Every write acknowledged before the call is in the segment then. Errors: those of ask().
   Result<FenceAnswer> fence(const Deadline& deadline);
 
@@ -60,8 +65,9 @@ class AgentConnection {
   };
 
   Result<Socket> connect() const;
-  Result<std::string> exchange(int fd, std::string_view request, const Deadline& deadline) const;
-  Result<std::string> answer_to(std::string_view request, const Deadline& deadline);
+  Result<std::string> exchange(int fd, std::string_view request, std::size_t most, const Deadline& deadline) const;
+  // The line that answers, of `most` bytes at most.
+  Result<std::string> answer_to(std::string_view request, std::size_t most, const Deadline& deadline);
   Socket take();
   void keep(Socket socket);
 

@@ -1,15 +1,9 @@
 // control_protocol.hpp - the language of the agent's control socket.
 //
-// A stream socket; requests and answers are lines of ASCII, and the next request waits for the answer to the last one:
-//     fence                 -> ok generation=812 synced_through_ns=5123456789
-//     sync                  -> ok                       (accepted: a full synchronisation has been started)
-//     sync prune            -> ok                       (and what Redis does not have is dropped afterwards)
-//     ping                  -> ok pid=4711
-//     anything else         -> error <one sentence>
-// `fence` is answered once the segment holds every write that Redis acknowledged before the request arrived, or with
-// an error when the agent cannot know. The agent may close a connection behind an answer, or while nothing was asked.
+// Its specification, with every request and answer: docs/control-protocol.md.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <string_view>
 
@@ -31,6 +25,12 @@ inline constexpr std::string_view kFence = "fence";
 inline constexpr std::string_view kSync = "sync";
 inline constexpr std::string_view kSyncPrune = "sync prune";
 inline constexpr std::string_view kPing = "ping";
-inline constexpr std::size_t kMaxLineBytes = 512;
+inline constexpr std::string_view kState = "state";
+inline constexpr std::string_view kNotCompiled = "not_compiled";
+inline constexpr std::string_view kConfig = "config";
+inline constexpr std::string_view kEvents = "events ";         // and a number
+inline constexpr std::size_t kMaxLineBytes = 512;              // of a request, and of an answer of pairs
+inline constexpr std::size_t kMaxDocumentBytes = 4u << 20;     // of an answer that is a document
+inline constexpr std::chrono::seconds kLongestEventsWait{10};  // then `events` is answered without any
 
 }  // namespace bifrost::control

@@ -31,7 +31,7 @@ def test_prune_drops_what_redis_does_not_have_and_keeps_the_rest(live):
     assert live.cachectl("sync").returncode == 0
     live.wait("--ready")
     assert "expiring.py" in kinds(live), "a sync alone drops nothing"
-    assert live.cachectl("sync", "--prune").returncode == 0
+    assert live.cachectl("sync", "--prune", "--yes").returncode == 0
     eventually(lambda: set(kinds(live)) == {"shared/halopsa.py"}, "the retained module goes")
     assert live.run(IMPORT + "; answer = [answer, execution.source]") == [1, "shm"]
 
@@ -43,7 +43,7 @@ def test_an_accepted_prune_outlives_the_session_that_accepted_it(live):
     eventually(lambda: kinds(live).get("expiring.py"), "the expiry is seen")
     live.redis.stop()
     eventually(lambda: not live.status()["redis"]["connected"], "the session ends")
-    assert live.cachectl("sync", "--prune").returncode == 0
+    assert live.cachectl("sync", "--prune", "--yes").returncode == 0
     live.redis.start()
     live.wait("--ready")
     eventually(lambda: set(kinds(live)) == {"shared/halopsa.py"}, "the retained module goes")
@@ -146,7 +146,7 @@ def test_sigterm_during_a_resync_ends_the_agent_at_once(node):
         node.start_agent()
         proxy.delay_s["to_client"] = 0.5
         assert node.cachectl("sync").returncode == 0
-        eventually(lambda: not node.status()["complete"], "the resync has begun")
+        eventually(lambda: counters(node)["resyncs_total"] == 2, "the resync has begun")
         assert node.agent.stop() == 0
         assert node.status()["state"] == "stopped"
         assert node.run(IMPORT + "; answer = [answer, execution.source]") == [1, "redis"]

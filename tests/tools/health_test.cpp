@@ -121,6 +121,44 @@ TEST(HealthTest, NumbersThatNoAgentWroteAreSurvived) {
   EXPECT_EQ(assess(info, kNow).state, "stale");
 }
 
+TEST(HealthTest, ReadingEverythingAgainIsNotAFirstSynchronisation) {
+  SegmentInfo info = live();
+  info.complete = false;
+  info.lease_until = {};
+  info.state = AgentState::kSyncing;
+  EXPECT_EQ(assess(info, kNow).problems.front().name, "syncing");
+  info.synced_through = {};
+  EXPECT_EQ(assess(info, kNow).problems.front().name, "first_sync");
+}
+
+TEST(HealthTest, WhatTheAgentSaysIsNamedAndBlocksNothing) {
+  AgentWords words;
+  words.interpreters.push_back({"/usr/bin/python3", "cpython-311", "", ""});
+  words.interpreters.push_back({"/nowhere/python3", "", "/nowhere/python3 cannot be started: why", "do this"});
+  words.not_compiled = 1;
+  words.first_failure = CompileFailure{"a.py", "cpython-311", 7, "SyntaxError: x"};
+  const Health health = assess(live(), kNow, &words);
+  EXPECT_TRUE(health.ready);
+  ASSERT_EQ(health.problems.size(), 2u);
+  EXPECT_EQ(health.problems[0].what, "no code is shared: /nowhere/python3 cannot be started: why");
+  EXPECT_EQ(health.problems[0].advice, "do this");
+  EXPECT_EQ(health.problems[1].what, "1 module does not compile: a.py, line 7: SyntaxError: x");
+  EXPECT_FALSE(health.problems[0].blocks || health.problems[1].blocks);
+}
+
+TEST(HealthTest, WhyRedisIsAwayIsSaidWhenTheAgentKnows) {
+  SegmentInfo info = live();
+  info.state = AgentState::kSyncing;
+  info.redis_connected = false;
+  info.lease_until = {};
+  AgentWords words;
+  words.redis_trouble = "data: refused";
+  const Problem problem = assess(info, kNow, &words).problems.front();
+  EXPECT_EQ(problem.name, "redis_down");
+  EXPECT_TRUE(problem.blocks);
+  EXPECT_EQ(problem.what, "the agent has no working connection to Redis at redis://localhost:6379/0: data: refused");
+}
+
 TEST(SignalNameTest, NamesEveryCombination) {
   EXPECT_EQ(signal_name(0), "none");
   EXPECT_EQ(signal_name(1), "keyspace");

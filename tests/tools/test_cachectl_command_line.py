@@ -137,7 +137,59 @@ def test_pruning_asks_a_person_and_takes_no_for_an_answer(cachectl, agent):
     status, shown = run_on_terminal([cachectl.program, "sync", "--prune", "--yes"], cachectl.env)
     assert status == 0
     assert b"[y/N]" not in shown
-    assert cachectl("sync", "--prune").returncode == 0  # a script is not asked
+    refused = cachectl("sync", "--prune")  # a script has to say it
+    assert (refused.returncode, b"wants --yes" in refused.stderr) == (2, True)
+    assert cachectl("sync", "--prune", "--yes").returncode == 0
+
+
+# --- mistakes, and one form for every answer ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("words", "meant"), [
+    (["statsu"], "status"), (["lst"], "list"), (["push", ".", "--dry"], "--dry-run"), (["list", "--revrese"], "--reverse"),
+    (["help", "veryfi"], "verify")])
+def test_a_mistyped_word_is_answered_with_what_was_meant(cachectl, words, meant):
+    result = cachectl(*words)
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert f"did you mean {meant}?" in result.stderr.decode()
+
+
+def test_a_word_that_resembles_nothing_gets_no_suggestion(cachectl):
+    assert b"did you mean" not in cachectl("frobnicate").stderr
+
+
+def test_every_verb_has_json_with_a_schema(cachectl, stage, redis_url, tmp_path):
+    stage.publish({"a.py": "x = 1\n"})
+    (tmp_path / "b.py").write_text("")
+    verbs = {"status": [], "show": ["a.py"], "get": ["a.py"], "exists": ["a.py"], "log": [], "verify": [], "diff": [],
+             "push": [tmp_path, "--dry-run"], "wait": ["--ready"], "stats": [], "top": ["--interval", "50ms"],
+             "doctor": [], "completion": ["bash"], "version": [], "help": []}
+    ctl = Cachectl(stage.directory, redis_url)
+    for verb, arguments in verbs.items():
+        first, second = (ctl(verb, *arguments, "-o", "json").stdout for _ in range(2))
+        document = json.loads(first)
+        assert document["schema"] == 1, verb
+        assert list(document) == list(json.loads(second)), "a stable order"
+    assert json.loads(ctl("exists", "nowhere.py", "-o", "json").stdout)["exists"] is False
+    assert json.loads(ctl("get", "a.py", "-o", "json").stdout)["source"] == "x = 1\n"
+
+
+def test_list_sorts_and_says_when_nothing_matches(cachectl, stage):
+    stage.publish({"a.py": "12", "b.py": "1234", "c.py": "1"})
+    stage.publish({"a.py": "1"})
+
+    def order(*arguments):
+        return "".join(entry["path"][0] for entry in cachectl.json("list", *arguments))
+
+    assert order() == "abc"
+    assert order("--reverse") == "cba"
+    assert order("--sort", "size") == "bac"
+    assert order("--sort", "size", "--reverse") == "cab"
+    assert order("--sort", "generation") == "abc"
+    nothing = cachectl("list", "sharde/")
+    assert (nothing.returncode, nothing.stdout) == (0, b"")
+    assert b"no module's path begins with sharde/" in nothing.stderr
+    assert cachectl.json("list", "sharde/") == []
 
 
 # --- completion and manuals -----------------------------------------------------------------------------------------

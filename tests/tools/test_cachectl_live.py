@@ -23,7 +23,7 @@ def test_top_without_a_terminal_is_one_frame(cachectl, stage):
     text = result.stdout.decode()
     assert (result.returncode, "\x1b" in text) == (0, False)
     assert text.startswith("live, ready   generation 1")
-    assert re.search(r"0\.0 +7  events_total", text)
+    assert re.search(r"0\.0 +7  change messages received from Redis", text)
 
 
 def test_top_shows_rates(cachectl, stage):
@@ -34,7 +34,7 @@ def test_top_shows_rates(cachectl, stage):
         stage.tell(count=0, by=1)
     out = top.stdout.read().decode()
     top.stdout.close()
-    rate = float(re.search(r"([\d.]+) +\d+  events_total", out)[1])
+    rate = float(re.search(r"([\d.]+) +\d+  change messages", out)[1])
     assert rate > 0
 
 
@@ -84,7 +84,8 @@ class Dev:
         """A worker by the lines that were printed, pasted into a second terminal."""
         self.until("Ctrl-C ends")
         lines = re.findall(r"^  (\S.*)$", self.seen, re.MULTILINE)
-        script = "set -eu\n" + "\n".join(lines).replace("your.module:function", target)
+        script = "set -eu\n" + "\n".join(lines)
+        script = re.sub(r"run --verbose \S+", f"run --verbose {target}", script)
         return subprocess.run(["bash", "-c", script], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=60,
                               cwd="/")
 
@@ -106,10 +107,10 @@ def test_dev_runs_what_was_saved_last_and_leaves_nothing(tmp_path):
         result = dev.run("hello:main")
         assert (result.returncode, result.stdout.strip()) == (0, "1"), result.stderr
         module.write_text("def main():\n    return 'two'\n")
-        dev.until(r"generation \d+ +hello\.py")
+        dev.until(r"(?m)^\d\d:\d\d:\d\d  generation \d+ +changed +hello\.py$")
         assert "two" in dev.run("hello:main").stdout
         module.unlink()
-        dev.until("hello.py deleted")
+        dev.until(r"deleted +hello\.py")
         assert dev.run("hello:main").returncode != 0
         children = subprocess.run(["pgrep", "-P", str(dev.process.pid)], capture_output=True, text=True).stdout.split()
         assert len(children) == 2
@@ -141,3 +142,68 @@ def test_dev_says_what_is_missing(tmp_path):
     result = subprocess.run([program, "dev", tmp_path], capture_output=True, timeout=60, env={"PATH": "/nonexistent"})
     assert result.returncode == 1
     assert b"apt install redis-server" in result.stderr
+
+
+@pytest.fixture
+def dev_of(tmp_path):
+    """Starts dev in a directory of these files: (dev, directory)."""
+    started = []
+
+    def start_dev(files, name="source"):
+        root = tmp_path / name
+        for path, text in files.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text)
+        started.append(Dev(root))
+        started[-1].until("Ctrl-C ends")
+        return started[-1], root
+
+    yield start_dev
+    for dev in started:
+        dev.close()
+
+
+def test_dev_tells_what_each_save_did_and_whether_it_compiles(dev_of):
+    dev, root = dev_of({"a.py": "x = 1\n", "old.py": "def f(:\n"})
+    assert "does not compile  old.py, line 1: SyntaxError: invalid syntax" in dev.seen
+    (root / "b.py").write_text("y = 1\n")
+    dev.until(r"added +b\.py")
+    (root / "deep" / "er").mkdir(parents=True)
+    (root / "deep" / "er" / "c.py").write_text("x = 1\n\ndef g(:\n")
+    dev.until(r"added +deep/er/c\.py\ndoes not compile  deep/er/c\.py, line 3: SyntaxError: invalid syntax\n")
+    (root / "deep" / "er" / "c.py").write_text("x = 1\n")
+    dev.until(r"changed +deep/er/c\.py\n")
+    (root / "b.py").unlink()
+    dev.until(r"deleted +b\.py\n")
+    assert dev.seen.count("does not compile") == 2
+
+
+def test_dev_shares_code_and_hints_at_a_target_that_can_be_run(dev_of):
+    dev, _ = dev_of({"lib/helpers.py": "def helper(value):\n    return value\n",
+                     "jobs/report.py": "def main():\n    return 7\n"})
+    line = re.search(r"^  (\S+) -m bifrost_cache run --verbose (\S+)$", dev.seen, re.MULTILINE)
+    assert line[2] == "jobs.report:main"
+    assert os.path.isabs(line[1])
+    done = dev.run("jobs.report:main")
+    assert (done.returncode, done.stdout) == (0, "7\n")
+    said = r"bifrost_cache: source shm, generation \d+, [\d.]+ ms, \d+ modules \(\d+ from code\)"
+    assert re.search(said, done.stderr), done.stderr
+
+
+def test_dev_of_a_package_keeps_its_name(dev_of):
+    dev, _ = dev_of({"__init__.py": "", "m.py": "def main():\n    return __name__\n"}, name="pricing")
+    assert "is a package: its modules are pricing/..." in dev.seen
+    assert dev.run("pricing.m:main").stdout == '"pricing.m"\n'
+
+
+def test_dev_skips_what_push_skips(dev_of):
+    dev, root = dev_of({"a.py": "", "venv/lib/x.py": "", "node_modules/y.py": ""})
+    assert "left out: venv/ (installed code)" in dev.seen
+    assert "1 modules of" in dev.seen
+
+
+def test_run_ends_a_function_that_takes_too_long(dev_of):
+    dev, _ = dev_of({"slow.py": "def main():\n    while True:\n        pass\n"})
+    done = dev.run("slow:main --timeout 0.2")
+    assert done.returncode == 1
+    assert "TimeoutError: --timeout: not done after 0.2 s" in done.stderr

@@ -80,10 +80,10 @@ def test_show_tells_what_is_known(cachectl, stage):
     stage.publish({"shared/a.py": "x = 1"})
     shown = cachectl.json("show", "shared/a.py")
     assert shown.pop("visible_since").endswith("Z")
-    assert shown == cachectl.json("list")[0]
+    assert shown == {"schema": 1, **cachectl.json("list")[0]}
     text = cachectl("show", "shared/a.py").stdout.decode()
     assert "name        shared.a\n" in text
-    assert "bytes       5 (5 B)\n" in text
+    assert "size        5 B\n" in text
 
 
 def test_show_says_why_a_module_is_not_mirrored(cachectl, stage):

@@ -138,7 +138,7 @@ def test_push_delete_removes_what_the_directory_lacks_but_never_a_solutions_modu
     redis_client.sadd(INDEX, "expired.py", "index", "not-a-module.txt", "resolution:-:0:modules.py")
     redis_client.set("bifrost:module:not-a-module.txt", "somebody else's")
     redis_client.set("unrelated", "1")
-    report = cachectl.json("push", tree({"new.py": "1"}), "--delete")
+    report = cachectl.json("push", tree({"new.py": "1"}), "--delete", "--yes")
     assert report["deleted"] == ["expired.py", "old.py", "sub/old.py"]
     values, index = stored(redis_client)
     assert values.keys() == {"new.py", "_solutions/7c/shared/x.py", "_solutions/kept.py", "not-a-module.txt"}
@@ -156,14 +156,14 @@ def test_push_without_delete_removes_nothing(cachectl, redis_client, tree):
 def test_push_delete_keeps_the_stored_version_of_a_file_that_was_skipped(cachectl, redis_client, tree):
     redis_client.set("bifrost:module:bad.py", reference("bad.py", b"old"))
     redis_client.sadd(INDEX, "bad.py")
-    report = cachectl.json("push", tree({"good.py": "", "bad.py": b"\xff"}), "--delete", status=1)
+    report = cachectl.json("push", tree({"good.py": "", "bad.py": b"\xff"}), "--delete", "--yes", status=1)
     assert report["deleted"] == []
     assert stored(redis_client)[0].keys() == {"bad.py", "good.py"}
 
 
 def test_push_delete_of_an_empty_directory_does_nothing_and_says_so(cachectl, redis_client, tree):
     redis_client.sadd(INDEX, "old.py")
-    result = cachectl("push", tree.root, "--delete")
+    result = cachectl("push", tree.root, "--delete", "--yes")
     assert result.returncode == 1
     assert b"nothing was done" in result.stderr
     assert stored(redis_client)[1] == {"old.py"}
@@ -231,3 +231,81 @@ def test_a_pushed_module_is_mirrored_and_got_back_byte_for_byte(cachectl, agent,
     assert {e["path"]: e["hash"] for e in cachectl.json("list")} == {
         path: hashlib.sha256(source.encode()).hexdigest() for path, source in FILES.items()}
     assert cachectl.json("verify")["sound"] is True
+
+
+# --- what a directory means -------------------------------------------------------------------------------------------
+
+
+def test_push_of_a_package_keeps_its_name_and_says_so(cachectl, redis_client, tree):
+    root = tree({"pricing/__init__.py": "", "pricing/rates.py": "r = 1\n", "other.py": ""})
+    result = cachectl("push", root / "pricing")
+    assert result.returncode == 0
+    assert b"is a package: its modules keep its name, pricing/" in result.stderr
+    assert stored(redis_client)[1] == {"pricing/__init__.py", "pricing/rates.py"}
+    assert cachectl.json("push", root / "pricing")["prefix"] == "pricing/"
+
+
+@pytest.mark.parametrize(("prefix", "paths"), [("shared", {"shared/__init__.py", "shared/m.py"}),
+                                               ("a/b/", {"a/b/__init__.py", "a/b/m.py"}), ("/", {"__init__.py", "m.py"})])
+def test_push_puts_the_prefix_before_every_path(cachectl, redis_client, tree, prefix, paths):
+    root = tree({"p/__init__.py": "", "p/m.py": ""})
+    assert cachectl("push", root / "p", "--prefix", prefix).returncode == 0
+    assert stored(redis_client)[1] == paths
+
+
+def test_push_with_a_prefix_that_no_path_has_is_2(cachectl, tree):
+    assert cachectl("push", tree({"a.py": ""}), "--prefix", "../x").returncode == 2
+
+
+def test_push_delete_with_a_prefix_stays_below_it(cachectl, redis_client, tree):
+    redis_client.sadd(INDEX, "shared/old.py", "old.py", "sharedother/old.py")
+    report = cachectl.json("push", tree({"new.py": ""}), "--prefix", "shared", "--delete", "--yes")
+    assert report["deleted"] == ["shared/old.py"]
+    assert stored(redis_client)[1] == {"shared/new.py", "old.py", "sharedother/old.py"}
+
+
+def test_push_follows_no_link_out_of_the_directory(cachectl, redis_client, tree, tmp_path):
+    outside = tmp_path / "outside"
+    (outside / "deep").mkdir(parents=True)
+    (outside / "secret.py").write_text("s = 1\n")
+    (outside / "deep" / "x.py").write_text("")
+    root = tree({"good.py": ""})
+    (root / "secret.py").symlink_to(outside / "secret.py")
+    (root / "deep").symlink_to(outside / "deep")
+    report = cachectl.json("push", root, status=1)
+    assert report["written"] == ["good.py"]
+    assert {s["path"] for s in report["skipped"]} == {"secret.py", "deep"}
+    assert all("leads out of the directory" in s["reason"] for s in report["skipped"])
+    assert stored(redis_client)[1] == {"good.py"}
+
+
+def test_push_leaves_installed_code_out(cachectl, redis_client, tree):
+    root = tree({"a.py": "", "venv/lib/x.py": "", "env/pyvenv.cfg": "", "env/lib/y.py": "", "web/node_modules/z.py": ""})
+    result = cachectl("push", root)
+    assert result.returncode == 0
+    assert stored(redis_client)[1] == {"a.py"}
+    assert cachectl.json("push", root)["left_out"] == ["env/", "venv/", "web/node_modules/"]
+    assert b"left out venv/: installed code" in result.stderr
+
+
+def test_push_delete_without_a_terminal_wants_yes_and_does_nothing_without(cachectl, redis_client, tree):
+    redis_client.sadd(INDEX, "old.py")
+    result = cachectl("push", tree({"new.py": ""}), "--delete")
+    assert (result.returncode, b"wants --yes" in result.stderr) == (2, True)
+    assert stored(redis_client) == ({}, {"old.py"})
+
+
+def test_push_dry_run_tells_what_is_unchanged(cachectl, redis_client, tree):
+    root = tree({"same.py": "1", "changed.py": "1"})
+    assert cachectl("push", root).returncode == 0
+    tree({"changed.py": "2", "new.py": "3"})
+    lines = cachectl("push", root, "--dry-run").stdout.decode().splitlines()
+    assert lines[:3] == ["write   changed.py", "write   new.py", "same    same.py"]
+    assert "written 3 modules (3 B), 1 of them unchanged," in lines[3]
+    assert cachectl.json("push", root, "--dry-run")["unchanged"] == ["same.py"]
+
+
+@pytest.mark.parametrize(("ttl", "seconds"), [("1h", 3600), ("90s", 90), ("2d", 172_800), ("77", 77)])
+def test_push_takes_a_ttl_with_a_unit(cachectl, redis_client, tree, ttl, seconds):
+    assert cachectl("push", tree({"a.py": ""}), "--ttl", ttl).returncode == 0
+    assert seconds - 10 <= redis_client.ttl("bifrost:module:a.py") <= seconds

@@ -366,7 +366,7 @@ def test_sync_is_accepted_by_the_agent(cachectl, agent):
     before = cachectl.json("stats")["counters"]["resyncs_total"]
     assert cachectl("sync").returncode == 0
     eventually(lambda: cachectl.json("stats")["counters"]["resyncs_total"] > before, "a full synchronisation")
-    assert cachectl.json("sync", "--prune")["prune"] is True
+    assert cachectl.json("sync", "--prune", "--yes")["prune"] is True
 
 
 def test_sync_without_an_agent_is_3(cachectl, segment_dir):

@@ -209,8 +209,9 @@ def test_python_of_the_integration_guide(running_node):
 PLACEHOLDERS = {"PATH": "shared/pricing.py", "PREFIX": "shared/", "[PREFIX]": "shared/", "DIR": "my_modules", "[DIR]": "written", "SHELL": "bash",
                 "[VERB]": "status", "EXE": "/usr/bin/python3", "FILE": "out.json", "USER": "nobody", "pkg.mod:function": "workflows.report:main",
                 "your.module:function": "workflows.report:main"}
-# doctor judges the machine that the test runs on, and may have something to say about it; grep may find nothing.
-STATUS = {"bifrost-cachectl doctor": {0, 5}, "bifrost-cachectl list": {0, 1}, "bifrost-cachectl status": {0, 5}}
+# doctor judges the machine that the test runs on, and may have something to say about it; grep may find nothing; sync
+# --prune is for a person at a terminal, who is asked.
+STATUS = {"bifrost-cachectl sync": {0, 2}, "bifrost-cachectl doctor": {0, 5}, "bifrost-cachectl list": {0, 1}, "bifrost-cachectl status": {0, 5}}
 # Not commands, but what the verb is called in a table.
 NAMES = {"bifrost-agent", "bifrost-cachectl", "bifrost-cachectl push"}
 

@@ -1,5 +1,6 @@
 // completion SHELL - a completion script for bash, zsh or fish, made from the command tree of this very program.
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -220,9 +221,14 @@ class CompletionCommand final : public Command {
 
   ExitCode run(Context& context) override {
     const CommandEntry& program = context.command_line;
-    context.out.write(shell_ == "bash"  ? bash_script(program)
-                      : shell_ == "zsh" ? zsh_script(program)
-                                        : fish_script(program));
+    const std::string script = shell_ == "bash"  ? bash_script(program)
+                               : shell_ == "zsh" ? zsh_script(program)
+                                                 : fish_script(program);
+    if (context.format == OutputFormat::kJson) {
+      context.out.json({{"schema", 1}, {"shell", shell_}, {"script", script}});
+    } else {
+      context.out.write(script);
+    }
     return ExitCode::kSuccess;
   }
 

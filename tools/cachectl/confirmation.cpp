@@ -9,8 +9,13 @@
 
 namespace bifrost::cachectl {
 
+bool needs_yes(const Context& context) {
+  return !context.assume_yes && (::isatty(STDIN_FILENO) == 0 || ::isatty(STDERR_FILENO) == 0);
+}
+
 bool confirmed(const Context& context, std::string_view question) {
-  if (context.assume_yes || ::isatty(STDIN_FILENO) == 0 || ::isatty(STDERR_FILENO) == 0) return true;
+  if (context.assume_yes) return true;
+  if (needs_yes(context)) return false;
   const std::string prompt = printable(question) + " [y/N] ";
   if (::write(STDERR_FILENO, prompt.data(), prompt.size()) < 0) return false;
   char answer[64];

@@ -1,4 +1,5 @@
-// dev DIR - local development: a private Redis, an agent, and a watch of DIR. Ctrl-C ends and removes all of it.
+// dev DIR - local development: a private Redis, an agent that shares code, and a watch of DIR that tells what each save
+// changed and whether it compiles. Ctrl-C ends and removes all of it.
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -6,9 +7,11 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,7 +20,10 @@
 #include "common/control/agent_connection.hpp"
 #include "common/redis/module_value.hpp"
 #include "common/redis/redis_client.hpp"
+#include "tools/cachectl/agent_words.hpp"
 #include "tools/cachectl/child_process.hpp"
+#include "tools/cachectl/dev_worker.hpp"
+#include "tools/cachectl/directory_watch.hpp"
 #include "tools/cachectl/interruption.hpp"
 #include "tools/cachectl/module_push.hpp"
 #include "tools/cachectl/source_tree.hpp"
@@ -29,7 +35,8 @@ namespace {
 
 constexpr std::chrono::seconds kStartTime(20);
 constexpr std::chrono::seconds kFenceTime(5);
-constexpr int kLookEveryMs = 100;
+constexpr std::chrono::milliseconds kLookAtChildren(500);
+constexpr std::chrono::seconds kCompileTime(5);
 constexpr std::uint64_t kTtlSeconds = 365 * 86'400;
 
 // A directory of our own, on tmpfs where there is one; removed with everything in it.
@@ -58,23 +65,27 @@ struct FileState {
   bool operator==(const FileState&) const = default;
 };
 
-// "" when it is not known.
-std::filesystem::path own_directory() {
+std::string agent_program() {
   std::error_code error;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
-  return error ? std::filesystem::path() : self.parent_path();
+  const auto beside = self.parent_path() / "bifrost-agent";
+  return !error && ::access(beside.c_str(), X_OK) == 0 ? beside.string() : "bifrost-agent";
 }
 
-std::string agent_program() {
-  const auto beside = own_directory() / "bifrost-agent";
-  return ::access(beside.c_str(), X_OK) == 0 ? beside.string() : "bifrost-agent";
+// "14:07:31", as the clock on the wall has it.
+std::string local_time() {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  ::localtime_r(&now, &local);
+  return fmt::format("{:02}:{:02}:{:02}", local.tm_hour, local.tm_min, local.tm_sec);
 }
 
-// Where the Python package is when nothing is installed: in the build tree that has this program. Else "".
-std::string uninstalled_package() {
-  const auto python = own_directory().parent_path() / "python";
-  return ::access((python / "bifrost_cache").c_str(), R_OK) == 0 ? python.string() : "";
-}
+// What happened to a file since the last look.
+struct Change {
+  std::string path;
+  std::string_view what;  // "added", "changed", "deleted", "skipped"
+  std::string why;        // it was skipped
+};
 
 // The private agent has settings of its own; what the node's agent listens on or compiles for is not for it.
 void forget_settings_of_the_node() {
@@ -94,7 +105,10 @@ class DevCommand final : public Command {
       say("this is no directory: give the one that holds your modules");
       return ExitCode::kUsage;
     }
+    prefix_ = package_prefix_of(directory_);
+    workspace_ = prefix_.empty() ? directory_ : std::filesystem::path(directory_).parent_path().string();
     watch_for_interruption();
+    interpreter_ = worker_interpreter();
     const PrivateDirectory home;
     if (home.path().empty()) return fail({ErrorCode::kIo, "no directory can be made in /dev/shm or /tmp"});
     if (const Status s = serve(context, home.path()); !s && !interrupted()) {
@@ -123,24 +137,74 @@ class DevCommand final : public Command {
     auto redis = connected(url, *redis_server);
     if (!redis) return redis.error();
     forget_settings_of_the_node();
-    auto agent = ChildProcess::start(
-        {agent_program(), "--config", "/dev/null", "--redis-url", url, "--segment-dir", segment_dir, "--workspace",
-         directory_, "--max-module-bytes", context.settings.get(Setting::kMaxModuleBytes)},
-        -1, log.get());
+    std::vector<std::string> command = {agent_program(),
+                                        "--config",
+                                        "/dev/null",
+                                        "--redis-url",
+                                        url,
+                                        "--segment-dir",
+                                        segment_dir,
+                                        "--workspace",
+                                        workspace_,
+                                        "--max-module-bytes",
+                                        context.settings.get(Setting::kMaxModuleBytes)};
+    if (interpreter_) command.insert(command.end(), {"--python", *interpreter_});
+    auto agent = ChildProcess::start(command, -1, log.get());
     if (!agent) return agent.error();
     ModulePush push(*redis, kTtlSeconds);
     if (const Status s = follow(context, push); !s) return s;
     if (const auto fence = fenced(segment_dir, *agent); !fence) return fence.error();
-    context.out.print("{} modules of {} are mirrored. In another terminal:\n\n", known_.size(), printable(directory_));
-    context.out.print("  export BIFROST_SEGMENT_DIR={} BIFROST_REDIS_URL={} BIFROST_WORKSPACE={}\n", segment_dir, url,
-                      shell_word(directory_));
-    if (const std::string package = uninstalled_package(); !package.empty()) {
-      context.out.print("  export PYTHONPATH={}${{PYTHONPATH:+:$PYTHONPATH}}\n", shell_word(package));
-    }
-    context.out.line("  python3 -m bifrost_cache run your.module:function\n");
-    context.out.line("Save a file, and the next execution runs it. Ctrl-C ends.");
-    context.out.flush();
+    introduce(context, url, segment_dir);
     return watch(context, push, segment_dir, *redis_server, *agent);
+  }
+
+  // What there is, and what to type in another terminal.
+  void introduce(Context& context, const std::string& url, const std::string& segment_dir) {
+    Output& out = context.out;
+    if (!prefix_.empty())
+      out.print("{} is a package: its modules are {}...\n", printable(directory_), printable(prefix_));
+    for (const std::string& path : left_out_) out.print("left out: {} (installed code)\n", printable(path));
+    for (const Change& c : changes_) {
+      if (c.what == "skipped") out.print("skipped: {}: {}\n", printable(c.path), printable(c.why));
+    }
+    changes_.clear();
+    out.print("{} modules of {} are mirrored. In another terminal:\n\n", known_.size(), printable(directory_));
+    out.print("  export BIFROST_SEGMENT_DIR={} BIFROST_REDIS_URL={} BIFROST_WORKSPACE={}\n", segment_dir, url,
+              shell_word(workspace_));
+    if (const std::string package = uninstalled_package(); !package.empty()) {
+      out.print("  export PYTHONPATH={}${{PYTHONPATH:+:$PYTHONPATH}}\n", shell_word(package));
+    }
+    out.print("  {} -m bifrost_cache run --verbose {}\n\n", shell_word(interpreter_.value_or("python3")),
+              target_.empty() ? "your.module:function" : target_);
+    if (!interpreter_) {
+      const std::string tag = package_tag();
+      out.paragraph("",
+                    "No interpreter was found that can import bifrost_cache, so no code is shared: " +
+                        (tag.empty() ? "install the package for your interpreter"
+                                     : "this build is for " + tag + ", take an interpreter of that version"),
+                    0);
+    }
+    say_failures(context, segment_dir, {});
+    out.line("Save a file, and the next execution runs it. Ctrl-C ends.");
+    out.flush();
+  }
+
+  // What does not compile: of these paths, or of all when there are none.
+  void say_failures(Context& context, const std::string& segment_dir, const std::set<std::string>& paths) const {
+    if (!interpreter_) return;
+    const Deadline deadline(kCompileTime);
+    while (!interrupted() && !deadline.passed()) {
+      const auto words = ask_state(segment_dir, deadline);
+      if (!words || words->compiling == 0) break;
+      ::poll(nullptr, 0, 10);
+    }
+    const auto failures = ask_not_compiled(segment_dir, Deadline(kFenceTime));
+    if (!failures) return;
+    for (const CompileFailure& failure : *failures) {
+      if (!paths.empty() && !paths.contains(failure.path)) continue;
+      context.out.print("{}  {}, {}\n", context.out.toned("does not compile", Output::Tone::kBad),
+                        printable(failure.path), printable(failure.where_and_why()));
+    }
   }
 
   static Result<RedisClient> connected(const std::string& url, ChildProcess& server) {
@@ -175,26 +239,37 @@ class DevCommand final : public Command {
     while (!interrupted()) {
       if (redis_server.ended(status)) return Error{ErrorCode::kIo, "redis-server has ended"};
       if (agent.ended(status)) return Error{ErrorCode::kIo, fmt::format("bifrost-agent ended with status {}", status)};
-      ::poll(nullptr, 0, kLookEveryMs);
+      if (!watch_.changed_within(kLookAtChildren)) continue;
       changes_.clear();
       if (const Status s = follow(context, push); !s) return s;
       if (changes_.empty()) continue;
       const auto fence = connection.fence(Deadline(kFenceTime));
       if (!fence) return fence.error();
-      for (const std::string& change : changes_) {
-        context.out.print("generation {:<4} {}\n", fence->generation.value, printable(change));
-      }
-      context.out.flush();
+      tell(context, fence->generation, segment_dir);
     }
     return Done{};
+  }
+
+  void tell(Context& context, Generation generation, const std::string& segment_dir) {
+    std::set<std::string> written;
+    for (const Change& change : changes_) {
+      context.out.print("{}  generation {:<4} {:<8} {}{}\n", local_time(), generation.value, change.what,
+                        printable(change.path), change.why.empty() ? "" : ": " + printable(change.why));
+      if (change.what == "added" || change.what == "changed") written.insert(change.path);
+    }
+    if (!written.empty()) say_failures(context, segment_dir, written);
+    context.out.flush();
   }
 
   // Brings Redis to what the directory holds now.
   Status follow(Context& context, ModulePush& push) {
     const auto limit = parse_bytes(context.settings.get(Setting::kMaxModuleBytes));
     if (!limit) return limit.error();
-    const auto tree = scan_source_tree(directory_);
+    const auto tree = scan_source_tree(directory_, prefix_);
     if (!tree) return tree.error();
+    watch_.add(tree->directories);
+    left_out_ = tree->left_out;
+    note_skipped(tree->skipped);
     std::map<ModulePath, FileState> now;
     for (const SourceFile& file : tree->files) {
       struct stat st {};
@@ -209,19 +284,36 @@ class DevCommand final : public Command {
       if (!source) continue;
       now.emplace(file.path, state);
       if (!is_utf8(*source)) {
-        changes_.push_back(file.path.text() + ": skipped, not UTF-8");
+        changes_.push_back({file.path.text(), "skipped", "not UTF-8"});
         continue;
       }
       if (const Status s = push.write(file.path, *source); !s) return s;
-      changes_.push_back(file.path.text());
+      changes_.push_back({file.path.text(), known == known_.end() ? "added" : "changed", ""});
+      offer(file.path.text(), *source);
     }
     for (const auto& [path, state] : known_) {
       if (now.count(path) != 0) continue;
       if (const Status s = push.remove(path); !s) return s;
-      changes_.push_back(path.text() + " deleted");
+      changes_.push_back({path.text(), "deleted", ""});
     }
     known_ = std::move(now);
     return push.finish();
+  }
+
+  // Each once: they are found again by every look.
+  void note_skipped(const std::vector<SkippedFile>& skipped) {
+    for (const SkippedFile& file : skipped) {
+      if (said_skipped_.insert(file.path).second) changes_.push_back({file.path, "skipped", file.reason});
+    }
+  }
+
+  // The target of the hint: the first function that can be run as it is, main and run before others.
+  void offer(const std::string& path, std::string_view source) {
+    const std::string name = callable_in(source);
+    const bool better = name == "main" || name == "run";
+    if (name.empty() || (!target_.empty() && (!better || target_is_good_))) return;
+    target_ = import_name(path) + ":" + name;
+    target_is_good_ = better;
   }
 
   // The last lines of what Redis and the agent had to say, for a start that failed.
@@ -239,8 +331,16 @@ class DevCommand final : public Command {
   }
 
   std::string directory_;
+  std::string prefix_;     // of every path, when DIR is a package
+  std::string workspace_;  // DIR, or the directory of that package
+  std::optional<std::string> interpreter_;
+  DirectoryWatch watch_;
   std::map<ModulePath, FileState> known_;
-  std::vector<std::string> changes_;
+  std::vector<Change> changes_;
+  std::vector<std::string> left_out_;
+  std::set<std::string> said_skipped_;
+  std::string target_;
+  bool target_is_good_ = false;
 };
 
 }  // namespace

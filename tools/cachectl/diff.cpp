@@ -14,6 +14,15 @@
 namespace bifrost::cachectl {
 namespace {
 
+// Modules of which Redis has none are kept on purpose, but nobody would call that the same.
+bool only_the_mirror_has_any(const DiffReport& report) {
+  return report.compared == 0 && report.not_mirrored == 0 && report.retained != 0;
+}
+
+bool is_identical(const DiffReport& report) {
+  return report.differences.empty() && !only_the_mirror_has_any(report);
+}
+
 void write_json(Output& out, const DiffReport& report, const std::string& redis_url) {
   nlohmann::ordered_json differences = nlohmann::ordered_json::array();
   for (const Difference& d : report.differences) {
@@ -21,7 +30,7 @@ void write_json(Output& out, const DiffReport& report, const std::string& redis_
   }
   out.json({{"schema", 1},
             {"redis_url", redis_url},
-            {"identical", report.differences.empty()},
+            {"identical", is_identical(report)},
             {"compared", report.compared},
             {"retained", report.retained},
             {"not_mirrored", report.not_mirrored},
@@ -34,12 +43,30 @@ void write_table(Output& out, const DiffReport& report, const std::string& redis
     say(fmt::format("{} keys in Redis are no modules, since no module can have their paths: the agent's log names them",
                     report.refused));
   }
+  if (report.differences.empty() && only_the_mirror_has_any(report)) {
+    out.paragraph(
+        "",
+        fmt::format("nothing to compare: Redis at {} has none of these modules; the mirror keeps {}, retained "
+                    "because nobody deleted them",
+                    printable(redis_url), report.retained),
+        0);
+    say("bifrost-cachectl push DIR writes them again; bifrost-cachectl sync --prune drops them here; if that is not "
+        "the "
+        "Redis that was meant: --redis-url");
+    return;
+  }
+  if (report.differences.empty() && report.compared + report.not_mirrored + report.retained == 0) {
+    out.print("both are empty: no modules here and none in Redis at {}\n", printable(redis_url));
+    return;
+  }
   if (report.differences.empty()) {
     out.print("identical: {} modules compared, {} retained, {} left to Redis; Redis: {}\n", report.compared,
               report.retained, report.not_mirrored, printable(redis_url));
     return;
   }
-  Table table({{"KIND"}, {"WHAT"}, {"PATH"}});
+  Table table({{"KIND"},
+               {"WHAT", Table::Align::kLeft, Table::Cut::kEnd, 20},
+               {"PATH", Table::Align::kLeft, Table::Cut::kStart, 20}});
   for (const Difference& d : report.differences) {
     table.row({std::string(name_of(d.kind)), d.what, printable(d.path.text())});
   }
@@ -50,7 +77,7 @@ void write_table(Output& out, const DiffReport& report, const std::string& redis
 class DiffCommand final : public PrefixCommand {
   ExitCode answer(Context& context, const Segment&) override {
     auto redis = connect_redis(context);
-    if (!redis) return fail(redis.error());
+    if (!redis) return fail_without_redis(redis.error());
     MirrorDiff diff(context, *redis, prefix());
     if (const Status s = diff.run(); !s) return fail(s.error());
     if (context.format == OutputFormat::kJson) {
@@ -58,7 +85,7 @@ class DiffCommand final : public PrefixCommand {
     } else {
       write_table(context.out, diff.report(), redis_name(context.settings));
     }
-    return diff.report().differences.empty() ? ExitCode::kSuccess : ExitCode::kDifferences;
+    return is_identical(diff.report()) ? ExitCode::kSuccess : ExitCode::kDifferences;
   }
 };
 

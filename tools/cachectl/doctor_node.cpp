@@ -87,7 +87,8 @@ void examine_mirror(Context& context, Diagnoses& out) {
                                                                       : "see docs/threat-model.md, section 3"});
   } else {
     const SegmentInfo info = (*segment)->info();
-    const Health health = assess(info, boot_now());
+    const auto words = ask_state(context.segment_dir(), Deadline(kAnswerTime));
+    const Health health = assess(info, boot_now(), words ? &*words : nullptr);
     out.push_back(
         {Grade::kGood, "segment",
          fmt::format("layout {}, {}, {} modules", info.layout_version, human_bytes(info.size_bytes), info.modules),

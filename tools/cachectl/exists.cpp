@@ -1,4 +1,6 @@
 // exists PATH - the answer is the exit code; a module that only Redis holds exists, too.
+#include <nlohmann/json.hpp>
+
 #include "tools/cachectl/module_command.hpp"
 #include "tools/cachectl/verbs.hpp"
 
@@ -10,8 +12,19 @@ class ExistsCommand final : public ModuleCommand {
   ExistsCommand() : ModuleCommand(Need::kEntry) {}
 
  protected:
-  ExitCode answer(Context&, const ModuleAnswer&) override { return ExitCode::kSuccess; }
-  void say_missing(ModulePathView, const ModuleAnswer&) const override {}
+  ExitCode answer(Context& context, const ModuleAnswer& module) override {
+    write(context, module.entry.path, true, module.entry.mirrored);
+    return ExitCode::kSuccess;
+  }
+  void say_missing(Context& context, ModulePathView path, const ModuleAnswer&) const override {
+    write(context, path.text(), false, false);
+  }
+
+ private:
+  static void write(Context& context, std::string_view path, bool exists, bool mirrored) {
+    if (context.format != OutputFormat::kJson) return;
+    context.out.json({{"schema", 1}, {"path", path}, {"exists", exists}, {"mirrored", mirrored}});
+  }
 };
 
 }  // namespace

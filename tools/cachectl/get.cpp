@@ -1,4 +1,6 @@
-// get PATH - the source on stdout, byte for byte, whatever the output format.
+// get PATH - the source on stdout, byte for byte; with -o json beside what identifies it.
+#include <nlohmann/json.hpp>
+
 #include "tools/cachectl/module_command.hpp"
 #include "tools/cachectl/verbs.hpp"
 
@@ -12,7 +14,17 @@ class GetCommand final : public ModuleCommand {
  protected:
   ExitCode answer(Context& context, const ModuleAnswer& module) override {
     if (module.status == Lookup::kHit) {
-      context.out.write(module.source);
+      if (context.format == OutputFormat::kJson) {
+        const ModuleEntry& entry = module.entry;
+        context.out.json({{"schema", 1},
+                          {"path", entry.path},
+                          {"generation", entry.created},
+                          {"hash", entry.hash},
+                          {"bytes", entry.bytes},
+                          {"source", module.source}});
+      } else {
+        context.out.write(module.source);
+      }
       return ExitCode::kSuccess;
     }
     say(fmt::format("{} is in Redis but not mirrored: {}", module.entry.path, module.entry.reason));

@@ -43,58 +43,108 @@ std::string_view state_of(const SegmentInfo& info, BootTime now) {
   return info.state == AgentState::kSyncing && info.redis_connected ? "syncing" : "stale";
 }
 
-Problem why_not_ready(const SegmentInfo& info, std::string_view state, BootTime now) {
+Problem no_redis(const SegmentInfo& info, const AgentWords* words) {
+  std::string what = fmt::format("the agent has no working connection to Redis at {}", info.redis_url);
+  if (words != nullptr && !words->redis_trouble.empty()) {
+    return {"redis_down", what + ": " + words->redis_trouble,
+            "bifrost-cachectl doctor asks Redis from here; start Redis or correct redis_url. The agent reconnects by "
+            "itself",
+            true};
+  }
+  return {"redis_down", std::move(what),
+          "journalctl -u bifrost-agent: the newest redis_lost says why; bifrost-cachectl doctor asks Redis from here; "
+          "the agent reconnects by itself",
+          true};
+}
+
+Problem why_not_ready(const SegmentInfo& info, std::string_view state, BootTime now, const AgentWords* words) {
   if (state == "stopped") {
-    return {"the agent was stopped",
-            "start bifrost-agent; until then workers ask Redis, and without Redis use what was mirrored last"};
+    return {"agent_stopped", "the agent was stopped",
+            "systemctl start bifrost-agent; until then workers ask Redis, and without Redis use what was mirrored last",
+            true};
   }
   if (agent_silent(info, now)) {
-    return {fmt::format("the agent (pid {}) has given no sign of life for {}", info.agent_pid,
+    return {"agent_silent",
+            fmt::format("the agent (pid {}) has given no sign of life for {}", info.agent_pid,
                         human_duration(now.since(info.heartbeat))),
-            "restart bifrost-agent: it takes over from this segment and workers need no restart"};
+            "systemctl restart bifrost-agent: it takes over from this segment and workers need no restart", true};
   }
-  if (!info.redis_connected) {
-    return {
-        fmt::format("the agent has no working connection to Redis at {}", info.redis_url),
-        "journalctl -u bifrost-agent: the newest redis_lost says why; bifrost-cachectl doctor asks Redis from here; "
-        "the agent reconnects by itself"};
+  if (!info.redis_connected) return no_redis(info, words);
+  constexpr std::string_view kWait = "bifrost-cachectl wait --ready; workers ask Redis until then";
+  const bool at_work = state == "starting" || state == "syncing";
+  if (at_work && info.synced_through.ns == 0) {
+    return {"first_sync", "the first synchronisation with Redis is not finished", std::string(kWait), true};
   }
-  if (state == "starting" || state == "syncing") {
-    return {"the first synchronisation with Redis is not finished", "wait: bifrost-cachectl wait --ready"};
+  if (at_work || !info.complete) {
+    return {"syncing", "the agent reads everything from Redis again", std::string(kWait), true};
   }
-  if (!info.complete) {
-    return {"the agent reads everything from Redis again", "wait: bifrost-cachectl wait --ready"};
+  return {"not_confirmed", "Redis has not confirmed the mirror within its lease",
+          "bifrost-cachectl doctor; look for a slow or stopped Redis", true};
+}
+
+// What the mirror lacks although the agent works.
+void add_shortcomings(const SegmentInfo& info, std::vector<Problem>& problems) {
+  if (info.state == AgentState::kCold) {
+    problems.push_back(
+        {"redis_lost_modules", "Redis lost its modules; the mirror keeps what it has seen",
+         "bifrost-cachectl push DIR writes them again; to drop them, as root or the agent's user: bifrost-cachectl "
+         "sync --prune"});
   }
-  return {"the mirror has not been confirmed by Redis within its lease",
-          "look for a slow or stopped Redis, or read the agent's log"};
+  if (info.state == AgentState::kDegraded) {
+    problems.push_back(
+        {"segment_full", "the segment is full and cannot grow; workers ask Redis for what does not fit",
+         "set a larger max_size in /etc/bifrost/bifrost.conf, or give its file system more room, then systemctl "
+         "restart bifrost-agent; workers need nothing. Which: bifrost-cachectl list -o wide | grep not_mirrored"});
+  }
+  if (info.not_mirrored != 0) {
+    problems.push_back({"not_mirrored",
+                        fmt::format("{} module{} not mirrored; workers ask Redis for {}", info.not_mirrored,
+                                    info.not_mirrored == 1 ? " is" : "s are", info.not_mirrored == 1 ? "it" : "them"),
+                        "bifrost-cachectl list -o wide | grep not_mirrored"});
+  }
+}
+
+// What the agent's interpreters cannot do.
+void add_compile_problems(const AgentWords& words, std::vector<Problem>& problems) {
+  for (const AgentWords::Interpreter& i : words.interpreters) {
+    if (i.trouble.empty()) continue;
+    const std::string of = i.trouble.starts_with(i.python) ? "" : " for " + i.python;
+    problems.push_back({"interpreter_unusable", fmt::format("no code is shared{}: {}", of, i.trouble), i.advice});
+  }
+  if (words.not_compiled == 0) return;
+  const bool one = words.not_compiled == 1 && !words.more_not_compiled;
+  std::string what = fmt::format("{}{} module{} not compile", words.more_not_compiled ? "more than " : "",
+                                 words.not_compiled, one ? " does" : "s do");
+  if (words.first_failure) {
+    what += fmt::format("{} {}, {}", one ? ":" : "; the first:", words.first_failure->path,
+                        words.first_failure->where_and_why());
+  }
+  problems.push_back({"not_compiled", std::move(what),
+                      one && words.first_failure
+                          ? "bifrost-cachectl get " + words.first_failure->path + "; the import fails the same way"
+                          : "bifrost-cachectl list -o wide | grep 'line '; their imports fail the same way"});
 }
 
 }  // namespace
 
-Health assess(const SegmentInfo& info, BootTime now) {
+Health assess(const SegmentInfo& info, BootTime now, const AgentWords* words) {
   Health health;
   health.state = state_of(info, now);
   health.ready = info.lease_valid(now) && info.complete && info.state != AgentState::kStopped;
-  if (!health.ready) health.problems.push_back(why_not_ready(info, health.state, now));
-  if (info.state == AgentState::kCold) {
-    health.problems.push_back(
-        {"Redis lost its modules; the mirror keeps what it has seen",
-         "write the modules again (bifrost-cachectl push DIR), or drop them, as root or the agent's user: "
-         "bifrost-cachectl sync --prune"});
-  }
-  if (info.state == AgentState::kDegraded) {
-    health.problems.push_back(
-        {"the segment is full and cannot grow; workers ask Redis for what does not fit",
-         "set a larger max_size in /etc/bifrost/bifrost.conf, or give its file system more room (bifrost-cachectl list "
-         "-o wide | grep not_mirrored says which), then systemctl restart bifrost-agent; workers need nothing"});
-  }
-  if (info.not_mirrored != 0) {
-    health.problems.push_back(
-        {fmt::format("{} module{} not mirrored; workers ask Redis for {}", info.not_mirrored,
-                     info.not_mirrored == 1 ? " is" : "s are", info.not_mirrored == 1 ? "it" : "them"),
-         "the reasons: bifrost-cachectl list -o wide | grep not_mirrored"});
-  }
+  if (!health.ready) health.problems.push_back(why_not_ready(info, health.state, now, words));
+  add_shortcomings(info, health.problems);
+  if (words != nullptr) add_compile_problems(*words, health.problems);
   return health;
+}
+
+Problem missing_control_socket() {
+  return {"no_control_socket", "the agent's control socket is missing: fresh executions ask Redis",
+          "systemctl restart bifrost-agent, unless the socket is back within a second: the agent looks after it", true};
+}
+
+Problem forbidden_control_socket() {
+  return {"control_socket_forbidden", "this user may not use the agent's control socket: its executions ask Redis",
+          "usermod -a -G bifrost USER, as root, then log in again"};
 }
 
 std::string_view signal_name(std::uint64_t signals) {

@@ -9,12 +9,15 @@
 
 #include "common/base/clock.hpp"
 #include "common/reader/segment.hpp"
+#include "tools/cachectl/agent_words.hpp"
 
 namespace bifrost::cachectl {
 
 struct Problem {
-  std::string what;    // one sentence without a full stop
-  std::string advice;  // what to do
+  std::string_view name;  // for scripts: one word, as in docs/operations.md section 2
+  std::string what;       // one sentence without a full stop
+  std::string advice;     // what to do: the next command comes first
+  bool blocks = false;    // the mirror is not ready because of it
 };
 
 struct Health {
@@ -23,7 +26,11 @@ struct Health {
   std::vector<Problem> problems;  // worst first; there may be some although ready
 };
 
-Health assess(const SegmentInfo& info, BootTime now);
+// `words`: what the agent says of itself, if it could be asked.
+Health assess(const SegmentInfo& info, BootTime now, const AgentWords* words = nullptr);
+// The agent's control socket has gone, or may not be used by this user.
+Problem missing_control_socket();
+Problem forbidden_control_socket();
 
 // "both", "keyspace", "tracking" or "none".
 std::string_view signal_name(std::uint64_t signals);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "common/cli/man_page.hpp"
+#include "common/cli/suggestion.hpp"
 #include "tools/cachectl/verbs.hpp"
 
 namespace bifrost::cachectl {
@@ -50,7 +51,9 @@ class HelpCommand final : public Command {
       return ExitCode::kSuccess;
     }
     if (context.format == OutputFormat::kJson) {
-      context.out.json(as_json(context.command_line));
+      nlohmann::ordered_json document = {{"schema", 1}};
+      document.update(as_json(context.command_line));
+      context.out.json(document);
       return ExitCode::kSuccess;
     }
     if (verb_.empty()) {
@@ -59,7 +62,11 @@ class HelpCommand final : public Command {
     }
     const auto known = verbs();
     if (std::none_of(known.begin(), known.end(), [&](const Verb& v) { return v.name == verb_; })) {
-      say(fmt::format("there is no verb `{}`; bifrost-cachectl help lists them", verb_));
+      std::vector<std::string> names;
+      for (const Verb& v : known) names.emplace_back(v.name);
+      const std::string meant = cli::meant_by(verb_, names);
+      say(fmt::format("there is no verb `{}`; {}", verb_,
+                      meant.empty() ? "bifrost-cachectl help lists them" : "did you mean " + meant + "?"));
       return ExitCode::kUsage;
     }
     context.out.write(context.program.get_subcommand(verb_)->help(context.program.get_name()));

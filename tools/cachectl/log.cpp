@@ -30,9 +30,11 @@ class LogCommand final : public Command {
  public:
   void declare(CLI::App& app) override {
     app.add_option("PATH", path_, "only the versions of this storage path")->type_name("");
-    app.add_option("--since", since_, "not older than this, as in 1h or 7d")->type_name("");
+    app.add_option("--since", since_, "not older than this, as in 1h or 7d")
+        ->check(kDurationCheck)
+        ->type_name("DURATION");
     app.add_option("--limit", limit_, "at most so many")
-        ->type_name("")
+        ->type_name("N")
         ->check(CLI::Range(1, 1'000'000))
         ->capture_default_str();
   }
@@ -83,7 +85,10 @@ class LogCommand final : public Command {
   }
 
   static void write_table(Output& out, const std::vector<Row>& rows) {
-    Table table({{"GENERATION", Table::Align::kRight}, {"TIME"}, {"CHANGES", Table::Align::kRight}, {"WHAT"}});
+    Table table({{"GENERATION", Table::Align::kRight},
+                 {"TIME"},
+                 {"CHANGES", Table::Align::kRight},
+                 {"WHAT", Table::Align::kLeft, Table::Cut::kEnd, 20}});
     for (const Row& row : rows) {
       std::string what;
       for (std::size_t i = 0; i < row.versions.size() && i < kShownPaths; ++i) {
@@ -127,11 +132,11 @@ class LogCommand final : public Command {
       context.out.json({{"schema", 1}, {"path", path_}, {"versions", shown}});
       return ExitCode::kSuccess;
     }
-    Table table({{"GENERATION", Table::Align::kRight}, {"TIME"}, {"BYTES", Table::Align::kRight}, {"HASH"}, {"WHAT"}});
+    Table table({{"GENERATION", Table::Align::kRight}, {"TIME"}, {"SIZE", Table::Align::kRight}, {"HASH"}, {"WHAT"}});
     for (std::size_t i = 0; i < count; ++i) {
       const Version& v = versions[i];
       table.row({std::to_string(v.generation.value), times[i] ? utc_time(*times[i]) : "before the history",
-                 v.kind == layout::RecordKind::kSource ? std::to_string(v.bytes) : "-",
+                 v.kind == layout::RecordKind::kSource ? human_bytes(v.bytes) : "-",
                  v.hash.empty() ? "-" : printable(v.hash.substr(0, 12)), std::string(v.what())});
     }
     table.write_to(context.out);

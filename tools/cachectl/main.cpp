@@ -12,6 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "common/cli/help_text.hpp"
+#include "common/cli/screen_text.hpp"
+#include "common/cli/suggestion.hpp"
 #include "tools/cachectl/command.hpp"
 #include "tools/cachectl/verbs.hpp"
 
@@ -48,6 +51,8 @@ bool standard_streams_are_open() {
 class Program {
  public:
   Program() : app_("Inspects and operates the module cache of this node.", "bifrost-cachectl") {
+    app_.formatter(std::make_shared<cli::HelpFormatter>(cli::prose_width(STDOUT_FILENO)));
+    app_.set_help_flag("-h,--help", "this text, or that of the verb, and exit");
     app_.require_subcommand(0, 1);
     app_.fallthrough();
     app_.set_version_flag("--version", std::string("bifrost-cachectl ") + BIFROST_VERSION);
@@ -83,7 +88,7 @@ class Program {
     } catch (const CLI::Success& answer) {  // --help, --version
       return app_.exit(answer) == 0 ? ExitCode::kSuccess : ExitCode::kError;
     } catch (const CLI::ParseError& error) {
-      say(std::string(error.what()) + "; see bifrost-cachectl help");
+      say(what_is_wrong(error));
       return ExitCode::kUsage;
     }
     const auto settings = Settings::resolve(flags_, config_file_ ? config_file_ : system_config_file());
@@ -105,7 +110,10 @@ class Program {
                   const std::string& help) {
     std::string type;
     for (const std::string& choice : choices) type += (type.empty() ? "" : "|") + choice;
-    app_.add_option(names, value, help)->check(CLI::IsMember(choices).description(""))->type_name(type);
+    app_.add_option(names, value, help)
+        ->check(CLI::IsMember(choices).description(""))
+        ->type_name(type)
+        ->capture_default_str();
   }
 
   void add_setting(Setting id, const std::string& type) {
@@ -114,6 +122,43 @@ class Program {
             flag_of(info), [this, id](const std::string& value) { flags_[id] = value; },
             std::string(info.help) + " [" + std::string(info.variable) + "]")
         ->type_name(type);
+  }
+
+  // CLI11's sentence, what was meant perhaps, and where to look.
+  std::string what_is_wrong(const CLI::ParseError& error) const {
+    constexpr std::string_view kSeeHelp = "; see bifrost-cachectl help";
+    const std::vector<std::string> words = app_.remaining(true);
+    if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::ExtrasError) || words.empty()) {
+      return error.what() + std::string(kSeeHelp);
+    }
+    const std::string& word = words.front();
+    const bool is_option = word.starts_with("-");
+    if (!is_option && !app_.get_subcommands().empty()) return "`" + word + "` was not expected" + std::string(kSeeHelp);
+    const std::string meant = cli::meant_by(word, is_option ? option_names() : verb_names());
+    return std::string("there is no ") + (is_option ? "option" : "verb") + " `" + word + "`" +
+           (meant.empty() ? std::string(kSeeHelp) : "; did you mean " + meant + "?");
+  }
+
+  std::vector<std::string> verb_names() const {
+    std::vector<std::string> names;
+    for (const Verb& verb : verbs()) names.emplace_back(verb.name);
+    return names;
+  }
+
+  // Of the program, and of the verb that was given.
+  std::vector<std::string> option_names() const {
+    std::vector<std::string> names;
+    const auto add = [&](const cli::CommandEntry& command) {
+      for (const cli::OptionEntry& option : command.options) {
+        if (!option.positional) names.insert(names.end(), option.names.begin(), option.names.end());
+      }
+    };
+    add(command_line_);
+    const auto parsed = app_.get_subcommands();
+    for (const cli::CommandEntry& verb : command_line_.commands) {
+      if (!parsed.empty() && verb.name == parsed.front()->get_name()) add(verb);
+    }
+    return names;
   }
 
   Command& chosen() {

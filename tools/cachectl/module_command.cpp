@@ -6,7 +6,7 @@ namespace bifrost::cachectl {
 
 void ModuleCommand::declare(CLI::App& app) {
   app.add_option("PATH", spelled_, "storage path, as in shared/halopsa.py")->required()->type_name("");
-  app.add_option("--generation", generation_, "as it was at that generation, if that is still kept")->type_name("");
+  app.add_option("--generation", generation_, "as it was at that generation, if that is still kept")->type_name("N");
 }
 
 ExitCode ModuleCommand::run(Context& context) {
@@ -28,11 +28,11 @@ ExitCode ModuleCommand::run(Context& context) {
     case Lookup::kHit:
     case Lookup::kNotMirrored: return answer(context, *module);
     case Lookup::kDamaged: say_damaged(*path); return ExitCode::kDifferences;
-    default: say_missing(*path, *module); return ExitCode::kNoSuchModule;
+    default: say_missing(context, *path, *module); return ExitCode::kNoSuchModule;
   }
 }
 
-void ModuleCommand::say_missing(ModulePathView path, const ModuleAnswer& module) const {
+void ModuleCommand::say_missing(Context&, ModulePathView path, const ModuleAnswer& module) const {
   say_no_such_module(path, module.generation);
 }
 

@@ -23,8 +23,10 @@ class ModuleCommand : public Command {
 
   // The status is kHit or kNotMirrored.
   virtual ExitCode answer(Context& context, const ModuleAnswer& module) = 0;
+  // No older version was asked for.
+  bool is_newest() const { return !generation_; }
   // A miss: says so. `exists` keeps silent, since its exit code is the answer.
-  virtual void say_missing(ModulePathView path, const ModuleAnswer& module) const;
+  virtual void say_missing(Context& context, ModulePathView path, const ModuleAnswer& module) const;
 
  private:
   Need need_;

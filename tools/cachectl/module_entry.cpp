@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "tools/cachectl/commit_log.hpp"
@@ -24,6 +25,9 @@ nlohmann::ordered_json ModuleEntry::json() const {
       {"path", path}, {"name", import_name(path)}, {"kind", kind()}, {"bytes", bytes},
       {"hash", hash}, {"generation", created},     {"code", code},   {"retained", retained}};
   if (!mirrored) object["reason"] = reason;
+  for (const CompileFailure& f : failures) {
+    object["not_compiled"].push_back({{"tag", f.tag}, {"line", f.line}, {"message", f.message}});
+  }
   return object;
 }
 
@@ -119,6 +123,18 @@ Result<ModuleAnswer> find_module(const Segment& segment, ModulePathView path, bo
   if (!status) return status.error();
   answer.status = *status;
   return answer;
+}
+
+void add_compile_failures(const std::string& segment_dir, std::vector<ModuleEntry>& entries) {
+  constexpr std::chrono::milliseconds kAnswerTime(500);
+  if (entries.empty()) return;
+  auto failures = ask_not_compiled(segment_dir, Deadline(kAnswerTime));
+  if (!failures) return;
+  for (CompileFailure& failure : *failures) {
+    const auto at = std::lower_bound(entries.begin(), entries.end(), failure.path,
+                                     [](const ModuleEntry& e, const std::string& path) { return e.path < path; });
+    if (at != entries.end() && at->path == failure.path) at->failures.push_back(std::move(failure));
+  }
 }
 
 void say_no_module_path(std::string_view text, PathFault why) {

@@ -11,18 +11,20 @@
 #include "common/base/module_path.hpp"
 #include "common/base/result.hpp"
 #include "common/reader/segment.hpp"
+#include "tools/cachectl/agent_words.hpp"
 
 namespace bifrost::cachectl {
 
 struct ModuleEntry {
   std::string path;
   bool mirrored = true;
-  bool retained = false;          // vanished from Redis, kept here
-  std::uint64_t bytes = 0;        // of the source; 0 when not mirrored
-  std::uint64_t created = 0;      // generation of this version
-  std::string hash;               // the writer's token, verbatim
-  std::string reason;             // why it is not mirrored
-  std::vector<std::string> code;  // names of the tags that it is compiled for
+  bool retained = false;                 // vanished from Redis, kept here
+  std::uint64_t bytes = 0;               // of the source; 0 when not mirrored
+  std::uint64_t created = 0;             // generation of this version
+  std::string hash;                      // the writer's token, verbatim
+  std::string reason;                    // why it is not mirrored
+  std::vector<std::string> code;         // names of the tags that it is compiled for
+  std::vector<CompileFailure> failures;  // what the agent says that does not compile
 
   // "module", "package" or "not_mirrored".
   std::string_view kind() const;
@@ -52,6 +54,9 @@ struct ModuleAnswer {
 // `at`: another generation than the newest; error kNotFound when it is not kept.
 Result<ModuleAnswer> find_module(const Segment& segment, ModulePathView path, bool with_source,
                                  std::optional<Generation> at = {});
+
+// Adds what the agent says of modules that do not compile; without an agent to say it, nothing.
+void add_compile_failures(const std::string& segment_dir, std::vector<ModuleEntry>& entries);
 
 // Says that no module can be called like this, with a hint when it was meant as an import name.
 void say_no_module_path(std::string_view text, PathFault why);

@@ -75,6 +75,16 @@ Status ModulePush::send(bool last) {
   return Done{};
 }
 
+Result<bool> ModulePush::holds(ModulePathView path, std::string_view source) {
+  const std::string key = contract::key_of(path);
+  const auto reply = redis_.command({"GET", key}, Deadline(kBatchTime));
+  if (!reply) return reply.error();
+  if (is_error(**reply)) return Error{ErrorCode::kRefused, std::string(text_of(**reply))};
+  if ((*reply)->type == REDIS_REPLY_NIL) return false;
+  const auto value = parser_.parse(text_of(**reply));
+  return value && value->content == source && value->hash == sha256_hex(source);
+}
+
 Result<std::set<ModulePath>> ModulePush::indexed_modules() {
   const Deadline deadline(kIndexTime);
   std::set<ModulePath> modules;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "common/base/module_path.hpp"
+#include "common/redis/module_value.hpp"
 #include "common/redis/redis_client.hpp"
 
 namespace bifrost::cachectl {
@@ -26,6 +27,9 @@ class ModulePush {
   Status remove(ModulePathView path);
   // Sends what is queued; then the push is over, and what comes next is another one.
   Status finish();
+
+  // Whether Redis has exactly this as the module. Errors: also kRefused, when this user may not read it.
+  Result<bool> holds(ModulePathView path, std::string_view source);
 
   // The members of the index that are modules outside `_solutions/`; what can be no module is left alone.
   Result<std::set<ModulePath>> indexed_modules();
@@ -43,6 +47,7 @@ class ModulePush {
   std::string ttl_;
   std::vector<Change> batch_;
   std::size_t batch_bytes_ = 0;
+  ModuleValueParser parser_;
   bool deploying_ = false;  // the key has been set
 };
 

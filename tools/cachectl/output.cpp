@@ -7,6 +7,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "common/cli/screen_text.hpp"
 #include "tools/cachectl/text.hpp"
 
 namespace bifrost::cachectl {
@@ -47,7 +48,8 @@ bool is_screen(int fd) {
 Output::Output(int fd, Colour colour, bool headers)
     : fd_(fd),
       colours_(colour == Colour::kAlways || (colour == Colour::kAuto && wants_colours(fd))),
-      headers_(headers) {}
+      headers_(headers),
+      width_(cli::terminal_width(fd)) {}
 
 void Output::write(std::string_view bytes) {
   buffer_ += bytes;
@@ -57,6 +59,10 @@ void Output::write(std::string_view bytes) {
 void Output::line(std::string_view text) {
   write(text);
   write("\n");
+}
+
+void Output::paragraph(std::string_view label, std::string_view text, std::size_t indent) {
+  write(cli::paragraph(label, text, width_, indent));
 }
 
 void Output::json(const nlohmann::ordered_json& document) {
@@ -90,7 +96,13 @@ std::string Output::toned(std::string_view text, Tone tone) const {
 
 void say(std::string_view message) {
   // A message that cannot be written has nobody to be told to.
-  static_cast<void>(write_all(STDERR_FILENO, "bifrost-cachectl: " + printable(message) + "\n"));
+  constexpr std::size_t kIndent = 2;
+  const std::string text = "bifrost-cachectl: " + printable(message);
+  std::string shown;
+  for (const std::string& line : cli::wrapped(text, cli::terminal_width(STDERR_FILENO), kIndent)) {
+    shown += (shown.empty() ? "" : std::string(kIndent, ' ')) + line + "\n";
+  }
+  static_cast<void>(write_all(STDERR_FILENO, shown));
 }
 
 ExitCode fail(const Error& error) {

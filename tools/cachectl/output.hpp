@@ -41,6 +41,11 @@ class Output {
   // Everything so far becomes visible now: for verbs that go on for a while.
   void flush();
 
+  // Columns of the terminal that the output goes to; cli::kUnlimited elsewhere, where nothing is cut or wrapped.
+  std::size_t width() const { return width_; }
+  // `label`, then `text` from column `indent` on, wrapped between words.
+  void paragraph(std::string_view label, std::string_view text, std::size_t indent);
+
   // `text` in the colour of a state, if the output is a terminal that wants colours.
   enum class Tone { kGood, kWarning, kBad };
   std::string toned(std::string_view text, Tone tone) const;
@@ -49,6 +54,7 @@ class Output {
   int fd_;
   bool colours_;
   bool headers_;
+  std::size_t width_;
   std::string buffer_;
   bool closed_ = false;  // by the reader
   int error_ = 0;        // errno of the first failed write
@@ -57,7 +63,7 @@ class Output {
 // JSON text of a document, as Output::json writes it, on one line.
 std::string json_line(const nlohmann::ordered_json& document);
 
-// "bifrost-cachectl: {message}" on stderr, one line whatever the message holds.
+// "bifrost-cachectl: {message}" on stderr: one line whatever the message holds, on a terminal wrapped between words.
 void say(std::string_view message);
 
 // Says the error and maps it to the exit code.

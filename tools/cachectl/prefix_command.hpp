@@ -13,6 +13,7 @@ class PrefixCommand : public Command {
  public:
   void declare(CLI::App& app) final {
     app.add_option("PREFIX", prefix_, "only storage paths that begin with this")->check(kPrefixCheck)->type_name("");
+    declare_more(app);
   }
   ExitCode run(Context& context) final {
     const auto segment = attach_for_reading(context);
@@ -20,6 +21,8 @@ class PrefixCommand : public Command {
   }
 
  protected:
+  // The verb's options beside PREFIX.
+  virtual void declare_more(CLI::App&) {}
   virtual ExitCode answer(Context& context, const Segment& segment) = 0;
 
   // Empty: all of them.

@@ -1,4 +1,6 @@
-// push DIR [--ttl 86400] [--delete] [--dry-run] - writes a directory of .py files into Redis.
+// push DIR [--prefix PREFIX] [--ttl 1d] [--delete] [--dry-run] - writes a directory of .py files into Redis.
+#include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -24,11 +26,33 @@ namespace {
 
 constexpr std::uint64_t kMaxTtlSeconds = 10ull * 365 * 86'400;
 
+// "1h", or seconds as a number: that is how Redis and the first releases have it.
+Result<std::uint64_t> ttl_seconds(const std::string& text) {
+  std::uint64_t seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  const bool is_number = error == std::errc() && end == text.data() + text.size();
+  if (!is_number) {
+    const auto ms = parse_duration_ms(text);
+    if (!ms) return ms.error();
+    seconds = *ms / 1000;
+  }
+  if (seconds >= 1 && seconds <= kMaxTtlSeconds) return seconds;
+  return Error{ErrorCode::kInvalidArgument, "`" + text + "` is not between 1 s and 10 years"};
+}
+
+const auto kTtlCheck = [](const std::string& text) {
+  const auto parsed = ttl_seconds(text);
+  return parsed ? std::string() : parsed.error().message;
+};
+
 // What a push did, or with --dry-run would do.
 struct Outcome {
   std::vector<std::string> written;
+  std::vector<std::string> unchanged;  // among them, with --dry-run: Redis has them like this
+  bool compared = false;               // Redis could be asked which these are
   std::vector<std::string> deleted;
   std::vector<SkippedFile> skipped;
+  std::vector<std::string> left_out;
   std::uint64_t bytes = 0;
 };
 
@@ -36,18 +60,31 @@ class PushCommand final : public Command {
  public:
   void declare(CLI::App& app) override {
     app.add_option("DIR", directory_, "directory whose .py files become modules")->required()->type_name("");
-    app.add_option("--ttl", ttl_, "seconds that Redis keeps each module")
+    app.add_option("--prefix", prefix_,
+                   "put this before every path, / for nothing; without it a DIR that is a package keeps its name")
+        ->type_name("PREFIX");
+    app.add_option("--ttl", ttl_, "how long Redis keeps each module, as in 12h")
         ->capture_default_str()
-        ->check(CLI::Range(std::uint64_t{1}, kMaxTtlSeconds))
-        ->type_name("SECONDS");
-    app.add_flag("--delete", delete_, "delete indexed modules that DIR lacks, but nothing below _solutions/");
-    app.add_flag("--dry-run", dry_run_, "only say what would be written and deleted");
+        ->check(kTtlCheck)
+        ->type_name("DURATION");
+    app.add_flag(
+        "--delete", delete_,
+        "delete indexed modules that DIR lacks, below the prefix if there is one, but nothing below _solutions/");
+    app.add_flag("--dry-run", dry_run_, "only say what would be written and deleted, and what is unchanged");
   }
 
   ExitCode run(Context& context) override {
+    if (delete_ && !dry_run_ && needs_yes(context)) {
+      say("--delete deletes modules from Redis: without a terminal to ask at it wants --yes");
+      return ExitCode::kUsage;
+    }
+    if (const Status s = settle_prefix(); !s) {
+      say(s.error().message);
+      return ExitCode::kUsage;
+    }
     watch_for_interruption();
     const BootTime start = boot_now();
-    auto tree = scan_source_tree(directory_);
+    auto tree = scan_source_tree(directory_, prefix_);
     if (!tree) return fail(tree.error());
     if (delete_ && tree->files.empty()) {
       say(directory_ + " holds no modules: --delete would delete them all from Redis, so nothing was done");
@@ -55,26 +92,52 @@ class PushCommand final : public Command {
     }
     Outcome outcome;
     outcome.skipped = std::move(tree->skipped);
+    outcome.left_out = std::move(tree->left_out);
     if (const Status pushed = push(context, tree->files, outcome); !pushed) {
       say(pushed.error().message);
       return pushed.error().code == ErrorCode::kInvalidArgument ? ExitCode::kUsage : ExitCode::kError;
     }
     report(context, outcome, boot_now().since(start));
+    for (const std::string& path : outcome.left_out) say(fmt::format("left out {}: installed code", path));
     for (const SkippedFile& s : outcome.skipped) say(fmt::format("skipped {}: {}", s.path, s.reason));
     return outcome.skipped.empty() ? ExitCode::kSuccess : ExitCode::kError;
   }
 
  private:
+  // "" or something that ends with a slash.
+  Status settle_prefix() {
+    if (prefix_.empty()) {
+      prefix_ = package_prefix_of(directory_);
+      if (!prefix_.empty()) {
+        say(fmt::format("{} is a package: its modules keep its name, {}; for another: --prefix", directory_, prefix_));
+      }
+      return Done{};
+    }
+    prefix_.erase(0, std::min(prefix_.find_first_not_of('/'), prefix_.size()));
+    if (prefix_.empty()) return Done{};
+    if (prefix_.back() != '/') prefix_ += '/';
+    const auto fault = paths::fault_in_prefix(prefix_);
+    if (!fault) return Done{};
+    return Error{ErrorCode::kInvalidArgument,
+                 "--prefix: no path begins like this: " + std::string(reason_text(*fault))};
+  }
+
+  // A dry run goes on without Redis, if nothing is to be deleted.
+  static bool is_needless(const Error& error) { return error.code != ErrorCode::kInvalidArgument; }
+
   Status push(Context& context, const std::vector<SourceFile>& files, Outcome& outcome) const {
     const auto limit = parse_bytes(context.settings.get(Setting::kMaxModuleBytes));
     if (!limit) return limit.error();
     std::optional<RedisClient> redis;
     std::optional<ModulePush> to;
-    if (!dry_run_ || delete_) {
-      auto connected = connect_redis(context);
-      if (!connected) return connected.error();
+    auto connected = connect_redis(context);
+    if (connected) {
       redis.emplace(std::move(*connected));
-      to.emplace(*redis, ttl_);
+      to.emplace(*redis, *ttl_seconds(ttl_));
+    } else if (!dry_run_ || delete_ || !is_needless(connected.error())) {
+      return connected.error();
+    } else {
+      say(connected.error().message + "; so nothing is said of what is unchanged");
     }
     if (const Status s = write_all(files, *limit, to, outcome); !s) return s;
     return delete_ ? delete_others(context, files, *to, outcome) : Status(Done{});
@@ -93,12 +156,21 @@ class PushCommand final : public Command {
       }
       if (!dry_run_) {
         if (const Status s = to->write(file.path, *source); !s) return s;
+      } else if (to) {
+        compare(*to, file.path, *source, outcome);
       }
       outcome.written.push_back(file.path.text());
       outcome.bytes += source->size();
       bar.show(i + 1);
     }
     return dry_run_ ? Status(Done{}) : to->finish();
+  }
+
+  static void compare(ModulePush& to, const ModulePath& path, std::string_view source, Outcome& outcome) {
+    const auto same = to.holds(path, source);
+    if (!same) return;  // this user may write without being allowed to read
+    outcome.compared = true;
+    if (*same) outcome.unchanged.push_back(path.text());
   }
 
   // What was queued is still sent: every module is either whole in Redis and in the index, or was not begun.
@@ -124,6 +196,7 @@ class PushCommand final : public Command {
     for (const SkippedFile& file : outcome.skipped) {
       skipped.insert(file.path.back() == '/' ? file.path.substr(0, file.path.size() - 1) : file.path);
     }
+    std::erase_if(*others, [&](const ModulePath& other) { return !other.text().starts_with(prefix_); });
     std::erase_if(*others, [&](const ModulePath& other) { return is_or_lies_below(skipped, other.text()); });
     if (!dry_run_ && !others->empty() &&
         !confirmed(context, fmt::format("delete {} modules that {} lacks from {}?", others->size(), directory_,
@@ -152,12 +225,17 @@ class PushCommand final : public Command {
     if (context.format == OutputFormat::kJson) {
       nlohmann::ordered_json skipped = nlohmann::ordered_json::array();
       for (const SkippedFile& s : outcome.skipped) skipped.push_back({{"path", s.path}, {"reason", s.reason}});
+      nlohmann::ordered_json unchanged;  // null: not known
+      if (outcome.compared) unchanged = outcome.unchanged;
       context.out.json({{"schema", 1},
                         {"dry_run", dry_run_},
                         {"redis_url", redis_name(context.settings)},
+                        {"prefix", prefix_},
                         {"written", outcome.written},
+                        {"unchanged", unchanged},
                         {"deleted", outcome.deleted},
                         {"skipped", skipped},
+                        {"left_out", outcome.left_out},
                         {"bytes", outcome.bytes},
                         {"elapsed_ms", std::chrono::duration<double, std::milli>(took).count()}});
       return;
@@ -165,16 +243,22 @@ class PushCommand final : public Command {
     const bool each = dry_run_ || context.format == OutputFormat::kWide;
     const std::string_view would = dry_run_ ? "would have " : "";
     if (each) {
-      for (const std::string& path : outcome.written) context.out.print("write   {}\n", printable(path));
+      for (const std::string& path : outcome.written) {
+        const bool same = std::binary_search(outcome.unchanged.begin(), outcome.unchanged.end(), path);
+        context.out.print("{}  {}\n", same ? "same  " : "write ", printable(path));
+      }
       for (const std::string& path : outcome.deleted) context.out.print("delete  {}\n", printable(path));
     }
-    context.out.print("{}written {} modules ({}) and deleted {} in {}; Redis: {}\n", would, outcome.written.size(),
-                      human_bytes(outcome.bytes), outcome.deleted.size(), human_duration(took),
+    const std::string same =
+        outcome.compared ? fmt::format(", {} of them unchanged,", outcome.unchanged.size()) : std::string();
+    context.out.print("{}written {} modules ({}){} and deleted {} in {}; Redis: {}\n", would, outcome.written.size(),
+                      human_bytes(outcome.bytes), same, outcome.deleted.size(), human_duration(took),
                       printable(redis_name(context.settings)));
   }
 
   std::string directory_;
-  std::uint64_t ttl_ = 86'400;
+  std::string prefix_;
+  std::string ttl_ = "1d";
   bool delete_ = false;
   bool dry_run_ = false;
 };

@@ -15,9 +15,17 @@ std::optional<std::string> doubt_about_redis(const Context& context) {
                      redis_name(context.settings));
 }
 
+ExitCode fail_without_redis(const Error& error) {
+  const ExitCode code = fail(error);
+  return error.code == ErrorCode::kInvalidArgument ? ExitCode::kUsage : code;
+}
+
 Result<RedisClient> connect_redis(const Context& context) {
   const auto url = parse_redis_url(context.settings.get(Setting::kRedisUrl));
-  if (!url) return url.error();
+  if (!url) {
+    return Error{url.error().code, fmt::format("redis_url (from {}): {}",
+                                               context.settings.entry(Setting::kRedisUrl).origin, url.error().message)};
+  }
   if (const auto doubt = doubt_about_redis(context)) {
     say(*doubt + ": to use another, run this as root or set BIFROST_REDIS_URL");
   }

@@ -18,6 +18,9 @@ std::string redis_name(const Settings& settings);
 // Why that URL may be the wrong one: nobody named it, and the file that would may not be read by this user.
 std::optional<std::string> doubt_about_redis(const Context& context);
 
+// Says the error of connect_redis(): a URL that is wrong is wrong usage, whatever said it.
+ExitCode fail_without_redis(const Error& error);
+
 // Connected, with its credentials accepted; says the doubt, if there is one. Errors: kInvalidArgument (the URL),
 // kUnreachable, kTimeout, kRefused.
 Result<RedisClient> connect_redis(const Context& context);

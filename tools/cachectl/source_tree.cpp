@@ -9,8 +9,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <string_view>
+#include <system_error>
 
 #include "common/base/unique_fd.hpp"
 #include "tools/cachectl/text.hpp"
@@ -37,8 +39,18 @@ bool is_python(std::string_view name) {
   return name.size() > 3 && name.substr(name.size() - 3) == ".py";
 }
 
+// Whether the directory holds code that is installed, not written.
+bool holds_foreign_code(const std::string& disk_path, std::string_view name) {
+  return name == "node_modules" || name == "venv" || ::access((disk_path + "/pyvenv.cfg").c_str(), F_OK) == 0;
+}
+
 class TreeWalk {
  public:
+  explicit TreeWalk(const std::string& directory) {
+    std::error_code error;  // without a real path nothing is inside
+    root_ = std::filesystem::canonical(directory, error).string();
+  }
+
   // Problems below the top are noted and walked around.
   Status walk(const std::string& disk_path, const std::string& prefix) {
     const Directory directory(::opendir(disk_path.c_str()));
@@ -52,6 +64,7 @@ class TreeWalk {
       return Done{};
     }
     ancestors_.push_back(self);
+    tree_.directories.push_back(disk_path);
     for (const std::string& name : names_in(directory.get())) {
       if (const Status s = visit(disk_path + "/" + name, prefix + name, name); !s) return s;
     }
@@ -62,6 +75,7 @@ class TreeWalk {
   SourceTree take() {
     std::sort(tree_.files.begin(), tree_.files.end(),
               [](const SourceFile& a, const SourceFile& b) { return a.path < b.path; });
+    std::sort(tree_.left_out.begin(), tree_.left_out.end());
     return std::move(tree_);
   }
 
@@ -81,10 +95,27 @@ class TreeWalk {
     return names;
   }
 
+  // Where a link leads, seen from the directory that is walked.
+  bool leads_out(const std::string& disk_path) const {
+    struct stat st {};
+    if (::lstat(disk_path.c_str(), &st) != 0 || !S_ISLNK(st.st_mode)) return false;
+    std::error_code error;
+    const std::string target = std::filesystem::canonical(disk_path, error).string();
+    return !error && target != root_ && !target.starts_with(root_ + "/");
+  }
+
   Status visit(const std::string& disk_path, const std::string& path, const std::string& name) {
     struct stat st {};
     if (::stat(disk_path.c_str(), &st) != 0) {
       if (is_python(name)) tree_.skipped.push_back({path, std::strerror(errno)});
+      return Done{};
+    }
+    if ((S_ISDIR(st.st_mode) || is_python(name)) && leads_out(disk_path)) {
+      tree_.skipped.push_back({path, "a link that leads out of the directory: put the files there instead"});
+      return Done{};
+    }
+    if (S_ISDIR(st.st_mode) && holds_foreign_code(disk_path, name)) {
+      tree_.left_out.push_back(path + "/");
       return Done{};
     }
     if (S_ISDIR(st.st_mode)) {
@@ -111,15 +142,23 @@ class TreeWalk {
     return Done{};
   }
 
+  std::string root_;
   SourceTree tree_;
   std::vector<Identity> ancestors_;
 };
 
 }  // namespace
 
-Result<SourceTree> scan_source_tree(const std::string& directory) {
-  TreeWalk walk;
-  if (const Status s = walk.walk(directory, ""); !s) return s.error();
+std::string package_prefix_of(const std::string& directory) {
+  std::error_code error;
+  const auto real = std::filesystem::canonical(directory, error);
+  const bool package = !error && ::access((real / "__init__.py").c_str(), F_OK) == 0;
+  return package && real.has_filename() ? real.filename().string() + "/" : std::string();
+}
+
+Result<SourceTree> scan_source_tree(const std::string& directory, const std::string& prefix) {
+  TreeWalk walk(directory);
+  if (const Status s = walk.walk(directory, prefix); !s) return s.error();
   return walk.take();
 }
 

@@ -1,7 +1,8 @@
-// source_tree.hpp - the Python files of a directory, as storage paths.
+// source_tree.hpp - the Python files of a directory, as storage paths. push and dev see the same files by it.
 //
-// Hidden names and __pycache__ are left out. Links to directories are followed, but never into a directory that is
-// already being walked. Files are opened so that neither a FIFO nor a device can hang the program.
+// Hidden names and __pycache__ are left out, and so are directories that hold other people's code: node_modules, venv,
+// and any with a pyvenv.cfg. Links inside the directory are followed, but never into one that is already being walked;
+// links that lead out of it are not. Files are opened so that neither a FIFO nor a device can hang the program.
 #pragma once
 
 #include <cstdint>
@@ -25,11 +26,17 @@ struct SkippedFile {
 
 struct SourceTree {
   std::vector<SourceFile> files;     // by path
-  std::vector<SkippedFile> skipped;  // Python files that cannot be modules, and directories that cannot be read
+  std::vector<SkippedFile> skipped;  // Python files that cannot be modules, links out, directories that cannot be read
+  std::vector<std::string> directories;  // that were walked, on disk: what to watch
+  std::vector<std::string> left_out;     // directories with other people's code
 };
 
+// The package that a directory with an `__init__.py` is, as a prefix: "pricing/". "" for other directories.
+std::string package_prefix_of(const std::string& directory);
+
 // Errors: kNotFound or kInvalidArgument when `directory` is not one, kPermission, kNoSpace (more than a million files).
-Result<SourceTree> scan_source_tree(const std::string& directory);
+// `prefix` is put before each path: "" or what ends with a slash.
+Result<SourceTree> scan_source_tree(const std::string& directory, const std::string& prefix = "");
 
 // The bytes of a regular file. Errors: kInvalidArgument when it is longer than `max_bytes` or not a regular file.
 Result<std::string> read_source(const std::string& disk_path, std::uint64_t max_bytes);

@@ -38,7 +38,10 @@ class StatsCommand final : public Command {
                         {"workers", workers_json(workers)}});
       return ExitCode::kSuccess;
     }
-    Table table({{"COUNTER"}, {"VALUE", Table::Align::kRight}, {"UNIT"}, {"MEANING"}});
+    Table table({{"COUNTER", Table::Align::kLeft, Table::Cut::kEnd, 24},
+                 {"VALUE", Table::Align::kRight},
+                 {"UNIT"},
+                 {"MEANING", Table::Align::kLeft, Table::Cut::kEnd, 20}});
     for (std::size_t i = 0; i < kCounterInfo.size(); ++i) {
       const CounterInfo& c = kCounterInfo[i];
       table.row({std::string(c.name), std::to_string(info.counters[i]), std::string(c.unit), std::string(c.help)});

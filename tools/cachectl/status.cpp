@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -17,9 +18,13 @@ namespace {
 
 using nlohmann::ordered_json;
 
-// A field of the table.
+constexpr std::chrono::milliseconds kAnswerTime(300);
+constexpr std::size_t kIndent = 12;         // of what stands beside a name
+constexpr std::size_t kProblemIndent = 11;  // beside NOT READY
+
+// A field of the screen.
 void field(Output& out, std::string_view name, std::string_view value) {
-  out.print("{:<11} {}\n", name, value);
+  out.paragraph(name, value, kIndent);
 }
 
 std::uint64_t milliseconds_of(std::chrono::nanoseconds duration) {
@@ -29,6 +34,12 @@ std::uint64_t milliseconds_of(std::chrono::nanoseconds duration) {
 
 std::string age_text(BootTime then, BootTime now) {
   return then.ns == 0 ? "never" : human_duration(now.since(then)) + " ago";
+}
+
+std::string up_text(const SegmentInfo& info) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto now_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+  return human_duration(std::chrono::milliseconds(now_ms - std::min(now_ms, info.agent_started_unix_ms)));
 }
 
 std::string code_text(const SegmentInfo& info) {
@@ -86,15 +97,11 @@ class StatusCommand final : public Command {
   ExitCode run(Context& context) override {
     const auto segment = attach_segment(context);
     if (!segment) return fail(segment.error());
-    const BootTime now = boot_now();
     const SegmentInfo info = (*segment)->info();
-    Health health = assess(info, now);
-    if (health.ready && !control_socket_is_there(context.segment_dir())) {
-      health.ready = false;
-      health.problems.insert(health.problems.begin(),
-                             {"the agent's control socket is missing: fresh executions ask Redis",
-                              "the agent puts it back within a second; if it does not: restart bifrost-agent"});
-    }
+    const BootTime now = boot_now();
+    const auto words = ask_agent(context, assess(info, now));
+    Health health = assess(info, now, words ? &*words : nullptr);
+    look_at_socket(context, words, health);
     if (context.format == OutputFormat::kJson) {
       write_json(context, info, health, now);
     } else {
@@ -104,9 +111,27 @@ class StatusCommand final : public Command {
   }
 
  private:
+  // An agent that is stopped or silent is not asked.
+  static Result<AgentWords> ask_agent(const Context& context, const Health& health) {
+    const auto is_gone = [](const Problem& p) { return p.name == "agent_stopped" || p.name == "agent_silent"; };
+    if (std::any_of(health.problems.begin(), health.problems.end(), is_gone)) {
+      return Error{ErrorCode::kUnreachable, "there is no agent to ask"};
+    }
+    return ask_state(context.segment_dir(), Deadline(kAnswerTime));
+  }
+
+  static void look_at_socket(const Context& context, const Result<AgentWords>& words, Health& health) {
+    if (!words && words.error().code == ErrorCode::kPermission) health.problems.push_back(forbidden_control_socket());
+    if (!health.ready || control_socket_is_there(context.segment_dir())) return;
+    health.ready = false;
+    health.problems.insert(health.problems.begin(), missing_control_socket());
+  }
+
   static void write_json(Context& context, const SegmentInfo& info, const Health& health, BootTime now) {
     ordered_json problems = ordered_json::array();
-    for (const Problem& p : health.problems) problems.push_back({{"what", p.what}, {"advice", p.advice}});
+    for (const Problem& p : health.problems) {
+      problems.push_back({{"name", p.name}, {"what", p.what}, {"advice", p.advice}, {"blocks", p.blocks}});
+    }
     ordered_json synced_age;  // null: never in sync
     if (info.synced_through.ns != 0) synced_age = milliseconds_of(now.since(info.synced_through));
     ordered_json deploying;  // null: no deploy is going on
@@ -157,10 +182,11 @@ class StatusCommand final : public Command {
   static void write_screen(Context& context, const SegmentInfo& info, const Health& health, BootTime now) {
     Output& out = context.out;
     for (const Problem& p : health.problems) {
-      out.print("{}  {}\n           {}\n",
-                out.toned(health.ready ? "note     " : "NOT READY",
-                          health.ready ? Output::Tone::kWarning : Output::Tone::kBad),
-                printable(p.what), printable(p.advice));
+      const std::string_view label = p.blocks ? "NOT READY" : "note";
+      const std::string padding(kProblemIndent - label.size(), ' ');
+      out.paragraph(out.toned(label, p.blocks ? Output::Tone::kBad : Output::Tone::kWarning) + padding,
+                    printable(p.what), kProblemIndent);
+      out.paragraph("", printable(p.advice), kProblemIndent);
     }
     if (!health.problems.empty()) out.line("");
     const auto tone = !health.ready            ? Output::Tone::kBad
@@ -183,13 +209,14 @@ class StatusCommand final : public Command {
     field(out, "history", history_text(info, now));
     field(out, "code", code_text(info));
     field(out, "agent",
-          fmt::format("pid {}, version {}, started {}, sign of life {}", info.agent_pid, printable(info.agent_version),
-                      utc_time(info.agent_started_unix_ms), age_text(info.heartbeat, now)));
+          fmt::format("pid {}, version {}, up {}, sign of life {}", info.agent_pid, printable(info.agent_version),
+                      up_text(info), age_text(info.heartbeat, now)));
     field(
         out, "segment",
         fmt::format("{}, layout {}", printable(path_in(context.segment_dir(), kSegmentFileName)), info.layout_version));
     if (context.format != OutputFormat::kWide) return;
-    field(out, "lease", fmt::format("{} ms, {}", info.lease.count(), info.lease_valid(now) ? "valid" : "lapsed"));
+    field(out, "started", utc_time(info.agent_started_unix_ms));
+    field(out, "lease", fmt::format("{}, {}", human_duration(info.lease), info.lease_valid(now) ? "valid" : "lapsed"));
     field(out, "snapshots", fmt::format("readable from generation {}", info.oldest_generation.value));
     field(out, "slots", fmt::format("{} of {} used, {} import names", info.slots_used, info.slot_count, info.nodes));
     field(out, "workspace", printable(info.workspace));

@@ -32,6 +32,10 @@ class SyncCommand final : public Command {
   }
 
   ExitCode run(Context& context) override {
+    if (prune_ && needs_yes(context)) {
+      say("--prune drops modules: without a terminal to ask at it wants --yes");
+      return ExitCode::kUsage;
+    }
     if (prune_ &&
         !confirmed(context, "drop the modules that Redis does not have, which only this node still serves?")) {
       say("nothing was asked of the agent");
@@ -48,7 +52,11 @@ class SyncCommand final : public Command {
     if (context.format == OutputFormat::kJson) {
       context.out.json({{"schema", 1}, {"started", true}, {"prune", prune_}});
     } else {
-      context.out.line("the agent has started a full synchronisation; to wait for it: bifrost-cachectl wait --fresh");
+      context.out.paragraph(
+          "",
+          "the agent reads everything from Redis again; workers go on with the mirror meanwhile. To wait for the end: "
+          "bifrost-cachectl wait --synced",
+          0);
     }
     return ExitCode::kSuccess;
   }

@@ -1,6 +1,7 @@
 // table.hpp - rows of text under a header, columns aligned, as a terminal shows them.
 //
-// The last column is not padded: paths of any script and width go there without shifting anything.
+// On a terminal no row is wider than it: columns that may be cut are, the widest first. Elsewhere nothing is cut. The
+// last column is not padded.
 #pragma once
 
 #include <cstddef>
@@ -14,9 +15,12 @@ namespace bifrost::cachectl {
 class Table {
  public:
   enum class Align { kLeft, kRight };
+  enum class Cut { kNever, kEnd, kStart };  // kStart keeps the end, which tells paths apart
   struct Column {
     std::string title;
     Align align = Align::kLeft;
+    Cut cut = Cut::kNever;
+    std::size_t least = 8;  // columns that stay when it is cut
   };
 
   explicit Table(std::vector<Column> columns);
@@ -25,7 +29,8 @@ class Table {
   void write_to(Output& out) const;
 
  private:
-  void write_row(Output& out, const std::vector<std::string>& cells) const;
+  std::vector<std::size_t> widths_within(std::size_t screen) const;
+  void write_row(Output& out, const std::vector<std::string>& cells, const std::vector<std::size_t>& widths) const;
 
   std::vector<Column> columns_;
   std::vector<std::size_t> widths_;

@@ -104,9 +104,10 @@ std::string human_bytes(std::uint64_t bytes) {
 
 std::string human_duration(std::chrono::nanoseconds duration) {
   const double seconds = std::max(0.0, std::chrono::duration<double>(duration).count());
+  if (seconds != 0 && seconds < 0.01) return fmt::format("{:.2g} ms", seconds * 1000);
   if (seconds < 10) return fmt::format("{:.2f} s", seconds);
   if (seconds < 120) return fmt::format("{:.0f} s", seconds);
-  if (seconds < 7200) return fmt::format("{:.0f} min", seconds / 60);
+  if (seconds < 3600) return fmt::format("{:.0f} min", seconds / 60);
   if (seconds < 172'800) return fmt::format("{:.1f} h", seconds / 3600);
   return fmt::format("{:.1f} d", seconds / 86'400);
 }

@@ -5,7 +5,7 @@
 namespace bifrost::cachectl {
 
 std::span<const Verb> verbs() {
-  static constexpr std::array<Verb, 18> kVerbs = {{
+  static constexpr std::array<Verb, 20> kVerbs = {{
       {"status", "is the mirror healthy, and what to do if not (the default)", make_status},
       {"list", "the modules in the mirror", make_list},
       {"show", "what is known about one module", make_show},
@@ -18,6 +18,8 @@ std::span<const Verb> verbs() {
       {"wait", "block until the mirror is ready, fresh or at a generation", make_wait},
       {"stats", "the agent's counters, and the workers'", make_stats},
       {"top", "a live view of state and rates", make_top},
+      {"events", "what the agent did lately, and what it does", make_events},
+      {"config", "the running agent's settings, and where each came from", make_config},
       {"sync", "ask the agent for a full synchronisation", make_sync},
       {"dev", "local development: private Redis, agent and a watch of a directory", make_dev},
       {"doctor", "examine this node and say what to change", make_doctor},

@@ -18,6 +18,8 @@ std::unique_ptr<Command> make_log();
 std::unique_ptr<Command> make_verify();
 std::unique_ptr<Command> make_diff();
 std::unique_ptr<Command> make_top();
+std::unique_ptr<Command> make_events();
+std::unique_ptr<Command> make_config();
 std::unique_ptr<Command> make_dev();
 std::unique_ptr<Command> make_doctor();
 std::unique_ptr<Command> make_completion();

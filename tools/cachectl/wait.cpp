@@ -1,4 +1,5 @@
-// wait --ready | --fresh | --generation N [--timeout 10s] - blocks until it holds, never longer than the time-out.
+// wait --ready | --fresh | --synced | --generation N [--timeout 10s] - blocks until it holds, never longer than the
+// time-out.
 #include <poll.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 
 #include "common/control/agent_connection.hpp"
 #include "tools/cachectl/agent_errors.hpp"
+#include "tools/cachectl/agent_words.hpp"
 #include "tools/cachectl/health.hpp"
 #include "tools/cachectl/segment_access.hpp"
 #include "tools/cachectl/text.hpp"
@@ -26,11 +28,12 @@ class WaitCommand final : public Command {
     CLI::Option_group* what = app.add_option_group("condition");
     what->add_flag("--ready", ready_, "the mirror is complete and its lease valid");
     what->add_flag("--fresh", fresh_, "it holds every write that Redis acknowledged before this call");
+    what->add_flag("--synced", synced_, "the agent has finished every full synchronisation that was asked for");
     what->add_option("--generation", generation_, "it has reached this generation")
         ->check(CLI::NonNegativeNumber)
         ->type_name("N");
     what->require_option(1);
-    app.add_option("--timeout", timeout_, "give up after this long: 250ms, 10s, 2m")
+    app.add_option("--timeout", timeout_, "give up after this long, as in 250ms, 10s or 2m")
         ->capture_default_str()
         ->check(kDurationCheck)
         ->type_name("DURATION");
@@ -41,13 +44,17 @@ class WaitCommand final : public Command {
     const auto limit = std::chrono::milliseconds(*parse_duration_ms(timeout_));
     const Deadline deadline = Deadline::at(start + limit);
     auto pause = kFirstPause;
+    std::optional<Error> said;  // by the agent, before the time was up
     while (true) {
-      const Result<Generation> reached = fresh_ ? fence(context, deadline) : look(context);
+      const Result<Generation> reached = fresh_    ? fence(context, deadline)
+                                         : synced_ ? synchronised(context, deadline)
+                                                   : look(context);
       if (reached) {
         report(context, *reached, boot_now().since(start));
         return ExitCode::kSuccess;
       }
-      if (deadline.passed()) return give_up(reached.error());
+      if (!said || reached.error().code != ErrorCode::kTimeout) said = reached.error();
+      if (deadline.passed()) return give_up(*said);
       ::poll(nullptr, 0, std::min(static_cast<int>(pause.count()), deadline.poll_timeout_ms()));
       pause = std::min(2 * pause, kLongestPause);
     }
@@ -58,6 +65,15 @@ class WaitCommand final : public Command {
     const auto answer = AgentConnection(context.segment_dir()).fence(deadline);
     if (!answer) return answer.error();
     return answer->generation;
+  }
+
+  static Result<Generation> synchronised(Context& context, const Deadline& deadline) {
+    const auto words = ask_state(context.segment_dir(), deadline);
+    if (!words) return words.error();
+    if (words->syncing) return Error{ErrorCode::kTimeout, "the agent is still reading everything from Redis"};
+    const auto segment = attach_segment(context.settings);
+    if (!segment) return segment.error();
+    return (*segment)->info().generation;
   }
 
   // kTimeout: reachable, but the condition does not hold yet.
@@ -91,6 +107,7 @@ class WaitCommand final : public Command {
 
   bool ready_ = false;
   bool fresh_ = false;
+  bool synced_ = false;
   std::optional<std::uint64_t> generation_;
   std::string timeout_ = "10s";
 };

@@ -9,11 +9,14 @@ Writes the sources of the workspace to a directory.
 """
 
 import argparse
+import collections
 import contextlib
 import json
+import signal
 import sys
+import time
 
-from . import __version__, _materialise, _shim, _target, begin_execution, install_virtual_import_hook
+from . import __version__, _materialise, _shim, _target, begin_execution, install_virtual_import_hook, loaded
 
 
 def _arguments():
@@ -28,6 +31,8 @@ def _arguments():
     )
     run.add_argument("target", help="pkg.mod:function; a coroutine function is run to its end")
     run.add_argument("--kwargs", default="{}", metavar="JSON", help="keyword arguments, a JSON object")
+    run.add_argument("--verbose", action="store_true", help="say on stderr where the modules came from, and how long it took")
+    run.add_argument("--timeout", type=float, metavar="SECONDS", help="raise TimeoutError in the function after this long")
     write = verbs.add_parser(
         "materialise",
         help="write the sources of the workspace to a directory",
@@ -59,23 +64,56 @@ def main():
     arguments = _arguments()
     install_virtual_import_hook()
     try:
-        begin_execution(solution_id=arguments.solution_id, global_repo_access=arguments.global_repo_access)
+        execution = begin_execution(solution_id=arguments.solution_id, global_repo_access=arguments.global_repo_access)
     except ValueError as error:
         print(f"bifrost_cache: --solution-id: {error}", file=sys.stderr)
         return 2
-    return _run(arguments) if arguments.verb == "run" else _materialise_to(arguments)
+    return _run(arguments, execution) if arguments.verb == "run" else _materialise_to(arguments)
 
 
-def _run(arguments):
+def _run(arguments, execution):
+    begun = time.monotonic()
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), _alarm(arguments.timeout):
             result = _target.run(arguments.target, arguments.kwargs)
         text = json.dumps(result)
     except Exception as error:
         print(_target.traceback_text(error), end="", file=sys.stderr)
         return 1
+    finally:
+        if arguments.verbose:
+            _say_where_from(execution, time.monotonic() - begun)
     print(text)
     return 0
+
+
+@contextlib.contextmanager
+def _alarm(seconds):
+    """Raises TimeoutError in the block after so many seconds; None: never."""
+
+    def expire(signum, frame):
+        raise TimeoutError(f"--timeout: not done after {seconds:g} s")
+
+    if seconds is None:
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, expire)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _say_where_from(execution, seconds):
+    by_source = collections.Counter(module.source for module in loaded().values())
+    modules = ", ".join(f"{number} from {source}" for source, number in sorted(by_source.items())) or "none"
+    print(
+        f"bifrost_cache: source {execution.source}, generation {execution.generation}, {seconds * 1000:.1f} ms, "
+        f"{sum(by_source.values())} modules ({modules})",
+        file=sys.stderr,
+    )
 
 
 def _materialise_to(arguments):

@@ -1,0 +1,26 @@
+// agent_report.hpp - what the running agent tells of itself on its control socket, as JSON documents on one line.
+// Their members: docs/control-protocol.md. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "agent/agent_config.hpp"
+#include "agent/compile/service.hpp"
+
+namespace bifrost::agent {
+
+// How the agent stands with Redis beyond what the segment says.
+struct RedisTrouble {
+  std::string url;  // without credentials
+  std::string why;  // of the newest attempt that failed; "" while all is well
+  std::uint64_t since_unix_ms = 0;
+  std::uint64_t attempts = 0;  // that failed since then
+};
+
+std::string state_document(const RedisTrouble& redis, bool syncing, CompileService& compile);
+std::string not_compiled_document(CompileService& compile);
+std::string config_document(const std::vector<EffectiveSetting>& settings);
+
+}  // namespace bifrost::agent

@@ -1,0 +1,45 @@
+// agent_words.hpp - what the running agent says of itself beyond the segment. Documents: docs/control-protocol.md.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/clock.hpp"
+#include "common/base/result.hpp"
+
+namespace bifrost::cachectl {
+
+// A module that an interpreter does not compile.
+struct CompileFailure {
+  std::string path;
+  std::string tag;         // of the interpreter
+  std::uint64_t line = 0;  // 0: not known
+  std::string message;
+
+  // "line 7: SyntaxError: invalid syntax".
+  std::string where_and_why() const;
+};
+
+struct AgentWords {
+  struct Interpreter {
+    std::string python;
+    std::string tag;
+    std::string trouble;  // why it cannot be run, or ""
+    std::string advice;
+  };
+  std::string redis_trouble;    // why there is no connection, or ""
+  bool syncing = false;         // a full synchronisation is going on
+  std::uint64_t compiling = 0;  // modules that wait for an interpreter, counted once for each
+  std::vector<Interpreter> interpreters;
+  std::uint64_t not_compiled = 0;  // modules
+  bool more_not_compiled = false;  // that number is a lower bound
+  std::optional<CompileFailure> first_failure;
+};
+
+// Errors: those of AgentConnection, and kRefused when the answer is not understood.
+Result<AgentWords> ask_state(const std::string& segment_dir, const Deadline& deadline);
+Result<std::vector<CompileFailure>> ask_not_compiled(const std::string& segment_dir, const Deadline& deadline);
+
+}  // namespace bifrost::cachectl
