@@ -73,6 +73,7 @@ const FileFormat kChunkFormat = {layout::chunk::kMagic, layout::kLayoutVersion, 
 
 Result<CheckedFile> open_segment_dir(const std::string& dir) {
   UniqueFd fd(::open(dir.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) return error_of_open(dir, errno);
   const auto identity = identity_of(fd.get());
   if (!identity) return error_of_open(dir, errno);
   return CheckedFile{std::move(fd), 0, *identity};
