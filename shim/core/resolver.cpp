@@ -46,6 +46,32 @@ Resolution namespace_at(const std::string& node) {
   return r;
 }
 
+// Only a file decides what a name is. A directory may be a package whose `__init__.py` Redis lacks.
+bool needs_settling(const Resolution& here) {
+  return here.kind == Kind::kNotFound || here.kind == Kind::kNamespace || here.kind == Kind::kUnknown;
+}
+
+Resolution from_store(const ModuleNode& node, StoreAnswer said) {
+  Resolution r;
+  switch (said.kind) {
+    case StoreAnswer::Kind::kAbsent: return r;
+    case StoreAnswer::Kind::kNamespace: return namespace_at(node.text());
+    case StoreAnswer::Kind::kFailed:
+      r = answer(Kind::kRefused, std::move(said.reason));
+      r.cause = std::move(said.cause);
+      return r;
+    case StoreAnswer::Kind::kModule: r.path = node.file(); break;
+    case StoreAnswer::Kind::kPackage:
+      r.path = node.package_file();
+      r.portions = {node.text()};
+      break;
+  }
+  if (!r.path) return answer(Kind::kRefused, "the path of its __init__.py would be too long");
+  r.kind = said.kind == StoreAnswer::Kind::kPackage ? Kind::kPackage : Kind::kModule;
+  r.source = std::move(said.source);
+  return r;
+}
+
 }  // namespace
 
 std::vector<ModulePath> candidate_paths(const ModuleNode& node) {
@@ -55,22 +81,64 @@ std::vector<ModulePath> candidate_paths(const ModuleNode& node) {
   return paths;
 }
 
-Resolution Resolver::resolve(const View& view, std::span<const std::string> directories, std::string_view name) const {
+Resolution Resolver::resolve(const View& view, std::span<const std::string> directories, std::string_view name,
+                             Asking asking) const {
   Resolution found;
   for (const std::string& directory : directories) {
     const auto node = ModuleNode::parse(join_node(directory, name));
     if (!node || !view.scope.admits(node->text())) continue;
     Resolution here = answer_to(view, Wanted(*node));
-    if (here.kind == Kind::kSnapshotLost) return here;
+    if (!store_.redis_is_complete() && needs_settling(here)) here = settled(view, *node, asking, std::move(here));
+    found.store_asked |= here.store_asked;
+    if (here.kind == Kind::kSnapshotLost || here.kind == Kind::kUnsettled) return here;
     if (found.kind == Kind::kNamespace) {
       if (here.kind == Kind::kNamespace) found.portions.push_back(node->text());
-    } else if (here.kind == Kind::kNamespace || (here.kind == Kind::kUnknown && found.kind == Kind::kNotFound)) {
+      // A portion that nobody can tell of may hold what a later one would answer for.
+      if (here.kind == Kind::kRefused && here.store_asked) return here;
+    } else if (here.kind != Kind::kNotFound) {
+      here.store_asked |= found.store_asked;
+      // What may be there is not the next directory's to answer.
+      if (here.kind != Kind::kNamespace) return here;
       found = std::move(here);
-    } else if (here.kind != Kind::kNotFound && here.kind != Kind::kUnknown) {
-      return here;
     }
   }
-  return found;
+  const bool nowhere = found.kind == Kind::kNotFound && store_.redis_is_complete();
+  return nowhere && asking == Asking::kStore ? asked_last(view, directories, name, std::move(found)) : found;
+}
+
+Resolution Resolver::settled(const View& view, const ModuleNode& node, Asking asking, Resolution here) const {
+  auto said = store_.known(view, node);
+  if (!said) {
+    if (!store_.has_store()) {
+      // A directory that Redis knows is one for whoever has nobody to ask.
+      if (here.kind == Kind::kNamespace) return here;
+      return answer(Kind::kUnknown, std::string("not in Redis, which may lack it (complete=False), and there is no ") +
+                                        "fallback.resolve to ask");
+    }
+    if (asking == Asking::kNobody || !store_.may_ask()) return answer(Kind::kUnsettled);
+    said = store_.settle(view, node);
+  }
+  Resolution by_store = from_store(node, std::move(*said));
+  // What lies below a directory proves it, whatever the store calls it.
+  if (by_store.kind == Kind::kNotFound && here.kind == Kind::kNamespace) by_store = std::move(here);
+  by_store.store_asked = true;
+  if (!by_store.path) return by_store;
+  // As it is now, which need not be what it was at the view's generation.
+  if (view.intact != nullptr && view.authority == Authority::kMirror) view.intact->store(false);
+  return by_store;
+}
+
+Resolution Resolver::asked_last(const View& view, std::span<const std::string> directories, std::string_view name,
+                                Resolution nowhere) const {
+  if (!store_.may_ask()) return nowhere;
+  for (const std::string& directory : directories) {
+    const auto node = ModuleNode::parse(join_node(directory, name));
+    if (!node || !view.scope.admits(node->text())) continue;
+    Resolution here = settled(view, *node, Asking::kStore, answer(Kind::kNotFound));
+    if (here.kind != Kind::kNotFound) return here;
+    nowhere.store_asked = true;
+  }
+  return nowhere;
 }
 
 Resolution Resolver::read_path(const View& view, ModulePathView path) const {
@@ -79,7 +147,7 @@ Resolution Resolver::read_path(const View& view, ModulePathView path) const {
 }
 
 bool Resolver::witness_name(const View& view, std::span<const std::string> directories, std::string_view name,
-                            std::vector<SlotWitness>& to) const {
+                            Asking asking, std::vector<SlotWitness>& to) const {
   const MappedMemory& memory = view.segment->memory();
   bool is_namespace = false;
   for (const std::string& directory : directories) {
@@ -90,6 +158,9 @@ bool Resolver::witness_name(const View& view, std::span<const std::string> direc
     const auto hash = layout::hash_key(layout::KeySpace::kNode, node->text());
     const Address hit = found.status == Lookup::kHit ? found.node.address : Address();
     if (!witness_slots(memory, view.snapshot, hash, hit, to)) return false;
+    const bool is_file = found.status == Lookup::kHit && found.node.shape.kind != layout::RecordKind::kNamespace;
+    // Where others decide about what is no file, the search ended here if they were not asked.
+    if (!store_.redis_is_complete() && !is_file) return asking == Asking::kNobody;
     if (found.status == Lookup::kMiss) continue;
     if (found.node.shape.kind == layout::RecordKind::kNamespace) {
       is_namespace = true;

@@ -45,6 +45,7 @@ class Hook {
   py::object missing_ = py::none();
   py::object path_hook_ = py::none();
   py::object fallback_ = py::none();
+  std::shared_ptr<WholeStore> store_;  // what fallback_ speaks for, when it has `resolve`
   Settings::Flags flags_;
   bool disabled_ = false;
   bool reports_at_exit_ = false;

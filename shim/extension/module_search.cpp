@@ -1,6 +1,7 @@
 #include "shim/extension/module_search.hpp"
 
 #include "shim/extension/finalisation.hpp"
+#include "shim/extension/host_store.hpp"
 #include "shim/extension/importlib_objects.hpp"
 #include "shim/extension/loader.hpp"
 #include "shim/extension/module_spec.hpp"
@@ -20,9 +21,17 @@ struct CallableGuard {
   ~CallableGuard() { inside_callable = false; }
 };
 
-[[noreturn]] void throw_import_error(const py::object& fullname, const std::string& reason) {
-  const std::string message = "module '" + std::string(py::str(fullname)) + "' cannot be imported: " + reason;
+[[noreturn]] void throw_import_error(const py::object& fullname, const Resolution& refused) {
+  const std::string message = "module '" + std::string(py::str(fullname)) + "' cannot be imported: " + refused.reason;
   PyErr_SetImportError(py::str(message).ptr(), fullname.ptr(), nullptr);
+  if (refused.cause == nullptr) throw py::error_already_set();
+  PyObject* type = nullptr;
+  PyObject* value = nullptr;
+  PyObject* traceback = nullptr;
+  PyErr_Fetch(&type, &value, &traceback);
+  PyErr_NormalizeException(&type, &value, &traceback);
+  PyException_SetCause(value, exception_in(refused.cause).release().ptr());
+  PyErr_Restore(type, value, traceback);
   throw py::error_already_set();
 }
 
@@ -47,21 +56,41 @@ const Absence& ModuleSearch::last_absence() {
   return absence_of_thread;
 }
 
-py::object ModuleSearch::find(const py::object& fullname, std::span<const std::string> directories,
-                              std::string_view name, NamespaceForm form) const {
-  Resolution resolution = state_->resolve(directories, name);
+void ModuleSearch::say_what_must_be_said() const {
   if (state_->take_stale_notice()) warn(kStale);
   if (const auto notice = state_->take_lost_notice()) warn(("bifrost: " + *notice).c_str());
-  if (resolution.kind == Kind::kNamespace && form == NamespaceForm::kWhole && name == utf8_of(fullname) &&
-      installed_.has(fullname)) {
-    return py::none();
+}
+
+py::object ModuleSearch::found_by_others(const py::object& fullname, const py::object& path,
+                                         std::string_view name) const {
+  if (name == utf8_of(fullname)) return installed_.find(*state_, fullname, InstalledNames::Search::kAllFinders);
+  // Of a namespace that lies in the workspace and on disk, the disk's part is installed.
+  if (!py::isinstance<NamespacePath>(path)) return {};
+  return found_outside_workspace(*state_, fullname, path.cast<NamespacePath&>().entries());
+}
+
+py::object ModuleSearch::find(const py::object& fullname, const py::object& path,
+                              std::span<const std::string> directories, std::string_view name,
+                              NamespaceForm form) const {
+  Resolution resolution = state_->resolve(directories, name, Asking::kNobody);
+  say_what_must_be_said();
+  if (state_->is_open(resolution)) {
+    if (py::object theirs = found_by_others(fullname, path, name)) {
+      state_->leave_to_others(directories, name);
+      return theirs;
+    }
+    resolution = state_->resolve(directories, name, Asking::kStore);
+    say_what_must_be_said();
+  } else if (resolution.kind == Kind::kNamespace && form == NamespaceForm::kWhole && name == utf8_of(fullname)) {
+    if (py::object theirs = installed_.find(*state_, fullname, InstalledNames::Search::kPath)) return theirs;
   }
   if (resolution.found()) return spec_of(fullname, std::move(resolution), form);
-  if (resolution.kind == Kind::kRefused) throw_import_error(fullname, resolution.reason);
+  if (resolution.kind == Kind::kRefused) throw_import_error(fullname, resolution);
+  if (resolution.kind == Kind::kUnsettled) return py::none();  // the host's own client asks
   Absence& absence = absence_of_thread;
-  absence.callable_asked = false;
+  absence.callable_asked = resolution.store_asked;
   absence.callable_error.clear();
-  if (has_fallback() && !inside_callable) {
+  if (has_callable() && !inside_callable) {
     Resolution called = ask_callable(directories, name, absence);
     if (called.found()) return spec_of(fullname, std::move(called), form);
   }
@@ -98,7 +127,7 @@ Resolution ModuleSearch::call(const ModulePath& path, Absence& absence) const {
     const CallableGuard guard;
     const py::str argument(path.text());
     text = py::reinterpret_steal<py::object>(
-        run_outside([&] { return PyObject_CallFunctionObjArgs(fallback_.ptr(), argument.ptr(), nullptr); }));
+        run_outside([&] { return PyObject_CallFunctionObjArgs(callable_.ptr(), argument.ptr(), nullptr); }));
     if (!text) throw py::error_already_set();
   } catch (py::error_already_set& e) {
     // The callable is asked for foreign names as well: its trouble must not break the import of installed packages.
