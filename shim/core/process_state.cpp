@@ -291,6 +291,10 @@ Resolution ProcessState::look_at_path(ModulePathView path) {
   return with_whole_view([&](const View& view) { return resolver().read_path(view, path); });
 }
 
+Resolution ProcessState::find_path(ModulePathView path) {
+  return with_whole_view([&](const View& view) { return resolver().find_path(view, path); });
+}
+
 Resolution ProcessState::read_path(ModulePathView path) {
   Resolution found = look_at_path(path);
   loaded_->note_read(path.text(), digest_of(found));

@@ -16,6 +16,7 @@
 #include "common/base/settings.hpp"
 #include "shim/core/execution.hpp"
 #include "shim/core/loaded_modules.hpp"
+#include "shim/core/missing_reasons.hpp"
 #include "shim/core/resolver.hpp"
 #include "shim/core/standing.hpp"
 #include "shim/core/telemetry.hpp"
@@ -80,9 +81,17 @@ class ProcessState final : public AtFork {
   void ask_of(std::shared_ptr<WholeStore> store);
   // Whether `nowhere`, an answer for which nobody was asked, is the store's to correct.
   bool is_open(const Resolution& resolution) const;
+  // After a failure: a clause that says which way it is missing, "" for nowhere.
+  std::string why_missing(std::span<const std::string> directories, std::string_view name) {
+    const std::shared_ptr<const View> now = view();
+    return MissingReasons(*now, redis_).why_missing(directories, name);
+  }
+
   // The file of exactly this path. read_path() notes that its content was looked at; look_at_path() does not.
   Resolution read_path(ModulePathView path);
   Resolution look_at_path(ModulePathView path);
+  // Of a path as a platform names its entry files: Resolver::find_path().
+  Resolution find_path(ModulePathView path);
   std::vector<Child> list(const std::string& directory);
 
   // The content of a module that was found: as it was found, or, when that version is gone or damaged there, from

@@ -118,7 +118,9 @@ Resolution Resolver::settled(const View& view, const ModuleNode& node, Asking as
     if (asking == Asking::kNobody || !store_.may_ask()) return answer(Kind::kUnsettled);
     said = store_.settle(view, node);
   }
+  const bool failed = said->kind == StoreAnswer::Kind::kFailed && !said->misunderstood;
   Resolution by_store = from_store(node, std::move(*said));
+  if (failed) by_store = expired_body(view, node, std::move(by_store));
   // What lies below a directory proves it, whatever the store calls it.
   if (by_store.kind == Kind::kNotFound && here.kind == Kind::kNamespace) by_store = std::move(here);
   by_store.store_asked = true;
@@ -126,6 +128,43 @@ Resolution Resolver::settled(const View& view, const ModuleNode& node, Asking as
   // As it is now, which need not be what it was at the view's generation.
   if (view.intact != nullptr && view.authority == Authority::kMirror) view.intact->store(false);
   return by_store;
+}
+
+std::optional<RecordRef> Resolver::before_expiry(const View& view, ModulePathView path) const {
+  Found found = view.snapshot.at_address(view.snapshot.newest_of(layout::KeySpace::kFile, path.text()));
+  std::uint64_t steps = layout::kMaxChainSteps;
+  while (found.status == Lookup::kHit && found.record.created > view.generation() && steps-- != 0) {
+    found = view.snapshot.at_address(view.snapshot.previous_of(found.record));
+  }
+  // What somebody deleted stays deleted.
+  const bool expired = found.status == Lookup::kHit && found.record.shape.kind == layout::RecordKind::kAbsent &&
+                       found.record.shape.reason == layout::Reason::kExpiry;
+  if (!expired) return std::nullopt;
+  found = view.snapshot.at_address(view.snapshot.previous_of(found.record));
+  if (found.status != Lookup::kHit || found.record.shape.kind != layout::RecordKind::kSource) return std::nullopt;
+  return found.record;
+}
+
+Resolution Resolver::expired_body(const View& view, const ModuleNode& node, Resolution failed) const {
+  if (view.segment == nullptr) return failed;
+  for (ModulePath& path : candidate_paths(node)) {
+    const auto record = before_expiry(view, path);
+    if (!record) continue;
+    const bool is_package = path != node.file();
+    MirrorAnswer last = read_record(view, *record, std::move(path));
+    if (last.gap != Gap::kNone || last.resolution.kind != Kind::kModule) continue;
+    if (!serve_stale_) {
+      failed.reason += "; BIFROST_ON_STALE=error forbids the last known source";
+      return failed;
+    }
+    if (is_package) {
+      last.resolution.kind = Kind::kPackage;
+      last.resolution.portions = {node.text()};
+    }
+    counters_.add(ShimCounter::kStaleServes);
+    return std::move(last.resolution);
+  }
+  return failed;
 }
 
 Resolution Resolver::asked_last(const View& view, std::span<const std::string> directories, std::string_view name,
@@ -144,6 +183,33 @@ Resolution Resolver::asked_last(const View& view, std::span<const std::string> d
 Resolution Resolver::read_path(const View& view, ModulePathView path) const {
   if (!view.scope.admits(path.text())) return answer(Kind::kNotFound);
   return answer_to(view, Wanted(path));
+}
+
+Resolution Resolver::find_path(const View& view, ModulePathView path) const {
+  const std::string* inside = view.scope.root_of(path.text());
+  const bool named_with_root = inside != nullptr && !inside->empty();
+  for (const std::string& root : view.scope.roots()) {
+    const auto stored = ModulePath::parse(named_with_root ? std::string(path.text()) : join_node(root, path.text()));
+    if (!stored || !view.scope.admits(stored->text())) continue;
+    Resolution here = answer_to(view, Wanted(*stored));
+    const bool may_lack = here.kind == Kind::kNotFound || here.kind == Kind::kUnknown;
+    if (may_lack && store_.has_store()) here = settled_path(view, *stored, std::move(here));
+    if (may_lack && !store_.has_store() && !store_.redis_is_complete()) here.kind = Kind::kUnknown;
+    if (here.kind != Kind::kNotFound || named_with_root) return here;
+  }
+  return answer(Kind::kNotFound);
+}
+
+Resolution Resolver::settled_path(const View& view, ModulePathView path, Resolution here) const {
+  const bool of_package = path.is_package_file();
+  const std::size_t tail = of_package ? paths::kInitFile.size() : paths::kSuffix.size();
+  const auto node = ModuleNode::parse(std::string(path.text().substr(0, path.text().size() - tail)));
+  if (!node) return here;
+  Resolution said = settled(view, *node, Asking::kStore, answer(Kind::kNotFound));
+  // A package of that name is another file.
+  if (said.found() && (!said.path || said.path->text() != path.text())) return answer(Kind::kNotFound);
+  if (said.kind == Kind::kPackage) said.kind = Kind::kModule;
+  return said;
 }
 
 bool Resolver::witness_name(const View& view, std::span<const std::string> directories, std::string_view name,

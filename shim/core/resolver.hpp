@@ -49,6 +49,10 @@ class Resolver {
   // The source stored under a path, whatever its name means as an import: kModule, or as resolve(), by the same rules.
   Resolution read_path(const View& view, ModulePathView path) const;
 
+  // The file of `path` in the first root of the scope that has it, as resolve() goes through them: for whoever runs
+  // files by path. A path that lies in one of the roots already means that one. kModule, or as resolve().
+  Resolution find_path(const View& view, ModulePathView path) const;
+
   // What is stored under a path by now, copied into this process: in `newest` (may be null) where it is intact, else in
   // Redis. For what cannot be read any more where it was found.
   Resolution read_again(const Segment* newest, ModulePathView path) const;
@@ -96,6 +100,12 @@ class Resolver {
   Resolution answer_to(const View& view, const Wanted& wanted) const;
   // What `node` is, when the mirror and Redis have said `here`, which does not decide it.
   Resolution settled(const View& view, const ModuleNode& node, Asking asking, Resolution here) const;
+  // When the store could not say: the body that the mirror had until its key expired, if that is still kept, or
+  // `failed`.
+  Resolution expired_body(const View& view, const ModuleNode& node, Resolution failed) const;
+  std::optional<RecordRef> before_expiry(const View& view, ModulePathView path) const;
+  // What the store has under exactly this path of one root, when the mirror and Redis have said `here`.
+  Resolution settled_path(const View& view, ModulePathView path, Resolution here) const;
   Resolution asked_last(const View& view, std::span<const std::string> directories, std::string_view name,
                         Resolution nowhere) const;
   MirrorAnswer look_in_mirror(const View& view, const Wanted& wanted) const;

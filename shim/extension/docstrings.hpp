@@ -80,6 +80,18 @@ then; signals are handled meanwhile.)";
 inline constexpr const char* kLoaded =
     R"(The modules of the workspace that are loaded in this process, by module name. Namespaces are left out. A
 copy.)";
+inline constexpr const char* kSource = R"(What source_of() found.)";
+inline constexpr const char* kSourceSource = R"(The text, as it is stored.)";
+inline constexpr const char* kSourceOf =
+    R"(The source of the file of `path` in the present execution, by the rules of imports; None when there is none.
+
+path: as the platform names its entry files, "flows/my-flow.py", looked for in one root of the scope
+after the other; with its root in front, or below the workspace, it means that one. Need not be
+importable by name. Loads nothing. ImportError when the file exists and cannot be had, or the fallback
+fails; ValueError when no module can have the path.)";
+inline constexpr const char* kSpecOfPath =
+    R"(As source_of(), the spec of a module that is called as the path is: "flows.my-flow". None when there is
+none.)";
 inline constexpr const char* kStats =
     R"(The counters of this process, `generation` and `source` of its present view. Empty with
 BIFROST_DISABLE=1.)";

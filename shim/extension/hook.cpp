@@ -130,15 +130,15 @@ py::object Hook::install(const Settings::Flags& flags, const py::object& fallbac
     store_ = store;
   }
   if (state_ != nullptr) state_->ask_of(store_);
-  const auto search = state_ ? std::make_shared<const ModuleSearch>(state_, store_ ? py::none() : fallback_) : nullptr;
+  search_ = state_ ? std::make_shared<const ModuleSearch>(state_, store_ ? py::none() : fallback_) : nullptr;
   if (first) {
-    finder_ = py::cast(VirtualModuleFinder(search));
+    finder_ = py::cast(VirtualModuleFinder(search_));
   } else {
-    finder_.cast<VirtualModuleFinder&>().search_with(search);
+    finder_.cast<VirtualModuleFinder&>().search_with(search_);
   }
-  if (search == nullptr) return finder_;
-  missing_ = py::cast(MissingModuleFinder(search));
-  path_hook_ = py::cast(WorkspacePathHook(search));
+  if (search_ == nullptr) return finder_;
+  missing_ = py::cast(MissingModuleFinder(search_));
+  path_hook_ = py::cast(WorkspacePathHook(search_));
   forget_cached_importers(*state_);
   place();
   return finder_;
@@ -175,6 +175,7 @@ void Hook::remove() {
   if (state_ != nullptr && !finder_.is_none()) take_out();
   finder_ = missing_ = path_hook_ = fallback_ = py::none();
   store_.reset();
+  search_.reset();
   flags_.clear();
   disabled_ = false;
   state_.reset();

@@ -188,6 +188,34 @@ std::map<std::string, LoadedModuleInfo> loaded() {
   return infos;
 }
 
+// What source_of() returns.
+struct StoredSource {
+  std::string path;
+  std::string source;
+  std::string hash;
+  std::uint64_t generation = 0;
+};
+
+py::object source_of(const std::string& path) {
+  const auto state = hook().state();
+  if (state == nullptr) return py::none();
+  const Resolution found = resolved_path(*state, path);
+  if (!found.found()) return py::none();
+  auto content = state->content_of(found);
+  if (!content) {
+    PyErr_SetString(PyExc_OSError, (path + " was replaced, and its version is no longer kept").c_str());
+    throw py::error_already_set();
+  }
+  return py::cast(
+      StoredSource{found.path->text(), std::move(*content), found.source.hash, found.source.generation.value});
+}
+
+py::object spec_of_path(const std::string& path) {
+  const auto search = hook().search();
+  if (search == nullptr) throw py::import_error("the import hook is not installed");
+  return search->find_path(path);
+}
+
 py::dict stats() {
   py::dict values;
   const auto state = hook().state();
@@ -297,6 +325,16 @@ void bind_values(py::module_& m) {
                     "', evicted=" + std::string(py::repr(py::cast(e.evicted))) + ")";
            })
       .attr("__module__") = "bifrost_cache";
+  py::class_<StoredSource>(m, "Source", docstrings::kSource)
+      .def_readonly("path", &StoredSource::path, docstrings::kLoadedModulePath)
+      .def_readonly("source", &StoredSource::source, docstrings::kSourceSource)
+      .def_readonly("hash", &StoredSource::hash, docstrings::kLoadedModuleHash)
+      .def_readonly("generation", &StoredSource::generation, docstrings::kLoadedModuleGeneration)
+      .def("__repr__",
+           [](const StoredSource& s) {
+             return "Source(path='" + s.path + "', generation=" + std::to_string(s.generation) + ")";
+           })
+      .attr("__module__") = "bifrost_cache";
   py::class_<LoadedModuleInfo>(m, "LoadedModule", docstrings::kLoadedModule)
       .def_readonly("path", &LoadedModuleInfo::path, docstrings::kLoadedModulePath)
       .def_readonly("hash", &LoadedModuleInfo::hash, docstrings::kLoadedModuleHash)
@@ -352,6 +390,8 @@ PYBIND11_MODULE(_shim, m) {
   bind_template_process(m);
   def("wait_fresh", &wait_fresh, docstrings::kWaitFresh, py::arg("timeout"));
   def("loaded", &loaded, docstrings::kLoaded);
+  def("source_of", &source_of, docstrings::kSourceOf, py::arg("path"));
+  def("spec_of_path", &spec_of_path, docstrings::kSpecOfPath, py::arg("path"));
   def("stats", &stats, docstrings::kStats);
   def(
       "report",

@@ -44,6 +44,13 @@ void warn(const char* text) {
   if (PyErr_WarnEx(PyExc_RuntimeWarning, text, 1) != 0) PyErr_Clear();
 }
 
+// A part with a dot would be two in the name of a module.
+std::string module_name_of(std::string_view path) {
+  std::string name;
+  for (const char c : path) name += c == '/' ? std::string(".") : c == '.' ? std::string("%2E") : std::string(1, c);
+  return name;
+}
+
 py::list files_of(const ProcessState& state, const std::vector<std::string>& directories) {
   py::list files;
   for (const std::string& directory : directories) files.append(state.file_of(directory));
@@ -51,6 +58,17 @@ py::list files_of(const ProcessState& state, const std::vector<std::string>& dir
 }
 
 }  // namespace
+
+Resolution resolved_path(ProcessState& state, const std::string& path) {
+  const auto in_workspace = state.storage_of(path);
+  const auto stored = ModulePathView::parse(in_workspace ? *in_workspace : std::string_view(path));
+  if (!stored) {
+    throw py::value_error("no module can have the path '" + path + "': " + std::string(reason_text(stored.error())));
+  }
+  Resolution found = state.find_path(*stored);
+  if (found.found() || found.kind == Kind::kNotFound) return found;
+  throw_import_error(py::str(path), found);
+}
 
 const Absence& ModuleSearch::last_absence() {
   return absence_of_thread;
@@ -99,6 +117,19 @@ py::object ModuleSearch::find(const py::object& fullname, const py::object& path
   absence.at = boot_now();
   absence.answer = std::move(resolution);
   return py::none();
+}
+
+py::object ModuleSearch::find_path(const std::string& path) const {
+  Resolution found = resolved_path(*state_, path);
+  say_what_must_be_said();
+  if (!found.found()) return py::none();
+  const std::string_view stored = found.path->text();
+  const Scope scope = state_->scope();
+  const std::string* root = scope.root_of(stored);
+  std::string name(stored.substr(root == nullptr || root->empty() ? 0 : root->size() + 1));
+  name.resize(name.size() -
+              (ModulePathView(*found.path).is_package_file() ? paths::kInitFile.size() : paths::kSuffix.size()));
+  return spec_of(py::str(module_name_of(name)), std::move(found), NamespaceForm::kWhole);
 }
 
 Resolution ModuleSearch::ask_callable(std::span<const std::string> directories, std::string_view name,

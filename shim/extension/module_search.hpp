@@ -35,6 +35,9 @@ struct Absence {
   bool callable_asked = false;  // the callable, or the platform's store
 };
 
+// What find_path() of a ModuleSearch goes by. Never kUnknown or kRefused: these raise ImportError.
+Resolution resolved_path(ProcessState& state, const std::string& path);
+
 class ModuleSearch {
  public:
   // `callable` is None or the host's callable.
@@ -50,6 +53,11 @@ class ModuleSearch {
   // `path` is the parent's __path__, or None.
   py::object find(const py::object& fullname, const py::object& path, std::span<const std::string> directories,
                   std::string_view name, NamespaceForm form) const;
+
+  // The spec of the file of `path`, in storage or in the workspace, by Resolver::find_path(); None when there is none.
+  // The module is called as the path is, less its root: `flows/my-flow.py` is `flows.my-flow`. ImportError as find();
+  // ValueError when no module can have the path.
+  py::object find_path(const std::string& path) const;
 
   // What is installed, and listings, are looked at again.
   void invalidate() const {

@@ -86,6 +86,22 @@ RuntimeError in every thread of this process."""
         """The execution has ended; what it imported stays."""
 
 @final
+class Source:
+    """What source_of() found."""
+    @property
+    def path(self) -> str:
+        """The storage path, such as "a/b.py"."""
+    @property
+    def source(self) -> str:
+        """The text, as it is stored."""
+    @property
+    def hash(self) -> str:
+        """The writer's `hash`, verbatim."""
+    @property
+    def generation(self) -> int:
+        """Of the snapshot that it was read from; 0 unless it came from the mirror."""
+
+@final
 class LoadedModule:
     """One module that this process loaded from the workspace."""
     @property
@@ -171,6 +187,20 @@ def wait_fresh(timeout: float) -> int:
 def loaded() -> dict[str, LoadedModule]:
     """The modules of the workspace that are loaded in this process, by module name. Namespaces are left out. A
     copy.
+    """
+
+def source_of(path: str) -> Source | None:
+    """The source of the file of `path` in the present execution, by the rules of imports; None when there is none.
+
+    path: as the platform names its entry files, "flows/my-flow.py", looked for in one root of the scope
+    after the other; with its root in front, or below the workspace, it means that one. Need not be
+    importable by name. Loads nothing. ImportError when the file exists and cannot be had, or the fallback
+    fails; ValueError when no module can have the path.
+    """
+
+def spec_of_path(path: str) -> ModuleSpec | None:
+    """As source_of(), the spec of a module that is called as the path is: "flows.my-flow". None when there is
+    none.
     """
 
 def stats() -> dict[str, int | str]:
