@@ -95,14 +95,17 @@ Resolution Resolver::resolve(const View& view, std::span<const std::string> dire
       if (here.kind == Kind::kNamespace) found.portions.push_back(node->text());
       // A portion that nobody can tell of may hold what a later one would answer for.
       if (here.kind == Kind::kRefused && here.store_asked) return here;
-    } else if (here.kind != Kind::kNotFound) {
+    } else if (here.kind == Kind::kNamespace ||
+               (here.kind == Kind::kUnknown && found.kind == Kind::kNotFound && store_.redis_is_complete())) {
+      // What a stale mirror does not have counts as absent where it was complete: the next directory may answer.
       here.store_asked |= found.store_asked;
-      // What may be there is not the next directory's to answer.
-      if (here.kind != Kind::kNamespace) return here;
       found = std::move(here);
+    } else if (here.kind != Kind::kNotFound && (here.kind != Kind::kUnknown || !store_.redis_is_complete())) {
+      here.store_asked |= found.store_asked;
+      return here;
     }
   }
-  const bool nowhere = found.kind == Kind::kNotFound && store_.redis_is_complete();
+  const bool nowhere = !found.found() && store_.redis_is_complete();
   return nowhere && asking == Asking::kStore ? asked_last(view, directories, name, std::move(found)) : found;
 }
 
@@ -188,6 +191,7 @@ Resolution Resolver::read_path(const View& view, ModulePathView path) const {
 Resolution Resolver::find_path(const View& view, ModulePathView path) const {
   const std::string* inside = view.scope.root_of(path.text());
   const bool named_with_root = inside != nullptr && !inside->empty();
+  Resolution nowhere = answer(Kind::kNotFound);
   for (const std::string& root : view.scope.roots()) {
     const auto stored = ModulePath::parse(named_with_root ? std::string(path.text()) : join_node(root, path.text()));
     if (!stored || !view.scope.admits(stored->text())) continue;
@@ -195,9 +199,11 @@ Resolution Resolver::find_path(const View& view, ModulePathView path) const {
     const bool may_lack = here.kind == Kind::kNotFound || here.kind == Kind::kUnknown;
     if (may_lack && store_.has_store()) here = settled_path(view, *stored, std::move(here));
     if (may_lack && !store_.has_store() && !store_.redis_is_complete()) here.kind = Kind::kUnknown;
-    if (here.kind != Kind::kNotFound || named_with_root) return here;
+    const bool may_go_on = here.kind == Kind::kNotFound || (here.kind == Kind::kUnknown && store_.redis_is_complete());
+    if (!may_go_on || named_with_root) return here;
+    if (here.kind == Kind::kUnknown) nowhere = std::move(here);
   }
-  return answer(Kind::kNotFound);
+  return nowhere;
 }
 
 Resolution Resolver::settled_path(const View& view, ModulePathView path, Resolution here) const {

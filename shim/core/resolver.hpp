@@ -1,8 +1,8 @@
 // resolver.hpp - from a name to an answer, across directories and sources.
 //
-// One directory is resolved completely (package, module, namespace) before the next; what cannot be known of one ends
-// the search, since the next may be another scope's. Where Redis does not hold everything, what it lacks is settled by
-// the platform's store. Who is asked follows from the view's authority:
+// One directory is resolved completely (package, module, namespace) before the next. Where Redis does not hold
+// everything, what it lacks is settled by the platform's store, and what cannot be known of one directory ends the
+// search: the next may be another scope's. Who is asked follows from the view's authority:
 //   kMirror  the segment; Redis only for what the segment cannot say (not mirrored, damaged, a miss while incomplete)
 //   kRedis   Redis; the segment, at its newest, for what expired there but was never deleted; the view's when Redis
 //            cannot be reached

@@ -198,6 +198,15 @@ TEST_F(ResolverTest, AStaleMirrorServesTheLastKnownGood) {
   EXPECT_EQ(count(ShimCounter::kStaleServes), 1u);
 }
 
+TEST_F(ResolverTest, AStaleMirrorOfACompleteStoreAnswersRootByRoot) {
+  put("shared.py", "s = 1");
+  agent();
+  stop_agent();
+  ASSERT_EQ(begin(*Scope::of("7", true)), Authority::kStale);
+  EXPECT_EQ(import("shared"), "s = 1") << "the solution's root does not have it, as far as is known";
+  EXPECT_EQ(text(worker().find_path("shared.py")), "s = 1");
+}
+
 TEST_F(ResolverTest, AStaleMirrorIsRefusedWhereThePolicySaysSo) {
   on_stale_ = "error";
   put("x.py", "x = 1");
