@@ -237,7 +237,9 @@ Status RedisFallback::ask(const Work& work, const Deadline& deadline, Purpose pu
   }
   breaker_.succeeded();
   if (purpose == Purpose::kRead) last_read_ = std::max(last_read_, now);
-  if (client != nullptr && client->usable() && idle_ == nullptr) {
+  // Whoever explains a failure leaves no connection behind.
+  const bool keep = purpose != Purpose::kAside && idle_ == nullptr;
+  if (keep && client != nullptr && client->usable()) {
     idle_ = std::move(client);
     idle_owner_ = ::getpid();
   }
