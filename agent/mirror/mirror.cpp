@@ -65,7 +65,11 @@ void Mirror::apply_vanished(const Observation& seen) {
   found->second.deleted_on_purpose |= seen.explicitly_deleted;
   const Vanished verdict =
       decide_vanished(policy_, {seen.index, found->second.deleted_on_purpose, found->second.index_lost});
-  if (!kept || found->second.removal_owed || verdict == Vanished::kRemove) return forget(found->first);
+  if (!kept || found->second.removal_owed || verdict == Vanished::kRemove) {
+    // A writer takes a path out of the index, expiry does not: whoever cannot ask the platform may go by the last body.
+    const bool expired = !found->second.deleted_on_purpose && seen.index != IndexEntry::kUnlisted;
+    return forget(found->first, expired ? layout::Reason::kExpiry : layout::Reason::kChange);
+  }
   if (seen.index == IndexEntry::kListed) set_index_lost(found->first, found->second, false);
   if (verdict == Vanished::kRetainCold) {
     cold_ = true;
@@ -92,7 +96,7 @@ void Mirror::prune_if_asked() {
   if (!std::exchange(prune_asked_, false)) return;
   std::vector<ModulePath> doomed;
   for_each_retained([&](ModulePathView path) { doomed.emplace_back(path); });
-  for (const ModulePath& path : doomed) forget(path);
+  for (const ModulePath& path : doomed) forget(path, layout::Reason::kPrune);
   cold_ = false;
 }
 
@@ -138,10 +142,10 @@ void Mirror::lose_index() {
   }
 }
 
-void Mirror::forget(ModulePathView path) {
+void Mirror::forget(ModulePathView path, layout::Reason reason) {
   const auto found = paths_.find(path);
   // Still served, and no lease before the next synchronisation: which finds it missing and comes here again.
-  found->second.removal_owed = writer_.remove(path.text()) == Put::kNoRoom;
+  found->second.removal_owed = writer_.remove(path.text(), reason) == Put::kNoRoom;
   if (found->second.removal_owed) return;
   if (found->second.retained) --retained_count_;
   paths_.erase(found);

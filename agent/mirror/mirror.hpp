@@ -116,7 +116,7 @@ class Mirror {
   Entry& hold(ModulePathView path, Held held, bool changed);
   void set_retained(ModulePathView path, Entry& entry, bool retained);
   void set_index_lost(ModulePathView path, Entry& entry, bool lost);
-  void forget(ModulePathView path);
+  void forget(ModulePathView path, layout::Reason reason);
 
   SegmentWriter& writer_;
   OnExpiry policy_;

@@ -30,6 +30,8 @@ const std::array<SettingInfo, static_cast<std::size_t>(Setting::kCount)>& settin
        "workspace: before installed packages; installed: after them"},
       {Setting::kOnStale, "on_stale", "BIFROST_ON_STALE", "serve",
        "mirror stale and Redis unreachable: serve the last known source, or error"},
+      {Setting::kComplete, "complete", "BIFROST_COMPLETE", "1",
+       "1: Redis holds every module; 0: it may not, and fallback.resolve is asked before another scope answers"},
       {Setting::kAutoload, "autoload", "BIFROST_AUTOLOAD", "", "1: install the hook when the interpreter starts"},
       {Setting::kDisable, "disable", "BIFROST_DISABLE", "", "1: install_virtual_import_hook() does nothing"},
       {Setting::kAgentUid, "agent_uid", "BIFROST_AGENT_UID", "",

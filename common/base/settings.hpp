@@ -24,6 +24,7 @@ enum class Setting {
   kWorkspace,
   kPrecedence,
   kOnStale,
+  kComplete,
   kAutoload,
   kDisable,
   kAgentUid,

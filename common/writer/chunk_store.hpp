@@ -116,11 +116,18 @@ class ChunkStore {
   std::map<std::uint64_t, Chunk>& all() { return chunks_; }
   const std::map<std::uint64_t, Chunk>& all() const { return chunks_; }
   std::uint64_t reserved_bytes() const { return reserved_; }
+  // For how much there is room out of what all chunks together may take, but for the pages that it begins.
+  std::uint64_t movable_bytes() const {
+    const std::uint64_t left = allowed_ - std::min(allowed_, reserved_);
+    const std::uint64_t begun = 2 * layout::kPageBytes;
+    return left - std::min(left, begun) + (filling_ ? behind(chunks_.at(filling_->value)) : 0);
+  }
   ChunkNumber newest() const { return {next_.value - 1}; }
   ChunkNumber oldest() const { return chunks_.empty() ? next_ : ChunkNumber{chunks_.begin()->first}; }
   StoreId id() const { return id_; }
 
  private:
+  static std::uint64_t behind(const Chunk& c) { return c.file.reserved() - c.used; }
   Result<Address> place_in(ChunkNumber number, std::uint64_t bytes, Keep keep);
   Result<ChunkNumber> begin_chunk(std::uint64_t bytes, std::uint64_t reserved, std::uint64_t spare);
   void cut(Chunk& c);

@@ -304,10 +304,12 @@ std::optional<ChunkNumber> RecordStore::ripe_chunk() const {
   return best_chunk([](const ChunkStore::Chunk& c) { return c.ripe() ? c.file.bytes() : 0; });
 }
 
+// One that finds no room elsewhere gives nothing back, and what was moved of it is lost room: it does not count.
 std::optional<ChunkNumber> RecordStore::wasteful_chunk(std::uint64_t least_quarters, bool with_history) const {
+  const std::uint64_t room = chunks_.movable_bytes();
   return best_chunk([=](const ChunkStore::Chunk& c) {
-    const bool worth =
-        c.sealed && c.live != 0 && (with_history || c.history == 0) && c.waste() * 4 >= c.used * least_quarters;
+    const bool worth = c.sealed && c.live != 0 && c.live <= room && (with_history || c.history == 0) &&
+                       c.waste() * 4 >= c.used * least_quarters;
     return worth ? c.waste() : 0;
   });
 }

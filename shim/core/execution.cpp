@@ -68,7 +68,7 @@ void use_fenced_mirror(View& view, const Deadline& deadline, const Sources& from
 
 }  // namespace
 
-std::shared_ptr<const View> view_for_execution(const ExecutionRequest& request, const Sources& from) {
+std::shared_ptr<View> view_for_execution(const ExecutionRequest& request, const Sources& from) {
   from.counters.add(ShimCounter::kExecutions);
   const Deadline deadline(request.timeout);
   auto view = std::make_shared<View>();
@@ -90,7 +90,7 @@ std::shared_ptr<const View> view_for_execution(const ExecutionRequest& request, 
   return view;
 }
 
-std::shared_ptr<const View> view_outside_executions(const Sources& from) {
+std::shared_ptr<View> view_outside_executions(const Sources& from) {
   auto view = std::make_shared<View>();
   use_leased_mirror(*view, from);
   return view;

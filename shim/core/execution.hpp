@@ -30,11 +30,11 @@ struct Sources {
 
 // The mirror if it is fresh; else Redis if it answers; else the last known good. Always returns a view, pinned, within
 // about `timeout`.
-std::shared_ptr<const View> view_for_execution(const ExecutionRequest& request, const Sources& sources);
+std::shared_ptr<View> view_for_execution(const ExecutionRequest& request, const Sources& sources);
 
 // The view of a lookup outside any execution: the newest snapshot while its lease holds and it is not older than what
 // Redis last told this process; else Redis. Never waits.
-std::shared_ptr<const View> view_outside_executions(const Sources& sources);
+std::shared_ptr<View> view_outside_executions(const Sources& sources);
 
 // The generation that holds every write acknowledged before the call. Errors: kTimeout and those of
 // AgentConnection::ask().

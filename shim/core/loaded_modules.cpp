@@ -5,7 +5,10 @@ namespace bifrost {
 bool LoadedModule::same_as(const Resolution& now) const {
   if (found->kind != now.kind || found->path != now.path || found->portions != now.portions) return false;
   if (is_namespace()) return true;
-  return found->source.hash == now.source.hash && found->source.digest == now.source.digest;
+  if (found->source.digest != now.source.digest) return false;
+  // The platform's store need not know the token that its writer has put into Redis.
+  const bool by_store = found->source.origin == SourceOrigin::kStore || now.source.origin == SourceOrigin::kStore;
+  return by_store || found->source.hash == now.source.hash;
 }
 
 void LoadedModules::add(std::string_view name, LoadedModule module) {
@@ -38,11 +41,12 @@ bool LoadedModules::has_room() {
   return false;
 }
 
-void LoadedModules::note_absent(std::span<const std::string> directories, std::string_view name) {
+void LoadedModules::note_absent(std::span<const std::string> directories, std::string_view name, bool store_asked) {
   AskedOtherwise::Absent absent{{directories.begin(), directories.end()}, std::string(name)};
   const std::lock_guard lock(mutex_);
-  if (asked_.absent.contains(absent) || !has_room()) return;
-  asked_.absent.insert(std::move(absent));
+  const auto found = asked_.absent.find(absent);
+  if (found != asked_.absent.end() ? found->second || !store_asked : !has_room()) return;
+  asked_.absent.insert_or_assign(std::move(absent), store_asked);
   changed();
 }
 

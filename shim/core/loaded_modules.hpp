@@ -8,7 +8,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -41,7 +40,7 @@ struct AskedOtherwise {
     std::string name;
     auto operator<=>(const Absent&) const = default;
   };
-  std::set<Absent> absent;
+  std::map<Absent, bool> absent;                   // whether the platform's store was asked, too
   std::map<std::string, layout::Checksum> listed;  // directory: digest of its listing
   std::map<std::string, layout::Checksum> read;    // storage path: digest of its content, 0 when it was not there
   bool overflown = false;                          // more was asked than is remembered
@@ -65,7 +64,7 @@ class LoadedModules final : public AtFork {
   Map all() const;
   bool empty() const;
 
-  void note_absent(std::span<const std::string> directories, std::string_view name);
+  void note_absent(std::span<const std::string> directories, std::string_view name, bool store_asked);
   void note_listing(const std::string& directory, const layout::Checksum& digest);
   void note_read(std::string_view path, const layout::Checksum& digest);
   AskedOtherwise asked() const;

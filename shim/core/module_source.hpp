@@ -19,6 +19,7 @@ enum class SourceOrigin {
   kSegment,   // shared memory
   kRedis,     // read from Redis by this process
   kCallable,  // the host's fallback callable
+  kStore,     // the platform's store, which the host's fallback asked
 };
 
 // The names that loaded() shows.
@@ -27,7 +28,8 @@ constexpr std::string_view name_of(SourceOrigin origin) {
     case SourceOrigin::kCode: return "code";
     case SourceOrigin::kSegment: return "source";
     case SourceOrigin::kRedis: return "redis";
-    case SourceOrigin::kCallable: return "fallback";
+    case SourceOrigin::kCallable:
+    case SourceOrigin::kStore: return "fallback";
   }
   return "source";
 }

@@ -50,6 +50,7 @@ Result<std::unique_ptr<ProcessState>> ProcessState::create(const Settings& setti
   auto trust = trust_of(settings);
   if (!trust) return trust.error();
   if (const Status s = check_choice(settings, Setting::kPrecedence, "workspace", "installed"); !s) return s.error();
+  if (const Status s = check_choice(settings, Setting::kComplete, "1", "0"); !s) return s.error();
   if (const Status s = check_choice(settings, Setting::kOnStale, "serve", "error"); !s) return s.error();
   return std::unique_ptr<ProcessState>(
       new ProcessState(settings, std::move(*workspace), *trust, std::move(around_wait), std::move(loaded), tag));
@@ -64,6 +65,7 @@ ProcessState::ProcessState(const Settings& settings, std::string workspace, Trus
       mirror_(settings.get(Setting::kSegmentDir), trust, counters_),
       agent_(settings.get(Setting::kSegmentDir)),
       redis_(settings.get(Setting::kRedisUrl), around_wait_, counters_),
+      store_(settings.get(Setting::kComplete) != "0", counters_),
       loaded_(std::move(loaded)),
       tag_(tag) {
   watch_forks();
@@ -85,7 +87,9 @@ std::string ProcessState::file_of(std::string_view storage_path) const {
 
 ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
   telemetry_.report_if_due(counters_);  // what executions before this one have counted
-  ExecutionStart start{view_for_execution(request, sources())};
+  const std::shared_ptr<View> view = view_for_execution(request, sources());
+  view->settled = nothing_settled();
+  ExecutionStart start{view};
   redis_.forget_index();
   if (start.view->authority == Authority::kStale && serves_stale()) stale_execution_ = true;
   {
@@ -94,9 +98,10 @@ ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
     start.refused = !start.same_scope && going_on_ > 0;
     if (start.refused) return start;
     pin_ = start.view;
+    settled_outside_.reset();
     lost_notice_.clear();
   }
-  if (!start.same_scope && loaded_->empty()) loaded_->forget_asked();  // what was asked, was asked of another scope
+  if (loaded_->empty()) loaded_->forget_asked();  // none of those who asked would be evicted
   start.loaded_is_current = start.same_scope ? still_stands_in(*start.view) : loaded_->empty();
   return start;
 }
@@ -118,7 +123,33 @@ std::shared_ptr<const View> ProcessState::view() {
     const std::lock_guard lock(mutex_);
     if (pin_ != nullptr) return pin_;
   }
-  return view_outside_executions(sources());
+  const std::shared_ptr<View> view = view_outside_executions(sources());
+  if (store_.has_store()) {
+    const std::lock_guard lock(mutex_);
+    if (settled_outside_ == nullptr) settled_outside_ = nothing_settled();
+    view->settled = settled_outside_;
+  }
+  return view;
+}
+
+std::shared_ptr<SettledNames> ProcessState::nothing_settled() const {
+  return store_.has_store() ? std::make_shared<SettledNames>() : nullptr;
+}
+
+void ProcessState::ask_of(std::shared_ptr<WholeStore> store) {
+  store_.ask_of(std::move(store));
+  const std::lock_guard lock(mutex_);
+  settled_outside_.reset();
+  if (pin_ == nullptr) return;
+  auto next = std::make_shared<View>(*pin_);
+  next->settled = nothing_settled();
+  pin_ = std::move(next);
+}
+
+bool ProcessState::is_open(const Resolution& resolution) const {
+  if (resolution.kind == Resolution::Kind::kUnsettled) return true;
+  if (!store_.has_store() || !store_.redis_is_complete()) return false;
+  return resolution.kind == Resolution::Kind::kNotFound || resolution.kind == Resolution::Kind::kUnknown;
 }
 
 Scope ProcessState::scope() {
@@ -178,6 +209,7 @@ void ProcessState::move_to_newest() {
   {
     const std::lock_guard lock(mutex_);
     pin = pin_;
+    settled_outside_.reset();
   }
   if (pin == nullptr) return;
   // An execution that had to do with less is given the mirror, if that can be relied on by now.
@@ -190,6 +222,7 @@ void ProcessState::move_to_newest() {
     next->pinned_at = pin->pinned_at;
     next->intact = pin->intact;
   }
+  next->settled = nothing_settled();
   if (!still_stands_in(*next)) next->intact->store(false);
   replace_pin(pin, std::move(next));
 }
@@ -221,6 +254,7 @@ Resolution ProcessState::with_whole_view(const Ask& ask) {
   }
   View redis_only;
   redis_only.scope = now->scope;
+  redis_only.settled = now->settled;
   redis_only.why_not_mirror = "the agent gives memory back faster than this process can read";
   if (now->intact) now->intact->store(false);
   Resolution resolution = ask(redis_only);
@@ -230,6 +264,7 @@ Resolution ProcessState::with_whole_view(const Ask& ask) {
 
 void ProcessState::count(const Resolution& resolution) {
   switch (resolution.kind) {
+    case Resolution::Kind::kUnsettled: break;  // counted by what comes of it
     case Resolution::Kind::kNotFound: counters_.add(ShimCounter::kMisses); break;
     case Resolution::Kind::kUnknown: counters_.add(ShimCounter::kUnknown); break;
     case Resolution::Kind::kRefused: counters_.add(ShimCounter::kRefused); break;
@@ -237,22 +272,27 @@ void ProcessState::count(const Resolution& resolution) {
   }
 }
 
-Resolution ProcessState::look_up(std::span<const std::string> directories, std::string_view name) {
-  Resolution found = with_whole_view([&](const View& view) { return resolver().resolve(view, directories, name); });
+Resolution ProcessState::resolve(std::span<const std::string> directories, std::string_view name, Asking asking) {
+  Resolution found =
+      with_whole_view([&](const View& view) { return resolver().resolve(view, directories, name, asking); });
+  if (asking == Asking::kNobody && is_open(found)) return found;
   // A module that goes by the absence of another must not outlive it.
-  if (!found.found()) loaded_->note_absent(directories, name);
+  if (!found.found()) loaded_->note_absent(directories, name, found.store_asked);
+  count(found);
   return found;
 }
 
-Resolution ProcessState::look_up_top_level(std::string_view name) {
-  Resolution found =
-      with_whole_view([&](const View& view) { return resolver().resolve(view, view.scope.roots(), name); });
-  if (!found.found()) loaded_->note_absent(scope().roots(), name);
-  return found;
+void ProcessState::leave_to_others(std::span<const std::string> directories, std::string_view name) {
+  loaded_->note_absent(directories, name, false);
+  counters_.add(ShimCounter::kMisses);
 }
 
 Resolution ProcessState::look_at_path(ModulePathView path) {
   return with_whole_view([&](const View& view) { return resolver().read_path(view, path); });
+}
+
+Resolution ProcessState::find_path(ModulePathView path) {
+  return with_whole_view([&](const View& view) { return resolver().find_path(view, path); });
 }
 
 Resolution ProcessState::read_path(ModulePathView path) {
@@ -326,10 +366,12 @@ bool ProcessState::is_same_in(const View& view, const LoadedModules::Map& loaded
   const std::vector<std::string>& directories =
       dot == std::string::npos ? view.scope.roots() : parent->second.found->portions;
   const std::string_view last = dot == std::string::npos ? name : std::string_view(name).substr(dot + 1);
-  const Resolution now = resolver().resolve(view, directories, last);
+  const Resolution now = resolver().resolve(view, directories, last, Asking::kStore);
   if (!module.same_as(now)) return false;
   const bool from_segment = module.is_namespace() || now.source.origin == SourceOrigin::kSegment;
-  if (witnessed && !(from_segment && resolver().witness_name(view, directories, last, *witnessed))) witnessed.reset();
+  if (witnessed && !(from_segment && resolver().witness_name(view, directories, last, Asking::kStore, *witnessed))) {
+    witnessed.reset();
+  }
   return true;
 }
 
@@ -339,9 +381,13 @@ bool ProcessState::asked_is_same_in(const View& view, std::optional<std::vector<
   const auto keep = [&witnessed](bool by_words) {
     if (!by_words) witnessed.reset();
   };
-  for (const auto& [directories, name] : asked.absent) {
-    if (resolver().resolve(view, directories, name).found()) return false;
-    if (witnessed) keep(resolver().witness_name(view, directories, name, *witnessed));
+  for (const auto& [absent, store_asked] : asked.absent) {
+    const auto& [directories, name] = absent;
+    const Asking asking = store_asked ? Asking::kStore : Asking::kNobody;
+    const Resolution now = resolver().resolve(view, directories, name, asking);
+    // The store's silence is not its word.
+    if (now.found() || (store_asked && now.kind != Resolution::Kind::kNotFound)) return false;
+    if (witnessed) keep(!store_asked && resolver().witness_name(view, directories, name, asking, *witnessed));
   }
   for (const auto& [directory, digest] : asked.listed) {
     const Resolver::Listing listing = resolver().list(view, directory);
@@ -359,6 +405,7 @@ bool ProcessState::asked_is_same_in(const View& view, std::optional<std::vector<
 void ProcessState::before_fork() {
   mutex_.lock();
   telemetry_.lock_for_fork();
+  store_.lock_for_fork();
   mirror_.lock_for_fork();
   agent_.lock_for_fork();
   redis_.lock_for_fork();
@@ -368,6 +415,7 @@ void ProcessState::after_fork_in_parent() {
   redis_.unlock_after_fork();
   agent_.unlock_after_fork();
   mirror_.unlock_after_fork();
+  store_.unlock_after_fork();
   telemetry_.unlock_after_fork();
   mutex_.unlock();
 }
@@ -376,6 +424,7 @@ void ProcessState::after_fork_in_child() {
   redis_.start_anew_in_child();
   agent_.start_anew_in_child();
   mirror_.unlock_after_fork();
+  store_.unlock_after_fork();
   counters_.start_anew();
   telemetry_.start_anew_in_child();
   going_on_ = 0;  // the threads that would end them are not here

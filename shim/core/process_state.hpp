@@ -16,6 +16,7 @@
 #include "common/base/settings.hpp"
 #include "shim/core/execution.hpp"
 #include "shim/core/loaded_modules.hpp"
+#include "shim/core/missing_reasons.hpp"
 #include "shim/core/resolver.hpp"
 #include "shim/core/standing.hpp"
 #include "shim/core/telemetry.hpp"
@@ -73,19 +74,24 @@ class ProcessState final : public AtFork {
   void forget_listings() { redis_.forget_index(); }
 
   // `name` below the first of `directories` that has it. Never kSnapshotLost.
-  Resolution resolve(std::span<const std::string> directories, std::string_view name) {
-    Resolution resolution = look_up(directories, name);
-    count(resolution);
-    return resolution;
+  Resolution resolve(std::span<const std::string> directories, std::string_view name, Asking asking);
+  // After kUnsettled: somebody else answers for the name, and the platform's store is not asked.
+  void leave_to_others(std::span<const std::string> directories, std::string_view name);
+  // Whom to ask about what Redis may lack. Before other threads import.
+  void ask_of(std::shared_ptr<WholeStore> store);
+  // Whether `nowhere`, an answer for which nobody was asked, is the store's to correct.
+  bool is_open(const Resolution& resolution) const;
+  // After a failure: a clause that says which way it is missing, "" for nowhere.
+  std::string why_missing(std::span<const std::string> directories, std::string_view name) {
+    const std::shared_ptr<const View> now = view();
+    return MissingReasons(*now, redis_).why_missing(directories, name);
   }
-  Resolution resolve_top_level(std::string_view name) {
-    Resolution resolution = look_up_top_level(name);
-    count(resolution);
-    return resolution;
-  }
+
   // The file of exactly this path. read_path() notes that its content was looked at; look_at_path() does not.
   Resolution read_path(ModulePathView path);
   Resolution look_at_path(ModulePathView path);
+  // Of a path as a platform names its entry files: Resolver::find_path().
+  Resolution find_path(ModulePathView path);
   std::vector<Child> list(const std::string& directory);
 
   // The content of a module that was found: as it was found, or, when that version is gone or damaged there, from
@@ -118,15 +124,15 @@ class ProcessState final : public AtFork {
                std::shared_ptr<LoadedModules> loaded, CodeTag tag);
 
   Sources sources() { return {mirror_, agent_, redis_, around_wait_, counters_}; }
-  Resolver resolver() { return {mirror_, redis_, counters_, serves_stale(), tag_}; }
+  Resolver resolver() { return {mirror_, redis_, store_, counters_, serves_stale(), tag_}; }
+  // For an execution, or for what is imported outside of any.
+  std::shared_ptr<SettledNames> nothing_settled() const;
   // After something that `view` leads to turned out to be gone: the same generation through the newest root if it is
   // still kept there. If not, an execution moves to the newest generation where all that it has loaded is the same;
   // else `on_stale` decides. Returns why imports must fail, or nothing.
   std::optional<std::string> renew(const std::shared_ptr<const View>& view);
   void replace_pin(const std::shared_ptr<const View>& old, std::shared_ptr<const View> next);
   std::string explain_loss(const View& lost) const;
-  Resolution look_up(std::span<const std::string> directories, std::string_view name);
-  Resolution look_up_top_level(std::string_view name);
   void count(const Resolution& resolution);
   // The same question, answered by asking again about everything. `witnessed`: the words that decided, if they alone
   // do.
@@ -145,6 +151,7 @@ class ProcessState final : public AtFork {
   MirrorView mirror_;
   AgentConnection agent_;
   RedisFallback redis_;
+  StoreFallback store_;
   const std::shared_ptr<LoadedModules> loaded_;
   const CodeTag tag_;
   std::atomic<bool> stale_execution_{false};
@@ -152,7 +159,8 @@ class ProcessState final : public AtFork {
 
   std::mutex mutex_;
   std::shared_ptr<const View> pin_;
-  int going_on_ = 0;  // executions of pin_'s scope that were entered and have not ended
+  std::shared_ptr<SettledNames> settled_outside_;  // of executions, until the first begins
+  int going_on_ = 0;                               // executions of pin_'s scope that were entered and have not ended
   Standing standing_;
   std::string lost_notice_;  // not taken yet
 };

@@ -94,6 +94,25 @@ Result<FileInRedis> RedisFallback::first_of(const std::vector<ModulePathView>& p
   return answer;
 }
 
+Result<std::optional<ModulePath>> RedisFallback::first_listed(const std::vector<ModulePathView>& paths,
+                                                              const Deadline& deadline) {
+  std::optional<ModulePath> first;
+  const Status asked = ask(
+      [&](RedisClient& redis, const Deadline& until) -> Status {
+        std::vector<Command> commands;
+        for (const ModulePathView path : paths) commands.push_back({"SISMEMBER", contract::kIndexKey, path.text()});
+        auto replies = redis.pipeline(commands, until);
+        if (!replies) return replies.error();
+        for (std::size_t i = 0; i < paths.size() && !first; ++i) {
+          if (says_yes(*(*replies)[i])) first = ModulePath(paths[i]);
+        }
+        return Done{};
+      },
+      deadline, Purpose::kAside);
+  if (!asked) return asked.error();
+  return first;
+}
+
 Result<std::shared_ptr<const PathIndex>> RedisFallback::index(std::optional<std::chrono::milliseconds> max_age) {
   {
     const std::lock_guard lock(mutex_);
@@ -185,7 +204,7 @@ Status RedisFallback::ask(const Work& work, const Deadline& deadline, Purpose pu
   std::unique_ptr<RedisClient> client;
   {
     const std::lock_guard lock(mutex_);
-    if (purpose == Purpose::kRead && !breaker_.allows(boot_now())) {
+    if (purpose != Purpose::kProbe && !breaker_.allows(boot_now())) {
       counters_.add(ShimCounter::kBreakerRefusals);
       return Error{ErrorCode::kUnreachable, last_error_ + " (not tried again yet)"};
     }
@@ -218,7 +237,9 @@ Status RedisFallback::ask(const Work& work, const Deadline& deadline, Purpose pu
   }
   breaker_.succeeded();
   if (purpose == Purpose::kRead) last_read_ = std::max(last_read_, now);
-  if (client != nullptr && client->usable() && idle_ == nullptr) {
+  // Whoever explains a failure leaves no connection behind.
+  const bool keep = purpose != Purpose::kAside && idle_ == nullptr;
+  if (keep && client != nullptr && client->usable()) {
     idle_ = std::move(client);
     idle_owner_ = ::getpid();
   }

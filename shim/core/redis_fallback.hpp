@@ -55,6 +55,10 @@ class RedisFallback {
   // Errors (each a clause that names the cause): kUnreachable, kTimeout, kRefused, kInvalidArgument (the URL).
   Result<FileInRedis> first_of(const std::vector<ModulePathView>& paths);
 
+  // The first of `paths` that the index lists, or nothing. For whoever explains a failure: no news from Redis.
+  // Errors: as first_of().
+  Result<std::optional<ModulePath>> first_listed(const std::vector<ModulePathView>& paths, const Deadline& deadline);
+
   // The index, read once and kept until forget_index() or, when `max_age` is given, until it is older than that.
   Result<std::shared_ptr<const PathIndex>> index(std::optional<std::chrono::milliseconds> max_age);
   void forget_index();
@@ -84,8 +88,8 @@ class RedisFallback {
  private:
   using Work = std::function<Status(RedisClient&, const Deadline&)>;
 
-  // kRead: refused while the breaker is open; its answer is news from Redis. kProbe: neither.
-  enum class Purpose { kRead, kProbe };
+  // kRead: refused while the breaker is open; its answer is news from Redis. kAside: the former only. kProbe: neither.
+  enum class Purpose { kRead, kAside, kProbe };
   // Runs `work` on the idle connection or a new one, inside the AroundWait.
   Status ask(const Work& work, const Deadline& deadline, Purpose purpose);
   std::unique_ptr<RedisClient> take_idle();

@@ -1,6 +1,7 @@
 // resolution.hpp - the answer to "what is this name?".
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@ struct Resolution {
     kNotFound,      // whoever knows says that there is no such module
     kUnknown,       // nobody who knows could be asked: `reason` says why
     kRefused,       // it exists and cannot be had: `reason` says why
+    kUnsettled,     // neither mirror nor Redis has it, which is no proof: the platform's store has not been asked
     kSnapshotLost,  // the view is no longer whole: take another and ask again
   };
   Kind kind = Kind::kNotFound;
@@ -28,6 +30,8 @@ struct Resolution {
   std::string reason;                       // kUnknown, kRefused: one clause
   Authority authority = Authority::kRedis;  // of the view that was asked
   Generation asked_at;                      // of its snapshot; 0 without one
+  bool store_asked = false;                 // the platform's store had a word in it
+  std::shared_ptr<const void> cause;        // kRefused: what the host's code raised, if it did; the extension's own
 
   bool found() const { return kind == Kind::kModule || kind == Kind::kPackage || kind == Kind::kNamespace; }
 };

@@ -46,6 +46,32 @@ Resolution namespace_at(const std::string& node) {
   return r;
 }
 
+// Only a file decides what a name is. A directory may be a package whose `__init__.py` Redis lacks.
+bool needs_settling(const Resolution& here) {
+  return here.kind == Kind::kNotFound || here.kind == Kind::kNamespace || here.kind == Kind::kUnknown;
+}
+
+Resolution from_store(const ModuleNode& node, StoreAnswer said) {
+  Resolution r;
+  switch (said.kind) {
+    case StoreAnswer::Kind::kAbsent: return r;
+    case StoreAnswer::Kind::kNamespace: return namespace_at(node.text());
+    case StoreAnswer::Kind::kFailed:
+      r = answer(Kind::kRefused, std::move(said.reason));
+      r.cause = std::move(said.cause);
+      return r;
+    case StoreAnswer::Kind::kModule: r.path = node.file(); break;
+    case StoreAnswer::Kind::kPackage:
+      r.path = node.package_file();
+      r.portions = {node.text()};
+      break;
+  }
+  if (!r.path) return answer(Kind::kRefused, "the path of its __init__.py would be too long");
+  r.kind = said.kind == StoreAnswer::Kind::kPackage ? Kind::kPackage : Kind::kModule;
+  r.source = std::move(said.source);
+  return r;
+}
+
 }  // namespace
 
 std::vector<ModulePath> candidate_paths(const ModuleNode& node) {
@@ -55,22 +81,106 @@ std::vector<ModulePath> candidate_paths(const ModuleNode& node) {
   return paths;
 }
 
-Resolution Resolver::resolve(const View& view, std::span<const std::string> directories, std::string_view name) const {
+Resolution Resolver::resolve(const View& view, std::span<const std::string> directories, std::string_view name,
+                             Asking asking) const {
   Resolution found;
   for (const std::string& directory : directories) {
     const auto node = ModuleNode::parse(join_node(directory, name));
     if (!node || !view.scope.admits(node->text())) continue;
     Resolution here = answer_to(view, Wanted(*node));
-    if (here.kind == Kind::kSnapshotLost) return here;
+    if (!store_.redis_is_complete() && needs_settling(here)) here = settled(view, *node, asking, std::move(here));
+    found.store_asked |= here.store_asked;
+    if (here.kind == Kind::kSnapshotLost || here.kind == Kind::kUnsettled) return here;
     if (found.kind == Kind::kNamespace) {
       if (here.kind == Kind::kNamespace) found.portions.push_back(node->text());
-    } else if (here.kind == Kind::kNamespace || (here.kind == Kind::kUnknown && found.kind == Kind::kNotFound)) {
+      // A portion that nobody can tell of may hold what a later one would answer for.
+      if (here.kind == Kind::kRefused && here.store_asked) return here;
+    } else if (here.kind == Kind::kNamespace ||
+               (here.kind == Kind::kUnknown && found.kind == Kind::kNotFound && store_.redis_is_complete())) {
+      // What a stale mirror does not have counts as absent where it was complete: the next directory may answer.
+      here.store_asked |= found.store_asked;
       found = std::move(here);
-    } else if (here.kind != Kind::kNotFound && here.kind != Kind::kUnknown) {
+    } else if (here.kind != Kind::kNotFound && (here.kind != Kind::kUnknown || !store_.redis_is_complete())) {
+      here.store_asked |= found.store_asked;
       return here;
     }
   }
-  return found;
+  const bool nowhere = !found.found() && store_.redis_is_complete();
+  return nowhere && asking == Asking::kStore ? asked_last(view, directories, name, std::move(found)) : found;
+}
+
+Resolution Resolver::settled(const View& view, const ModuleNode& node, Asking asking, Resolution here) const {
+  auto said = store_.known(view, node);
+  if (!said) {
+    if (!store_.has_store()) {
+      // A directory that Redis knows is one for whoever has nobody to ask.
+      if (here.kind == Kind::kNamespace) return here;
+      return answer(Kind::kUnknown, std::string("not in Redis, which may lack it (complete=False), and there is no ") +
+                                        "fallback.resolve to ask");
+    }
+    if (asking == Asking::kNobody || !store_.may_ask()) return answer(Kind::kUnsettled);
+    said = store_.settle(view, node);
+  }
+  const bool failed = said->kind == StoreAnswer::Kind::kFailed && !said->misunderstood;
+  Resolution by_store = from_store(node, std::move(*said));
+  if (failed) by_store = expired_body(view, node, std::move(by_store));
+  // What lies below a directory proves it, whatever the store calls it.
+  if (by_store.kind == Kind::kNotFound && here.kind == Kind::kNamespace) by_store = std::move(here);
+  by_store.store_asked = true;
+  if (!by_store.path) return by_store;
+  // As it is now, which need not be what it was at the view's generation.
+  if (view.intact != nullptr && view.authority == Authority::kMirror) view.intact->store(false);
+  return by_store;
+}
+
+std::optional<RecordRef> Resolver::before_expiry(const View& view, ModulePathView path) const {
+  Found found = view.snapshot.at_address(view.snapshot.newest_of(layout::KeySpace::kFile, path.text()));
+  std::uint64_t steps = layout::kMaxChainSteps;
+  while (found.status == Lookup::kHit && found.record.created > view.generation() && steps-- != 0) {
+    found = view.snapshot.at_address(view.snapshot.previous_of(found.record));
+  }
+  // What somebody deleted stays deleted.
+  const bool expired = found.status == Lookup::kHit && found.record.shape.kind == layout::RecordKind::kAbsent &&
+                       found.record.shape.reason == layout::Reason::kExpiry;
+  if (!expired) return std::nullopt;
+  found = view.snapshot.at_address(view.snapshot.previous_of(found.record));
+  if (found.status != Lookup::kHit || found.record.shape.kind != layout::RecordKind::kSource) return std::nullopt;
+  return found.record;
+}
+
+Resolution Resolver::expired_body(const View& view, const ModuleNode& node, Resolution failed) const {
+  if (view.segment == nullptr) return failed;
+  for (ModulePath& path : candidate_paths(node)) {
+    const auto record = before_expiry(view, path);
+    if (!record) continue;
+    const bool is_package = path != node.file();
+    MirrorAnswer last = read_record(view, *record, std::move(path));
+    if (last.gap != Gap::kNone || last.resolution.kind != Kind::kModule) continue;
+    if (!serve_stale_) {
+      failed.reason += "; BIFROST_ON_STALE=error forbids the last known source";
+      return failed;
+    }
+    if (is_package) {
+      last.resolution.kind = Kind::kPackage;
+      last.resolution.portions = {node.text()};
+    }
+    counters_.add(ShimCounter::kStaleServes);
+    return std::move(last.resolution);
+  }
+  return failed;
+}
+
+Resolution Resolver::asked_last(const View& view, std::span<const std::string> directories, std::string_view name,
+                                Resolution nowhere) const {
+  if (!store_.may_ask()) return nowhere;
+  for (const std::string& directory : directories) {
+    const auto node = ModuleNode::parse(join_node(directory, name));
+    if (!node || !view.scope.admits(node->text())) continue;
+    Resolution here = settled(view, *node, Asking::kStore, answer(Kind::kNotFound));
+    if (here.kind != Kind::kNotFound) return here;
+    nowhere.store_asked = true;
+  }
+  return nowhere;
 }
 
 Resolution Resolver::read_path(const View& view, ModulePathView path) const {
@@ -78,8 +188,38 @@ Resolution Resolver::read_path(const View& view, ModulePathView path) const {
   return answer_to(view, Wanted(path));
 }
 
+Resolution Resolver::find_path(const View& view, ModulePathView path) const {
+  const std::string* inside = view.scope.root_of(path.text());
+  const bool named_with_root = inside != nullptr && !inside->empty();
+  Resolution nowhere = answer(Kind::kNotFound);
+  for (const std::string& root : view.scope.roots()) {
+    const auto stored = ModulePath::parse(named_with_root ? std::string(path.text()) : join_node(root, path.text()));
+    if (!stored || !view.scope.admits(stored->text())) continue;
+    Resolution here = answer_to(view, Wanted(*stored));
+    const bool may_lack = here.kind == Kind::kNotFound || here.kind == Kind::kUnknown;
+    if (may_lack && store_.has_store()) here = settled_path(view, *stored, std::move(here));
+    if (may_lack && !store_.has_store() && !store_.redis_is_complete()) here.kind = Kind::kUnknown;
+    const bool may_go_on = here.kind == Kind::kNotFound || (here.kind == Kind::kUnknown && store_.redis_is_complete());
+    if (!may_go_on || named_with_root) return here;
+    if (here.kind == Kind::kUnknown) nowhere = std::move(here);
+  }
+  return nowhere;
+}
+
+Resolution Resolver::settled_path(const View& view, ModulePathView path, Resolution here) const {
+  const bool of_package = path.is_package_file();
+  const std::size_t tail = of_package ? paths::kInitFile.size() : paths::kSuffix.size();
+  const auto node = ModuleNode::parse(std::string(path.text().substr(0, path.text().size() - tail)));
+  if (!node) return here;
+  Resolution said = settled(view, *node, Asking::kStore, answer(Kind::kNotFound));
+  // A package of that name is another file.
+  if (said.found() && (!said.path || said.path->text() != path.text())) return answer(Kind::kNotFound);
+  if (said.kind == Kind::kPackage) said.kind = Kind::kModule;
+  return said;
+}
+
 bool Resolver::witness_name(const View& view, std::span<const std::string> directories, std::string_view name,
-                            std::vector<SlotWitness>& to) const {
+                            Asking asking, std::vector<SlotWitness>& to) const {
   const MappedMemory& memory = view.segment->memory();
   bool is_namespace = false;
   for (const std::string& directory : directories) {
@@ -90,6 +230,9 @@ bool Resolver::witness_name(const View& view, std::span<const std::string> direc
     const auto hash = layout::hash_key(layout::KeySpace::kNode, node->text());
     const Address hit = found.status == Lookup::kHit ? found.node.address : Address();
     if (!witness_slots(memory, view.snapshot, hash, hit, to)) return false;
+    const bool is_file = found.status == Lookup::kHit && found.node.shape.kind != layout::RecordKind::kNamespace;
+    // Where others decide about what is no file, the search ended here if they were not asked.
+    if (!store_.redis_is_complete() && !is_file) return asking == Asking::kNobody;
     if (found.status == Lookup::kMiss) continue;
     if (found.node.shape.kind == layout::RecordKind::kNamespace) {
       is_namespace = true;

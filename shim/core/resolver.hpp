@@ -1,7 +1,8 @@
 // resolver.hpp - from a name to an answer, across directories and sources.
 //
-// One directory is resolved completely (package, module, namespace) before the next. Who is asked follows from the
-// view's authority:
+// One directory is resolved completely (package, module, namespace) before the next. Where Redis does not hold
+// everything, what it lacks is settled by the platform's store, and what cannot be known of one directory ends the
+// search: the next may be another scope's. Who is asked follows from the view's authority:
 //   kMirror  the segment; Redis only for what the segment cannot say (not mirrored, damaged, a miss while incomplete)
 //   kRedis   Redis; the segment, at its newest, for what expired there but was never deleted; the view's when Redis
 //            cannot be reached
@@ -23,23 +24,34 @@
 #include "shim/core/redis_fallback.hpp"
 #include "shim/core/resolution.hpp"
 #include "shim/core/shim_counters.hpp"
+#include "shim/core/store_fallback.hpp"
 #include "shim/core/view.hpp"
 
 namespace bifrost {
 
+// Whether the platform's store is asked about what has not been settled in this execution. The finders ask nobody at
+// first: installed packages come before the store.
+enum class Asking { kNobody, kStore };
+
 class Resolver {
  public:
   // `tag`: of the interpreter whose code is looked for beside the source; empty: of none.
-  Resolver(MirrorView& mirror, RedisFallback& redis, ShimCounters& counters, bool serve_stale, const CodeTag& tag)
-      : mirror_(mirror), redis_(redis), counters_(counters), serve_stale_(serve_stale), tag_(tag) {}
+  Resolver(MirrorView& mirror, RedisFallback& redis, StoreFallback& store, ShimCounters& counters, bool serve_stale,
+           const CodeTag& tag)
+      : mirror_(mirror), redis_(redis), store_(store), counters_(counters), serve_stale_(serve_stale), tag_(tag) {}
 
   // `name` in the first of `directories` that has it. Directories outside the view's scope are skipped, and so are
   // those below which the name cannot be a module's: nobody is asked about them. The portions of a namespace are
-  // collected from all of them.
-  Resolution resolve(const View& view, std::span<const std::string> directories, std::string_view name) const;
+  // collected from all of them. kUnsettled when the store would have to be asked and may not be.
+  Resolution resolve(const View& view, std::span<const std::string> directories, std::string_view name,
+                     Asking asking) const;
 
   // The source stored under a path, whatever its name means as an import: kModule, or as resolve(), by the same rules.
   Resolution read_path(const View& view, ModulePathView path) const;
+
+  // The file of `path` in the first root of the scope that has it, as resolve() goes through them: for whoever runs
+  // files by path. A path that lies in one of the roots already means that one. kModule, or as resolve().
+  Resolution find_path(const View& view, ModulePathView path) const;
 
   // What is stored under a path by now, copied into this process: in `newest` (may be null) where it is intact, else in
   // Redis. For what cannot be read any more where it was found.
@@ -47,7 +59,7 @@ class Resolver {
 
   // The words of the segment that decide what resolve() of the same arguments says; false when others decide, too. For
   // views that speak for themselves.
-  bool witness_name(const View& view, std::span<const std::string> directories, std::string_view name,
+  bool witness_name(const View& view, std::span<const std::string> directories, std::string_view name, Asking asking,
                     std::vector<SlotWitness>& to) const;
   // The same of read_path() and of list().
   bool witness_key(const View& view, layout::KeySpace space, std::string_view key, std::vector<SlotWitness>& to) const;
@@ -86,6 +98,16 @@ class Resolver {
   };
 
   Resolution answer_to(const View& view, const Wanted& wanted) const;
+  // What `node` is, when the mirror and Redis have said `here`, which does not decide it.
+  Resolution settled(const View& view, const ModuleNode& node, Asking asking, Resolution here) const;
+  // When the store could not say: the body that the mirror had until its key expired, if that is still kept, or
+  // `failed`.
+  Resolution expired_body(const View& view, const ModuleNode& node, Resolution failed) const;
+  std::optional<RecordRef> before_expiry(const View& view, ModulePathView path) const;
+  // What the store has under exactly this path of one root, when the mirror and Redis have said `here`.
+  Resolution settled_path(const View& view, ModulePathView path, Resolution here) const;
+  Resolution asked_last(const View& view, std::span<const std::string> directories, std::string_view name,
+                        Resolution nowhere) const;
   MirrorAnswer look_in_mirror(const View& view, const Wanted& wanted) const;
   MirrorAnswer look_for_node(const View& view, const ModuleNode& node) const;
   MirrorAnswer look_for_file(const View& view, ModulePathView path) const;
@@ -112,6 +134,7 @@ class Resolver {
 
   MirrorView& mirror_;
   RedisFallback& redis_;
+  StoreFallback& store_;
   ShimCounters& counters_;
   const bool serve_stale_;
   const CodeTag& tag_;

@@ -1,5 +1,6 @@
 #include "shim/core/scope.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/base/module_path.hpp"
@@ -30,16 +31,53 @@ Result<Scope> Scope::of(std::string_view solution_id, bool global_repo_access) {
   return scope;
 }
 
-std::string_view Scope::solution_id() const {
-  const std::string_view root = roots_.front();
-  return root.empty() ? root : root.substr(contract::kSolutionsRoot.size() + 1);
+Result<Scope> Scope::of_roots(const std::vector<std::string>& prefixes) {
+  const auto refuse = [](std::string why) { return Error{ErrorCode::kInvalidArgument, "roots: " + std::move(why)}; };
+  if (prefixes.empty()) return refuse("at least one is needed; \"\" is the bare root");
+  if (prefixes.size() > kMostRoots) return refuse("at most " + std::to_string(kMostRoots) + " can be given");
+  Scope scope;
+  scope.roots_.clear();
+  for (const std::string& prefix : prefixes) {
+    std::string root = prefix.ends_with('/') ? prefix.substr(0, prefix.size() - 1) : prefix;
+    if (root.empty() && !prefix.empty()) return refuse("`/` begins with a slash: the bare root is \"\"");
+    if (!root.empty()) {
+      if (const auto fault = paths::fault_in_node(root)) {
+        return refuse("`" + prefix + "` cannot be a prefix of modules: " + std::string(reason_text(*fault)));
+      }
+    }
+    if (root == contract::kSolutionsRoot) return refuse("`" + prefix + "` holds the modules of every solution");
+    if (std::find(scope.roots_.begin(), scope.roots_.end(), root) != scope.roots_.end()) {
+      return refuse("`" + prefix + "` is given twice");
+    }
+    scope.roots_.push_back(std::move(root));
+  }
+  return scope;
 }
 
-bool Scope::admits(std::string_view node) const {
+std::string_view Scope::solution_of(std::string_view root) {
+  if (root == contract::kSolutionsRoot || !is_within(root, contract::kSolutionsRoot)) return {};
+  root.remove_prefix(contract::kSolutionsRoot.size() + 1);
+  return root.substr(0, root.find('/'));
+}
+
+const std::string* Scope::root_of(std::string_view node) const {
+  const std::string* innermost = nullptr;
+  const std::string* bare = nullptr;
   for (const std::string& root : roots_) {
-    if (root.empty() ? !is_within(node, contract::kSolutionsRoot) : is_within(node, root)) return true;
+    if (root.empty()) {
+      bare = &root;
+    } else if (is_within(node, root) && (innermost == nullptr || root.size() > innermost->size())) {
+      innermost = &root;
+    }
   }
-  return false;
+  if (innermost != nullptr || bare == nullptr || is_within(node, contract::kSolutionsRoot)) return innermost;
+  // What lies beside another root of this scope, another release perhaps, is nobody's shared module.
+  if (!node.starts_with('_')) return bare;
+  const std::string_view first = node.substr(0, node.find('/'));
+  for (const std::string& root : roots_) {
+    if (root.find('/') != std::string::npos && is_within(root, first)) return nullptr;
+  }
+  return bare;
 }
 
 std::string join_node(std::string_view directory, std::string_view name) {

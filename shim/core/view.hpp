@@ -9,6 +9,7 @@
 #include "common/reader/segment.hpp"
 #include "shim/core/authority.hpp"
 #include "shim/core/scope.hpp"
+#include "shim/core/settled_names.hpp"
 
 namespace bifrost {
 
@@ -23,6 +24,9 @@ struct View {
   // Of an execution, shared by the views that it goes through: whether all it imports is of one generation.
   std::shared_ptr<std::atomic<bool>> intact;
   Scope scope;
+  // Of an execution, shared by the views that it goes through: what the platform's store has said of names. Null when
+  // there is nobody to ask.
+  std::shared_ptr<SettledNames> settled;
   std::string why_not_mirror;  // unless kMirror: one clause
   std::string why_not_redis;   // when kStale: one clause
 

@@ -40,14 +40,16 @@ inline constexpr const char* kLoadedModule = R"(One module that this process loa
 inline constexpr const char* kInstallVirtualImportHook =
     R"(Puts the hook in place, or back in place, and returns the finder. Idempotent.
 
-segment_dir, redis_url, workspace, precedence, on_stale: in the place of the variables
+segment_dir, redis_url, workspace, precedence, on_stale, complete: in the place of the variables
 BIFROST_SEGMENT_DIR and so on; what is left out keeps the value of an earlier call. fallback: called
 last, with a storage path such as "a/b.py", for names that neither mirror nor Redis has; returns the
-source as str or UTF-8 bytes, or None.
+source as str or UTF-8 bytes, or None. Or an object with resolve(name, scope), see
+bifrost_cache.fallback: asked last as well, and with complete=False, which says that Redis does not
+hold every module, before the next root of the scope may answer for a name that it lacks in one.
 
 Opens nothing, starts no thread, imports nothing: with the import of the package less than 5 ms. Never
 raises for the agent's, the segment's or Redis' absence. ValueError: a setting that makes no sense.
-TypeError: fallback is not callable. RuntimeError: called in a sub-interpreter. With BIFROST_DISABLE=1
+TypeError: fallback is neither callable nor has resolve. RuntimeError: called in a sub-interpreter. With BIFROST_DISABLE=1
 it does nothing.)";
 inline constexpr const char* kRemoveVirtualImportHook =
     R"(Takes everything out again that install_virtual_import_hook() put in place. Loaded modules stay.)";
@@ -60,14 +62,16 @@ inline constexpr const char* kBeginExecution =
 this call.
 
 solution_id: see the modules of that solution; None: those shared by all. global_repo_access: see the
-shared modules after the solution's. fresh=False: no question to the agent, writes of the last second
+shared modules after the solution's. roots: the general form in their place, storage prefixes in the
+order in which they are searched, such as ["_workspace_releases/17/", ""]. fresh=False: no question to the agent, writes of the last second
 may be missing. timeout: seconds, 0 or more; when agent and Redis stay silent for that long, the last
 known source is served and flagged (`Execution.source == "stale"`, one RuntimeWarning), or imports are
 refused with on_stale="error".
 
 Evicts the loaded modules of the workspace, all of them, if any of them has changed or the scope is
 another one. Costs one round trip to the agent, and a comparison of each loaded module. ValueError: a
-solution_id that is no single path component, a negative timeout.)";
+solution_id that is no single path component, a root that no module path can begin with, a negative
+timeout.)";
 inline constexpr const char* kWaitFresh =
     R"(The generation that holds every write acknowledged before this call. Pins nothing.
 
@@ -76,6 +80,18 @@ then; signals are handled meanwhile.)";
 inline constexpr const char* kLoaded =
     R"(The modules of the workspace that are loaded in this process, by module name. Namespaces are left out. A
 copy.)";
+inline constexpr const char* kSource = R"(What source_of() found.)";
+inline constexpr const char* kSourceSource = R"(The text, as it is stored.)";
+inline constexpr const char* kSourceOf =
+    R"(The source of the file of `path` in the present execution, by the rules of imports; None when there is none.
+
+path: as the platform names its entry files, "flows/my-flow.py", looked for in one root of the scope
+after the other; with its root in front, or below the workspace, it means that one. Need not be
+importable by name. Loads nothing. ImportError when the file exists and cannot be had, or the fallback
+fails; ValueError when no module can have the path.)";
+inline constexpr const char* kSpecOfPath =
+    R"(As source_of(), the spec of a module that is called as the path is: "flows.my-flow". None when there is
+none.)";
 inline constexpr const char* kStats =
     R"(The counters of this process, `generation` and `source` of its present view. Empty with
 BIFROST_DISABLE=1.)";
@@ -106,8 +122,8 @@ inline constexpr const char* kWatchedImports =
     R"((name, storage path, name of the module whose run it happened in or "", bytes of source, whether its code was
 held ready) of each run that was noted, in the order in which they began.)";
 inline constexpr const char* kUnwatchImports = R"(Ends what watch_imports() began, and forgets what was noted.)";
-inline constexpr const char* kPresentScope =
-    R"((solution_id, global_repo_access) of the present execution, as begin_execution() takes them.)";
+inline constexpr const char* kPresentRoots = R"(The roots of the present execution, as begin_execution() takes them.)";
+inline constexpr const char* kAskNobody = R"(From now on what this thread imports is not put to the fallback.)";
 inline constexpr const char* kReport =
     R"(Hands what this process has counted since it last did to the node, as its end does: for processes that end
 without the interpreter's own end.)";

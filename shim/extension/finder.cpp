@@ -58,7 +58,7 @@ py::object VirtualModuleFinder::find_spec(const py::object& fullname, const py::
   try {
     const auto place = place_of(state, fullname, path);
     if (!place) return py::none();
-    py::object spec = search->find(fullname, place->directories, place->name, NamespaceForm::kWhole);
+    py::object spec = search->find(fullname, path, place->directories, place->name, NamespaceForm::kWhole);
     if (path.is_none() && !spec.is_none() && is_the_interpreters_own(fullname)) return py::none();
     return spec;
   } catch (const py::error_already_set&) {

@@ -4,6 +4,7 @@
 
 #include "shim/extension/finalisation.hpp"
 #include "shim/extension/finder.hpp"
+#include "shim/extension/host_store.hpp"
 #include "shim/extension/importlib_objects.hpp"
 #include "shim/extension/interpreter_tag.hpp"
 #include "shim/extension/missing_module.hpp"
@@ -109,7 +110,10 @@ std::shared_ptr<ProcessState> Hook::state() {
 
 py::object Hook::install(const Settings::Flags& flags, const py::object& fallback) {
   refuse_subinterpreters();
-  if (!fallback.is_none() && !PyCallable_Check(fallback.ptr())) throw py::type_error("fallback is not callable");
+  const std::shared_ptr<WholeStore> store = HostStore::of(fallback);
+  if (!fallback.is_none() && store == nullptr && PyCallable_Check(fallback.ptr()) == 0) {
+    throw py::type_error("fallback is neither callable nor an object with resolve(name, scope)");
+  }
   Settings::Flags wanted = flags_;
   for (const auto& [id, value] : flags) wanted[id] = value;
   const bool first = finder_.is_none();
@@ -121,16 +125,20 @@ py::object Hook::install(const Settings::Flags& flags, const py::object& fallbac
   }
   if (state_ != nullptr && !first) take_out();
   if (new_settings) configure(first ? flags : wanted);
-  if (new_fallback) fallback_ = fallback;
-  const auto search = state_ ? std::make_shared<const ModuleSearch>(state_, fallback_) : nullptr;
-  if (first) {
-    finder_ = py::cast(VirtualModuleFinder(search));
-  } else {
-    finder_.cast<VirtualModuleFinder&>().search_with(search);
+  if (new_fallback) {
+    fallback_ = fallback;
+    store_ = store;
   }
-  if (search == nullptr) return finder_;
-  missing_ = py::cast(MissingModuleFinder(search));
-  path_hook_ = py::cast(WorkspacePathHook(search));
+  if (state_ != nullptr) state_->ask_of(store_);
+  search_ = state_ ? std::make_shared<const ModuleSearch>(state_, store_ ? py::none() : fallback_) : nullptr;
+  if (first) {
+    finder_ = py::cast(VirtualModuleFinder(search_));
+  } else {
+    finder_.cast<VirtualModuleFinder&>().search_with(search_);
+  }
+  if (search_ == nullptr) return finder_;
+  missing_ = py::cast(MissingModuleFinder(search_));
+  path_hook_ = py::cast(WorkspacePathHook(search_));
   forget_cached_importers(*state_);
   place();
   return finder_;
@@ -166,6 +174,8 @@ void Hook::take_out() const {
 void Hook::remove() {
   if (state_ != nullptr && !finder_.is_none()) take_out();
   finder_ = missing_ = path_hook_ = fallback_ = py::none();
+  store_.reset();
+  search_.reset();
   flags_.clear();
   disabled_ = false;
   state_.reset();

@@ -8,6 +8,7 @@
 
 #include "common/base/settings.hpp"
 #include "shim/core/process_state.hpp"
+#include "shim/extension/module_search.hpp"
 
 namespace bifrost {
 
@@ -32,6 +33,9 @@ class Hook {
   py::object finder() const { return finder_; }
   const py::object& fallback() const { return fallback_; }
 
+  // How names are searched; null while not installed.
+  std::shared_ptr<const ModuleSearch> search() const { return search_; }
+
   // The process' state; made from the environment when nothing was installed. Null with BIFROST_DISABLE=1.
   std::shared_ptr<ProcessState> state();
 
@@ -45,6 +49,8 @@ class Hook {
   py::object missing_ = py::none();
   py::object path_hook_ = py::none();
   py::object fallback_ = py::none();
+  std::shared_ptr<WholeStore> store_;  // what fallback_ speaks for, when it has `resolve`
+  std::shared_ptr<const ModuleSearch> search_;
   Settings::Flags flags_;
   bool disabled_ = false;
   bool reports_at_exit_ = false;

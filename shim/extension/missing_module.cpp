@@ -27,7 +27,7 @@ bool called_by_an_import() {
 }
 
 // `in_workspace`: the parent package is the workspace's, which answers alone for what is in it.
-std::string explain(const Absence& absence, bool in_workspace) {
+std::string explain(const Absence& absence, const std::string& reason, bool in_workspace) {
   std::string why;
   const Resolution& answer = absence.answer;
   if (answer.kind == Resolution::Kind::kUnknown) {
@@ -42,6 +42,7 @@ std::string explain(const Absence& absence, bool in_workspace) {
   } else if (absence.callable_asked) {
     why += ", not in the fallback";
   }
+  if (!reason.empty()) why += "; " + reason;
   if (in_workspace) why += "; extension modules are not served";
   return why;
 }
@@ -55,8 +56,11 @@ py::object MissingModuleFinder::find_spec(const py::object& self, const py::obje
   if (!name || !place_of(*search_->state(), fullname, path)) return py::none();
   const Absence& absence = ModuleSearch::last_absence();
   if (absence.fullname != *name) return py::none();
+  const auto dot = name->rfind('.');
+  const std::string reason =
+      search_->state()->why_missing(absence.directories, dot == std::string_view::npos ? *name : name->substr(dot + 1));
   const std::string message =
-      "No module named '" + std::string(*name) + "' (" + explain(absence, !path.is_none()) + ")";
+      "No module named '" + std::string(*name) + "' (" + explain(absence, reason, !path.is_none()) + ")";
   PyErr_SetImportErrorSubclass(PyExc_ModuleNotFoundError, py::str(message).ptr(), fullname.ptr(), nullptr);
   throw py::error_already_set();
 }

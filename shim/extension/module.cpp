@@ -12,6 +12,7 @@
 #include "shim/extension/finalisation.hpp"
 #include "shim/extension/finder.hpp"
 #include "shim/extension/hook.hpp"
+#include "shim/extension/host_store.hpp"
 #include "shim/extension/loader.hpp"
 #include "shim/extension/missing_module.hpp"
 #include "shim/extension/namespace_path.hpp"
@@ -33,9 +34,13 @@ struct StartedExecution {
   Scope scope;
 };
 
+std::string name_of(const Scope& scope) {
+  if (!scope.solution_id().empty()) return "solution " + std::string(scope.solution_id());
+  return scope == Scope() ? "no solution" : "root `" + scope.roots().front() + "/`";
+}
+
 [[noreturn]] void refuse_another_scope(const Scope& scope) {
-  const std::string wanted =
-      scope.solution_id().empty() ? "no solution" : "solution " + std::string(scope.solution_id());
+  const std::string wanted = name_of(scope);
   throw std::runtime_error("an execution of another scope is going on in this process: an execution of " + wanted +
                            " can begin when its `with begin_execution(...)` block has ended, or in another process");
 }
@@ -69,7 +74,8 @@ OptionalText path_text(const py::object& path) {
 }
 
 py::object install(const py::object& segment_dir, const OptionalText& redis_url, const py::object& workspace,
-                   const OptionalText& precedence, const OptionalText& on_stale, const py::object& fallback) {
+                   const OptionalText& precedence, const OptionalText& on_stale, const std::optional<bool>& complete,
+                   const py::object& fallback) {
   Settings::Flags flags;
   const auto set = [&flags](Setting id, const OptionalText& value) {
     if (value) flags[id] = *value;
@@ -79,6 +85,7 @@ py::object install(const py::object& segment_dir, const OptionalText& redis_url,
   set(Setting::kWorkspace, path_text(workspace));
   set(Setting::kPrecedence, precedence);
   set(Setting::kOnStale, on_stale);
+  if (complete) flags[Setting::kComplete] = *complete ? "1" : "0";
   return hook().install(flags, fallback);
 }
 
@@ -95,9 +102,15 @@ bool is_current_in_sys_modules(ProcessState& state, const ExecutionStart& start)
   return start.same_scope && state.still_stands_in(*start.view);
 }
 
-ExecutionRequest request_of(const OptionalText& solution_id, bool global_repo_access, bool fresh, double timeout) {
+using OptionalRoots = std::optional<std::vector<std::string>>;
+
+ExecutionRequest request_of(const OptionalText& solution_id, bool global_repo_access, const OptionalRoots& roots,
+                            bool fresh, double timeout) {
+  if (roots && (solution_id || global_repo_access)) {
+    throw py::value_error("roots say it all: give either them, or solution_id and global_repo_access");
+  }
   ExecutionRequest request;
-  auto scope = Scope::of(solution_id.value_or(""), global_repo_access);
+  auto scope = roots ? Scope::of_roots(*roots) : Scope::of(solution_id.value_or(""), global_repo_access);
   if (!scope) throw py::value_error(scope.error().message);
   request.scope = std::move(*scope);
   request.fresh = fresh;
@@ -117,8 +130,9 @@ StartedExecution started_execution(ProcessState& state, const View& view, std::v
   return started;
 }
 
-StartedExecution begin_execution(const OptionalText& solution_id, bool global_repo_access, bool fresh, double timeout) {
-  const ExecutionRequest request = request_of(solution_id, global_repo_access, fresh, timeout);
+StartedExecution begin_execution(const OptionalText& solution_id, bool global_repo_access, const OptionalRoots& roots,
+                                 bool fresh, double timeout) {
+  const ExecutionRequest request = request_of(solution_id, global_repo_access, roots, fresh, timeout);
   const auto state = hook().state();
   if (state == nullptr) return {};
   const ExecutionStart start = state->begin(request);
@@ -129,8 +143,9 @@ StartedExecution begin_execution(const OptionalText& solution_id, bool global_re
 }
 
 // The same for a process that has nothing to gain from evicting: None, and nothing evicted, when something has changed.
-py::object begin_unless_changed(const OptionalText& solution_id, bool global_repo_access, double timeout) {
-  const ExecutionRequest request = request_of(solution_id, global_repo_access, true, timeout);
+py::object begin_unless_changed(const OptionalText& solution_id, bool global_repo_access, const OptionalRoots& roots,
+                                double timeout) {
+  const ExecutionRequest request = request_of(solution_id, global_repo_access, roots, true, timeout);
   const auto state = hook().state();
   if (state == nullptr) return py::cast(StartedExecution());
   const ExecutionStart start = state->begin(request);
@@ -173,6 +188,34 @@ std::map<std::string, LoadedModuleInfo> loaded() {
   return infos;
 }
 
+// What source_of() returns.
+struct StoredSource {
+  std::string path;
+  std::string source;
+  std::string hash;
+  std::uint64_t generation = 0;
+};
+
+py::object source_of(const std::string& path) {
+  const auto state = hook().state();
+  if (state == nullptr) return py::none();
+  const Resolution found = resolved_path(*state, path);
+  if (!found.found()) return py::none();
+  auto content = state->content_of(found);
+  if (!content) {
+    PyErr_SetString(PyExc_OSError, (path + " was replaced, and its version is no longer kept").c_str());
+    throw py::error_already_set();
+  }
+  return py::cast(
+      StoredSource{found.path->text(), std::move(*content), found.source.hash, found.source.generation.value});
+}
+
+py::object spec_of_path(const std::string& path) {
+  const auto search = hook().search();
+  if (search == nullptr) throw py::import_error("the import hook is not installed");
+  return search->find_path(path);
+}
+
 py::dict stats() {
   py::dict values;
   const auto state = hook().state();
@@ -197,6 +240,7 @@ py::dict effective_settings() {
     const std::string_view key = setting_info(id).key;
     values[py::str(key.data(), key.size())] = state->settings().get(id);
   }
+  values["complete"] = state->settings().get(Setting::kComplete) != "0";
   if (!hook().fallback().is_none()) values["fallback"] = hook().fallback();
   return values;
 }
@@ -281,6 +325,16 @@ void bind_values(py::module_& m) {
                     "', evicted=" + std::string(py::repr(py::cast(e.evicted))) + ")";
            })
       .attr("__module__") = "bifrost_cache";
+  py::class_<StoredSource>(m, "Source", docstrings::kSource)
+      .def_readonly("path", &StoredSource::path, docstrings::kLoadedModulePath)
+      .def_readonly("source", &StoredSource::source, docstrings::kSourceSource)
+      .def_readonly("hash", &StoredSource::hash, docstrings::kLoadedModuleHash)
+      .def_readonly("generation", &StoredSource::generation, docstrings::kLoadedModuleGeneration)
+      .def("__repr__",
+           [](const StoredSource& s) {
+             return "Source(path='" + s.path + "', generation=" + std::to_string(s.generation) + ")";
+           })
+      .attr("__module__") = "bifrost_cache";
   py::class_<LoadedModuleInfo>(m, "LoadedModule", docstrings::kLoadedModule)
       .def_readonly("path", &LoadedModuleInfo::path, docstrings::kLoadedModulePath)
       .def_readonly("hash", &LoadedModuleInfo::hash, docstrings::kLoadedModuleHash)
@@ -314,7 +368,9 @@ PYBIND11_MODULE(_shim, m) {
   bind_values(m);
   def("install_virtual_import_hook", &install, docstrings::kInstallVirtualImportHook, py::kw_only(),
       py::arg("segment_dir") = py::none(), py::arg("redis_url") = py::none(), py::arg("workspace") = py::none(),
-      py::arg("precedence") = py::none(), py::arg("on_stale") = py::none(), py::arg("fallback") = py::none());
+      py::arg("precedence") = py::none(), py::arg("on_stale") = py::none(), py::arg("complete") = py::none(),
+      py::arg("fallback") = py::none());
+  m.def("ask_nobody", &ask_nobody_in_this_thread, docstrings::kAskNobody);
   def(
       "remove_virtual_import_hook", [] { hook().remove(); }, docstrings::kRemoveVirtualImportHook);
   def(
@@ -326,13 +382,16 @@ PYBIND11_MODULE(_shim, m) {
       },
       docstrings::kInvalidateModuleIndex);
   def("begin_execution", &begin_execution, docstrings::kBeginExecution, py::kw_only(),
-      py::arg("solution_id") = py::none(), py::arg("global_repo_access") = false, py::arg("fresh") = true,
-      py::arg("timeout") = 0.25);
+      py::arg("solution_id") = py::none(), py::arg("global_repo_access") = false, py::arg("roots") = py::none(),
+      py::arg("fresh") = true, py::arg("timeout") = 0.25);
   def("begin_unless_changed", &begin_unless_changed, docstrings::kBeginUnlessChanged, py::kw_only(),
-      py::arg("solution_id") = py::none(), py::arg("global_repo_access") = false, py::arg("timeout") = 0.25);
+      py::arg("solution_id") = py::none(), py::arg("global_repo_access") = false, py::arg("roots") = py::none(),
+      py::arg("timeout") = 0.25);
   bind_template_process(m);
   def("wait_fresh", &wait_fresh, docstrings::kWaitFresh, py::arg("timeout"));
   def("loaded", &loaded, docstrings::kLoaded);
+  def("source_of", &source_of, docstrings::kSourceOf, py::arg("path"));
+  def("spec_of_path", &spec_of_path, docstrings::kSpecOfPath, py::arg("path"));
   def("stats", &stats, docstrings::kStats);
   def(
       "report",

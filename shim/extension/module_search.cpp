@@ -1,6 +1,7 @@
 #include "shim/extension/module_search.hpp"
 
 #include "shim/extension/finalisation.hpp"
+#include "shim/extension/host_store.hpp"
 #include "shim/extension/importlib_objects.hpp"
 #include "shim/extension/loader.hpp"
 #include "shim/extension/module_spec.hpp"
@@ -20,9 +21,17 @@ struct CallableGuard {
   ~CallableGuard() { inside_callable = false; }
 };
 
-[[noreturn]] void throw_import_error(const py::object& fullname, const std::string& reason) {
-  const std::string message = "module '" + std::string(py::str(fullname)) + "' cannot be imported: " + reason;
+[[noreturn]] void throw_import_error(const py::object& fullname, const Resolution& refused) {
+  const std::string message = "module '" + std::string(py::str(fullname)) + "' cannot be imported: " + refused.reason;
   PyErr_SetImportError(py::str(message).ptr(), fullname.ptr(), nullptr);
+  if (refused.cause == nullptr) throw py::error_already_set();
+  PyObject* type = nullptr;
+  PyObject* value = nullptr;
+  PyObject* traceback = nullptr;
+  PyErr_Fetch(&type, &value, &traceback);
+  PyErr_NormalizeException(&type, &value, &traceback);
+  PyException_SetCause(value, exception_in(refused.cause).release().ptr());
+  PyErr_Restore(type, value, traceback);
   throw py::error_already_set();
 }
 
@@ -35,6 +44,13 @@ void warn(const char* text) {
   if (PyErr_WarnEx(PyExc_RuntimeWarning, text, 1) != 0) PyErr_Clear();
 }
 
+// A part with a dot would be two in the name of a module.
+std::string module_name_of(std::string_view path) {
+  std::string name;
+  for (const char c : path) name += c == '/' ? std::string(".") : c == '.' ? std::string("%2E") : std::string(1, c);
+  return name;
+}
+
 py::list files_of(const ProcessState& state, const std::vector<std::string>& directories) {
   py::list files;
   for (const std::string& directory : directories) files.append(state.file_of(directory));
@@ -43,25 +59,56 @@ py::list files_of(const ProcessState& state, const std::vector<std::string>& dir
 
 }  // namespace
 
+Resolution resolved_path(ProcessState& state, const std::string& path) {
+  const auto in_workspace = state.storage_of(path);
+  const auto stored = ModulePathView::parse(in_workspace ? *in_workspace : std::string_view(path));
+  if (!stored) {
+    throw py::value_error("no module can have the path '" + path + "': " + std::string(reason_text(stored.error())));
+  }
+  Resolution found = state.find_path(*stored);
+  if (found.found() || found.kind == Kind::kNotFound) return found;
+  throw_import_error(py::str(path), found);
+}
+
 const Absence& ModuleSearch::last_absence() {
   return absence_of_thread;
 }
 
-py::object ModuleSearch::find(const py::object& fullname, std::span<const std::string> directories,
-                              std::string_view name, NamespaceForm form) const {
-  Resolution resolution = state_->resolve(directories, name);
+void ModuleSearch::say_what_must_be_said() const {
   if (state_->take_stale_notice()) warn(kStale);
   if (const auto notice = state_->take_lost_notice()) warn(("bifrost: " + *notice).c_str());
-  if (resolution.kind == Kind::kNamespace && form == NamespaceForm::kWhole && name == utf8_of(fullname) &&
-      installed_.has(fullname)) {
-    return py::none();
+}
+
+py::object ModuleSearch::found_by_others(const py::object& fullname, const py::object& path,
+                                         std::string_view name) const {
+  if (name == utf8_of(fullname)) return installed_.find(*state_, fullname, InstalledNames::Search::kAllFinders);
+  // Of a namespace that lies in the workspace and on disk, the disk's part is installed.
+  if (!py::isinstance<NamespacePath>(path)) return {};
+  return found_outside_workspace(*state_, fullname, path.cast<NamespacePath&>().entries());
+}
+
+py::object ModuleSearch::find(const py::object& fullname, const py::object& path,
+                              std::span<const std::string> directories, std::string_view name,
+                              NamespaceForm form) const {
+  Resolution resolution = state_->resolve(directories, name, Asking::kNobody);
+  say_what_must_be_said();
+  if (state_->is_open(resolution)) {
+    if (py::object theirs = found_by_others(fullname, path, name)) {
+      state_->leave_to_others(directories, name);
+      return theirs;
+    }
+    resolution = state_->resolve(directories, name, Asking::kStore);
+    say_what_must_be_said();
+  } else if (resolution.kind == Kind::kNamespace && form == NamespaceForm::kWhole && name == utf8_of(fullname)) {
+    if (py::object theirs = installed_.find(*state_, fullname, InstalledNames::Search::kPath)) return theirs;
   }
   if (resolution.found()) return spec_of(fullname, std::move(resolution), form);
-  if (resolution.kind == Kind::kRefused) throw_import_error(fullname, resolution.reason);
+  if (resolution.kind == Kind::kRefused) throw_import_error(fullname, resolution);
+  if (resolution.kind == Kind::kUnsettled) return py::none();  // the host's own client asks
   Absence& absence = absence_of_thread;
-  absence.callable_asked = false;
+  absence.callable_asked = resolution.store_asked;
   absence.callable_error.clear();
-  if (has_fallback() && !inside_callable) {
+  if (has_callable() && !inside_callable) {
     Resolution called = ask_callable(directories, name, absence);
     if (called.found()) return spec_of(fullname, std::move(called), form);
   }
@@ -70,6 +117,19 @@ py::object ModuleSearch::find(const py::object& fullname, std::span<const std::s
   absence.at = boot_now();
   absence.answer = std::move(resolution);
   return py::none();
+}
+
+py::object ModuleSearch::find_path(const std::string& path) const {
+  Resolution found = resolved_path(*state_, path);
+  say_what_must_be_said();
+  if (!found.found()) return py::none();
+  const std::string_view stored = found.path->text();
+  const Scope scope = state_->scope();
+  const std::string* root = scope.root_of(stored);
+  std::string name(stored.substr(root == nullptr || root->empty() ? 0 : root->size() + 1));
+  name.resize(name.size() -
+              (ModulePathView(*found.path).is_package_file() ? paths::kInitFile.size() : paths::kSuffix.size()));
+  return spec_of(py::str(module_name_of(name)), std::move(found), NamespaceForm::kWhole);
 }
 
 Resolution ModuleSearch::ask_callable(std::span<const std::string> directories, std::string_view name,
@@ -98,7 +158,7 @@ Resolution ModuleSearch::call(const ModulePath& path, Absence& absence) const {
     const CallableGuard guard;
     const py::str argument(path.text());
     text = py::reinterpret_steal<py::object>(
-        run_outside([&] { return PyObject_CallFunctionObjArgs(fallback_.ptr(), argument.ptr(), nullptr); }));
+        run_outside([&] { return PyObject_CallFunctionObjArgs(callable_.ptr(), argument.ptr(), nullptr); }));
     if (!text) throw py::error_already_set();
   } catch (py::error_already_set& e) {
     // The callable is asked for foreign names as well: its trouble must not break the import of installed packages.

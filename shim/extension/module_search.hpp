@@ -31,23 +31,33 @@ struct Absence {
   std::vector<std::string> directories;  // where it was looked for
   BootTime at;
   Resolution answer;
-  std::string callable_error;  // when the host's callable raised
-  bool callable_asked = false;
+  std::string callable_error;   // when the host's callable raised
+  bool callable_asked = false;  // the callable, or the platform's store
 };
+
+// What find_path() of a ModuleSearch goes by. Never kUnknown or kRefused: these raise ImportError.
+Resolution resolved_path(ProcessState& state, const std::string& path);
 
 class ModuleSearch {
  public:
-  // `fallback` is None or the host's callable.
-  ModuleSearch(std::shared_ptr<ProcessState> state, py::object fallback)
-      : state_(std::move(state)), fallback_(std::move(fallback)) {}
+  // `callable` is None or the host's callable.
+  ModuleSearch(std::shared_ptr<ProcessState> state, py::object callable)
+      : state_(std::move(state)), callable_(std::move(callable)) {}
 
   const std::shared_ptr<ProcessState>& state() const { return state_; }
-  bool has_fallback() const { return !fallback_.is_none(); }
+  // Whether a callable is asked last, by path. One with `resolve` is asked by the core.
+  bool has_callable() const { return !callable_.is_none(); }
 
   // A spec, or None. `directories` are where `name`, the last part of `fullname`, is looked for. ImportError when the
   // module exists and cannot be had.
-  py::object find(const py::object& fullname, std::span<const std::string> directories, std::string_view name,
-                  NamespaceForm form) const;
+  // `path` is the parent's __path__, or None.
+  py::object find(const py::object& fullname, const py::object& path, std::span<const std::string> directories,
+                  std::string_view name, NamespaceForm form) const;
+
+  // The spec of the file of `path`, in storage or in the workspace, by Resolver::find_path(); None when there is none.
+  // The module is called as the path is, less its root: `flows/my-flow.py` is `flows.my-flow`. ImportError as find();
+  // ValueError when no module can have the path.
+  py::object find_path(const std::string& path) const;
 
   // What is installed, and listings, are looked at again.
   void invalidate() const {
@@ -59,12 +69,16 @@ class ModuleSearch {
   static const Absence& last_absence();
 
  private:
+  // Whether somebody else has the name, so that the platform's store is not asked: null, None or a spec, as
+  // InstalledNames has it.
+  py::object found_by_others(const py::object& fullname, const py::object& path, std::string_view name) const;
+  void say_what_must_be_said() const;
   Resolution ask_callable(std::span<const std::string> directories, std::string_view name, Absence& absence) const;
   Resolution call(const ModulePath& path, Absence& absence) const;
   py::object spec_of(const py::object& fullname, Resolution resolution, NamespaceForm form) const;
 
   const std::shared_ptr<ProcessState> state_;
-  const py::object fallback_;
+  const py::object callable_;
   mutable InstalledNames installed_;
 };
 

@@ -44,7 +44,7 @@ void NamespacePath::look_at_new_parents() {
   for (std::string& directory : directories_of(*state_, path)) {
     if (std::find(parents_.begin(), parents_.end(), directory) != parents_.end()) continue;
     parents_.push_back(directory);
-    const Resolution found = state_->resolve({&directory, 1}, name_.substr(dot + 1));
+    const Resolution found = state_->resolve({&directory, 1}, name_.substr(dot + 1), Asking::kStore);
     if (found.kind != Resolution::Kind::kNamespace) continue;
     directories_.insert(directories_.end(), found.portions.begin(), found.portions.end());
   }

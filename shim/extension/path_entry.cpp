@@ -22,7 +22,7 @@ std::vector<std::string> WorkspacePathEntryFinder::directories() const {
 bool WorkspacePathEntryFinder::answered_a_moment_ago(const py::object& fullname,
                                                      const std::vector<std::string>& places) const {
   const Absence& absence = ModuleSearch::last_absence();
-  const bool asking_is_cheap = absence.answer.authority == Authority::kMirror && !search_->has_fallback();
+  const bool asking_is_cheap = absence.answer.authority == Authority::kMirror && !search_->has_callable();
   if (asking_is_cheap || utf8_of(fullname) != absence.fullname || boot_now() >= absence.at + kSameImport) return false;
   return std::all_of(places.begin(), places.end(), [&](const std::string& place) {
     return std::find(absence.directories.begin(), absence.directories.end(), place) != absence.directories.end();
@@ -39,8 +39,9 @@ py::object WorkspacePathEntryFinder::find_spec(const py::object& fullname, const
   if (top_level && ImportlibObjects::get().reserved_names.contains(fullname)) return py::none();
   const std::vector<std::string> places = directories();
   if (answered_a_moment_ago(fullname, places)) return py::none();
-  const py::object spec = search_->find(fullname, places, dot == std::string_view::npos ? *name : name->substr(dot + 1),
-                                        NamespaceForm::kPortions);
+  const py::object spec =
+      search_->find(fullname, py::none(), places, dot == std::string_view::npos ? *name : name->substr(dot + 1),
+                    NamespaceForm::kPortions);
   if (top_level && !spec.is_none() && search_->state()->installed_first() && !spec.attr("loader").is_none()) {
     return py::none();
   }

@@ -40,12 +40,11 @@ py::list watched_imports() {
   return entries;
 }
 
-py::tuple present_scope() {
+std::vector<std::string> present_roots() {
   const auto state = Hook::instance().state();
-  const Scope scope = state ? state->scope() : Scope();
-  const std::string_view id = scope.solution_id();
-  return py::make_tuple(id.empty() ? py::object(py::none()) : py::str(id.data(), id.size()),
-                        scope.has_global_repo_access());
+  std::vector<std::string> roots = (state ? state->scope() : Scope()).roots();
+  for (std::string& root : roots) root += root.empty() ? "" : "/";
+  return roots;
 }
 
 }  // namespace
@@ -73,7 +72,7 @@ void bind_template_process(py::module_& m) {
   m.def("watched_imports", &watched_imports, docstrings::kWatchedImports);
   m.def(
       "unwatch_imports", [] { ImportLog::instance().stop(); }, docstrings::kUnwatchImports);
-  m.def("present_scope", &present_scope, docstrings::kPresentScope);
+  m.def("present_roots", &present_roots, docstrings::kPresentRoots);
 }
 
 }  // namespace bifrost

@@ -87,9 +87,13 @@ class ShimFixture : public SegmentFixture {
   // What `name` means to the worker, in a few words: its source, "<namespace>", or why there is none.
   std::string import(const std::string& name) {
     const auto slash = name.rfind('/');
-    if (slash == std::string::npos) return shown(worker().resolve_top_level(name));
+    if (slash == std::string::npos) return shown(top_level(name));
     const std::string directory = name.substr(0, slash);
-    return shown(worker().resolve(std::span(&directory, 1), name.substr(slash + 1)));
+    return shown(worker().resolve(std::span(&directory, 1), name.substr(slash + 1), Asking::kNobody));
+  }
+
+  Resolution top_level(std::string_view name) {
+    return worker().resolve(worker().scope().roots(), name, Asking::kNobody);
   }
 
   // A module's source, as this worker would compile it.
@@ -103,6 +107,7 @@ class ShimFixture : public SegmentFixture {
       case Resolution::Kind::kNotFound: return "<not found>";
       case Resolution::Kind::kUnknown: return "<unknown>";
       case Resolution::Kind::kRefused: return "<refused>";
+      case Resolution::Kind::kUnsettled: return "<unsettled>";
       case Resolution::Kind::kSnapshotLost: return "<lost>";
     }
     return "<?>";

@@ -76,3 +76,54 @@ def test_somebody_elses_last_finder_has_the_last_word(error_of):
         ]
         == "No module named 'nope'"
     )
+
+
+# --- Which of the ways to be missing it was ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def why(node):
+    def run(name, begin=""):
+        return node.execute(
+            f"""
+            import importlib
+            b.begin_execution({begin})
+            try:
+                importlib.import_module({name!r})
+            except ImportError as error:
+                out.update(type=type(error).__name__, text=str(error))
+            """
+        )
+
+    return run
+
+
+def test_a_module_that_only_the_shared_scope_has_is_said_to_be_there(node, why):
+    node.put("shared/m.py", "")
+    node.put("_solutions/s/shared/n.py", "")
+    error = why("shared.m", "solution_id='s'")
+    assert error["type"] == "ModuleNotFoundError"
+    assert "the modules shared by all have it, but this execution may not use them" in error["text"]
+
+
+def test_a_module_that_only_a_solution_has_is_said_to_be_there_without_naming_it(node, why):
+    node.put("_solutions/secret-customer/m.py", "")
+    for begin in ("", "solution_id='other'"):
+        error = why("m", begin)
+        assert "another solution has it" in error["text"] and "secret-customer" not in error["text"]
+
+
+def test_a_module_that_the_index_has_and_no_node_ever_saw_is_said_to_be_so(node, why):
+    node.redis.client().sadd("bifrost:module:index", "ghost.py")
+    assert "the index has `ghost.py`, but its key has expired and this node has never seen it" in why("ghost")["text"]
+
+
+@pytest.mark.parametrize("name, reason", [("_solutions.s.m", "lies in another scope"), ("n" * 2000, "longer than 1024 bytes")])
+def test_a_path_that_is_refused_is_said_to_be_so(node, why, name, reason):
+    node.put("_solutions/s/m.py", "")
+    text = why(name)["text"]
+    assert "its path is refused: " in text and reason in text
+
+
+def test_a_module_that_is_nowhere_has_no_other_reason(why):
+    assert why("nowhere")["text"].endswith(", not in Redis)")

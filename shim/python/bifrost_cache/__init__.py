@@ -12,6 +12,7 @@ Importing this package opens no connection and starts no thread.
 from ._shim import (
     Execution,
     LoadedModule,
+    Source,
     VirtualModuleFinder,
     VirtualModuleLoader,
     __version__,
@@ -21,6 +22,7 @@ from ._shim import (
     invalidate_module_index,
     loaded,
     remove_virtual_import_hook,
+    source_of,
     stats,
     wait_fresh,
 )
@@ -28,6 +30,7 @@ from ._shim import (
 __all__ = [
     "Execution",
     "LoadedModule",
+    "Source",
     "VirtualModuleFinder",
     "VirtualModuleLoader",
     "__version__",
@@ -35,11 +38,25 @@ __all__ = [
     "get_virtual_finder",
     "install_virtual_import_hook",
     "invalidate_module_index",
+    "load_path",
     "loaded",
     "remove_virtual_import_hook",
+    "source_of",
     "stats",
     "wait_fresh",
 ]
+
+
+def load_path(path: str) -> object:
+    """The module of the file of `path`, as source_of() finds it: imported now, or the one that is loaded already.
+
+    For platforms that run entry files by path; "flows/my-flow.py" becomes the module `flows.my-flow`. Tracebacks,
+    `inspect` and `linecache` show its lines. Raises what its code raises; ModuleNotFoundError when there is no such
+    file, and as source_of() otherwise.
+    """
+    from ._target import module_at
+
+    return module_at(path)
 
 
 def __getattr__(name):

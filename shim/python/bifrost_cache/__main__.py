@@ -1,4 +1,5 @@
 """python -m bifrost_cache run pkg.mod:function [--kwargs JSON]
+python -m bifrost_cache run path/to/file.py:function [--kwargs JSON]
 
 Runs one workflow in this process. Its result goes to stdout as JSON, and nothing else does: what the workflow prints
 goes to stderr.
@@ -29,7 +30,7 @@ def _arguments():
         description="Prints the function's result as JSON on stdout; what the function prints goes to stderr. "
         "Exit status 1 when it raises.",
     )
-    run.add_argument("target", help="pkg.mod:function; a coroutine function is run to its end")
+    run.add_argument("target", help="pkg.mod:function or path/to/file.py:function; a coroutine function is run to its end")
     run.add_argument("--kwargs", default="{}", metavar="JSON", help="keyword arguments, a JSON object")
     run.add_argument("--verbose", action="store_true", help="say on stderr where the modules came from, and how long it took")
     run.add_argument("--timeout", type=float, metavar="SECONDS", help="raise TimeoutError in the function after this long")
@@ -44,6 +45,7 @@ def _arguments():
     for verb in (run, write):
         verb.add_argument("--solution-id", metavar="ID", help="see the modules of this solution")
         verb.add_argument("--global-repo-access", action="store_true", help="and the modules shared by all")
+        verb.add_argument("--root", action="append", metavar="PREFIX", help="instead: search this root; may be repeated")
     arguments = parser.parse_args()
     if arguments.verb != "run":
         return arguments
@@ -64,9 +66,11 @@ def main():
     arguments = _arguments()
     install_virtual_import_hook()
     try:
-        execution = begin_execution(solution_id=arguments.solution_id, global_repo_access=arguments.global_repo_access)
+        execution = begin_execution(
+            solution_id=arguments.solution_id, global_repo_access=arguments.global_repo_access, roots=arguments.root
+        )
     except ValueError as error:
-        print(f"bifrost_cache: --solution-id: {error}", file=sys.stderr)
+        print(f"bifrost_cache: {'--root' if arguments.root else '--solution-id'}: {error}", file=sys.stderr)
         return 2
     return _run(arguments, execution) if arguments.verb == "run" else _materialise_to(arguments)
 
@@ -118,9 +122,7 @@ def _say_where_from(execution, seconds):
 
 def _materialise_to(arguments):
     workspace = _shim.effective_settings()["workspace"]
-    roots = [] if arguments.solution_id and not arguments.global_repo_access else [workspace]
-    if arguments.solution_id:
-        roots.append(f"{workspace}/_solutions/{arguments.solution_id}")
+    roots = [f"{workspace}/{root}".rstrip("/") for root in _shim.present_roots()]
     directory = arguments.directory or workspace
     skipped = 0
 

@@ -5,6 +5,8 @@ from os import PathLike
 from types import CodeType, ModuleType
 from typing import Any, Literal, final
 
+from .fallback import Resolver
+
 __version__: str
 
 @final
@@ -84,6 +86,22 @@ RuntimeError in every thread of this process."""
         """The execution has ended; what it imported stays."""
 
 @final
+class Source:
+    """What source_of() found."""
+    @property
+    def path(self) -> str:
+        """The storage path, such as "a/b.py"."""
+    @property
+    def source(self) -> str:
+        """The text, as it is stored."""
+    @property
+    def hash(self) -> str:
+        """The writer's `hash`, verbatim."""
+    @property
+    def generation(self) -> int:
+        """Of the snapshot that it was read from; 0 unless it came from the mirror."""
+
+@final
 class LoadedModule:
     """One module that this process loaded from the workspace."""
     @property
@@ -106,18 +124,21 @@ def install_virtual_import_hook(
     workspace: str | PathLike[str] | None = None,
     precedence: Literal["workspace", "installed"] | None = None,
     on_stale: Literal["serve", "error"] | None = None,
-    fallback: Callable[[str], str | bytes | None] | None = None,
+    complete: bool | None = None,
+    fallback: Callable[[str], str | bytes | None] | Resolver | None = None,
 ) -> VirtualModuleFinder:
     """Puts the hook in place, or back in place, and returns the finder. Idempotent.
 
-    segment_dir, redis_url, workspace, precedence, on_stale: in the place of the variables
+    segment_dir, redis_url, workspace, precedence, on_stale, complete: in the place of the variables
     BIFROST_SEGMENT_DIR and so on; what is left out keeps the value of an earlier call. fallback: called
     last, with a storage path such as "a/b.py", for names that neither mirror nor Redis has; returns the
-    source as str or UTF-8 bytes, or None.
+    source as str or UTF-8 bytes, or None. Or an object with resolve(name, scope), see
+    bifrost_cache.fallback: asked last as well, and with complete=False, which says that Redis does not
+    hold every module, before the next root of the scope may answer for a name that it lacks in one.
 
     Opens nothing, starts no thread, imports nothing: with the import of the package less than 5 ms. Never
     raises for the agent's, the segment's or Redis' absence. ValueError: a setting that makes no sense.
-    TypeError: fallback is not callable. RuntimeError: called in a sub-interpreter. With BIFROST_DISABLE=1
+    TypeError: fallback is neither callable nor has resolve. RuntimeError: called in a sub-interpreter. With BIFROST_DISABLE=1
     it does nothing.
     """
 
@@ -136,6 +157,7 @@ def begin_execution(
     *,
     solution_id: str | None = None,
     global_repo_access: bool = False,
+    roots: Sequence[str] | None = None,
     fresh: bool = True,
     timeout: float = 0.25,
 ) -> Execution:
@@ -143,14 +165,16 @@ def begin_execution(
     this call.
 
     solution_id: see the modules of that solution; None: those shared by all. global_repo_access: see the
-    shared modules after the solution's. fresh=False: no question to the agent, writes of the last second
+    shared modules after the solution's. roots: the general form in their place, storage prefixes in the
+    order in which they are searched, such as ["_workspace_releases/17/", ""]. fresh=False: no question to the agent, writes of the last second
     may be missing. timeout: seconds, 0 or more; when agent and Redis stay silent for that long, the last
     known source is served and flagged (`Execution.source == "stale"`, one RuntimeWarning), or imports are
     refused with on_stale="error".
 
     Evicts the loaded modules of the workspace, all of them, if any of them has changed or the scope is
     another one. Costs one round trip to the agent, and a comparison of each loaded module. ValueError: a
-    solution_id that is no single path component, a negative timeout.
+    solution_id that is no single path component, a root that no module path can begin with, a negative
+    timeout.
     """
 
 def wait_fresh(timeout: float) -> int:
@@ -165,13 +189,31 @@ def loaded() -> dict[str, LoadedModule]:
     copy.
     """
 
+def source_of(path: str) -> Source | None:
+    """The source of the file of `path` in the present execution, by the rules of imports; None when there is none.
+
+    path: as the platform names its entry files, "flows/my-flow.py", looked for in one root of the scope
+    after the other; with its root in front, or below the workspace, it means that one. Need not be
+    importable by name. Loads nothing. ImportError when the file exists and cannot be had, or the fallback
+    fails; ValueError when no module can have the path.
+    """
+
+def spec_of_path(path: str) -> ModuleSpec | None:
+    """As source_of(), the spec of a module that is called as the path is: "flows.my-flow". None when there is
+    none.
+    """
+
 def stats() -> dict[str, int | str]:
     """The counters of this process, `generation` and `source` of its present view. Empty with
     BIFROST_DISABLE=1.
     """
 
 def begin_unless_changed(
-    *, solution_id: str | None = None, global_repo_access: bool = False, timeout: float = 0.25
+    *,
+    solution_id: str | None = None,
+    global_repo_access: bool = False,
+    roots: Sequence[str] | None = None,
+    timeout: float = 0.25,
 ) -> Execution | None:
     """begin_execution() for a process that can be replaced by another: None when something that is loaded has
     changed, which stays as it is. The process must not import from the workspace then.
@@ -212,8 +254,11 @@ def watched_imports() -> list[tuple[str, str, str, int, bool]]:
 def unwatch_imports() -> None:
     """Ends what watch_imports() began, and forgets what was noted."""
 
-def present_scope() -> tuple[str | None, bool]:
-    """(solution_id, global_repo_access) of the present execution, as begin_execution() takes them."""
+def present_roots() -> list[str]:
+    """The roots of the present execution, as begin_execution() takes them."""
+
+def ask_nobody() -> None:
+    """From now on what this thread imports is not put to the fallback."""
 
 def report() -> None:
     """Hands what this process has counted since it last did to the node, as its end does: for processes that end

@@ -1,28 +1,42 @@
-"""Runs one function of the workspace by its name, "pkg.mod:function"."""
+"""Runs one function of the workspace by its name, "pkg.mod:function" or "path/to/file.py:function"."""
 
 import inspect
 import os
+import sys
 import traceback
-from importlib import import_module
+from importlib import _bootstrap, import_module
+
+from . import _shim
 
 _HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
 
 
 def split(target):
-    """("pkg.mod", "function"); ValueError when `target` is not of that form."""
+    """("pkg.mod" or "path/to/file.py", "function"); ValueError when `target` is of neither form."""
     module, colon, function = target.partition(":")
     if not module or not colon or not function:
-        raise ValueError(f"target {target!r} is not of the form 'pkg.mod:function'")
+        raise ValueError(f"target {target!r} is not of the form 'pkg.mod:function' or 'path/to/file.py:function'")
     return module, function
 
 
 def load(target):
     """The function, its module imported."""
     module_name, function_name = split(target)
-    function = import_module(module_name)
+    function = module_at(module_name) if module_name.endswith(".py") else import_module(module_name)
     for attribute in function_name.split("."):
         function = getattr(function, attribute)
     return function
+
+
+def module_at(path):
+    """The module of the file of `path`, whose name need not be one in Python."""
+    spec = _shim.spec_of_path(path)
+    if spec is None:
+        raise ModuleNotFoundError(f"No module at '{path}' in the scope of this execution", path=path)
+    loaded = sys.modules.get(spec.name)
+    if loaded is not None and vars(loaded).get("__file__") == spec.origin:
+        return loaded
+    return _bootstrap._load(spec)
 
 
 def run(target, kwargs, load=load):

@@ -54,11 +54,13 @@ def execute(
     timeout: float | None = None,
     solution_id: str | None = None,
     global_repo_access: bool = False,
+    roots: list[str] | None = None,
 ) -> object:
-    """Runs `target` ("pkg.mod:function") with `kwargs` in a new process and returns its result.
+    """Runs `target` ("pkg.mod:function" or "path/to/file.py:function") with `kwargs` in a new process and returns its result.
 
     The function may be a coroutine function. `kwargs` and the result travel pickled. `timeout` is in seconds, None
-    for no limit; the child is ended when it passes. `solution_id` and `global_repo_access` are begin_execution()'s.
+    for no limit; the child is ended when it passes. `solution_id`, `global_repo_access` and `roots` are
+    begin_execution()'s.
 
     Raises the function's own exception, with the child's traceback as its cause; WorkerError when that exception or
     the result cannot be pickled or means nothing to this process; TimeoutError after `timeout` seconds; WorkerDied;
@@ -73,6 +75,7 @@ def execute(
         "settings": travelling_settings(),
         "solution_id": solution_id,
         "global_repo_access": global_repo_access,
+        "roots": roots,
     }
     context = multiprocessing.get_context("spawn")
     reader, writer = context.Pipe(duplex=False)
@@ -168,7 +171,9 @@ def result_of(target, reply):
 
 def _child(writer, order):
     _shim.install_virtual_import_hook(**order["settings"])
-    _shim.begin_execution(solution_id=order["solution_id"], global_repo_access=order["global_repo_access"])
+    _shim.begin_execution(
+        solution_id=order["solution_id"], global_repo_access=order["global_repo_access"], roots=order["roots"]
+    )
     data = pickle.dumps(reply_of(order["target"], order["kwargs"]))
     with os.fdopen(writer.fileno(), "wb", closefd=False) as pipe:
         pipe.write(len(data).to_bytes(_LENGTH_BYTES, "little"))

@@ -176,7 +176,7 @@ class LostSnapshotTest : public ExecutionTest {
   // So large that it has a chunk of its own, which is given back as soon as nobody is promised it.
   static std::string version_of_y(int version) { return "y = " + std::to_string(version) + std::string(100'000, '#'); }
   void load(const std::string& name) {
-    auto found = std::make_shared<const Resolution>(worker().resolve_top_level(name));
+    auto found = std::make_shared<const Resolution>(top_level(name));
     ASSERT_TRUE(found->found());
     worker().loaded().add(name, LoadedModule(found));
   }
@@ -227,7 +227,7 @@ TEST_F(LostSnapshotTest, OrTheImportFailsWhereThatIsWanted) {
   publish("x.py", "x = 2");
   publish("y.py", version_of_y(2));
   lose_the_snapshot();
-  const Resolution refused = worker().resolve_top_level("y");
+  const Resolution refused = top_level("y");
   EXPECT_EQ(refused.kind, Resolution::Kind::kRefused);
   EXPECT_NE(refused.reason.find("no longer keeps generation"), std::string::npos) << refused.reason;
   EXPECT_EQ(import("y"), "<refused>") << "again";
@@ -301,10 +301,10 @@ class LoadedModulesTest : public ShimFixture {
     const auto dot = name.rfind('.');
     Resolution r;
     if (dot == std::string::npos) {
-      r = worker().resolve_top_level(name);
+      r = top_level(name);
     } else {
       const auto parent = worker().loaded().all().at(name.substr(0, dot));
-      r = worker().resolve(parent.found->portions, name.substr(dot + 1));
+      r = worker().resolve(parent.found->portions, name.substr(dot + 1), Asking::kNobody);
     }
     ASSERT_TRUE(r.found()) << name;
     worker().loaded().add(name, LoadedModule(std::make_shared<const Resolution>(r)));

@@ -41,7 +41,7 @@ TEST_F(ResolverTest, AnswersFromTheSegmentWithoutAskingRedis) {
   EXPECT_EQ(import("pkg"), "p = 1");
   EXPECT_EQ(import("nothing"), "<not found>");
   const std::string shared = "shared";
-  const Resolution x = worker().resolve(std::span(&shared, 1), "x");
+  const Resolution x = worker().resolve(std::span(&shared, 1), "x", Asking::kNobody);
   EXPECT_EQ(x.path->text(), "shared/x.py");
   EXPECT_EQ(x.source.hash, "token");
   EXPECT_EQ(x.source.origin, SourceOrigin::kSegment);
@@ -53,7 +53,7 @@ TEST_F(ResolverTest, AnEmptyModuleIsAModule) {
   put("empty.py", "");
   agent();
   begin();
-  EXPECT_EQ(worker().resolve_top_level("empty").kind, Resolution::Kind::kModule);
+  EXPECT_EQ(top_level("empty").kind, Resolution::Kind::kModule);
   EXPECT_EQ(import("empty"), "");
 }
 
@@ -62,7 +62,7 @@ TEST_F(ResolverTest, AsksRedisForWhatIsNotMirrored) {
   writer().put_not_mirrored("big.py", "too big");
   agent();
   begin();
-  const Resolution big = worker().resolve_top_level("big");
+  const Resolution big = top_level("big");
   EXPECT_EQ(text(big), "big = 1");
   EXPECT_EQ(big.source.origin, SourceOrigin::kRedis);
   EXPECT_EQ(count(ShimCounter::kNotMirrored), 1u);
@@ -72,7 +72,7 @@ TEST_F(ResolverTest, RefusesWhatIsNotMirroredWhileRedisIsUnreachable) {
   writer().put_not_mirrored("big.py", "too big");
   agent();
   begin();
-  const Resolution big = worker().resolve_top_level("big");
+  const Resolution big = top_level("big");
   EXPECT_EQ(big.kind, Resolution::Kind::kRefused);
   EXPECT_NE(big.reason.find("too big"), std::string::npos);
   EXPECT_NE(big.reason.find("Redis unreachable"), std::string::npos);
@@ -83,7 +83,7 @@ TEST_F(ResolverTest, NamesTheKeyOfAValueThatCannotBeUsed) {
   writer().put_not_mirrored("bad.py", "not a JSON object");
   agent();
   begin();
-  const Resolution bad = worker().resolve_top_level("bad");
+  const Resolution bad = top_level("bad");
   EXPECT_EQ(bad.kind, Resolution::Kind::kRefused);
   EXPECT_NE(bad.reason.find("bifrost:module:bad.py"), std::string::npos);
 }
@@ -121,10 +121,10 @@ TEST_F(ResolverTest, NamesThatNoPathCanHaveAreNotOursAndNobodyIsAskedAboutThem) 
   }
   const auto nothing_is_found = [&] {
     for (const std::string& name : names) {
-      EXPECT_EQ(shown(worker().resolve_top_level(name)), "<not found>") << ::testing::PrintToString(name);
+      EXPECT_EQ(shown(top_level(name)), "<not found>") << ::testing::PrintToString(name);
       if (name.find(':') != std::string::npos) continue;  // reserved at the root only
       const std::string directory = "shared";
-      EXPECT_EQ(shown(worker().resolve(std::span(&directory, 1), name)), "<not found>")
+      EXPECT_EQ(shown(worker().resolve(std::span(&directory, 1), name, Asking::kNobody)), "<not found>")
           << ::testing::PrintToString(name);
     }
     EXPECT_EQ(redis().commands("GET"), 0);
@@ -150,7 +150,7 @@ TEST_F(ResolverTest, DamagedContentIsAQuestionForRedis) {
   ASSERT_EQ(node.status, Lookup::kHit);
   overwrite(node.file, node.file.content_offset(), 'y');
   // The head of the record is sound, so the name is found; the content is noticed when it is read.
-  const Resolution found = worker().resolve_top_level("x");
+  const Resolution found = top_level("x");
   EXPECT_EQ(text(found), "<gone>");
   EXPECT_EQ(count(ShimCounter::kDamaged), 1u);
   EXPECT_EQ(text(worker().read_again("x.py")), "x = 1");
@@ -182,7 +182,7 @@ TEST_F(ResolverTest, WithoutAMirrorRedisAnswersModulesPackagesAndNamespaces) {
 
 TEST_F(ResolverTest, WithoutMirrorAndRedisNothingIsKnownAndBothCausesAreNamed) {
   ASSERT_EQ(begin(), Authority::kRedis);
-  const Resolution x = worker().resolve_top_level("x");
+  const Resolution x = top_level("x");
   EXPECT_EQ(x.kind, Resolution::Kind::kUnknown);
   EXPECT_NE(x.reason.find("there is no mirror"), std::string::npos);
   EXPECT_NE(x.reason.find("Redis unreachable"), std::string::npos);
@@ -198,13 +198,22 @@ TEST_F(ResolverTest, AStaleMirrorServesTheLastKnownGood) {
   EXPECT_EQ(count(ShimCounter::kStaleServes), 1u);
 }
 
+TEST_F(ResolverTest, AStaleMirrorOfACompleteStoreAnswersRootByRoot) {
+  put("shared.py", "s = 1");
+  agent();
+  stop_agent();
+  ASSERT_EQ(begin(*Scope::of("7", true)), Authority::kStale);
+  EXPECT_EQ(import("shared"), "s = 1") << "the solution's root does not have it, as far as is known";
+  EXPECT_EQ(text(worker().find_path("shared.py")), "s = 1");
+}
+
 TEST_F(ResolverTest, AStaleMirrorIsRefusedWhereThePolicySaysSo) {
   on_stale_ = "error";
   put("x.py", "x = 1");
   agent();
   stop_agent();
   ASSERT_EQ(begin(), Authority::kStale);
-  const Resolution x = worker().resolve_top_level("x");
+  const Resolution x = top_level("x");
   EXPECT_EQ(x.kind, Resolution::Kind::kRefused);
   EXPECT_NE(x.reason.find("BIFROST_ON_STALE=error"), std::string::npos);
   EXPECT_FALSE(worker().take_stale_notice());
@@ -311,7 +320,7 @@ TEST_F(ResolverTest, WithoutALeaseNobodyVouchesForWhatRedisLost) {
   stop_agent();
   writer().publish_sync(boot_now(), BootTime{});
   ASSERT_EQ(begin(), Authority::kRedis);
-  const Resolution x = worker().resolve_top_level("x");
+  const Resolution x = top_level("x");
   EXPECT_EQ(x.kind, Resolution::Kind::kRefused);
   EXPECT_NE(x.reason.find("Redis no longer has it"), std::string::npos) << x.reason;
   EXPECT_NE(x.reason.find("BIFROST_ON_STALE=error"), std::string::npos) << x.reason;
@@ -348,8 +357,8 @@ TEST_F(ResolverTest, ANamespaceHasAPortionInEachRootThatHasIt) {
   put("tools/__init__.py", "package = 1");
   agent();
   begin(*Scope::of("7", true));
-  EXPECT_EQ(worker().resolve_top_level("lib").portions, (std::vector<std::string>{"_solutions/7/lib", "lib"}));
-  EXPECT_EQ(worker().resolve_top_level("tools").portions, std::vector<std::string>{"_solutions/7/tools"});
+  EXPECT_EQ(top_level("lib").portions, (std::vector<std::string>{"_solutions/7/lib", "lib"}));
+  EXPECT_EQ(top_level("tools").portions, std::vector<std::string>{"_solutions/7/tools"});
 }
 
 TEST_F(ResolverTest, OtherSolutionsCannotBeReachedByAnySpelling) {
@@ -358,7 +367,7 @@ TEST_F(ResolverTest, OtherSolutionsCannotBeReachedByAnySpelling) {
   begin();
   EXPECT_EQ(import("_solutions"), "<not found>");
   EXPECT_EQ(import("_solutions/7/secret"), "<not found>");
-  EXPECT_EQ(shown(worker().resolve_top_level("_solutions/7/secret")), "<not found>");
+  EXPECT_EQ(shown(top_level("_solutions/7/secret")), "<not found>");
   EXPECT_EQ(worker().read_path("_solutions/7/secret.py").kind, Resolution::Kind::kNotFound);
   EXPECT_TRUE(worker().list("_solutions/7").empty());
   begin(*Scope::of("7", false));

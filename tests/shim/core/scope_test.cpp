@@ -38,5 +38,39 @@ TEST(ScopeTest, NeverAdmitsAnotherSolution) {
   EXPECT_FALSE(Scope::of("42", false)->admits("shared/x"));
 }
 
+TEST(ScopeTest, TakesRootsInTheOrderGiven) {
+  const auto scope = Scope::of_roots({"_workspace_releases/17/", "_solutions/42", ""});
+  ASSERT_TRUE(scope);
+  EXPECT_EQ(scope->roots(), (Roots{"_workspace_releases/17", "_solutions/42", ""}));
+  EXPECT_EQ(*Scope::of_roots({"_solutions/42/", ""}), *Scope::of("42", true)) << "the short form means the same";
+  EXPECT_EQ(*Scope::of_roots({""}), Scope());
+}
+
+TEST(ScopeTest, RefusesRootsThatNoPathCanBeginWith) {
+  const std::vector<Roots> refused = {{},          {"/"},       {"/a/"},  {"a//b/"}, {"a/../b"},     {"./a"},
+                                      {"a", "a/"}, {"index:x"}, {"\xff"}, {"a//"},   {"_solutions/"}};
+  for (const Roots& roots : refused) EXPECT_FALSE(Scope::of_roots(roots)) << (roots.empty() ? "none" : roots.front());
+  EXPECT_FALSE(Scope::of_roots({std::string("a\0b", 3)}));
+  EXPECT_FALSE(Scope::of_roots({std::string(1022, 'n')}));
+  EXPECT_FALSE(Scope::of_roots(Roots(Scope::kMostRoots + 1, "a")));
+}
+
+TEST(ScopeTest, NeverAdmitsTheNeighboursOfARelease) {
+  const Scope scope = *Scope::of_roots({"_workspace_releases/17/", ""});
+  EXPECT_TRUE(scope.admits("_workspace_releases/17/x"));
+  EXPECT_TRUE(scope.admits("shared/x"));
+  EXPECT_FALSE(scope.admits("_workspace_releases/18/x"));
+  EXPECT_FALSE(scope.admits("_workspace_releases"));
+  EXPECT_TRUE(Scope::of_roots({"features/acme", ""})->admits("features/x")) << "an overlay of shared modules";
+}
+
+TEST(ScopeTest, TellsTheInnermostRootOfANode) {
+  const Scope scope = *Scope::of_roots({"a", "a/b", ""});
+  EXPECT_EQ(*scope.root_of("a/b/x"), "a/b");
+  EXPECT_EQ(*scope.root_of("a/c"), "a");
+  EXPECT_EQ(*scope.root_of("c"), "");
+  EXPECT_EQ(scope.root_of("_solutions/1/x"), nullptr);
+}
+
 }  // namespace
 }  // namespace bifrost

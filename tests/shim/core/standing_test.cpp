@@ -14,7 +14,7 @@ class StandingTest : public ShimFixture {
     std::string directory = dot == std::string::npos ? "" : name.substr(0, dot);
     std::replace(directory.begin(), directory.end(), '.', '/');
     const Resolution found =
-        directory.empty() ? worker().resolve_top_level(name) : worker().resolve({&directory, 1}, name.substr(dot + 1));
+        directory.empty() ? top_level(name) : worker().resolve({&directory, 1}, name.substr(dot + 1), Asking::kNobody);
     ASSERT_TRUE(found.found()) << name;
     worker().loaded().add(name, LoadedModule(std::make_shared<const Resolution>(found)));
   }
@@ -94,8 +94,8 @@ TEST_F(StandingTest, SeesNamesListingsAndFilesThatWereNotThere) {
   put("pkg/__init__.py", "");
   settled({"pkg"});
   const std::string pkg = "pkg";
-  EXPECT_FALSE(worker().resolve({&pkg, 1}, "fast").found());
-  EXPECT_FALSE(worker().resolve_top_level("plugin").found());
+  EXPECT_FALSE(worker().resolve({&pkg, 1}, "fast", Asking::kNobody).found());
+  EXPECT_FALSE(top_level("plugin").found());
   EXPECT_TRUE(same());
   EXPECT_TRUE(same());
   EXPECT_EQ(lookups_, 0u);
@@ -146,7 +146,7 @@ TEST_F(StandingTest, RemembersABoundedNumberOfAnswersAndThenTakesAnyChangeForOne
   put("m.py", "x = 1");
   settled({"m"});
   for (std::size_t n = 0; n <= LoadedModules::kMostAsked; ++n) {
-    EXPECT_FALSE(worker().resolve_top_level("absent" + std::to_string(n)).found());
+    EXPECT_FALSE(top_level("absent" + std::to_string(n)).found());
   }
   EXPECT_EQ(worker().loaded().asked().size(), LoadedModules::kMostAsked);
   EXPECT_FALSE(same());

@@ -59,8 +59,7 @@ def warm(modules: Iterable[str] | None = None, *, kind: str = "modules") -> Warm
     if kind not in _KINDS:
         raise ValueError(f"kind must be one of {', '.join(_KINDS)}, not {kind!r}")
     names = _present.names if modules is None else tuple(modules)
-    solution_id, global_repo_access = _shim.present_scope()
-    execution = _shim.begin_execution(solution_id=solution_id, global_repo_access=global_repo_access)
+    execution = _shim.begin_execution(roots=_shim.present_roots())
     last = _present.warmed
     same = last is not None and (names, kind) == (_present.names, _present.kind)
     if same and not execution.evicted and _shim.held_code_is_current():

@@ -1,0 +1,66 @@
+"""Puts one question to the host's fallback, and waits for the answer for as long as it may take."""
+
+import _imp
+import contextlib
+import contextvars
+import os
+import threading
+import time
+
+from . import _shim
+
+# How long an ended thread may still be seen by whoever counts this process' threads.
+_LINGERS_S = 0.1
+# Imports within the finders of imports.
+_MOST_LEVELS = 100
+
+
+def ask(resolve, name, scope, timeout):
+    """("answered", what resolve(name, scope) returned), ("raised", its exception) or ("late", a sentence).
+
+    It runs in a thread of its own, in a copy of the caller's context. One that is given up goes on to its end, and
+    nobody hears of it.
+    """
+    outcome = []
+    context = contextvars.copy_context()
+
+    def run():
+        _shim.ask_nobody()
+        try:
+            outcome.append(("answered", context.run(resolve, name, scope)))
+        except BaseException as error:
+            outcome.append(("raised", error))
+
+    thread = threading.Thread(target=run, name=f"bifrost_cache asks for {name}", daemon=True)
+    with others_may_import():
+        thread.start()
+        thread.join(timeout)
+    if not outcome:
+        return "late", f"no answer about {name} within {timeout:g} s"
+    _see_it_off(thread)
+    return outcome[0]
+
+
+@contextlib.contextmanager
+def others_may_import():
+    """importlib holds one lock of the whole process while it asks a finder: whoever is asked could import nothing."""
+    levels = 0
+    try:
+        while levels < _MOST_LEVELS:
+            _imp.release_lock()
+            levels += 1
+    except RuntimeError:
+        pass  # this thread holds it no more
+    try:
+        yield
+    finally:
+        for _ in range(levels):
+            _imp.acquire_lock()
+
+
+def _see_it_off(thread):
+    # A template counts the threads that the import of a module leaves behind, and this one is not the module's.
+    thread.join(_LINGERS_S)
+    deadline = time.monotonic() + _LINGERS_S
+    while os.path.exists(f"/proc/self/task/{thread.native_id}") and time.monotonic() < deadline:
+        os.sched_yield()

@@ -1,0 +1,105 @@
+"""Files that a platform runs by path, whatever they are called: source_of() and `run path/to/file.py:function`."""
+
+import json
+
+import pytest
+
+FLOW = '''"""A flow."""
+from . import helper
+
+
+def main(n=1):
+    return [__name__, helper.X, n]
+
+
+def broken():
+    raise ValueError("told so")
+'''
+
+
+@pytest.fixture
+def flows(node):
+    node.put("flows/my-flow.py", FLOW)
+    node.put("flows/helper.py", "X = 'shared'\n")
+    node.put("_solutions/s/flows/my-flow.py", FLOW.replace("A flow", "Its own flow"))
+    return node
+
+
+def test_the_first_root_that_has_the_file_answers(flows):
+    out = flows.execute(
+        """
+        def seen(path):
+            found = b.source_of(path)
+            return found and [found.path, found.source.splitlines()[0], found.generation > 0, len(found.hash)]
+        out["shared"] = seen("flows/my-flow.py")
+        out["none"] = seen("flows/nope.py")
+        b.begin_execution(solution_id="s", global_repo_access=True)
+        out["own"] = seen("flows/my-flow.py")
+        out["of_the_other_root"] = seen("flows/helper.py")[0]
+        out["with_root"] = seen("_solutions/s/flows/my-flow.py")[0]
+        workspace = b._shim.effective_settings()["workspace"]
+        out["in_workspace"] = seen(workspace + "/flows/my-flow.py")[0]
+        b.begin_execution(solution_id="other")
+        out["others"] = [seen("flows/my-flow.py"), seen("_solutions/s/flows/my-flow.py")]
+        """
+    )
+    own = "_solutions/s/flows/my-flow.py"
+    assert out["shared"] == ["flows/my-flow.py", '"""A flow."""', True, 64]
+    assert out["own"] == [own, '"""Its own flow."""', True, 64]
+    assert out["with_root"] == out["in_workspace"] == own and out["of_the_other_root"] == "flows/helper.py"
+    assert out["none"] is None and out["others"] == [None, None]
+
+
+@pytest.mark.parametrize("path", ["../x.py", "/etc/passwd.py", "a.txt", "a//b.py", ""])
+def test_a_path_that_no_module_can_have_is_refused(node, path):
+    out = node.execute(
+        f"""
+        try:
+            b.source_of({path!r})
+        except ValueError as error:
+            out["text"] = str(error)
+        """
+    )
+    assert f"no module can have the path '{path}': " in out["text"]
+
+
+def test_a_file_is_run_by_its_path(flows):
+    done = flows.python("-m", "bifrost_cache", "run", "flows/my-flow.py:main", "--kwargs", '{"n": 3}')
+    assert (done.returncode, done.stdout) == (0, '["flows.my-flow", "shared", 3]\n'), done.stderr
+
+
+def test_a_name_with_dots_is_one_module(flows):
+    flows.put("flows/report.v2.py", "def main():\n    return __name__, __file__\n")
+    done = flows.python("-m", "bifrost_cache", "run", "flows/report.v2.py:main")
+    name, file = json.loads(done.stdout)
+    assert name == "flows.report%2Ev2" and file.endswith("/flows/report.v2.py")
+
+
+def test_a_file_of_a_root_is_run(flows):
+    flows.put("_workspace_releases/17/flows/main.py", "def main():\n    return 'of the release'\n")
+    done = flows.python("-m", "bifrost_cache", "run", "flows/main.py:main", "--root", "_workspace_releases/17/", "--root", "")
+    assert done.stdout == '"of the release"\n', done.stderr
+
+
+def test_a_missing_file_is_named(flows):
+    done = flows.python("-m", "bifrost_cache", "run", "flows/nope.py:main")
+    assert done.returncode == 1 and "ModuleNotFoundError: No module at 'flows/nope.py'" in done.stderr
+
+
+def test_tracebacks_inspect_and_linecache_show_the_lines_that_ran(flows):
+    out = flows.execute(
+        """
+        import inspect, linecache, traceback
+        from bifrost_cache import _target
+        broken = _target.load("flows/my-flow.py:broken")
+        try:
+            broken()
+        except ValueError as error:
+            out["traceback"] = _target.traceback_text(error)
+        out["source"] = inspect.getsource(broken)
+        out["line"] = linecache.getline(broken.__code__.co_filename, 9)
+        out["same"] = _target.load("flows/my-flow.py:broken") is broken
+        """
+    )
+    assert 'flows/my-flow.py", line 10, in broken\n    raise ValueError("told so")' in out["traceback"]
+    assert out["source"].startswith("def broken():") and out["line"] == "def broken():\n" and out["same"]
