@@ -16,9 +16,9 @@ from nemesis.run import Run
 SEED = int(os.environ.get("BIFROST_SEED", "1"))
 
 
-def play(chosen, **options):
-    """Violations of a run with these faults, as text, and the log of its agent."""
-    run = Run(SEED, **options)
+def play(chosen, seed=SEED, **options):
+    """Violations of a run with these faults."""
+    run = Run(seed, **options)
     try:
         run.start()
         run.play(chosen)
@@ -69,8 +69,8 @@ def test_every_defect_that_can_be_chosen_is_tried():
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.defect)
 def test_the_checker_notices(mutant):
     violations = []
-    for _ in range(6):  # some defects need luck
-        violations = play(mutant.faults, agent_arguments=mutant.agent, redis_arguments=mutant.redis,
+    for attempt in range(6):  # some defects need luck
+        violations = play(mutant.faults, seed=SEED + attempt, agent_arguments=mutant.agent, redis_arguments=mutant.redis,
                           writer_pause_s=mutant.writer_pause_s,
                           hot_pause_s=mutant.hot_pause_s, long_values=mutant.long_values, **mutant.programs)
         if any(v.rule in mutant.rules for v in violations):

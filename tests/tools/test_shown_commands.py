@@ -195,8 +195,8 @@ if __name__ == "__main__":
 
 
 def test_python_of_the_integration_guide(running_node):
-    """Its two blocks, in the two functions that the guide names, with a spawned process between them."""
-    worker, execution = (re.sub("^(?=.)", "    ", body, flags=re.MULTILINE) for _, body in blocks_in("python")["docs/integration.md"])
+    """Its first two blocks, of spawned processes, in the two functions that the guide names. tests/integration has the rest."""
+    worker, execution = (re.sub("^(?=.)", "    ", body, flags=re.MULTILINE) for _, body in blocks_in("python")["docs/integration.md"][:2])
     platform = running_node.home / "platform_worker.py"
     platform.write_text(INTEGRATION.format(worker=worker, execution=execution))
     done = running_node.run("/usr/bin/python3", platform)
