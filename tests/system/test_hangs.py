@@ -1,0 +1,101 @@
+"""Executions and imports end in time, and right, while any one or two of those that they may ask hang."""
+
+import contextlib
+import itertools
+import json
+import socket
+import subprocess
+import sys
+
+import pytest
+from harness import PATIENCE_S
+
+# What hangs, and how: processes are stopped, the name server takes questions and never answers, and the control socket is
+# one that somebody listens on without ever accepting.
+HANGING = ["agent", "redis", "control socket", "name server"]
+CASES = [*((one,) for one in HANGING), *itertools.combinations(HANGING, 2)]
+
+# docs/consistency.md section 4: begin_execution() has its `timeout`, a question to Redis one second, and after the first
+# that is not answered none is asked for a second. Beyond that is what a loaded machine needs, well below the ten seconds
+# after which the resolver, or the five after which Redis' own client gives up.
+BOUND_S = 3.0
+
+WORKER = """
+import json, sys, time
+import bifrost_cache
+bifrost_cache.install_virtual_import_hook()
+took, found = {}, {}
+
+def timed(what, call):
+    begin = time.monotonic()
+    try:
+        found[what] = call()
+    except ImportError as error:
+        found[what] = type(error).__name__
+    took[what] = time.monotonic() - begin
+
+timed("begin", lambda: bifrost_cache.begin_execution(timeout=0.25).source)
+timed("mirrored", lambda: __import__("mirrored").VALUE)
+timed("missing", lambda: __import__("nowhere_at_all"))
+timed("begin again", lambda: bifrost_cache.begin_execution(timeout=0.25).source)
+print(json.dumps([took, found]))
+"""
+
+IN_SILENCE = """
+import socket, subprocess, sys
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("127.0.0.1", 53))
+open(sys.argv[1], "w").write("nameserver 127.0.0.1\\n")
+subprocess.run(["mount", "--bind", sys.argv[1], "/etc/resolv.conf"], check=True)
+print("silent", flush=True)
+sys.exit(subprocess.run([sys.executable, "-c", sys.argv[2]]).returncode)
+"""
+
+
+@contextlib.contextmanager
+def full_control_socket(node):
+    """Stands in the place of the agent's, which is stopped so that it does not put its own back."""
+    node.agent.pause()
+    path = node.segment_dir / "control.sock"
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as listener, contextlib.ExitStack() as waiting:
+        listener.bind(str(path))
+        listener.listen(0)
+        while True:  # until nobody more can connect
+            client = waiting.enter_context(socket.socket(socket.AF_UNIX))
+            client.setblocking(False)
+            try:
+                client.connect(str(path))
+            except BlockingIOError:
+                break
+        yield
+
+
+def run_worker(node, hanging):
+    if "name server" not in hanging:
+        return node.python(code=WORKER, patience=PATIENCE_S).stdout
+    environment = node.environment(BIFROST_REDIS_URL="redis://redis.example:6379")
+    command = ["unshare", "--mount", "--net", sys.executable, "-c", IN_SILENCE, node.directory / "resolv.conf", WORKER]
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=PATIENCE_S)
+    if "silent" not in ended.stdout:
+        pytest.skip("no network namespace can be made here: " + ended.stderr.strip())
+    return ended.stdout
+
+
+@pytest.mark.parametrize("hanging", CASES, ids=" and ".join)
+def test_whatever_hangs_executions_begin_and_imports_end(node, hanging):
+    node.put("mirrored.py", "VALUE = 1\n")
+    node.start_agent()
+    with contextlib.ExitStack() as ends:
+        if "agent" in hanging:
+            node.agent.pause()
+        if "control socket" in hanging:
+            ends.enter_context(full_control_socket(node))
+        if "redis" in hanging:
+            node.redis.pause()
+            ends.callback(node.redis.resume)
+        took, found = json.loads(run_worker(node, hanging).splitlines()[-1])
+    assert found["mirrored"] == 1
+    assert found["missing"] in ("ModuleNotFoundError", "ImportError")
+    assert {what: seconds for what, seconds in took.items() if seconds > BOUND_S} == {}
