@@ -74,7 +74,9 @@ void drain(uv_loop_t* loop) {
 // One life, with generations above `reached`, which it raises. Nothing: it wants another one.
 std::optional<int> live(const bifrost::agent::AgentConfig& config, bifrost::Generation& reached) {
   uv_loop_t loop;
-  uv_loop_init(&loop);
+  if (const int err = uv_loop_init(&loop); err != 0) {
+    return fail(kExitError, std::string("no event loop: ") + uv_strerror(err) + "; raise the limits of memory and open files");
+  }
   std::optional<int> status = 0;
   {
     auto agent = bifrost::agent::Agent::start(&loop, config, BIFROST_VERSION, reached);

@@ -49,6 +49,7 @@ Result<DirectoryLock> DirectoryLock::take(const std::string& dir) {
   DirectoryLock lock;
   lock.dir_ = dir;
   lock.directory_ = UniqueFd(::open(dir.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!lock.directory_.valid()) return directory_error(dir, errno);
   lock.file_ = UniqueFd(::openat(lock.directory_.get(), std::string(kLockFileName).c_str(),
                                  O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!lock.file_.valid()) return directory_error(dir, errno);

@@ -1,6 +1,8 @@
 """Forks at any moment: of processes with threads, of processes that have loaded much; what the children get."""
 
-FORKS = 2500
+import os
+
+FORKS = int(os.environ.get("BIFROST_FORKS", "2500"))
 MODULES = 600
 
 

@@ -1,0 +1,100 @@
+"""System calls of worker and agent that fail once: the right module, or a clear end; no crash, no hang.
+
+One error for each call by default; BIFROST_SYSCALLS=all tries five, for every occurrence (minutes).
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from harness import AGENT, PATIENCE_S, eventually
+
+EVERYTHING = os.environ.get("BIFROST_SYSCALLS") == "all"
+ERRORS = ["EIO", "ENOMEM", "EINTR", "EAGAIN", "EACCES"] if EVERYTHING else ["EIO"]
+MOST = 40  # occurrences of one call
+
+# Nobody injects into clock_gettime: it is no system call here (vDSO). mmap, read and openat are those of our files, since
+# an interpreter without its own libraries shows nothing; of the agent also the connections'.
+OF_WORKER = ["openat", "mmap", "newfstatat", "fcntl", "close", "connect", "socket", "sendto", "recvfrom", "poll"]
+OF_AGENT = ["openat", "fallocate", "rename", "flock", "ftruncate", "mkdir", "fchmod", "getdents64", "unlink", "statfs",
+            "connect", "socket", "bind", "listen", "sendto", "recvfrom", "accept4", "eventfd2"]
+OF_FILES = ["openat", "mmap", "newfstatat", "fcntl", "close"]
+
+WORKER = """
+import bifrost_cache
+bifrost_cache.install_virtual_import_hook()
+source = bifrost_cache.begin_execution().source
+import a
+print("value", a.VALUE, source)
+"""
+
+
+def with_failure(node, call, error, occurrence, command):
+    """The command below strace, and the file in which it notes what it made fail."""
+    notes = node.directory / "strace"
+    files = [node.segment_dir, *node.segment_dir.glob("*"), node.segment_dir / "segment", node.segment_dir / "control.sock"]
+    of_files = [word for file in files for word in ("-P", file)] if call in OF_FILES else []
+    return ["strace", "-f", "-qq", "-o", notes, *of_files, "-e", f"trace={call}",
+            "-e", f"inject={call}:error={error}:when={occurrence}", *command], notes
+
+
+@pytest.fixture(scope="module", autouse=True)
+def strace():
+    tried = subprocess.run(["strace", "-o", os.devnull, "true"], capture_output=True, text=True)
+    if tried.returncode != 0:
+        pytest.skip("processes cannot be traced here: " + tried.stderr.strip())
+
+
+@pytest.mark.parametrize("call", OF_WORKER)
+def test_a_worker_gets_the_right_module_whatever_fails(node, call):
+    node.put("a.py", "VALUE = 1\n")
+    node.start_agent()
+    failures = 0
+    for error in ERRORS:
+        for occurrence in range(1, MOST):
+            command, notes = with_failure(node, call, error, occurrence, [sys.executable, "-B", "-c", WORKER])
+            done = subprocess.run(command, env=node.environment(), capture_output=True, text=True, timeout=PATIENCE_S)
+            if "INJECTED" not in notes.read_text():
+                break
+            failures += 1
+            assert done.returncode == 0 and done.stdout.startswith("value 1 "), (error, occurrence, done)
+    assert failures > 0, "nothing failed: this tests nothing"
+
+
+@pytest.mark.parametrize("call", OF_AGENT)
+def test_an_agent_starts_or_says_why_not_whatever_fails(node, call):
+    node.put("a.py", "VALUE = 1\n")
+    failures = 0
+    for error in ERRORS:
+        for occurrence in range(1, MOST if EVERYTHING else 6):
+            shutil.rmtree(node.segment_dir, ignore_errors=True)
+            agent = [AGENT, "--redis-url", node.redis.url, "--segment-dir", node.segment_dir]
+            command, notes = with_failure(node, call, error, occurrence, agent)
+            if not try_agent(node, command, notes):
+                break
+            failures += 1
+    assert failures > 0, "nothing failed: this tests nothing"
+
+
+def try_agent(node, command, notes):
+    """False when nothing was made to fail."""
+    log = node.directory / "log"
+    with open(log, "wb") as stderr:
+        agent = subprocess.Popen(command, env=node.environment(), stderr=stderr, stdout=subprocess.DEVNULL)
+    try:
+        eventually(lambda: agent.poll() is not None or node.cachectl("wait", "--ready", "--timeout", "1s").returncode == 0,
+                   f"it is ready or ends: {command[-6]}")
+        assert agent.poll() in (None, 1), log.read_text()
+        if agent.poll() == 1:
+            assert re.search("^bifrost-agent: .+", log.read_text(), flags=re.MULTILINE), "it says why"
+        done = subprocess.run([sys.executable, "-B", "-c", WORKER], env=node.environment(), capture_output=True, text=True,
+                              timeout=PATIENCE_S)
+        assert done.stdout.startswith("value 1 "), (log.read_text(), done)
+        return "INJECTED" in notes.read_text()
+    finally:
+        # strace ends with what it traces.
+        subprocess.run(["pkill", "-TERM", "-P", str(agent.pid)], check=False)
+        agent.wait(PATIENCE_S)
