@@ -75,7 +75,8 @@ void drain(uv_loop_t* loop) {
 std::optional<int> live(const bifrost::agent::AgentConfig& config, bifrost::Generation& reached) {
   uv_loop_t loop;
   if (const int err = uv_loop_init(&loop); err != 0) {
-    return fail(kExitError, std::string("no event loop: ") + uv_strerror(err) + "; raise the limits of memory and open files");
+    return fail(kExitError,
+                std::string("no event loop: ") + uv_strerror(err) + "; raise the limits of memory and open files");
   }
   std::optional<int> status = 0;
   {
