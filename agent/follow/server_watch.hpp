@@ -1,8 +1,8 @@
 // server_watch.hpp - is it still the same server, and has it done anything that no message tells of?
 //
-// Asks INFO with every heartbeat, and the notification flags after it where that is allowed and they may have changed. The lease of the mirror reaches
-// no further than the last look that found nothing: so SWAPDB, a changed role and notifications that somebody switched
-// off are noticed within one lease. Belongs to the loop's thread.
+// Asks INFO with every heartbeat, and the notification flags after it where that is allowed and they may have changed.
+// The lease of the mirror reaches no further than the last look that found nothing: so SWAPDB, a changed role and
+// notifications that somebody switched off are noticed within one lease. Belongs to the loop's thread.
 #pragma once
 
 #include <functional>

@@ -42,7 +42,8 @@ void examine_room(Context& context, Diagnoses& out) {
                    "use a directory below /run or /dev/shm"});
   }
   const auto segment = attach_segment(context.settings);
-  const std::uint64_t chunk = segment ? std::max(layout::kMinChunkBytes, (*segment)->info().size_bytes / layout::kChunksPerStore) : 0;
+  const std::uint64_t chunk =
+      segment ? std::max(layout::kMinChunkBytes, (*segment)->info().size_bytes / layout::kChunksPerStore) : 0;
   if (available < 2 * chunk) {
     out.push_back(
         {Grade::kNote, kDirectoryPart,

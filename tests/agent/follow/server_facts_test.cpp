@@ -31,7 +31,8 @@ TEST(ServerFacts, WithoutCommandStatisticsTheCountsAreUnknown) {
 }
 
 TEST(ServerFacts, FlagsAreInDoubtAfterAConfigSetAndWhereNothingIsCounted) {
-  const ServerFacts before = facts_from_info("cmdstat_config|get:calls=1,usec=2\r\ncmdstat_config|set:calls=4,usec=2\r\n");
+  const ServerFacts before =
+      facts_from_info("cmdstat_config|get:calls=1,usec=2\r\ncmdstat_config|set:calls=4,usec=2\r\n");
   ServerFacts now = facts_from_info("cmdstat_config|get:calls=9,usec=2\r\ncmdstat_config|set:calls=4,usec=2\r\n");
   EXPECT_FALSE(flags_in_doubt(before, now));
   now = facts_from_info("cmdstat_config|get:calls=9,usec=2\r\ncmdstat_config|set:calls=5,usec=2\r\n");
