@@ -13,7 +13,8 @@ namespace bifrost {
 std::string MissingReasons::why_missing(std::span<const std::string> directories, std::string_view name) const {
   if (std::string why = why_refused(view_.scope, directories, name); !why.empty()) return why;
   if (std::string why = why_not_in_this_scope(directories, name); !why.empty()) return why;
-  return why_never_seen(directories, name);
+  // Imports that are allowed to fail are common, and a worker that the mirror serves needs no connection for them.
+  return view_.authority == Authority::kMirror ? std::string() : why_never_seen(directories, name);
 }
 
 std::string MissingReasons::why_refused(const Scope& scope, std::span<const std::string> directories,

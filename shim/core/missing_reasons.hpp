@@ -1,8 +1,8 @@
 // missing_reasons.hpp - which of the ways to be missing it was, for the text of an ImportError.
 //
 // Looks where no import may look: into other scopes, for the name alone, and at the index in Redis. For an import that
-// has failed, never for one that may still be answered. Bounded: kMostSolutions probes of the segment, one question to
-// Redis of kPatience. Any thread.
+// has failed, never for one that may still be answered. Bounded: kMostSolutions probes of the segment and, where the
+// mirror cannot vouch for what is missing, one question to Redis of kPatience. Any thread.
 #pragma once
 
 #include <chrono>
