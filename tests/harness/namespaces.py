@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -20,3 +21,25 @@ def beside_system_config(text, user=0):
               'chmod 0640 /etc/bifrost/bifrost.conf && shift && '
               f'exec setpriv --reuid {user} --regid {user} --clear-groups "$@"')
     return ["unshare", "--mount", "--net", "sh", "-c", script, "sh", text]
+
+
+# The beginning of a program in a network of its own: `server` takes questions for names and never answers.
+SILENT_NAME_SERVER = """
+import socket, subprocess, sys, time
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("127.0.0.1", 53))
+server.settimeout(1)
+open(sys.argv[1], "w").write("nameserver 127.0.0.1\\n")
+subprocess.run(["mount", "--bind", sys.argv[1], "/etc/resolv.conf"], check=True)
+print("silent", flush=True)
+"""
+
+
+def beside_silent_name_server(code, directory, *arguments, env, timeout):
+    """The finished process of `code`, which begins with SILENT_NAME_SERVER; its sys.argv[2:] are `arguments`."""
+    command = ["unshare", "--mount", "--net", sys.executable, "-c", code, directory / "resolv.conf", *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, env=env, cwd=directory, timeout=timeout)
+    if "silent" not in ended.stdout:
+        pytest.skip("no network namespace can be made here: " + ended.stderr.strip())
+    return ended

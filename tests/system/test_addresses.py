@@ -2,11 +2,10 @@
 
 import pathlib
 import subprocess
-import sys
 
 import pytest
 from harness import AGENT, PATIENCE_S, Cachectl, Node, eventually, free_port
-from harness.namespaces import IN_MOUNT_NAMESPACE
+from harness.namespaces import IN_MOUNT_NAMESPACE, SILENT_NAME_SERVER, beside_silent_name_server
 
 ADDRESSES = ["127.0.0.1", "127.0.0.2"]
 
@@ -65,18 +64,6 @@ def test_of_a_name_that_nobody_answers_for_each_address_says_why(start):
         assert f"{address}: connect: Connection refused" in agent.log
 
 
-# In a network of its own, with a name server that takes questions and never answers.
-SILENT_NAME_SERVER = """
-import socket, subprocess, sys, time
-subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-server.bind(("127.0.0.1", 53))
-server.settimeout(1)
-open(sys.argv[1], "w").write("nameserver 127.0.0.1\\n")
-subprocess.run(["mount", "--bind", sys.argv[1], "/etc/resolv.conf"], check=True)
-print("silent", flush=True)
-"""
-
 BEGIN = SILENT_NAME_SERVER + """
 import bifrost_cache
 bifrost_cache.install_virtual_import_hook()
@@ -107,11 +94,7 @@ def test_a_silent_name_server_holds_nobody_up(node, code, said):
     environment = node.environment(BIFROST_REDIS_URL="redis://redis.example:6379")
     (node.directory / "flows").mkdir()
     (node.directory / "flows" / "a.py").write_text("x = 1\n")
-    command = ["unshare", "--mount", "--net", sys.executable, "-c", code, node.directory / "resolv.conf", Cachectl.program]
-    ended = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=node.directory,
-                           timeout=3 * PATIENCE_S)
-    if "silent" not in ended.stdout:
-        pytest.skip("no network namespace can be made here: " + ended.stderr.strip())
+    ended = beside_silent_name_server(code, node.directory, Cachectl.program, env=environment, timeout=3 * PATIENCE_S)
     assert said in ended.stdout, ended
     asked, seconds = ended.stdout.split()[-2:]
     assert asked == "True", "nobody asked the name server: this tests nothing"

@@ -4,11 +4,10 @@ import contextlib
 import itertools
 import json
 import socket
-import subprocess
-import sys
 
 import pytest
 from harness import PATIENCE_S
+from harness.namespaces import SILENT_NAME_SERVER, beside_silent_name_server
 
 # What hangs, and how: processes are stopped, the name server takes questions and never answers, and the control socket is
 # one that somebody listens on without ever accepting.
@@ -41,16 +40,7 @@ timed("begin again", lambda: bifrost_cache.begin_execution(timeout=0.25).source)
 print(json.dumps([took, found]))
 """
 
-IN_SILENCE = """
-import socket, subprocess, sys
-subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-server.bind(("127.0.0.1", 53))
-open(sys.argv[1], "w").write("nameserver 127.0.0.1\\n")
-subprocess.run(["mount", "--bind", sys.argv[1], "/etc/resolv.conf"], check=True)
-print("silent", flush=True)
-sys.exit(subprocess.run([sys.executable, "-c", sys.argv[2]]).returncode)
-"""
+IN_SILENCE = SILENT_NAME_SERVER + WORKER
 
 
 @contextlib.contextmanager
@@ -76,11 +66,7 @@ def run_worker(node, hanging):
     if "name server" not in hanging:
         return node.python(code=WORKER, patience=PATIENCE_S).stdout
     environment = node.environment(BIFROST_REDIS_URL="redis://redis.example:6379")
-    command = ["unshare", "--mount", "--net", sys.executable, "-c", IN_SILENCE, node.directory / "resolv.conf", WORKER]
-    ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=PATIENCE_S)
-    if "silent" not in ended.stdout:
-        pytest.skip("no network namespace can be made here: " + ended.stderr.strip())
-    return ended.stdout
+    return beside_silent_name_server(IN_SILENCE, node.directory, env=environment, timeout=PATIENCE_S).stdout
 
 
 @pytest.mark.parametrize("hanging", CASES, ids=" and ".join)
