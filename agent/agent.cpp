@@ -8,6 +8,7 @@
 #include "agent/loop/directory_lock.hpp"
 #include "agent/loop/log.hpp"
 #include "agent/loop/service_notify.hpp"
+#include "agent/loop/unix_time.hpp"
 #include "common/reader/segment.hpp"
 #include "common/telemetry/telemetry_file.hpp"
 
@@ -22,11 +23,6 @@ constexpr milliseconds kTick{500};
 // A service manager waits for READY=1, and with it whoever installs the package: Redis being away is no reason to
 // keep them. docs/design/0051.
 constexpr milliseconds kReadyPatience{5000};
-
-std::uint64_t unix_ms() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(now).count());
-}
 
 }  // namespace
 

@@ -1,16 +1,13 @@
 #include "agent/agent_report.hpp"
 
-#include <nlohmann/json.hpp>
 #include <set>
+
+#include "agent/serve/json_document.hpp"
 
 namespace bifrost::agent {
 namespace {
 
 using nlohmann::ordered_json;
-
-std::string one_line(const ordered_json& document) {
-  return document.dump(-1, ' ', true, ordered_json::error_handler_t::replace);
-}
 
 ordered_json as_json(const CompileFailures::Failure& failure) {
   return {{"path", failure.path}, {"tag", failure.tag}, {"line", failure.line}, {"message", failure.message}};

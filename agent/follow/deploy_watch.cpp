@@ -1,20 +1,10 @@
 #include "agent/follow/deploy_watch.hpp"
 
-#include <chrono>
-
 #include "agent/loop/log.hpp"
+#include "agent/loop/unix_time.hpp"
 #include "common/redis/contract.hpp"
 
 namespace bifrost::agent {
-namespace {
-
-std::uint64_t unix_ms() {
-  const auto since = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(since).count());
-}
-
-}  // namespace
-
 bool DeployWatch::seen(bool exists) {
   switch (bracket_.seen(exists, boot_now())) {
     case DeployBracket::Change::kNone: return false;

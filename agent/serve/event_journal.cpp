@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "agent/loop/unix_time.hpp"
+#include "agent/serve/json_document.hpp"
 #include "common/control/control_protocol.hpp"
 
 namespace bifrost::agent {
@@ -16,15 +18,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kGather{5};
 constexpr milliseconds kSweep{1000};
-
-std::uint64_t unix_ms() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(now).count());
-}
-
-std::string one_line(const ordered_json& document) {
-  return document.dump(-1, ' ', true, ordered_json::error_handler_t::replace);
-}
 
 }  // namespace
 
