@@ -2,10 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
-#include "common/control/agent_connection.hpp"
-
 namespace bifrost::cachectl {
 namespace {
 
@@ -30,6 +26,10 @@ AgentWords words_in(const json& document) {
   return words;
 }
 
+Error not_understood() {
+  return {ErrorCode::kRefused, "the agent's answer was not understood: install one release of agent and tools"};
+}
+
 // `read(document)` of the agent's answer. An agent of another release may mean something else by it.
 template <class Read>
 auto answer_to(const std::string& segment_dir, std::string_view request, const Deadline& deadline, const Read& read)
@@ -39,7 +39,7 @@ auto answer_to(const std::string& segment_dir, std::string_view request, const D
   try {
     return read(json::parse(*text));
   } catch (const json::exception&) {
-    return Error{ErrorCode::kRefused, "the agent's answer was not understood: install one release of agent and tools"};
+    return not_understood();
   }
 }
 
@@ -47,6 +47,15 @@ auto answer_to(const std::string& segment_dir, std::string_view request, const D
 
 std::string CompileFailure::where_and_why() const {
   return line == 0 ? message : fmt::format("line {}: {}", line, message);
+}
+
+Result<nlohmann::ordered_json> ask_document_with(AgentConnection& agent, const std::string& request, const char* member,
+                                                 const Deadline& deadline) {
+  const auto text = agent.ask_document(request, deadline);
+  if (!text) return text.error();
+  auto document = nlohmann::ordered_json::parse(*text, nullptr, false);
+  if (document.is_discarded() || !document.contains(member)) return not_understood();
+  return document;
 }
 
 Result<AgentWords> ask_state(const std::string& segment_dir, const Deadline& deadline) {

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "common/base/clock.hpp"
 #include "common/base/result.hpp"
+#include "common/control/agent_connection.hpp"
 
 namespace bifrost::cachectl {
 
@@ -39,6 +41,9 @@ struct AgentWords {
 };
 
 // Errors: those of AgentConnection, and kRefused when the answer is not understood.
+// The whole document that answers `request`, in which there is `member`.
+Result<nlohmann::ordered_json> ask_document_with(AgentConnection& agent, const std::string& request, const char* member,
+                                                 const Deadline& deadline);
 Result<AgentWords> ask_state(const std::string& segment_dir, const Deadline& deadline);
 Result<std::vector<CompileFailure>> ask_not_compiled(const std::string& segment_dir, const Deadline& deadline);
 

@@ -3,9 +3,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "common/control/agent_connection.hpp"
 #include "common/control/control_protocol.hpp"
 #include "tools/cachectl/agent_errors.hpp"
+#include "tools/cachectl/agent_words.hpp"
 #include "tools/cachectl/table.hpp"
 #include "tools/cachectl/text.hpp"
 #include "tools/cachectl/verbs.hpp"
@@ -18,23 +18,19 @@ constexpr std::chrono::seconds kAnswerTime(5);
 class ConfigCommand final : public Command {
  public:
   ExitCode run(Context& context) override {
-    const auto answer = AgentConnection(context.segment_dir()).ask_document(control::kConfig, Deadline(kAnswerTime));
-    if (!answer) return fail_without_agent(answer.error());
-    const auto document = nlohmann::json::parse(*answer, nullptr, false);
-    if (document.is_discarded() || !document.contains("settings")) {
-      say("the agent's answer was not understood: install one release of agent and tools");
-      return ExitCode::kError;
-    }
+    AgentConnection agent(context.segment_dir());
+    const auto document = ask_document_with(agent, std::string(control::kConfig), "settings", Deadline(kAnswerTime));
+    if (!document) return fail_without_agent(document.error());
     if (context.format == OutputFormat::kJson) {
-      write_json(context.out, document.at("settings"));
+      write_json(context.out, document->at("settings"));
     } else {
-      write_table(context.out, document.at("settings"));
+      write_table(context.out, document->at("settings"));
     }
     return ExitCode::kSuccess;
   }
 
  private:
-  static void write_json(Output& out, const nlohmann::json& settings) {
+  static void write_json(Output& out, const nlohmann::ordered_json& settings) {
     nlohmann::ordered_json shown = nlohmann::ordered_json::object();
     for (const auto& s : settings) {
       shown[s.value("key", "")] = {{"value", s.value("value", "")}, {"origin", s.value("origin", "")}};
@@ -42,7 +38,7 @@ class ConfigCommand final : public Command {
     out.json({{"schema", 1}, {"settings", shown}});
   }
 
-  static void write_table(Output& out, const nlohmann::json& settings) {
+  static void write_table(Output& out, const nlohmann::ordered_json& settings) {
     Table table({{"SETTING"},
                  {"VALUE", Table::Align::kLeft, Table::Cut::kEnd, 20},
                  {"FROM", Table::Align::kLeft, Table::Cut::kEnd, 20}});

@@ -7,6 +7,7 @@
 #include "common/control/agent_connection.hpp"
 #include "common/control/control_protocol.hpp"
 #include "tools/cachectl/agent_errors.hpp"
+#include "tools/cachectl/agent_words.hpp"
 #include "tools/cachectl/text.hpp"
 #include "tools/cachectl/verbs.hpp"
 
@@ -33,19 +34,14 @@ class EventsCommand final : public Command {
     std::uint64_t newest = 0;
     bool first = true;
     do {
-      const auto answer =
-          agent.ask_document(std::string(control::kEvents) + std::to_string(newest), Deadline(kAnswerTime));
-      if (!answer) return fail_without_agent(answer.error());
-      const auto document = ordered_json::parse(*answer, nullptr, false);
-      if (document.is_discarded() || !document.contains("events")) {
-        say("the agent's answer was not understood: install one release of agent and tools");
-        return ExitCode::kError;
-      }
-      const ordered_json& events = document.at("events");
+      const auto document = ask_document_with(agent, std::string(control::kEvents) + std::to_string(newest), "events",
+                                              Deadline(kAnswerTime));
+      if (!document) return fail_without_agent(document.error());
+      const ordered_json& events = document->at("events");
       const std::size_t skipped = first && events.size() > limit_ ? events.size() - limit_ : 0;
       for (std::size_t i = skipped; i < events.size(); ++i) write(context, events[i]);
       context.out.flush();
-      newest = document.value("newest", newest);
+      newest = document->value("newest", newest);
       first = false;
     } while (follow_);
     return ExitCode::kSuccess;
