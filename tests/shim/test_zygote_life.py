@@ -3,7 +3,6 @@ nothing is left behind."""
 
 import contextlib
 import os
-import signal
 
 import pytest
 from harness import eventually
@@ -368,7 +367,6 @@ def test_the_least_recently_used_scope_gives_way(flows, zygote):
 
 
 def test_a_template_that_is_ending_lets_its_executions_end(flows, zygote):
-    assert signal.SIGKILL  # it is not used
     path = flows.directory / "go"
     flows.put("slow.py", "import os, select\n\ndef run(path):\n    open(path + '.began', 'w').close()\n"
                          "    while not os.path.exists(path):\n        select.select([], [], [], 0.01)\n    return 'done'\n")

@@ -26,23 +26,26 @@ def eventually(condition, patience=30):
 def settled(condition=lambda s: True, scope=(None, False)):
     return eventually(lambda: scope in z.stats() and not stats(scope)['renewing'] and condition(stats(scope)) and stats(scope))
 
+def read(path):
+    '''Of a process that may be ending: nothing, then.'''
+    try:
+        return open(path).read()
+    except (FileNotFoundError, ProcessLookupError):
+        return ''
+
 def processes(parent):
     '''Of all below, zombies too.'''
-    found = [int(p) for p in open(f'/proc/{parent}/task/{parent}/children').read().split()]
-    for thread in os.listdir(f'/proc/{parent}/task'):
-        if int(thread) != parent:
-            found += [int(p) for p in open(f'/proc/{parent}/task/{thread}/children').read().split()]
+    try:
+        threads = os.listdir(f'/proc/{parent}/task')
+    except FileNotFoundError:
+        return []  # it ended, and was reaped, since it was listed
+    found = [int(pid) for thread in threads for pid in read(f'/proc/{parent}/task/{thread}/children').split()]
     # multiprocessing keeps one more beside whatever it spawns.
-    found = [pid for pid in found if b'resource_tracker' not in open(f'/proc/{pid}/cmdline', 'rb').read()]
+    found = [pid for pid in found if 'resource_tracker' not in read(f'/proc/{pid}/cmdline')]
     return found + [below for pid in found for below in processes(pid)]
 
 def alive(pids):
-    def state(pid):
-        try:
-            return open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()[0]
-        except OSError:
-            return 'X'
-    return [pid for pid in pids if state(pid) not in 'XZ']
+    return [pid for pid in pids if (stat := read(f'/proc/{pid}/stat')) and stat.rpartition(')')[2].split()[0] not in 'XZ']
 """
 
 

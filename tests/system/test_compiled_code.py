@@ -1,5 +1,6 @@
 """Compiled code, end to end: real helpers compile, real workers run what they made, and nobody runs anything else."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -52,11 +53,20 @@ def test_workers_run_the_code_that_the_node_compiled(compiling):
     assert compiling.status()["code"] == {TAG: 1}
 
 
+def open_files(pid):
+    """What each descriptor of `pid` is; it opens and closes others meanwhile."""
+    found = {}
+    for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found[fd.name] = os.readlink(fd)
+    return found
+
+
 def test_helpers_inherit_no_connection(compiling):
     children = pathlib.Path(f"/proc/{compiling.agent.process.pid}/task/{compiling.agent.process.pid}/children")
     helpers = eventually(lambda: children.read_text().split(), "helpers run")
     for helper in helpers:
-        is_open = {fd.name: os.readlink(fd) for fd in pathlib.Path(f"/proc/{helper}/fd").iterdir()}
+        is_open = open_files(helper)
         sockets = {fd: what for fd, what in is_open.items() if what.startswith("socket:") and int(fd) > 2}
         assert not sockets, f"a helper could talk to Redis as the agent: {is_open}"
 
