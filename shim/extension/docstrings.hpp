@@ -123,6 +123,9 @@ inline constexpr const char* kWatchedImports =
 held ready) of each run that was noted, in the order in which they began.)";
 inline constexpr const char* kUnwatchImports = R"(Ends what watch_imports() began, and forgets what was noted.)";
 inline constexpr const char* kPresentRoots = R"(The roots of the present execution, as begin_execution() takes them.)";
+inline constexpr const char* kRootsOf =
+    R"(The roots of the execution that begin_execution() would begin with these arguments, as its `roots`. ValueError as
+there.)";
 inline constexpr const char* kAskNobody = R"(From now on what this thread imports is not put to the fallback.)";
 inline constexpr const char* kReport =
     R"(Hands what this process has counted since it last did to the node, as its end does: for processes that end

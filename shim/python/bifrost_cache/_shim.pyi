@@ -257,6 +257,10 @@ def unwatch_imports() -> None:
 def present_roots() -> list[str]:
     """The roots of the present execution, as begin_execution() takes them."""
 
+def roots_of(solution_id: str | None, global_repo_access: bool, roots: Sequence[str] | None) -> list[str]:
+    """The roots of the execution that begin_execution() would begin with these arguments, as its `roots`. ValueError as
+    there."""
+
 def ask_nobody() -> None:
     """From now on what this thread imports is not put to the fallback."""
 
