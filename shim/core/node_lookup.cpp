@@ -182,8 +182,7 @@ Resolution NodeLookup::fill_gap(const View& view, const Wanted& wanted, const Mi
     return Resolution::answer(Kind::kRefused, mirror.reason + "; " + why);
   }
   if (file->kind != FileInRedis::Kind::kAbsent) {
-    // As it is now, which need not be what it was at the view's generation.
-    if (view.intact != nullptr && view.authority == Authority::kMirror) view.intact->store(false);
+    view.takes_what_is_newest();
     return from_file(std::move(*file), wanted);
   }
   // A gap hides what a directory is, but not that the key is gone.
@@ -199,7 +198,10 @@ Resolution NodeLookup::ask_redis(const View& view, const Wanted& wanted) const {
   for (int look = 0;; ++look) {
     auto file = first_in_redis(wanted);
     if (!file) return last_known_good(view, look_in_mirror(view, wanted), unreachable(file.error().message));
-    if (file->kind != FileInRedis::Kind::kAbsent) return from_file(std::move(*file), wanted);
+    if (file->kind != FileInRedis::Kind::kAbsent) {
+      view.takes_what_is_newest();
+      return from_file(std::move(*file), wanted);
+    }
     if (view.segment == nullptr) return absent_everywhere(view, wanted);
     // An index that goes between two looks went with its last member.
     file->index_exists = index_existed |= file->index_exists;
@@ -233,6 +235,7 @@ Resolution NodeLookup::absent_in_redis(const View& view, const Wanted& wanted, c
   if (!vouches_for(view, *mirror.resolution.path)) {
     return last_known_good(view, std::move(mirror), "Redis no longer has it, though nobody deleted it");
   }
+  view.takes_what_is_newest();
   counters_.add(ShimCounter::kRetainedServes);
   return std::move(mirror.resolution);
 }

@@ -87,8 +87,7 @@ Resolution Resolver::settled(const View& view, const ModuleNode& node, Asking as
   if (by_store.kind == Kind::kNotFound && here.kind == Kind::kNamespace) by_store = std::move(here);
   by_store.store_asked = true;
   if (!by_store.path) return by_store;
-  // As it is now, which need not be what it was at the view's generation.
-  if (view.intact != nullptr && view.authority == Authority::kMirror) view.intact->store(false);
+  view.takes_what_is_newest();
   return by_store;
 }
 

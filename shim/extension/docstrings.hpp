@@ -139,8 +139,9 @@ inline constexpr const char* kExecutionSource =
 inline constexpr const char* kExecutionEvicted =
     R"(The modules that were removed from sys.modules, because one of them had changed.)";
 inline constexpr const char* kExecutionIntact =
-    R"(False once imports came from more than one generation: the agent had to give up the one that this execution
-began with and loaded modules had changed, or a module that is not mirrored was read from Redis.)";
+    R"(False unless all that this execution has imported is known to be of one generation: modules were read from
+Redis or came from a fallback, or the agent had to give up the generation that it began with and loaded modules had
+changed.)";
 inline constexpr const char* kExecutionDeploying =
     R"(True if a deploy was going on when it began: it imports the state before that, unless it imports from Redis.)";
 inline constexpr const char* kExecutionEnter =
