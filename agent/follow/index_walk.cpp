@@ -23,7 +23,7 @@ void IndexWalk::begin() {
 }
 
 void IndexWalk::stop() {
-  stopped_ = running_ && under_way_;
+  stopped_ = under_way_;
   running_ = false;
   blocks_.clear();
 }

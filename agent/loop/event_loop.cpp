@@ -59,6 +59,15 @@ struct Poller::State {
   uv_poll_t handle{};
   int events = 0;
   std::function<void(bool, bool)> callback;
+
+  static void on_event(uv_poll_t* handle, int status, int ready) {
+    auto* state = static_cast<State*>(handle->data);
+    // libuv stops at an error; behind it there may be more to read, and the end.
+    if (status < 0) uv_poll_start(handle, state->events, on_event);
+    const auto callback = state->callback;  // a copy: it may destroy the poller
+    // An error shows as readable: the read that follows reports it.
+    if (callback) callback(status < 0 || (ready & UV_READABLE) != 0, (ready & UV_WRITABLE) != 0);
+  }
 };
 
 Poller::Poller(uv_loop_t* loop, int fd, std::function<void(bool, bool)> on_ready) : state_(new State) {
@@ -76,12 +85,7 @@ void Poller::watch(bool readable, bool writable) {
   const int events = (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0);
   if (events == state_->events) return;  // libuv would tell the kernel again
   state_->events = events;
-  uv_poll_start(&state_->handle, events, [](uv_poll_t* handle, int status, int ready) {
-    auto* state = static_cast<State*>(handle->data);
-    const auto callback = state->callback;  // a copy: it may destroy the poller
-    // An error shows as readable: the read that follows reports it.
-    if (callback) callback(status < 0 || (ready & UV_READABLE) != 0, (ready & UV_WRITABLE) != 0);
-  });
+  uv_poll_start(&state_->handle, events, State::on_event);
 }
 
 struct BeforeWait::State {

@@ -7,8 +7,8 @@
 namespace bifrost::agent {
 namespace {
 
-constexpr int kBacklog = 64;
-constexpr RequestServer::Limits kLimits{64, 0, 8192, std::chrono::seconds(10)};
+constexpr int kBacklog = 1024;
+constexpr RequestServer::Limits kLimits{512, 0, 8192, std::chrono::seconds(10)};
 
 std::string_view reason(int status) {
   switch (status) {

@@ -71,7 +71,8 @@ def complain(what, **facts):
 def begin():
     floor = newest()
     Now.execution = b.begin_execution()
-    Now.floor, Now.version = floor, None
+    # A machine too busy to answer: the newest that this node has, and flagged.
+    Now.floor, Now.version = 0 if Now.execution.source == "stale" else floor, None
 
 
 def look_at(name):

@@ -64,7 +64,7 @@ def lived(node, seed, acknowledged):
     steps = life(random.Random(seed))
     complaints = node.directory / "complaints"
     complaints.write_text("")
-    process = subprocess.Popen([sys.executable, "-c", LIVE, json.dumps(steps), str(acknowledged), str(complaints), json.dumps(ENDS)],
+    process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", LIVE, json.dumps(steps), str(acknowledged), str(complaints), json.dumps(ENDS)],
                                env=node.environment(), cwd=node.directory, stderr=subprocess.PIPE, start_new_session=True)
     try:
         errors = process.communicate(timeout=LONGEST_S)[1].decode()

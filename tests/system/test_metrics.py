@@ -129,7 +129,7 @@ def test_a_probe_is_answered_beside_any_number_of_clients_that_ask_half(scraped)
     host, port = scraped.address.rsplit(":", 1)
     rude = []
     try:
-        for _ in range(64):
+        for _ in range(512):
             rude.append(socket.create_connection((host, int(port))))
             rude[-1].sendall(b"G")
         for _ in range(3):  # a probe of Kubernetes: three failures, and the agent is restarted

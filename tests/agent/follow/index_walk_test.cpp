@@ -154,6 +154,22 @@ TEST_F(IndexWalkTest, StoppedAndBegunAgainItIgnoresTheAnswerThatWasUnderWay) {
   EXPECT_TRUE(asked) << "from the start";
 }
 
+TEST_F(IndexWalkTest, StoppedTwiceItIgnoresTheAnswerThatWasUnderWay) {
+  everywhere("a.py");
+  walk_->begin();
+  std::string late;
+  walk_->ask_next([&](const Command& command) { late = answered(command); });
+  EXPECT_TRUE(walk_->on_answer(*parsed(late)));
+  walk_->ask_next([&](const Command& command) { late = answered(command); });
+  EXPECT_EQ(late.front(), ':') << "the keys of a block";
+  walk_->stop();
+  walk_->stop();
+  EXPECT_TRUE(walk_->on_answer(*parsed(late)));
+  EXPECT_FALSE(walk_->running());
+  EXPECT_TRUE(marked_.empty());
+  EXPECT_EQ(walk(), 3) << "two pages and a block";
+}
+
 TEST_F(IndexWalkTest, ARefusalIsAnError) {
   walk_->begin();
   walk_->ask_next([](const Command&) {});
