@@ -96,6 +96,7 @@ std::optional<int> live(const bifrost::agent::AgentConfig& config, bifrost::Gene
 
 int run_agent(const bifrost::agent::AgentConfig& config) {
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);  // a file may not grow any more: that is an error like a full file system
   // Replies of a megabyte come and go: not to the kernel and back each time.
   ::mallopt(M_TRIM_THRESHOLD, kKeptHeapBytes);
   bifrost::Generation reached;
