@@ -1,5 +1,6 @@
 // docstrings.hpp - what help() says of the extension module's names. bifrost_cache/_shim.pyi says the same to type
-// checkers and editors; tests/shim/test_stub.py compares them.
+// checkers and editors; tests/shim/test_stub.py compares them. The public functions are described where they are
+// public, in bifrost_cache/__init__.py.
 #pragma once
 
 namespace bifrost::docstrings {
@@ -37,64 +38,20 @@ inline constexpr const char* kVirtualModuleLoaderGetResourceReader =
 first call.)";
 inline constexpr const char* kExecution = R"(What begin_execution() decided.)";
 inline constexpr const char* kLoadedModule = R"(One module that this process loaded from the workspace.)";
-inline constexpr const char* kInstallVirtualImportHook =
-    R"(Puts the hook in place, or back in place, and returns the finder. Idempotent.
-
-segment_dir, redis_url, workspace, precedence, on_stale, complete: in the place of the variables
-BIFROST_SEGMENT_DIR and so on; what is left out keeps the value of an earlier call. fallback: called
-last, with a storage path such as "a/b.py", for names that neither mirror nor Redis has; returns the
-source as str or UTF-8 bytes, or None. Or an object with resolve(name, scope), see
-bifrost_cache.fallback: asked last as well, and with complete=False, which says that Redis does not
-hold every module, before the next root of the scope may answer for a name that it lacks in one.
-
-Opens nothing, starts no thread, imports nothing: with the import of the package less than 5 ms. Never
-raises for the agent's, the segment's or Redis' absence. ValueError: a setting that makes no sense.
-TypeError: fallback is neither callable nor has resolve. RuntimeError: called in a sub-interpreter. With BIFROST_DISABLE=1
-it does nothing.)";
-inline constexpr const char* kRemoveVirtualImportHook =
-    R"(Takes everything out again that install_virtual_import_hook() put in place. Loaded modules stay.)";
-inline constexpr const char* kGetVirtualFinder = R"(The finder that is installed, or None.)";
-inline constexpr const char* kInvalidateModuleIndex =
-    R"(Moves this process to the newest snapshot, also within an execution. Loaded modules stay. No system call
-in general.)";
-inline constexpr const char* kBeginExecution =
-    R"(Pins what this process imports from now on: one snapshot, which holds every write acknowledged before
-this call.
-
-solution_id: see the modules of that solution; None: those shared by all. global_repo_access: see the
-shared modules after the solution's. roots: the general form in their place, storage prefixes in the
-order in which they are searched, such as ["_workspace_releases/17/", ""]. fresh=False: no question to the agent, writes of the last second
-may be missing. timeout: seconds, 0 or more; when agent and Redis stay silent for that long, the last
-known source is served and flagged (`Execution.source == "stale"`, one RuntimeWarning), or imports are
-refused with on_stale="error".
-
-Evicts the loaded modules of the workspace, all of them, if any of them has changed or the scope is
-another one. Costs one round trip to the agent, and a comparison of each loaded module. ValueError: a
-solution_id that is no single path component, a root that no module path can begin with, a negative
-timeout.)";
-inline constexpr const char* kWaitFresh =
-    R"(The generation that holds every write acknowledged before this call. Pins nothing.
-
-timeout: seconds, 0 or more. Costs one round trip to the agent. TimeoutError when it has not answered by
-then; signals are handled meanwhile.)";
-inline constexpr const char* kLoaded =
-    R"(The modules of the workspace that are loaded in this process, by module name. Namespaces are left out. A
-copy.)";
+inline constexpr const char* kInstallVirtualImportHook = R"(What bifrost_cache.install_virtual_import_hook() calls.)";
+inline constexpr const char* kRemoveVirtualImportHook = R"(What bifrost_cache.remove_virtual_import_hook() calls.)";
+inline constexpr const char* kGetVirtualFinder = R"(What bifrost_cache.get_virtual_finder() calls.)";
+inline constexpr const char* kInvalidateModuleIndex = R"(What bifrost_cache.invalidate_module_index() calls.)";
+inline constexpr const char* kBeginExecution = R"(What bifrost_cache.begin_execution() calls.)";
+inline constexpr const char* kWaitFresh = R"(What bifrost_cache.wait_fresh() calls.)";
+inline constexpr const char* kLoaded = R"(What bifrost_cache.loaded() calls.)";
 inline constexpr const char* kSource = R"(What source_of() found.)";
 inline constexpr const char* kSourceSource = R"(The text, as it is stored.)";
-inline constexpr const char* kSourceOf =
-    R"(The source of the file of `path` in the present execution, by the rules of imports; None when there is none.
-
-path: as the platform names its entry files, "flows/my-flow.py", looked for in one root of the scope
-after the other; with its root in front, or below the workspace, it means that one. Need not be
-importable by name. Loads nothing. ImportError when the file exists and cannot be had, or the fallback
-fails; ValueError when no module can have the path.)";
+inline constexpr const char* kSourceOf = R"(What bifrost_cache.source_of() calls.)";
 inline constexpr const char* kSpecOfPath =
     R"(As source_of(), the spec of a module that is called as the path is: "flows.my-flow". None when there is
 none.)";
-inline constexpr const char* kStats =
-    R"(The counters of this process, `generation` and `source` of its present view. Empty with
-BIFROST_DISABLE=1.)";
+inline constexpr const char* kStats = R"(What bifrost_cache.stats() calls.)";
 inline constexpr const char* kEffectiveSettings =
     R"(The arguments of install_virtual_import_hook() that make another process see what this one sees.)";
 inline constexpr const char* kListDirectory =

@@ -38,7 +38,7 @@ std::string import_name(const std::string& root, const ModuleNode& node) {
 }
 
 std::string type_name(const py::object& object) {
-  return std::string(py::str(object.get_type().attr("__name__")));
+  return std::string(py::str(py::type::handle_of(object).attr("__name__")));
 }
 
 std::string said_by(const py::object& exception) {

@@ -53,6 +53,7 @@ py::object found_outside_workspace(const ProcessState& state, const py::object& 
     const auto text = utf8_of(entry);
     if (!text || !state.storage_of(*text)) elsewhere.append(entry);
   }
+  if (elsewhere.empty()) return {};
   return asked_of(ImportlibObjects::get().path_finder, fullname, elsewhere);
 }
 

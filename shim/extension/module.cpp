@@ -92,7 +92,8 @@ void warn_that_execution_is_stale(const View& view) {
   const std::string text = "bifrost: this execution imports from a stale mirror (generation " +
                            std::to_string(view.generation().value) + "): " + view.why_not_mirror +
                            "; Redis unreachable: " + view.why_not_redis;
-  if (PyErr_WarnEx(PyExc_RuntimeWarning, text.c_str(), 1) != 0) PyErr_Clear();
+  // The line that is shown is the one that called the public function, which is Python.
+  if (PyErr_WarnEx(PyExc_RuntimeWarning, text.c_str(), 2) != 0) PyErr_Clear();
 }
 
 // Looks at Python's modules, which a child of a fork pays for with a page each: only when something has changed.
@@ -358,7 +359,7 @@ PYBIND11_MODULE(_shim, m) {
   bind_path_entry(m);
   bind_missing_module(m);
   bind_values(m);
-  def("install_virtual_import_hook", &install, docstrings::kInstallVirtualImportHook, py::kw_only(),
+  def("install_virtual_import_hook", &install, docstrings::kInstallVirtualImportHook,
       py::arg("segment_dir") = py::none(), py::arg("redis_url") = py::none(), py::arg("workspace") = py::none(),
       py::arg("precedence") = py::none(), py::arg("on_stale") = py::none(), py::arg("complete") = py::none(),
       py::arg("fallback") = py::none());
@@ -373,9 +374,9 @@ PYBIND11_MODULE(_shim, m) {
         if (const auto state = hook().state()) state->move_to_newest();
       },
       docstrings::kInvalidateModuleIndex);
-  def("begin_execution", &begin_execution, docstrings::kBeginExecution, py::kw_only(),
-      py::arg("solution_id") = py::none(), py::arg("global_repo_access") = false, py::arg("roots") = py::none(),
-      py::arg("fresh") = true, py::arg("timeout") = 0.25);
+  def("begin_execution", &begin_execution, docstrings::kBeginExecution, py::arg("solution_id") = py::none(),
+      py::arg("global_repo_access") = false, py::arg("roots") = py::none(), py::arg("fresh") = true,
+      py::arg("timeout") = 0.25);
   def("begin_unless_changed", &begin_unless_changed, docstrings::kBeginUnlessChanged, py::kw_only(),
       py::arg("solution_id") = py::none(), py::arg("global_repo_access") = false, py::arg("roots") = py::none(),
       py::arg("timeout") = 0.25);

@@ -87,6 +87,14 @@ py::object ModuleSearch::owned_by_others(const py::object& fullname, const py::o
   return found_outside_workspace(*state_, fullname, path.cast<NamespacePath&>().entries());
 }
 
+py::object ModuleSearch::regular_on_disk(const py::object& fullname, const py::object& path,
+                                         std::string_view name) const {
+  if (name == utf8_of(fullname)) return installed_.find(*state_, fullname, InstalledNames::Search::kPath);
+  if (path.is_none()) return {};
+  if (!py::isinstance<NamespacePath>(path)) return found_outside_workspace(*state_, fullname, path);
+  return found_outside_workspace(*state_, fullname, path.cast<NamespacePath&>().entries());
+}
+
 py::object ModuleSearch::find(const py::object& fullname, const py::object& path,
                               std::span<const std::string> directories, std::string_view name,
                               NamespaceForm form) const {
@@ -99,8 +107,8 @@ py::object ModuleSearch::find(const py::object& fullname, const py::object& path
     }
     resolution = state_->resolve(directories, name, Asking::kStore);
     say_what_must_be_said();
-  } else if (resolution.kind == Kind::kNamespace && form == NamespaceForm::kWhole && name == utf8_of(fullname)) {
-    if (py::object theirs = installed_.find(*state_, fullname, InstalledNames::Search::kPath)) return theirs;
+  } else if (resolution.kind == Kind::kNamespace && form == NamespaceForm::kWhole) {
+    if (py::object theirs = regular_on_disk(fullname, path, name)) return theirs;
   }
   if (resolution.found()) return spec_of(fullname, std::move(resolution), form);
   if (resolution.kind == Kind::kRefused) throw_import_error(fullname, resolution);
@@ -167,7 +175,7 @@ Resolution ModuleSearch::call(const ModulePath& path, Absence& absence) const {
     // The callable is asked for foreign names as well: its trouble must not break the import of installed packages.
     if (!e.matches(PyExc_Exception)) throw;
     state_->counters().add(ShimCounter::kCallableErrors);
-    absence.callable_error = py::str(e.value().get_type().attr("__name__"));
+    absence.callable_error = py::str(py::type::handle_of(e.value()).attr("__name__"));
     absence.callable_error += ": " + std::string(py::str(e.value()));
     return {};
   }

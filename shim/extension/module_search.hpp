@@ -72,6 +72,8 @@ class ModuleSearch {
   // Whether somebody else has the name, so that the platform's store is not asked: null, None or a spec, as
   // InstalledNames has it.
   py::object owned_by_others(const py::object& fullname, const py::object& path, std::string_view name) const;
+  // What Python prefers to a namespace wherever it lies on the path: a module or regular package outside the workspace.
+  py::object regular_on_disk(const py::object& fullname, const py::object& path, std::string_view name) const;
   void say_what_must_be_said() const;
   Resolution ask_callable(std::span<const std::string> directories, std::string_view name, Absence& absence) const;
   Resolution call(const ModulePath& path, Absence& absence) const;

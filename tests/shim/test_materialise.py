@@ -112,3 +112,17 @@ def test_a_solution_that_can_be_none_is_a_usage_error(node, tmp_path, solution_i
     assert done.returncode == 2
     assert "solution_id must be a single path component" in done.stderr and done.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_written(node, tmp_path):
+    node.put("a.py", "A = 1\n")
+    node.put_raw("bad.py", "no JSON")
+    node.put_raw("pkg/__init__.py", "no JSON")
+    node.put("pkg/b.py", "B = 1\n")
+    node.put("z.py", "Z = 1\n")
+    out = tmp_path / "out"
+    done = materialise(node, out)
+    assert (done.returncode, done.stdout) == (1, f"{out}: 3 files, 3 written, 2 not\n"), done.stderr
+    assert "'bad.py' was not written: " in done.stderr and "'pkg/__init__.py' was not written: " in done.stderr
+    assert "Traceback" not in done.stderr and done.stderr.count("\n") == 2
+    assert sorted(files_below(out)) == ["a.py", "pkg/b.py", "z.py"]

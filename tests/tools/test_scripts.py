@@ -172,3 +172,46 @@ def test_a_demo_that_fails_says_so_and_cleans_up(tmp_path, demo_home):
     assert demo.returncode == 1
     assert "demo failed: " in demo.stderr
     assert list(demo_home.iterdir()) == []
+
+
+# --- wheels and releases ----------------------------------------------------------------------------------------------
+
+
+def test_a_release_is_refused_until_the_changelog_dates_its_version(tmp_path):
+    version = re.search(r"^project\(bifrost-cache VERSION ([\d.]+)", (REPOSITORY / "CMakeLists.txt").read_text(), re.MULTILINE)[1]
+    for file in ("CMakeLists.txt", "debian/changelog", "tools/release"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        shutil.copy(REPOSITORY / file, tmp_path / file)
+    changelog = tmp_path / "CHANGELOG.md"
+    changelog.write_text(f"# Changelog\n\n## Unreleased\n\n## {version}\n")
+    result = run(tmp_path / "tools" / "release")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == f"release: CHANGELOG.md has no heading '## {version} - DATE': move what is below Unreleased there\n"
+    assert not (tmp_path / "dist").exists()
+
+
+def test_the_changelog_dates_the_version_that_cmake_and_debian_have():
+    version = re.search(r"^project\(bifrost-cache VERSION ([\d.]+)", (REPOSITORY / "CMakeLists.txt").read_text(), re.MULTILINE)[1]
+    headings = re.findall(r"^## (.*)$", (REPOSITORY / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] == "Unreleased" and re.fullmatch(rf"{re.escape(version)} - \d{{4}}-\d\d-\d\d", headings[1])
+    assert (REPOSITORY / "debian" / "changelog").read_text().startswith(f"bifrost-cache ({version})")
+
+
+@pytest.mark.parametrize("script", ["build-wheels", "check-wheel", "release"])
+def test_scripts_for_wheels_answer_a_wrong_option_with_their_usage(script):
+    result = run(TOOLS / script, "--nonsense")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"usage: tools/{script} ")
+
+
+def test_entry_points_of_a_wheel_become_the_programs_or_say_what_is_missing(tmp_path):
+    package = tmp_path / "bifrost_cache"
+    package.mkdir()
+    shutil.copy(PACKAGE / "bifrost_cache" / "_programs.py", package)
+    (package / "__init__.py").touch()
+    command = ["python3", "-c", "from bifrost_cache._programs import cachectl as c; c()", "--version"]
+    lost = run(*command, env={"PYTHONPATH": str(tmp_path), "PATH": os.environ["PATH"]})
+    assert lost.returncode == 1 and "bin/bifrost-cachectl: No such file or directory; install the package again" in lost.stderr
+    (package / "bin").symlink_to(BUILD / "bin")
+    found = run(*command, env={"PYTHONPATH": str(tmp_path), "PATH": os.environ["PATH"]})
+    assert (found.returncode, found.stdout.split()[0]) == (0, "bifrost-cachectl")

@@ -24,7 +24,7 @@ DOCUMENTS = {str(path.relative_to(REPOSITORY)): path.read_text(encoding="utf-8")
              if path.name != "CHANGELOG.md"}
 LANGUAGES = {"sh", "python", "redis", "text", "text segment", "text chunk.1"}  # the last two: test_shm_layout_doc.py
 # Why a line is not executed here. Whoever reads the document needs the same.
-NEEDS = {"root", "systemd", "a cluster", "network", "docker", "buildah"}
+NEEDS = {"root", "systemd", "a cluster", "network", "docker", "buildah", "wheels"}
 # Too long for a test of documents: first words of a command, and what runs it.
 RUN_ELSEWHERE = {"tools/demo": "tests/tools/test_scripts.py", "tools/test": ".ci/run", "bench/import/run": "tests/bench/test_import_bench.py",
                  "bench/start/run": "tests/bench/test_start_bench.py"}

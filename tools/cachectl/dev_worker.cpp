@@ -24,6 +24,13 @@ std::filesystem::path own_directory() {
   return error ? std::filesystem::path() : self.parent_path();
 }
 
+// The interpreter that a wheel was installed into: lib/pythonX.Y/site-packages/bifrost_cache/bin is five levels below.
+std::string interpreter_of_wheel() {
+  const auto own = own_directory();
+  if (own.filename() != "bin" || own.parent_path().filename() != "bifrost_cache") return {};
+  return (own / "../../../../../bin/python3").lexically_normal().string();
+}
+
 bool takes_no_arguments(std::string_view after_name) {
   if (after_name.empty() || after_name.front() != '(') return false;
   const auto first = after_name.find_first_not_of(" \t", 1);
@@ -65,6 +72,9 @@ std::optional<std::string> worker_interpreter() {
   const std::string tag = package_tag();
   if (const auto digits = tag.find('-'); digits != std::string::npos && tag.size() > digits + 2) {
     candidates.push_back("python" + tag.substr(digits + 1, 1) + "." + tag.substr(digits + 2));
+  }
+  if (std::string python = interpreter_of_wheel(); !python.empty()) {
+    candidates.insert(candidates.begin(), std::move(python));
   }
   for (const std::string& candidate : candidates) {
     std::vector<std::string> command = {candidate, "-c", kTellExecutable};

@@ -21,18 +21,20 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # After these no other file can be written, either.
 _HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 
+_FILE_OF = {"module": ".py", "package": "/__init__.py", "namespace": ""}
+
 
 def materialise(directory, roots, on_skipped):
     """Writes what can be imported below `roots`, paths in the workspace, to the same places below `directory`.
 
     Returns (files, written). Files that hold the right bytes are left alone, and so is everything else that is there.
-    `on_skipped(path, why)` hears of what could not be written. OSError: `directory` cannot be written at all.
+    `on_skipped(path, why)` hears of what could not be read or written. OSError: `directory` cannot be written at all.
     """
     workspace = _shim.effective_settings()["workspace"]
     os.makedirs(directory, exist_ok=True)
     files = written = 0
     with _opened(directory, _DIRECTORY) as target:
-        for path, content in _sources(roots):
+        for path, content in _sources(roots, lambda path, why: on_skipped(path.removeprefix(workspace + "/"), why)):
             files += 1
             parts = path.removeprefix(workspace + "/").split("/")
             try:
@@ -44,19 +46,30 @@ def materialise(directory, roots, on_skipped):
     return files, written
 
 
-def _sources(roots):
+def _sources(roots, on_skipped):
     """(path in the workspace, bytes) of every module that the present view can import."""
-    finder = _shim.get_virtual_finder()
     pending = list(roots)
     while pending:
         directory = pending.pop()
         for name, kind in _shim.list_directory(directory):
+            place = posixpath.join(directory, name)
             if kind != "module":
-                pending.append(posixpath.join(directory, name))
-            # By directory: names of files need not be names in Python.
-            spec = finder.find_spec(name, [directory])
-            if spec is not None and spec.has_location:
-                yield spec.origin, spec.loader.get_data(spec.origin)
+                pending.append(place)
+            try:
+                source = _source(directory, name)
+            except (ImportError, OSError) as error:
+                on_skipped(place + _FILE_OF[kind], str(error))
+                continue
+            if source is not None:
+                yield source
+
+
+def _source(directory, name):
+    # By directory: names of files need not be names in Python.
+    spec = _shim.get_virtual_finder().find_spec(name, [directory])
+    if spec is None or not spec.has_location:
+        return None
+    return spec.origin, spec.loader.get_data(spec.origin)
 
 
 @contextlib.contextmanager

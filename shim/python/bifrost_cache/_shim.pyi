@@ -1,4 +1,5 @@
-# What the docstrings say, the extension module says, too: tests/shim/test_stub.py compares them.
+# What the docstrings say, the extension module says, too: tests/shim/test_stub.py compares them. The public functions are
+# described in __init__.py.
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
 from os import PathLike
@@ -119,7 +120,6 @@ class LoadedModule:
         """What was run: "code", compiled by the agent; "source", from the mirror; "redis"; "fallback"."""
 
 def install_virtual_import_hook(
-    *,
     segment_dir: str | PathLike[str] | None = None,
     redis_url: str | None = None,
     workspace: str | PathLike[str] | None = None,
@@ -128,76 +128,34 @@ def install_virtual_import_hook(
     complete: bool | None = None,
     fallback: Callable[[str], str | bytes | None] | Resolver | None = None,
 ) -> VirtualModuleFinder:
-    """Puts the hook in place, or back in place, and returns the finder. Idempotent.
-
-    segment_dir, redis_url, workspace, precedence, on_stale, complete: in the place of the variables
-    BIFROST_SEGMENT_DIR and so on; what is left out keeps the value of an earlier call. fallback: called
-    last, with a storage path such as "a/b.py", for names that neither mirror nor Redis has; returns the
-    source as str or UTF-8 bytes, or None. Or an object with resolve(name, scope), see
-    bifrost_cache.fallback: asked last as well, and with complete=False, which says that Redis does not
-    hold every module, before the next root of the scope may answer for a name that it lacks in one.
-
-    Opens nothing, starts no thread, imports nothing: with the import of the package less than 5 ms. Never
-    raises for the agent's, the segment's or Redis' absence. ValueError: a setting that makes no sense.
-    TypeError: fallback is neither callable nor has resolve. RuntimeError: called in a sub-interpreter. With BIFROST_DISABLE=1
-    it does nothing.
-    """
+    """What bifrost_cache.install_virtual_import_hook() calls."""
 
 def remove_virtual_import_hook() -> None:
-    """Takes everything out again that install_virtual_import_hook() put in place. Loaded modules stay."""
+    """What bifrost_cache.remove_virtual_import_hook() calls."""
 
 def get_virtual_finder() -> VirtualModuleFinder | None:
-    """The finder that is installed, or None."""
+    """What bifrost_cache.get_virtual_finder() calls."""
 
 def invalidate_module_index() -> None:
-    """Moves this process to the newest snapshot, also within an execution. Loaded modules stay. No system call
-    in general.
-    """
+    """What bifrost_cache.invalidate_module_index() calls."""
 
 def begin_execution(
-    *,
     solution_id: str | None = None,
     global_repo_access: bool = False,
     roots: Sequence[str] | None = None,
     fresh: bool = True,
     timeout: float = 0.25,
 ) -> Execution:
-    """Pins what this process imports from now on: one snapshot, which holds every write acknowledged before
-    this call.
-
-    solution_id: see the modules of that solution; None: those shared by all. global_repo_access: see the
-    shared modules after the solution's. roots: the general form in their place, storage prefixes in the
-    order in which they are searched, such as ["_workspace_releases/17/", ""]. fresh=False: no question to the agent, writes of the last second
-    may be missing. timeout: seconds, 0 or more; when agent and Redis stay silent for that long, the last
-    known source is served and flagged (`Execution.source == "stale"`, one RuntimeWarning), or imports are
-    refused with on_stale="error".
-
-    Evicts the loaded modules of the workspace, all of them, if any of them has changed or the scope is
-    another one. Costs one round trip to the agent, and a comparison of each loaded module. ValueError: a
-    solution_id that is no single path component, a root that no module path can begin with, a negative
-    timeout.
-    """
+    """What bifrost_cache.begin_execution() calls."""
 
 def wait_fresh(timeout: float) -> int:
-    """The generation that holds every write acknowledged before this call. Pins nothing.
-
-    timeout: seconds, 0 or more. Costs one round trip to the agent. TimeoutError when it has not answered by
-    then; signals are handled meanwhile.
-    """
+    """What bifrost_cache.wait_fresh() calls."""
 
 def loaded() -> dict[str, LoadedModule]:
-    """The modules of the workspace that are loaded in this process, by module name. Namespaces are left out. A
-    copy.
-    """
+    """What bifrost_cache.loaded() calls."""
 
 def source_of(path: str) -> Source | None:
-    """The source of the file of `path` in the present execution, by the rules of imports; None when there is none.
-
-    path: as the platform names its entry files, "flows/my-flow.py", looked for in one root of the scope
-    after the other; with its root in front, or below the workspace, it means that one. Need not be
-    importable by name. Loads nothing. ImportError when the file exists and cannot be had, or the fallback
-    fails; ValueError when no module can have the path.
-    """
+    """What bifrost_cache.source_of() calls."""
 
 def spec_of_path(path: str) -> ModuleSpec | None:
     """As source_of(), the spec of a module that is called as the path is: "flows.my-flow". None when there is
@@ -205,9 +163,7 @@ def spec_of_path(path: str) -> ModuleSpec | None:
     """
 
 def stats() -> dict[str, int | str]:
-    """The counters of this process, `generation` and `source` of its present view. Empty with
-    BIFROST_DISABLE=1.
-    """
+    """What bifrost_cache.stats() calls."""
 
 def begin_unless_changed(
     *,

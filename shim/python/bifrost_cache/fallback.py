@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 class Scope:
     """One root of an execution's scope.
 
-    root: the storage prefix with its slash, "_solutions/42/"; "" for the modules shared by all. solution_id: whose
-    modules they are, or None.
+    `root`: the storage prefix with its slash, "_solutions/42/"; "" for the modules shared by all.
     """
 
     __slots__ = ("root",)
@@ -44,6 +43,7 @@ class Scope:
 
     @property
     def solution_id(self) -> str | None:
+        """Whose modules they are; None: they are shared by all."""
         parts = self.root.split("/")
         return parts[1] if parts[0] == "_solutions" and len(parts) > 1 and parts[1] else None
 
@@ -72,8 +72,14 @@ class _File:
 class Module(_File):
     """A module: `a/b.py` for the name a.b.
 
-    source: text, or UTF-8 bytes. path: where it is stored, root included; given, it is compared with where the name
-    lies in that scope, and another scope's module is refused. hash: the writer's token, `__content_hash__`.
+    Args:
+        source: Text, or UTF-8 bytes.
+        path: Where it is stored, root included. If given, it is compared with where the name lies in that scope, and
+            another scope's module is refused.
+        hash: The writer's token, `__content_hash__`.
+
+    Since:
+        0.1.0
     """
 
     __slots__ = ()

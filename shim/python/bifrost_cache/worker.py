@@ -25,7 +25,7 @@ _LENGTH_BYTES = 8
 
 
 class WorkerDied(RuntimeError):
-    """The worker process ended without a result. `exitcode` is as in multiprocessing: -N for signal N."""
+    """The worker process ended without a result. `exitcode` is that of multiprocessing: -N for signal N."""
 
     def __init__(self, message, exitcode=None):
         super().__init__(message)
@@ -56,17 +56,32 @@ def execute(
     global_repo_access: bool = False,
     roots: list[str] | None = None,
 ) -> object:
-    """Runs `target` ("pkg.mod:function" or "path/to/file.py:function") with `kwargs` in a new process and returns its result.
+    """Run one function of the workspace in a new process and return its result.
 
-    The function may be a coroutine function. `kwargs` and the result travel pickled. `timeout` is in seconds, None
-    for no limit; the child is ended when it passes. `solution_id`, `global_repo_access` and `roots` are
-    begin_execution()'s.
+    Args:
+        target: "pkg.mod:function" or "path/to/file.py:function". A coroutine function is run to its end.
+        kwargs: Keyword arguments of the function. They travel pickled.
+        timeout: Seconds; None: no limit. The process is ended when it passes.
+        solution_id: As for begin_execution().
+        global_repo_access: As for begin_execution().
+        roots: As for begin_execution().
 
-    Raises the function's own exception, with the child's traceback as its cause; WorkerError when that exception or
-    the result cannot be pickled or means nothing to this process; TimeoutError after `timeout` seconds; WorkerDied;
-    ValueError for a target of another form, or a scope that cannot be.
+    Returns:
+        The function's result, which travels pickled.
 
-    Costs the start of an interpreter, one begin_execution(), and a pickle each way; the imports are the child's.
+    Raises:
+        WorkerError: The result or the exception cannot be pickled, or means nothing to this process.
+        WorkerDied: The process ended without a result.
+        TimeoutError: `timeout` has passed.
+        ValueError: `target` has another form, or there can be no such scope.
+
+    The function's own exception passes, with the child's traceback as its cause.
+
+    Cost:
+        The start of an interpreter, one begin_execution(), and a pickle each way.
+
+    Since:
+        0.1.0
     """
     _target.split(target)
     order = {

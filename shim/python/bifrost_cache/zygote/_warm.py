@@ -20,8 +20,11 @@ _TRIAL_S = 30.0
 
 @dataclasses.dataclass(frozen=True)
 class Warmed:
-    """What warm() has done. `modules`: the workspace modules that are ready here; `skipped`: {name: why it is not};
-    `generation`: of the snapshot that they are of; `renewed`: whether this call had anything to do."""
+    """What warm() has done.
+
+    `modules`: the workspace modules that are ready here. `skipped`: name to the reason why it is not. `generation`: of
+    the snapshot that they are of. `renewed`: whether this call had anything to do.
+    """
 
     modules: tuple[str, ...]
     skipped: dict[str, str]
@@ -43,18 +46,31 @@ _present = _Present()
 
 
 def warm(modules: Iterable[str] | None = None, *, kind: str = "modules") -> Warmed:
-    """Gets this process ready to be forked for executions; call it before each fork.
+    """Get this process ready to be forked for executions. Call it before each fork.
 
-    Begins an execution in the present scope, at the newest generation. modules: names to keep warm, with all that they
-    import; None: those of the call before. kind: "modules", they are imported here, and again when one of them has
-    changed; "code", their code is held ready and nothing is run here. Either way a fork of this process that calls
-    begin_execution() runs what is in Redis then.
+    It begins an execution in the present scope, at the newest generation, leaves no connection open and no thread
+    running, and freezes the garbage collector's generations. A fork of this process that calls begin_execution() runs
+    what is in Redis then.
 
     What has changed is imported in a fork first. Modules whose import there starts a thread or a process, leaves a
     descriptor open, changes a signal handler or fails, and those that import them, are skipped here.
 
-    Leaves no connection open and no thread running, and freezes the garbage collector's generations. Costs one round trip
-    to the agent when nothing has changed; else the imports, twice. ValueError: an unknown kind.
+    Args:
+        modules: Names to keep warm, with all that they import; None: those of the call before.
+        kind: "modules": they are imported here, and again when one of them has changed. "code": their code is held
+            ready, and nothing is run here.
+
+    Returns:
+        What is ready, and what is skipped and why.
+
+    Raises:
+        ValueError: `kind` is neither.
+
+    Cost:
+        One round trip to the agent when nothing has changed; else the imports, twice.
+
+    Since:
+        0.1.0
     """
     if kind not in _KINDS:
         raise ValueError(f"kind must be one of {', '.join(_KINDS)}, not {kind!r}")

@@ -40,18 +40,38 @@ class _Scope:
 
 
 class Zygote:
-    """Executes functions of the workspace, each in a process of its own, forked from a template of its scope.
-
-    preload: names of installed modules that templates import. warm: "modules", templates also import what executions
-    of the scope import; "code", they only hold its code ready; "none". cold: patterns (fnmatch) of modules that no
-    template imports. max_templates: scopes that have templates at a time; the least recently used gives way.
-    start_timeout: seconds for a template to become ready.
+    """Runs functions of the workspace, each in a process of its own, forked from a template of its scope.
 
     Every execution begins with begin_execution(): it runs what was written before it, whatever its template holds. Call
-    from any thread. A context manager; close() ends all its processes. ValueError: an option that makes no sense.
+    it from any thread. A context manager: close() ends all its processes.
+
+    Args:
+        preload: Names of installed modules that templates import.
+        warm: What templates keep of the modules that executions of their scope import: "modules", imported ones;
+            "code", their code only; "none".
+        cold: Patterns (fnmatch) of modules that no template imports.
+        max_templates: Scopes that have templates at a time. The least recently used gives way.
+        start_timeout: Seconds for a template to become ready.
+
+    Raises:
+        ValueError: An option makes no sense.
+
+    Cost:
+        Nothing until the first execution. A scope's templates cost two processes.
+
+    Since:
+        0.1.0
     """
 
-    def __init__(self, *, preload=(), warm="modules", cold=(), max_templates=8, start_timeout=30):
+    def __init__(
+        self,
+        *,
+        preload: Sequence[str] = (),
+        warm: str = "modules",
+        cold: Sequence[str] = (),
+        max_templates: int = 8,
+        start_timeout: float = 30,
+    ) -> None:
         if warm not in _DEGREES:
             raise ValueError(f"warm must be one of {', '.join(_DEGREES)}, not {warm!r}")
         if isinstance(preload, str) or isinstance(cold, str):
@@ -77,10 +97,16 @@ class Zygote:
         global_repo_access: bool = False,
         roots: Sequence[str] | None = None,
     ) -> object:
-        """Runs `target` ("pkg.mod:function") with `kwargs` in a new process and returns its result.
+        """Run one function of the workspace in a fork of its scope's template and return its result.
 
-        As worker.execute() in arguments, result and exceptions. When no template can be had, or it does not fork, the
-        execution is one of worker.execute(): counted as `spawned`, its reason is `trouble` in stats().
+        Arguments, result and exceptions are those of worker.execute(). When no template can be had, or it does not fork,
+        worker.execute() does the work: stats() counts it as `spawned` and gives the reason as `trouble`.
+
+        Cost:
+            A fork, one begin_execution(), and a pickle each way.
+
+        Since:
+            0.1.0
         """
         scope = _scope_of(solution_id, global_repo_access, roots)
         return self._execute(target, kwargs, timeout, scope, None)
@@ -95,7 +121,14 @@ class Zygote:
         global_repo_access: bool = False,
         roots: Sequence[str] | None = None,
     ) -> object:
-        """execute() for asyncio. Cancelling it ends the process."""
+        """Do as execute(), for asyncio. Cancelling it ends the process.
+
+        Cost:
+            As execute(), and a thread that waits.
+
+        Since:
+            0.1.0
+        """
         scope = _scope_of(solution_id, global_repo_access, roots)
         with self._lock:
             if self._threads is None:
@@ -109,19 +142,34 @@ class Zygote:
             kept.close()  # which the waiting thread notices
 
     def stats(self) -> dict[tuple[str | None, bool] | tuple[str, ...], dict[str, object]]:
-        """Per scope, (solution_id, global_repo_access) or the roots, for those that have templates:
+        """Return what happened in each scope that has templates.
 
-        `warm`, names of the modules that are imported in advance; `skipped` {name: why it is not}; `generation` of the
-        templates; `executions`, of these `spawned` and `changed` (a template was out of date); `renewals`, and whether
-        one is wanted or under way (`renewing`); `processes` {kind: pid} of the templates, and what they share with
-        nobody (`private_bytes`), as `executions_private_bytes` of those that run now; `trouble`, the last one.
+        Returns:
+            (solution_id, global_repo_access), or the roots, to a dict: `warm`, names of the modules that are imported in advance;
+            `skipped`, name to the reason why it is not; `generation` of the templates; `executions`, of these `spawned`
+            and `changed` (a template was out of date); `renewals`, and whether one is wanted or under way (`renewing`);
+            `processes`, kind to pid of the templates; `private_bytes` that they share with nobody, and
+            `executions_private_bytes` of the executions that run now; `trouble`, the last one.
+
+        Cost:
+            One read of /proc per process.
+
+        Since:
+            0.1.0
         """
         with self._lock:
             lines = dict(self._lines)
         return {name: line.stats() for name, line in lines.items()}
 
     def close(self) -> None:
-        """Ends the templates, and after ten seconds the executions that still run. Idempotent."""
+        """End the templates, and after ten seconds the executions that still run. Idempotent.
+
+        Cost:
+            15 seconds at most for each scope.
+
+        Since:
+            0.1.0
+        """
         if os.getpid() != self._process:
             return
         with self._lock:
