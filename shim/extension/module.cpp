@@ -107,7 +107,7 @@ using OptionalRoots = std::optional<std::vector<std::string>>;
 ExecutionRequest request_of(const OptionalText& solution_id, bool global_repo_access, const OptionalRoots& roots,
                             bool fresh, double timeout) {
   if (roots && (solution_id || global_repo_access)) {
-    throw py::value_error("roots say it all: give either them, or solution_id and global_repo_access");
+    throw py::value_error("give either roots, or solution_id and global_repo_access");
   }
   ExecutionRequest request;
   auto scope = roots ? Scope::of_roots(*roots) : Scope::of(solution_id.value_or(""), global_repo_access);
@@ -150,7 +150,12 @@ py::object begin_unless_changed(const OptionalText& solution_id, bool global_rep
   if (state == nullptr) return py::cast(StartedExecution());
   const ExecutionStart start = state->begin(request);
   if (start.refused) refuse_another_scope(request.scope);
-  if (!start.loaded_is_current) return py::none();
+  if (!start.loaded_is_current) {
+    state->counters().add(ShimCounter::kTemplateOutdated);
+    state->report();  // a process without anything to do ends without another chance
+    return py::none();
+  }
+  state->counters().add(ShimCounter::kTemplateExecutions);
   return py::cast(started_execution(*state, *start.view, {}));
 }
 
