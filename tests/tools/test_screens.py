@@ -166,6 +166,20 @@ def test_doctor_of_a_node_where_nothing_runs(screen, cachectl, segment_dir):
     compare("doctor-nothing-runs", screen, lines, tidied=without_the_machine((segment_dir, "SEGMENT_DIR")))
 
 
+# --- workers --------------------------------------------------------------------------------------------------------
+
+
+def test_workers_of_two_generations(screen, watched):
+    for content in ("", "x = 1\n", None):
+        watched.worker().do("bifrost_cache.begin_execution()")
+        if content:
+            watched.put("shared/halopsa.py", content)
+            watched.wait("--fresh")
+    tidied = without_the_machine((watched.directory, "NODE"))
+    lines = screen.lines_of("env", f"BIFROST_SEGMENT_DIR={watched.segment_dir}", watched.cachectl.program, "workers")
+    compare("workers", screen, lines, tidied=lambda text: re.sub(r"(?m)^ +\d+(?= +\d)", "         N", tidied(text)))
+
+
 # --- dev ------------------------------------------------------------------------------------------------------------
 
 

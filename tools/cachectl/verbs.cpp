@@ -5,7 +5,7 @@
 namespace bifrost::cachectl {
 
 std::span<const Verb> verbs() {
-  static constexpr std::array<Verb, 20> kVerbs = {{
+  static constexpr std::array<Verb, 21> kVerbs = {{
       {"status", "whether the mirror is healthy, and what to do if not (the default)", make_status},
       {"list", "the modules in the mirror", make_list},
       {"show", "what is known about one module", make_show},
@@ -17,6 +17,7 @@ std::span<const Verb> verbs() {
       {"push", "write a directory of .py files into Redis", make_push},
       {"wait", "wait until the mirror is ready, fresh or at a generation", make_wait},
       {"stats", "the agent's counters, and the workers'", make_stats},
+      {"workers", "how many workers there are, by generation, as they say themselves", make_workers},
       {"top", "a live view of state and rates", make_top},
       {"events", "what the agent did lately, and what it does", make_events},
       {"config", "the running agent's settings, and where each came from", make_config},
