@@ -92,7 +92,7 @@ void add_shortcomings(const SegmentInfo& info, std::vector<Problem>& problems) {
     problems.push_back(
         {"segment_full", "the segment is full and cannot grow; workers ask Redis for what does not fit",
          "set a larger max_size in /etc/bifrost/bifrost.conf, or give its file system more room, then systemctl "
-         "restart bifrost-agent; workers need nothing. Which: bifrost-cachectl list -o wide | grep not_mirrored"});
+         "restart bifrost-agent; workers need nothing. bifrost-cachectl list -o wide | grep not_mirrored names them"});
   }
   if (info.not_mirrored != 0) {
     problems.push_back({"not_mirrored",

@@ -87,7 +87,7 @@ ordered_json history_json(const SegmentInfo& info, BootTime now) {
 // How old an execution may be and still find its versions, and what keeps it from more.
 std::string history_text(const SegmentInfo& info, BootTime now) {
   const std::string wanted = human_duration(info.history);
-  if (info.history_since.ns == 0) return fmt::format("everything since this segment began; {} are kept", wanted);
+  if (info.history_since.ns == 0) return fmt::format("everything since this segment began; kept for {}", wanted);
   const std::string reach = human_duration(now.since(info.history_since));
   switch (info.history_limit) {
     case layout::HistoryLimit::kHistorySize:
