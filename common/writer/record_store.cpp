@@ -256,14 +256,13 @@ std::optional<Address> RecordStore::allocate(std::uint64_t bytes, Use use) {
 bool RecordStore::make_room(Use use) {
   look_at_file_system();
   expire();
-  if (empty(ripe_chunk(), true)) return true;
+  if (empty(ripe_chunk())) return true;
   const auto why = chunks_.full() == ChunkStore::Full::kAllowance ? layout::HistoryLimit::kMaxSize
                                                                   : layout::HistoryLimit::kFileSystem;
   if (give_up_history(why)) return true;  // the next attempt finds what that has freed
-  if (empty(wasteful_chunk(1, false), true)) return true;
+  if (empty(wasteful_chunk(1, false))) return true;
   if (chunks_.seal_if_wasteful()) return true;
-  if (use == Use::kCode) return false;
-  return empty(best_chunk([](const ChunkStore::Chunk& c) { return c.sealed && c.history == 0 ? c.code : 0; }), false);
+  return use != Use::kCode && give_up_code();
 }
 
 void RecordStore::expire() {
@@ -280,6 +279,27 @@ bool RecordStore::give_up_history(layout::HistoryLimit why) {
   history_limit_ = why;
   hears_.history_given_up(options_.clock().since(dated) < options_.history);
   return true;
+}
+
+bool RecordStore::give_up_code() {
+  const auto chunk = best_chunk([](const ChunkStore::Chunk& c) { return c.code; });
+  if (!chunk) return false;
+  for (std::uint64_t offset = layout::chunk::kHeaderBytes; const auto block = chunks_.block_at(Address(*chunk, offset));
+       offset += block->bytes) {
+    if (block->kind != layout::Block::kVariant) continue;
+    if (const auto owner = owner_of(chunks_.variant_at(Address(*chunk, offset)))) drop_code_of(*owner);
+  }
+  const ChunkStore::Chunk& left = chunks_.chunk(*chunk);
+  if (left.history == 0 && can_be_emptied(left)) empty(chunk);
+  return true;
+}
+
+void RecordStore::drop_code_of(const Place& place) {
+  chunks_.for_each_variant(chunks_.record_at(place.head), [this](const VariantView& v) {
+    hears_.code_dropped(v.head.tag);
+    account_live(v.address, v.bytes, true, false);
+  });
+  chunks_.detach_all(place.head);
 }
 
 void RecordStore::note_expired(ChunkNumber number, std::uint64_t bytes) {
@@ -304,20 +324,22 @@ std::optional<ChunkNumber> RecordStore::ripe_chunk() const {
   return best_chunk([](const ChunkStore::Chunk& c) { return c.ripe() ? c.file.bytes() : 0; });
 }
 
-// One that finds no room elsewhere gives nothing back, and what was moved of it is lost room: it does not count.
+bool RecordStore::can_be_emptied(const ChunkStore::Chunk& c) const {
+  return c.sealed && c.live <= chunks_.movable_bytes();
+}
+
 std::optional<ChunkNumber> RecordStore::wasteful_chunk(std::uint64_t least_quarters, bool with_history) const {
-  const std::uint64_t room = chunks_.movable_bytes();
-  return best_chunk([=](const ChunkStore::Chunk& c) {
-    const bool worth = c.sealed && c.live != 0 && c.live <= room && (with_history || c.history == 0) &&
+  return best_chunk([&](const ChunkStore::Chunk& c) {
+    const bool worth = c.live != 0 && can_be_emptied(c) && (with_history || c.history == 0) &&
                        c.waste() * 4 >= c.used * least_quarters;
     return worth ? c.waste() : 0;
   });
 }
 
-bool RecordStore::empty(std::optional<ChunkNumber> chunk, bool with_code) {
+bool RecordStore::empty(std::optional<ChunkNumber> chunk) {
   if (!chunk) return false;
   if (emptying_ && emptying_->chunk == *chunk) emptying_.reset();
-  Emptying work{*chunk, with_code, kept_from()};
+  Emptying work{*chunk, kept_from()};
   while (empty_on(work, kBytesPerSlice) == Progress::kMore) continue;
   return !chunks_.has(Address(*chunk, 0));
 }
@@ -330,7 +352,7 @@ RecordStore::Progress RecordStore::empty_on(Emptying& work, std::uint64_t budget
     if (!block) {
       if (!chunks_.chunk(work.chunk).ripe()) return Progress::kDone;
       if (work.kept_from != kept_from()) {  // a deletion that was passed may have expired since: once more
-        work = {work.chunk, work.with_code, kept_from()};
+        work = {work.chunk, kept_from()};
         return Progress::kMore;
       }
       // Before: a successor counts on from here, since the file is no longer there to be counted.
@@ -340,24 +362,24 @@ RecordStore::Progress RecordStore::empty_on(Emptying& work, std::uint64_t budget
     }
     // What is not given back at once has no claim to the room that emptying takes.
     const Use use = chunks_.chunk(work.chunk).history == 0 ? Use::kMoving : Use::kSource;
-    if (!move_block(*block, at, work.with_code, use)) return Progress::kStuck;
+    if (!move_block(*block, at, use)) return Progress::kStuck;
     work.offset += block->bytes;
   }
   return Progress::kMore;
 }
 
 // False: there is no room to move it to.
-bool RecordStore::move_block(const ChunkStore::BlockView& block, Address at, bool with_code, Use use) {
+bool RecordStore::move_block(const ChunkStore::BlockView& block, Address at, Use use) {
   if (block.kind == layout::Block::kVariant) {
     const VariantView variant = chunks_.variant_at(at);
     const auto owner = owner_of(variant);
-    return !owner || move_record(*owner, with_code, use);
+    return !owner || move_record(*owner, use);
   }
   const RecordView record = chunks_.record_at(at);
   if (record.head.shape.space == KeySpace::kLog) return true;
   const auto place = place_of(record.head.shape.space, record.key);
   if (!place || place->head != at) return true;
-  if (record.head.shape.kind != RecordKind::kAbsent) return move_record(*place, with_code, use);
+  if (record.head.shape.kind != RecordKind::kAbsent) return move_record(*place, use);
   if (record.head.created <= kept_from()) drop_slot(*place);
   return true;
 }
@@ -376,7 +398,7 @@ std::optional<RecordStore::Place> RecordStore::owner_of(const VariantView& varia
   return owned ? place : std::nullopt;
 }
 
-bool RecordStore::move_record(const Place& place, bool with_code, Use use) {
+bool RecordStore::move_record(const Place& place, Use use) {
   const RecordView old = chunks_.record_at(place.head);
   std::vector<VariantView> code;
   chunks_.for_each_variant(old, [&](const VariantView& v) { code.push_back(v); });
@@ -387,7 +409,7 @@ bool RecordStore::move_record(const Place& place, bool with_code, Use use) {
   chunks_.write_record(*at, head, old.body);
   account_live(*at, head.extent_bytes(), false, true);
   for (const VariantView& v : code) {
-    const auto there = with_code ? chunks_.make_place(v.bytes, kept_from(use)) : Result<Address>(Error{});
+    const auto there = chunks_.make_place(v.bytes, kept_from(use));
     if (!there) {
       hears_.code_dropped(v.head.tag);
       continue;
@@ -411,7 +433,7 @@ bool RecordStore::tend() {
   if (!emptying_) {
     auto chunk = ripe_chunk();
     if (!chunk) chunk = wasteful_chunk(2, true);
-    if (chunk) emptying_ = Emptying{*chunk, true, kept_from()};
+    if (chunk) emptying_ = Emptying{*chunk, kept_from()};
   }
   Progress progress = Progress::kStuck;
   if (emptying_) progress = empty_on(*emptying_, kBytesPerSlice);

@@ -124,25 +124,29 @@ class RecordStore {
   bool make_room(Use use);
   void expire();
   bool give_up_history(layout::HistoryLimit why);
+  // Of the chunk that holds most; false: there is none left.
+  bool give_up_code();
+  void drop_code_of(const Place& place);
   void note_expired(ChunkNumber number, std::uint64_t bytes);
   // The chunk of which `value` makes the most; nothing where it is always 0.
   template <class Value>
   std::optional<ChunkNumber> best_chunk(Value value) const;
   std::optional<ChunkNumber> ripe_chunk() const;
+  // One that finds no room elsewhere gives nothing back, and what was moved of it is lost room.
+  bool can_be_emptied(const ChunkStore::Chunk& chunk) const;
   std::optional<ChunkNumber> wasteful_chunk(std::uint64_t least_quarters, bool with_history) const;
   // Moves what is live out of a chunk, and drops slots that nobody needs; then gives it back if nothing is left in it.
   struct Emptying {
     ChunkNumber chunk;
-    bool with_code = true;
     Generation kept_from;  // when it began
     std::uint64_t offset = layout::chunk::kHeaderBytes;
   };
   enum class Progress { kMore, kDone, kStuck };  // stuck: no room to move anything to
   Progress empty_on(Emptying& work, std::uint64_t budget_bytes);
   // All at once. True: it has been given back.
-  bool empty(std::optional<ChunkNumber> chunk, bool with_code);
-  bool move_block(const ChunkStore::BlockView& block, Address at, bool with_code, Use use);
-  bool move_record(const Place& place, bool with_code, Use use);
+  bool empty(std::optional<ChunkNumber> chunk);
+  bool move_block(const ChunkStore::BlockView& block, Address at, Use use);
+  bool move_record(const Place& place, Use use);
   void account_live(Address at, std::uint64_t bytes, bool code, bool add);
   void out_of_date(const RecordView& version, bool never_visible, bool with_code);
   std::optional<Place> owner_of(const VariantView& variant);

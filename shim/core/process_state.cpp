@@ -324,7 +324,7 @@ std::optional<std::string> ProcessState::content_of(const Resolution& module) {
 }
 
 Resolution ProcessState::read_again(ModulePathView path) {
-  return resolver().read_again(mirror_.newest_segment().get(), path);
+  return nodes().read_again(mirror_.newest_segment().get(), path);
 }
 
 std::vector<Child> ProcessState::list(const std::string& directory) {

@@ -128,7 +128,8 @@ class ProcessState final : public AtFork {
                std::shared_ptr<LoadedModules> loaded, CodeTag tag);
 
   Sources sources() { return {mirror_, agent_, redis_, around_wait_, counters_}; }
-  Resolver resolver() { return {mirror_, redis_, store_, counters_, serves_stale(), tag_}; }
+  NodeLookup nodes() { return {mirror_, redis_, counters_, serves_stale(), tag_}; }
+  Resolver resolver() { return {nodes(), store_}; }
   // For an execution, or for what is imported outside of any.
   std::shared_ptr<SettledNames> nothing_settled() const;
   // After something that `view` leads to turned out to be gone: the same generation through the newest root if it is

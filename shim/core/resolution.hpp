@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/base/module_path.hpp"
@@ -32,6 +33,18 @@ struct Resolution {
   Generation asked_at;                      // of its snapshot; 0 without one
   bool store_asked = false;                 // the platform's store had a word in it
   std::shared_ptr<const void> cause;        // kRefused: what the host's code raised, if it did; the extension's own
+
+  static Resolution answer(Kind kind, std::string reason = {}) {
+    Resolution r;
+    r.kind = kind;
+    r.reason = std::move(reason);
+    return r;
+  }
+  static Resolution namespace_at(const std::string& node) {
+    Resolution r = answer(Kind::kNamespace);
+    r.portions = {node};
+    return r;
+  }
 
   bool found() const { return kind == Kind::kModule || kind == Kind::kPackage || kind == Kind::kNamespace; }
 };

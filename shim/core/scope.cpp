@@ -54,6 +54,12 @@ Result<Scope> Scope::of_roots(const std::vector<std::string>& prefixes) {
   return scope;
 }
 
+std::vector<std::string> Scope::prefixes() const {
+  std::vector<std::string> prefixes = roots_;
+  for (std::string& prefix : prefixes) prefix += prefix.empty() ? "" : "/";
+  return prefixes;
+}
+
 std::string_view Scope::solution_of(std::string_view root) {
   if (root == contract::kSolutionsRoot || !is_within(root, contract::kSolutionsRoot)) return {};
   root.remove_prefix(contract::kSolutionsRoot.size() + 1);

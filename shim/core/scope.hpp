@@ -33,6 +33,9 @@ class Scope {
   // Directories without a trailing slash, in the order in which they are asked.
   const std::vector<std::string>& roots() const { return roots_; }
 
+  // The same as of_roots() takes them: with a trailing slash.
+  std::vector<std::string> prefixes() const;
+
   // The solution whose modules come first; "" for none.
   std::string_view solution_id() const { return solution_of(roots_.front()); }
   // The solution that a root belongs to; "" for none.

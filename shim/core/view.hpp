@@ -21,7 +21,8 @@ struct View {
   bool deploying = false;                  // the agent held a deploy back when the execution began
   bool pinned = false;                     // of an execution: stays until it ends
   BootTime pinned_at;
-  // Of an execution, shared by the views that it goes through: whether all it imports is of one generation.
+  // Of an execution, shared by the views that it goes through: whether all that it has imported is known to be of one
+  // generation.
   std::shared_ptr<std::atomic<bool>> intact;
   Scope scope;
   // Of an execution, shared by the views that it goes through: what the platform's store has said of names. Null when
@@ -29,6 +30,11 @@ struct View {
   std::shared_ptr<SettledNames> settled;
   std::string why_not_mirror;  // unless kMirror: one clause
   std::string why_not_redis;   // when kStale: one clause
+
+  // What is read is as it is now: nobody can tell whether that is what it was when other modules were read.
+  void takes_what_is_newest() const {
+    if (intact != nullptr) intact->store(false);
+  }
 
   Generation generation() const { return segment ? snapshot.generation() : Generation{}; }
 };

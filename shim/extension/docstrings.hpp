@@ -123,6 +123,9 @@ inline constexpr const char* kWatchedImports =
 held ready) of each run that was noted, in the order in which they began.)";
 inline constexpr const char* kUnwatchImports = R"(Ends what watch_imports() began, and forgets what was noted.)";
 inline constexpr const char* kPresentRoots = R"(The roots of the present execution, as begin_execution() takes them.)";
+inline constexpr const char* kRootsOf =
+    R"(The roots of the execution that begin_execution() would begin with these arguments, as its `roots`. ValueError as
+there.)";
 inline constexpr const char* kAskNobody = R"(From now on what this thread imports is not put to the fallback.)";
 inline constexpr const char* kReport =
     R"(Hands what this process has counted since it last did to the node, as its end does: for processes that end
@@ -136,8 +139,9 @@ inline constexpr const char* kExecutionSource =
 inline constexpr const char* kExecutionEvicted =
     R"(The modules that were removed from sys.modules, because one of them had changed.)";
 inline constexpr const char* kExecutionIntact =
-    R"(False once imports came from more than one generation: the agent had to give up the one that this execution
-began with and loaded modules had changed, or a module that is not mirrored was read from Redis.)";
+    R"(False unless all that this execution has imported is known to be of one generation: modules were read from
+Redis or came from a fallback, or the agent had to give up the generation that it began with and loaded modules had
+changed.)";
 inline constexpr const char* kExecutionDeploying =
     R"(True if a deploy was going on when it began: it imports the state before that, unless it imports from Redis.)";
 inline constexpr const char* kExecutionEnter =

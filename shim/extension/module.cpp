@@ -17,12 +17,11 @@
 #include "shim/extension/missing_module.hpp"
 #include "shim/extension/namespace_path.hpp"
 #include "shim/extension/path_entry.hpp"
+#include "shim/extension/requested_scope.hpp"
 #include "shim/extension/template_process.hpp"
 
 namespace bifrost {
 namespace {
-
-using OptionalText = std::optional<std::string>;
 
 // What Python calls an Execution.
 struct StartedExecution {
@@ -102,17 +101,10 @@ bool is_current_in_sys_modules(ProcessState& state, const ExecutionStart& start)
   return start.same_scope && state.still_stands_in(*start.view);
 }
 
-using OptionalRoots = std::optional<std::vector<std::string>>;
-
 ExecutionRequest request_of(const OptionalText& solution_id, bool global_repo_access, const OptionalRoots& roots,
                             bool fresh, double timeout) {
-  if (roots && (solution_id || global_repo_access)) {
-    throw py::value_error("give either roots, or solution_id and global_repo_access");
-  }
   ExecutionRequest request;
-  auto scope = roots ? Scope::of_roots(*roots) : Scope::of(solution_id.value_or(""), global_repo_access);
-  if (!scope) throw py::value_error(scope.error().message);
-  request.scope = std::move(*scope);
+  request.scope = requested_scope(solution_id, global_repo_access, roots);
   request.fresh = fresh;
   request.timeout = duration_of(timeout);
   return request;

@@ -79,7 +79,7 @@ void ModuleSearch::say_what_must_be_said() const {
   if (const auto notice = state_->take_lost_notice()) warn(("bifrost: " + *notice).c_str());
 }
 
-py::object ModuleSearch::found_by_others(const py::object& fullname, const py::object& path,
+py::object ModuleSearch::owned_by_others(const py::object& fullname, const py::object& path,
                                          std::string_view name) const {
   if (name == utf8_of(fullname)) return installed_.find(*state_, fullname, InstalledNames::Search::kAllFinders);
   // Of a namespace that lies in the workspace and on disk, the disk's part is installed.
@@ -93,7 +93,7 @@ py::object ModuleSearch::find(const py::object& fullname, const py::object& path
   Resolution resolution = state_->resolve(directories, name, Asking::kNobody);
   say_what_must_be_said();
   if (state_->is_open(resolution)) {
-    if (py::object theirs = found_by_others(fullname, path, name)) {
+    if (py::object theirs = owned_by_others(fullname, path, name)) {
       state_->leave_to_others(directories, name);
       return theirs;
     }
@@ -110,7 +110,10 @@ py::object ModuleSearch::find(const py::object& fullname, const py::object& path
   absence.callable_error.clear();
   if (has_callable() && !inside_callable) {
     Resolution called = ask_callable(directories, name, absence);
-    if (called.found()) return spec_of(fullname, std::move(called), form);
+    if (called.found()) {
+      state_->view()->takes_what_is_newest();
+      return spec_of(fullname, std::move(called), form);
+    }
   }
   absence.fullname = utf8_of(fullname).value_or(name);
   absence.directories.assign(directories.begin(), directories.end());

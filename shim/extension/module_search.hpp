@@ -71,7 +71,7 @@ class ModuleSearch {
  private:
   // Whether somebody else has the name, so that the platform's store is not asked: null, None or a spec, as
   // InstalledNames has it.
-  py::object found_by_others(const py::object& fullname, const py::object& path, std::string_view name) const;
+  py::object owned_by_others(const py::object& fullname, const py::object& path, std::string_view name) const;
   void say_what_must_be_said() const;
   Resolution ask_callable(std::span<const std::string> directories, std::string_view name, Absence& absence) const;
   Resolution call(const ModulePath& path, Absence& absence) const;

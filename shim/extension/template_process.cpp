@@ -9,6 +9,7 @@
 #include "shim/extension/held_code.hpp"
 #include "shim/extension/hook.hpp"
 #include "shim/extension/import_log.hpp"
+#include "shim/extension/requested_scope.hpp"
 
 namespace bifrost {
 namespace {
@@ -42,9 +43,7 @@ py::list watched_imports() {
 
 std::vector<std::string> present_roots() {
   const auto state = Hook::instance().state();
-  std::vector<std::string> roots = (state ? state->scope() : Scope()).roots();
-  for (std::string& root : roots) root += root.empty() ? "" : "/";
-  return roots;
+  return (state ? state->scope() : Scope()).prefixes();
 }
 
 }  // namespace
@@ -73,6 +72,12 @@ void bind_template_process(py::module_& m) {
   m.def(
       "unwatch_imports", [] { ImportLog::instance().stop(); }, docstrings::kUnwatchImports);
   m.def("present_roots", &present_roots, docstrings::kPresentRoots);
+  m.def(
+      "roots_of",
+      [](const OptionalText& solution_id, bool global_repo_access, const OptionalRoots& roots) {
+        return requested_scope(solution_id, global_repo_access, roots).prefixes();
+      },
+      docstrings::kRootsOf, py::arg("solution_id"), py::arg("global_repo_access"), py::arg("roots"));
 }
 
 }  // namespace bifrost

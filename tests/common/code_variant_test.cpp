@@ -129,6 +129,31 @@ TEST_F(CodeVariantTest, GivesWayToSources) {
   EXPECT_EQ(attach_code("a.py", "x = 1", kPython311, std::string(500'000, 'c')), Attach::kNoRoom);
 }
 
+// Those with the most code may be modules for which there is no room elsewhere.
+TEST_F(CodeVariantTest, AllOfItGoesBeforeASourceIsLeftOut) {
+  make_writer(8 << 20);
+  const std::string giant(2 << 20, '#');
+  publish("giant.py", giant);
+  EXPECT_EQ(attach_code("giant.py", giant, kPython311, std::string(1 << 20, 'c')), Attach::kAttached);
+  for (int i = 0; i < 100; ++i) {
+    const std::string name = "small" + std::to_string(i) + ".py";
+    publish(name, name);
+    EXPECT_EQ(attach_code(name, name, kPython311, std::string(5'000, 'c')), Attach::kAttached);
+  }
+  int stored = 0;
+  while (writer().put_source("filler" + std::to_string(stored) + ".py", std::string(100'000, 'f'), "h") ==
+         Put::kStaged) {
+    commit();
+    ASSERT_LT(++stored, 100);
+  }
+  commit();
+  EXPECT_EQ(shares(), (std::map<std::string, std::uint64_t>{{"cpython-311", 0}}));
+  EXPECT_FALSE(writer().starved());
+  EXPECT_GT(stored * 100'000, 4'500'000) << "8 MiB, less the giant, the slots and the headroom";
+  EXPECT_EQ(source(attach()->snapshot(), "giant.py"), giant);
+  EXPECT_EQ(source(attach()->snapshot(), "small7.py"), "small7.py");
+}
+
 TEST_F(CodeVariantTest, ItsMemoryIsGivenBackWithItsVersionAndNoEarlier) {
   make_writer(1 << 20);
   publish("a.py", "0");

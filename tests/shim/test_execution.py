@@ -132,6 +132,30 @@ def test_without_agent_new_executions_use_redis(node, talk):
     assert talk.ask("[m.X, b.loaded()['m'].source]") == [2, "redis"]
 
 
+def test_an_execution_that_imports_from_redis_says_that_it_may_be_mixed(node, talk):
+    """What Redis has is as new as each import: two of them may be of different states."""
+    node.put("first.py", "VERSION = 1\n")
+    node.put("second.py", "VERSION = 1\n")
+    node.agent.kill()
+    assert talk.begin()["source"] == "redis"
+    assert talk.ask("execution.intact")
+    assert talk.do("import first; answer = first.VERSION") == 1
+    node.put("first.py", "VERSION = 2\n")
+    node.put("second.py", "VERSION = 2\n")
+    assert talk.do("import second; answer = second.VERSION") == 2
+    assert not talk.ask("execution.intact")
+
+
+def test_an_execution_that_runs_what_a_callable_gave_says_so(node):
+    out = node.script("""
+        b.install_virtual_import_hook(fallback=lambda path: "VALUE = 1\\n" if path == "given.py" else None)
+        execution = b.begin_execution()
+        import given
+        out.update(value=given.VALUE, intact=execution.intact)
+    """)
+    assert out == {"value": 1, "intact": False}
+
+
 def test_a_restarted_agent_takes_over_without_restarting_workers(node, talk):
     node.put("m.py", "X = 1\n")
     before = talk.begin()["generation"]

@@ -148,6 +148,26 @@ def test_scopes_never_share_a_template(flows, zygote):
         parent.do("eventually(lambda: all(not s['renewing'] and s['warm'] for s in z.stats().values()))")
 
 
+def test_roots_are_a_scope_of_their_own(flows, zygote):
+    for release in (1, 2):
+        flows.put(f"_releases/{release}/mine.py", f"NAME = {release}\n")
+    flows.put("entry.py", "import mine, os\ndef name():\n    return [mine.NAME, os.getppid()]\n")
+    parent = zygote()
+    for release in (1, 2, 1):
+        roots = [f"_releases/{release}/", ""]
+        assert parent.ask(f"z.execute('entry:name', roots={roots!r})")[0] == release
+        assert parent.ask(f"asyncio.run(z.execute_async('entry:name', roots={roots!r}))")[0] == release
+        parent.do(f"settled(lambda s: s['warm'] == ['entry', 'mine'], {tuple(roots)!r})")
+
+
+@pytest.mark.parametrize("scope", [{"solution_id": "../x"}, {"roots": []}, {"roots": ["", "_x/"], "solution_id": "s"}])
+def test_a_scope_that_cannot_be_is_refused_before_anything_starts(zygote, scope):
+    parent = zygote()
+    for execute in ("z.execute", "bifrost_cache.worker.execute"):
+        assert parent.error_of(f"import bifrost_cache.worker\n{execute}('flow:state', **{scope!r})").startswith("ValueError: ")
+    assert parent.ask("[z.stats(), processes(os.getpid())]") == [{}, []]
+
+
 def test_changes_of_the_parent_reach_its_executions(flows, zygote):
     parent = zygote()
     parent.do("os.environ['OLD'] = 'old'; z.execute('flow:look'); settled()")

@@ -106,10 +106,13 @@ def test_eviction_and_missing_notifications_are_noted(ctl, agent, redis_client):
 
 
 def test_name_collisions_both_ways_are_noted(ctl, stage, redis_client):
-    stage.publish({"email/__init__.py": "", "pytest/__init__.py": "", "_solutions/s1/json.py": "", "fine.py": ""})
+    stage.publish({"email/__init__.py": "", "pytest/__init__.py": "", "_solutions/s1/json.py": "", "fine.py": "",
+                   "_solutions/s1/redis/x.py": "", "xml/mine.py": ""})
     text = notes(findings(ctl, status=5))  # nobody answers the control socket
-    assert "the standard library hides these modules of the workspace: email, json" in text
-    assert "the workspace hides these installed packages: pytest" in text
+    assert "the standard library hides these modules of the workspace: email, json, xml" in text
+    assert "the workspace hides these installed packages: pytest |" in text
+    # As on disk, whatever the precedence.
+    assert "installed packages hide these directories of the workspace, which have no __init__.py: redis" in text
     assert "fine" not in text
 
 

@@ -37,21 +37,36 @@ print(json.dumps(answer))
 )";
 
 // The first component of the name by which a worker imports each module.
-std::set<std::string> top_level_names(Context& context) {
-  std::set<std::string> names;
+struct TopLevelNames {
+  std::set<std::string> modules;      // packages with them
+  std::set<std::string> directories;  // without an __init__.py in at least one root: namespaces
+};
+
+std::string_view root_of(std::string_view path) {
+  const std::string solutions = std::string(contract::kSolutionsRoot) + "/";
+  if (!path.starts_with(solutions)) return {};
+  return path.substr(0, std::min(path.size(), path.find('/', solutions.size()) + 1));
+}
+
+TopLevelNames top_level_names(Context& context) {
+  TopLevelNames names;
   const auto segment = attach_segment(context);
   if (!segment) return names;
   const auto list = list_modules(**segment, "");
   if (!list) return names;
+  std::set<std::string> regular, directories;  // with their roots
   for (const ModuleEntry& entry : list->entries) {
-    std::string_view path = entry.path;
-    const std::string solutions = std::string(contract::kSolutionsRoot) + "/";
-    if (path.substr(0, solutions.size()) == solutions) {
-      path.remove_prefix(solutions.size());
-      path.remove_prefix(std::min(path.size(), path.find('/') + 1));
+    const std::string_view path = entry.path;
+    const auto slash = path.find('/', root_of(path).size());
+    if (slash == std::string_view::npos) {
+      regular.emplace(path.substr(0, path.size() - paths::kSuffix.size()));
+    } else {
+      (path.substr(slash) == paths::kInitFile ? regular : directories).emplace(path.substr(0, slash));
     }
-    const auto slash = path.find('/');
-    names.emplace(slash == std::string_view::npos ? path.substr(0, path.size() - 3) : path.substr(0, slash));
+  }
+  for (const std::string& top : regular) names.modules.insert(top.substr(root_of(top).size()));
+  for (const std::string& top : directories) {
+    if (regular.count(top) == 0) names.directories.insert(top.substr(root_of(top).size()));
   }
   return names;
 }
@@ -67,26 +82,30 @@ std::string names_in_both(const std::set<std::string>& ours, const nlohmann::jso
   return text;
 }
 
-void examine_names(Context& context, const std::set<std::string>& ours, const nlohmann::json& python,
-                   const std::string& part, Diagnoses& out) {
-  if (const std::string hidden = names_in_both(ours, python.at("stdlib")); !hidden.empty()) {
-    out.push_back({Grade::kNote, part, "the standard library hides these modules of the workspace: " + hidden,
-                   "rename them: the standard library always wins"});
-  }
-  nlohmann::json packages = nlohmann::json::array();
+void examine_names(Context& context, const TopLevelNames& ours, const nlohmann::json& python, const std::string& part,
+                   Diagnoses& out) {
+  const auto note = [&](const std::string& what, const std::string& names, const std::string& advice) {
+    if (!names.empty()) out.push_back({Grade::kNote, part, what + names, advice});
+  };
   const auto& stdlib = python.at("stdlib");
+  std::set<std::string> all = ours.modules;
+  all.insert(ours.directories.begin(), ours.directories.end());
+  note("the standard library hides these modules of the workspace: ", names_in_both(all, stdlib),
+       "rename them: the standard library always wins");
+
+  nlohmann::json packages = nlohmann::json::array();
   for (const auto& name : python.at("installed")) {
     if (std::find(stdlib.begin(), stdlib.end(), name) == stdlib.end()) packages.push_back(name);
   }
-  const std::string both = names_in_both(ours, packages);
-  if (both.empty()) return;
   const bool installed_first = context.settings.get(Setting::kPrecedence) == "installed";
-  out.push_back({Grade::kNote, part,
-                 (installed_first ? "installed packages hide these modules of the workspace: "
-                                  : "the workspace hides these installed packages: ") +
-                     both,
-                 installed_first ? "rename them, or set BIFROST_PRECEDENCE=workspace"
-                                 : "rename them, or set BIFROST_PRECEDENCE=installed"});
+  note(installed_first ? "installed packages hide these modules of the workspace: "
+                       : "the workspace hides these installed packages: ",
+       names_in_both(ours.modules, packages),
+       installed_first ? "rename them, or set BIFROST_PRECEDENCE=workspace"
+                       : "rename them, or set BIFROST_PRECEDENCE=installed");
+  note("installed packages hide these directories of the workspace, which have no __init__.py: ",
+       names_in_both(ours.directories, packages),
+       "rename them, or give them an __init__.py: an installed package wins over a plain directory, as Python has it");
 }
 
 // Whether workers with this interpreter find compiled code; nothing is said where there is no segment.
@@ -117,8 +136,7 @@ void examine_hook(Context& context, bool pth, const std::string& part, Diagnoses
 }
 
 // An interpreter that nobody named is a guess: what it lacks, the workers' own may have.
-void examine_one(Context& context, const std::string& exe, bool named, const std::set<std::string>& ours,
-                 Diagnoses& out) {
+void examine_one(Context& context, const std::string& exe, bool named, const TopLevelNames& ours, Diagnoses& out) {
   const std::string part = "python " + exe;
   const std::string name_it = "name the workers' interpreter: bifrost-cachectl doctor --python EXE";
   const auto lacks = [&](const std::string& what, const std::string& advice) {
@@ -154,7 +172,7 @@ void examine_one(Context& context, const std::string& exe, bool named, const std
 }  // namespace
 
 void examine_python(Context& context, const std::vector<std::string>& named, Diagnoses& out) {
-  const std::set<std::string> ours = top_level_names(context);
+  const TopLevelNames ours = top_level_names(context);
   for (const std::string& exe : named) examine_one(context, exe, true, ours, out);
   if (named.empty()) examine_one(context, "python3", false, ours, out);
 }

@@ -74,8 +74,9 @@ class Execution:
         """The modules that were removed from sys.modules, because one of them had changed."""
     @property
     def intact(self) -> bool:
-        """False once imports came from more than one generation: the agent had to give up the one that this execution
-began with and loaded modules had changed, or a module that is not mirrored was read from Redis."""
+        """False unless all that this execution has imported is known to be of one generation: modules were read from
+Redis or came from a fallback, or the agent had to give up the generation that it began with and loaded modules had
+changed."""
     @property
     def deploying(self) -> bool:
         """True if a deploy was going on when it began: it imports the state before that, unless it imports from Redis."""
@@ -256,6 +257,10 @@ def unwatch_imports() -> None:
 
 def present_roots() -> list[str]:
     """The roots of the present execution, as begin_execution() takes them."""
+
+def roots_of(solution_id: str | None, global_repo_access: bool, roots: Sequence[str] | None) -> list[str]:
+    """The roots of the execution that begin_execution() would begin with these arguments, as its `roots`. ValueError as
+    there."""
 
 def ask_nobody() -> None:
     """From now on what this thread imports is not put to the fallback."""

@@ -64,7 +64,7 @@ def execute(
 
     Raises the function's own exception, with the child's traceback as its cause; WorkerError when that exception or
     the result cannot be pickled or means nothing to this process; TimeoutError after `timeout` seconds; WorkerDied;
-    ValueError for a target of another form.
+    ValueError for a target of another form, or a scope that cannot be.
 
     Costs the start of an interpreter, one begin_execution(), and a pickle each way; the imports are the child's.
     """
@@ -73,9 +73,7 @@ def execute(
         "target": target,
         "kwargs": pickle.dumps(kwargs or {}),
         "settings": travelling_settings(),
-        "solution_id": solution_id,
-        "global_repo_access": global_repo_access,
-        "roots": roots,
+        "roots": _shim.roots_of(solution_id, global_repo_access, roots),
     }
     context = multiprocessing.get_context("spawn")
     reader, writer = context.Pipe(duplex=False)
@@ -171,9 +169,7 @@ def result_of(target, reply):
 
 def _child(writer, order):
     _shim.install_virtual_import_hook(**order["settings"])
-    _shim.begin_execution(
-        solution_id=order["solution_id"], global_repo_access=order["global_repo_access"], roots=order["roots"]
-    )
+    _shim.begin_execution(roots=order["roots"])
     data = pickle.dumps(reply_of(order["target"], order["kwargs"]))
     with os.fdopen(writer.fileno(), "wb", closefd=False) as pipe:
         pipe.write(len(data).to_bytes(_LENGTH_BYTES, "little"))

@@ -48,8 +48,7 @@ def _become_own_process(template, outputs):
 def _execute(template, channel, packed, more):
     """The exit code."""
     _shim.watch_imports()
-    solution_id, global_repo_access = template.scope
-    execution = _shim.begin_unless_changed(solution_id=solution_id, global_repo_access=global_repo_access)
+    execution = _shim.begin_unless_changed(roots=template.roots)
     if execution is None:
         os.write(channel, _messages.CHANGED)
         os._exit(0)

@@ -27,8 +27,8 @@ _DEGREES = {"none": ("root",), "code": ("hold", "root"), "modules": ("modules", 
 
 
 class Line:
-    def __init__(self, scope, settings, options):
-        self.scope = scope
+    def __init__(self, roots, settings, options):
+        self._roots = roots
         self.settings = settings
         self.environment = dict(os.environ)
         self.path = list(sys.path)
@@ -44,7 +44,7 @@ class Line:
         self._running = set()
         self._took = 0.0  # the last renewal
         self._started = self._wanted = self._closed = self._failed = self._renewing = False
-        self._thread = threading.Thread(target=self._keep, name=f"bifrost zygote {scope[0] or ''}", daemon=True)
+        self._thread = threading.Thread(target=self._keep, name=f"bifrost zygote {roots[0]}", daemon=True)
         self._thread.start()
 
     # --- For executions, any thread --------------------------------------------------------------------------
@@ -172,7 +172,7 @@ class Line:
             _reap(earlier)
         self._drop("modules", "hold")
         ours, theirs = _messages.control_pair()
-        order = {"parent": os.getpid(), "settings": self.settings, "preload": self._options.preload, "scope": self.scope}
+        order = {"parent": os.getpid(), "settings": self.settings, "preload": self._options.preload, "roots": self._roots}
         context = multiprocessing.get_context("spawn")
         process = context.Process(target=_serving.root, args=(theirs, order), name="bifrost zygote")
         template = Template("root", ours)

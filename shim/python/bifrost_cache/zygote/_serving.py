@@ -31,17 +31,17 @@ def root(control, order):
         traceback.print_exc()
         _messages.send(control, {"failed": f"{type(error).__name__}: {error}"})
         return
-    _serve(control, order["scope"], {})
+    _serve(control, order["roots"], {})
 
 
-def _serve(control, scope, news):
+def _serve(control, roots, news):
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()  # or each child would print it once more
     _shim.settle()
     gc.collect()
     gc.freeze()
-    server = _Server(control, scope)
+    server = _Server(control, roots)
     _messages.send(control, {"ready": {"pid": server.process, **news}})
     server.serve()
 
@@ -49,9 +49,9 @@ def _serve(control, scope, news):
 class _Server:
     """Forks on demand, reports who was forked and how it ended. Until its control socket and its last child are gone."""
 
-    def __init__(self, control, scope):
+    def __init__(self, control, roots):
         self.control = control
-        self.scope = scope
+        self.roots = roots
         self.process = os.getpid()
         self._children = {}  # pid: where its end is reported, or None
         self._woken, self._waker = socket.socketpair()
@@ -122,7 +122,7 @@ class _Server:
                 _shim.end_with_parent(self.process)
                 os.setpgid(0, 0)  # with whatever the modules start
                 self.forget_in_child()
-                _become_template(kind, socket.socket(fileno=control), order, self.scope)
+                _become_template(kind, socket.socket(fileno=control), order, self.roots)
                 code = 0
             except BrokenPipeError:
                 pass  # nobody waits for it any more
@@ -176,11 +176,10 @@ def _tell(report, number):
         return False
 
 
-def _become_template(kind, control, order, scope):
+def _become_template(kind, control, order, roots):
     _messages.send(control, {"forked": os.getpid()})
     gc.unfreeze()
-    solution_id, global_repo_access = scope
-    execution = _shim.begin_execution(solution_id=solution_id, global_repo_access=global_repo_access)
+    execution = _shim.begin_execution(roots=roots)
     if execution.source != "shm":
         _messages.send(control, {"failed": f"the mirror cannot be relied on now: modules come from {execution.source}"})
         return
@@ -197,4 +196,4 @@ def _become_template(kind, control, order, scope):
         if not _shim.settle():
             _messages.send(control, {"failed": "modules changed while they were imported"})
             return
-    _serve(control, scope, news)
+    _serve(control, roots, news)

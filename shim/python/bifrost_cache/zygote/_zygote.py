@@ -13,8 +13,9 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Sequence
 
-from .. import _target, worker
+from .. import _shim, _target, worker
 from ._line import Line
 from ._run import Cancelled, NotStarted, Run
 
@@ -30,6 +31,12 @@ class _Options:
     cold: tuple
     max_templates: int
     start_timeout: float
+
+
+@dataclasses.dataclass(frozen=True)
+class _Scope:
+    name: tuple  # as the caller calls it, in stats()
+    roots: list
 
 
 class Zygote:
@@ -53,7 +60,7 @@ class Zygote:
             raise ValueError("max_templates and start_timeout must be positive")
         self._options = _Options(tuple(preload), warm, tuple(cold), max_templates, start_timeout)
         self._lock = threading.Lock()
-        self._lines = collections.OrderedDict()  # (solution_id, global_repo_access): Line; the least recently used first
+        self._lines = collections.OrderedDict()  # name of a scope: Line; the least recently used first
         self._threads = None
         self._process = os.getpid()
         self._closed = False
@@ -68,13 +75,15 @@ class Zygote:
         timeout: float | None = None,
         solution_id: str | None = None,
         global_repo_access: bool = False,
+        roots: Sequence[str] | None = None,
     ) -> object:
         """Runs `target` ("pkg.mod:function") with `kwargs` in a new process and returns its result.
 
         As worker.execute() in arguments, result and exceptions. When no template can be had, or it does not fork, the
         execution is one of worker.execute(): counted as `spawned`, its reason is `trouble` in stats().
         """
-        return self._execute(target, kwargs, timeout, (solution_id, bool(global_repo_access)), None)
+        scope = _scope_of(solution_id, global_repo_access, roots)
+        return self._execute(target, kwargs, timeout, scope, None)
 
     async def execute_async(
         self,
@@ -84,13 +93,14 @@ class Zygote:
         timeout: float | None = None,
         solution_id: str | None = None,
         global_repo_access: bool = False,
+        roots: Sequence[str] | None = None,
     ) -> object:
         """execute() for asyncio. Cancelling it ends the process."""
+        scope = _scope_of(solution_id, global_repo_access, roots)
         with self._lock:
             if self._threads is None:
                 self._threads = concurrent.futures.ThreadPoolExecutor(_MOST_AT_ONCE, "bifrost execution")
         kept, given = socket.socketpair()
-        scope = (solution_id, bool(global_repo_access))
         future = self._threads.submit(self._execute, target, kwargs, timeout, scope, given.fileno())
         future.add_done_callback(lambda _: given.close())
         try:
@@ -98,8 +108,8 @@ class Zygote:
         finally:
             kept.close()  # which the waiting thread notices
 
-    def stats(self) -> dict[tuple[str | None, bool], dict[str, object]]:
-        """Per scope (solution_id, global_repo_access), for those that have templates:
+    def stats(self) -> dict[tuple[str | None, bool] | tuple[str, ...], dict[str, object]]:
+        """Per scope, (solution_id, global_repo_access) or the roots, for those that have templates:
 
         `warm`, names of the modules that are imported in advance; `skipped` {name: why it is not}; `generation` of the
         templates; `executions`, of these `spawned` and `changed` (a template was out of date); `renewals`, and whether
@@ -108,7 +118,7 @@ class Zygote:
         """
         with self._lock:
             lines = dict(self._lines)
-        return {scope: line.stats() for scope, line in lines.items()}
+        return {name: line.stats() for name, line in lines.items()}
 
     def close(self) -> None:
         """Ends the templates, and after ten seconds the executions that still run. Idempotent."""
@@ -146,7 +156,7 @@ class Zygote:
         except NotStarted as error:
             line.spawned(str(error))
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            return worker.execute(target, kwargs, timeout=left, solution_id=scope[0], global_repo_access=scope[1])
+            return worker.execute(target, kwargs, timeout=left, roots=scope.roots)
         return self._result(target, line, template, run, reply)
 
     @staticmethod
@@ -183,17 +193,22 @@ class Zygote:
                 raise RuntimeError("this Zygote is closed")
             if os.getpid() != self._process:
                 raise RuntimeError("this Zygote belongs to the process from which this one was forked: make another")
-            line = self._lines.get(scope)
+            line = self._lines.get(scope.name)
             if line is not None and (line.is_over() or line.settings != settings):
                 line.close()
                 line = None
             if line is None:
-                line = self._lines[scope] = Line(scope, settings, self._options)
-            self._lines.move_to_end(scope)
+                line = self._lines[scope.name] = Line(scope.roots, settings, self._options)
+            self._lines.move_to_end(scope.name)
             surplus = [self._lines.popitem(last=False)[1] for _ in range(len(self._lines) - self._options.max_templates)]
         for old in surplus:
             old.close()
         return line
+
+
+def _scope_of(solution_id, global_repo_access, roots):
+    prefixes = _shim.roots_of(solution_id, bool(global_repo_access), roots)
+    return _Scope((solution_id, bool(global_repo_access)) if roots is None else tuple(prefixes), prefixes)
 
 
 def _order(line, target, pickled):

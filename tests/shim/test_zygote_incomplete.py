@@ -1,0 +1,98 @@
+"""Zygotes where Redis does not hold everything: a template is never ahead of, nor behind, the platform's own store."""
+
+import contextlib
+
+import pytest
+from zygote_parent import zygote_on
+
+# A store whose files lie in a directory, so that every process sees its present state. Settings travel pickled.
+STORE = '''
+import pathlib
+from bifrost_cache.fallback import Module, Namespace, Package
+
+
+class Store:
+    timeout = 20
+
+    def __init__(self, directory):
+        self.directory = directory
+
+    def resolve(self, name, scope):
+        base = pathlib.Path(self.directory) / scope.root / name.replace(".", "/")
+        with open(self.directory + ".asked", "a") as asked:
+            asked.write(scope.root + name + "\\n")
+        for kind, path in ((Package, base / "__init__.py"), (Module, base.with_name(base.name + ".py"))):
+            if path.exists():
+                return kind(path.read_text())
+        return Namespace() if base.is_dir() else None
+'''
+
+
+@pytest.fixture
+def store(node):
+    """A directory of the platform's files; node.put() is what of it is in Redis."""
+    library = node.directory / "library"
+    library.mkdir()
+    (library / "platform_store.py").write_text(STORE)
+    files = node.directory / "store"
+    files.mkdir()
+
+    def put(path, source):
+        (files / path).parent.mkdir(parents=True, exist_ok=True)
+        (files / path).write_text(source)
+
+    put.directory, put.library = files, library
+    return put
+
+
+@pytest.fixture
+def zygote(node, store):
+    with contextlib.ExitStack() as stack:
+
+        def start(**options):
+            parent = stack.enter_context(zygote_on(node, **options))
+            parent.do(
+                f"""
+                import sys
+                sys.path.append({str(store.library)!r})
+                import platform_store, bifrost_cache
+                bifrost_cache.install_virtual_import_hook(complete=False,
+                                                          fallback=platform_store.Store({str(store.directory)!r}))
+                """
+            )
+            return parent
+
+        yield start
+
+
+FLOW = "import helper, os\n\ndef run():\n    return [helper.VALUE, os.getppid()]\n"
+
+
+@pytest.mark.parametrize("warm", ["modules", "code"])
+def test_what_only_the_store_has_is_as_new_as_the_execution(node, store, zygote, warm):
+    node.put("flow.py", FLOW)
+    store("flow.py", FLOW)
+    store("helper.py", "VALUE = 0\n")
+    parent = zygote(warm=warm)
+    for value in range(4):
+        store("helper.py", f"VALUE = {value}\n")  # touches no key in Redis
+        for _ in range(2):
+            assert parent.ask("z.execute('flow:run')")[0] == value
+            parent.do("settled()")
+    told = parent.ask("stats()")
+    assert told["spawned"] == 0
+    if warm == "modules":
+        assert told["warm"] == ["flow", "helper"] and told["changed"] == 3, "only where the store said something else"
+
+
+def test_the_scopes_own_file_wins_though_only_the_store_has_it(node, store, zygote):
+    node.put("flow.py", FLOW)
+    node.put("helper.py", "VALUE = 'shared'\n")
+    store("_solutions/s/helper.py", "VALUE = 'own'\n")
+    parent = zygote()
+    run = "z.execute('flow:run', solution_id='s', global_repo_access=True)[0]"
+    assert parent.ask(run) == "own"
+    parent.do("settled(scope=('s', True))")
+    assert parent.ask(run) == "own"
+    (store.directory / "_solutions/s/helper.py").unlink()
+    assert parent.ask(run) == "shared"
