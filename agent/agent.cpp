@@ -10,6 +10,7 @@
 #include "agent/loop/service_notify.hpp"
 #include "agent/loop/unix_time.hpp"
 #include "common/reader/segment.hpp"
+#include "common/telemetry/presence_file.hpp"
 #include "common/telemetry/telemetry_file.hpp"
 
 namespace bifrost::agent {
@@ -47,11 +48,12 @@ Result<std::unique_ptr<Agent>> Agent::start(uv_loop_t* loop, const AgentConfig& 
   if (const Status s = agent->serve_control(); !s) return s.error();
   if (config.telemetry) {
     // Numbers about workers are not worth an outage.
-    if (const Status s = create_telemetry_file(config.segment_dir); !s) {
-      log::warn("no_telemetry", {{"why", s.error().message}});
+    for (const Status& s : {create_telemetry_file(config.segment_dir), keep_presence_file(config.segment_dir)}) {
+      if (!s) log::warn("no_telemetry", {{"why", s.error().message}});
     }
   } else {
     remove_telemetry_file(config.segment_dir);
+    remove_presence_file(config.segment_dir);
   }
   return agent;
 }

@@ -116,7 +116,7 @@ Result<AgentConfig> parse_agent_config(const Settings& s) {
   if (!size) return size.error();
   if (*size) {
     config.obsolete = "size (from " + s.entry(Setting::kSize).origin +
-                      ") means nothing any more: the segment takes what it needs, up to max_size";
+                      ") has no effect any more: the segment takes what it needs, up to max_size";
   }
   const auto max_size = optional_bytes(s, Setting::kMaxSize, kLeastMaxSize, kMostMaxSize);
   if (!max_size) return max_size.error();

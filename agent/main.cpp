@@ -108,10 +108,11 @@ int run_agent(const bifrost::agent::AgentConfig& config) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Mirrors Redis-stored Python modules into shared memory, one agent per node.", "bifrost-agent"};
+  CLI::App app{"Mirrors the Python modules of a Redis into this node's shared memory.", "bifrost-agent"};
   app.formatter(std::make_shared<bifrost::cli::HelpFormatter>(bifrost::cli::prose_width(STDOUT_FILENO)));
   app.set_help_flag("-h,--help", "this text, and exit");
-  app.set_version_flag("--version", std::string("bifrost-agent ") + BIFROST_VERSION);
+  app.set_version_flag("--version", std::string("bifrost-agent ") + BIFROST_VERSION,
+                       "the version of this program, and exit");
   std::map<bifrost::Setting, std::string> given;
   for (const bifrost::Setting id : kAgentSettings) {
     const bifrost::SettingInfo& info = bifrost::setting_info(id);

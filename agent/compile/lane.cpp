@@ -153,8 +153,7 @@ void CompileLane::note_unusable(const std::string& why) {
   advice_ = hidden.empty()
                 ? "correct python in /etc/bifrost/bifrost.conf, or install it; then systemctl restart bifrost-agent"
                 : "the agent's unit hides " + hidden +
-                      " (ProtectHome=yes): name an interpreter elsewhere, or set ProtectHome=read-only by "
-                      "systemctl edit bifrost-agent";
+                      ": name an interpreter elsewhere, or set ProtectHome=read-only by systemctl edit bifrost-agent";
   log::warn("interpreter_unusable", {{"python", interpreter_}, {"why", why}, {"do", advice_}});
 }
 

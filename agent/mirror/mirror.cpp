@@ -43,7 +43,7 @@ void Mirror::apply(const Observation& seen) {
   switch (seen.kind) {
     case Observation::Kind::kValue: return apply_value(seen);
     case Observation::Kind::kVanished: return apply_vanished(seen);
-    case Observation::Kind::kWrongType: return reject(seen.path, "the key holds no string");
+    case Observation::Kind::kWrongType: return reject(seen.path, "the key does not hold a string");
     case Observation::Kind::kTooBig: return reject(seen.path, "larger than --max-module-bytes");
   }
 }

@@ -22,7 +22,7 @@ bool parse_port(std::string_view text, in_port_t& port) {
 Result<std::optional<ListenAddress>> parse_listen_address(std::string_view text) {
   if (text == "off") return std::optional<ListenAddress>();
   const Error invalid{ErrorCode::kInvalidArgument,
-                      "`" + std::string(text) + "` is no address: write 127.0.0.1:9464, [::1]:9464 or off"};
+                      "`" + std::string(text) + "` is not an address: write 127.0.0.1:9464, [::1]:9464 or off"};
   const auto colon = text.rfind(':');
   if (colon == std::string_view::npos || colon == 0) return invalid;
   std::string host(text.substr(0, colon));

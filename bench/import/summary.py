@@ -81,7 +81,7 @@ def budgets(result):
     found = [
         _applications(result, "warm .pyc files", "pyc", 0.75, 0.64),
         _applications(result, "dict of marshal blobs (oracle)", "dict", 0.88, 0.75),
-        _applications(result, "redis-py: GET, json, compile", "redis", 0.25, 0.18),
+        _applications(result, "redis-py hook: GET, compile", "redis", 0.25, 0.18),
         _single(result, "tiny", "1,020 tiny modules", "makespan", 0.35, 0.25),
         _single(result, "sdk", "4 MB SDK: memory growth (PSS)", "pss", 1.05, 1.00),
     ]

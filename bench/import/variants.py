@@ -14,12 +14,12 @@ class Variant:
 
 
 VARIANTS = [
-    Variant("agent-code", "agent, code shared", "mirror", is_node=True),
-    Variant("agent-source", "agent, source only", "mirror", is_node=True),
+    Variant("agent-code", "bifrost-cache", "mirror", is_node=True),
+    Variant("agent-source", "bifrost-cache, source only", "mirror", is_node=True),
     Variant("pyc", "files, warm .pyc", "path"),
     Variant("py", "files, no .pyc", "path"),
-    Variant("redis", "redis-py: GET, json, compile", "redis"),
-    Variant("redis-marshal", "redis-py: GET, unmarshal", "redis-marshal"),
+    Variant("redis", "redis-py hook: GET, compile", "redis"),
+    Variant("redis-marshal", "redis-py hook: GET, unmarshal", "redis-marshal"),
     Variant("dict", "dict of marshal blobs", "dict"),
     Variant("dict-code", "dict of code objects", "dict-code"),
     Variant("zip", "zip file with .pyc", "path"),

@@ -12,10 +12,10 @@ MARKS = {
     "bare-fork": ("#2f9e44", "ring"),
 }
 LABELS = {
-    "zygote-modules": "zygote, modules warm",
-    "zygote-code": "zygote, code warm",
-    "spawn-hook": "spawn, imports from shared memory",
-    "fork-none": "zygote, no workspace module warm",
+    "zygote-modules": "bifrost-cache, modules warm",
+    "zygote-code": "bifrost-cache, code warm",
+    "spawn-hook": "bifrost-cache, spawned",
+    "fork-none": "bifrost-cache, no module warm",
     "forkserver": "forkserver, preloaded: never sees an edit",
     "bare-fork": "bare fork, runs nothing: the limit",
 }

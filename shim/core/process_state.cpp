@@ -62,6 +62,7 @@ ProcessState::ProcessState(const Settings& settings, std::string workspace, Trus
       workspace_(std::move(workspace)),
       around_wait_(std::move(around_wait)),
       telemetry_(settings.get(Setting::kSegmentDir), settings.get(Setting::kTelemetry) != "off"),
+      presence_(settings.get(Setting::kSegmentDir), settings.get(Setting::kTelemetry) != "off"),
       mirror_(settings.get(Setting::kSegmentDir), trust, counters_),
       agent_(settings.get(Setting::kSegmentDir)),
       redis_(settings.get(Setting::kRedisUrl), around_wait_, counters_),
@@ -101,6 +102,7 @@ ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
     settled_outside_.reset();
     lost_notice_.clear();
   }
+  presence_.say(*start.view);
   if (loaded_->empty()) loaded_->forget_asked();  // none of those who asked would be evicted
   start.loaded_is_current = start.same_scope ? still_stands_in(*start.view) : loaded_->empty();
   return start;
@@ -185,8 +187,12 @@ std::optional<std::string> ProcessState::renew(const std::shared_ptr<const View>
 }
 
 void ProcessState::replace_pin(const std::shared_ptr<const View>& old, std::shared_ptr<const View> next) {
-  const std::lock_guard lock(mutex_);
-  if (pin_ == old) pin_ = std::move(next);
+  {
+    const std::lock_guard lock(mutex_);
+    if (pin_ != old) return;
+    pin_ = next;
+  }
+  presence_.say(*next);
 }
 
 std::string ProcessState::explain_loss(const View& lost) const {
@@ -427,6 +433,7 @@ void ProcessState::after_fork_in_child() {
   store_.unlock_after_fork();
   counters_.start_anew();
   telemetry_.start_anew_in_child();
+  presence_.start_anew_in_child();
   going_on_ = 0;  // the threads that would end them are not here
   mutex_.unlock();
 }

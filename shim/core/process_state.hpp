@@ -17,6 +17,7 @@
 #include "shim/core/execution.hpp"
 #include "shim/core/loaded_modules.hpp"
 #include "shim/core/missing_reasons.hpp"
+#include "shim/core/presence.hpp"
 #include "shim/core/resolver.hpp"
 #include "shim/core/standing.hpp"
 #include "shim/core/telemetry.hpp"
@@ -107,8 +108,11 @@ class ProcessState final : public AtFork {
 
   LoadedModules& loaded() { return *loaded_; }
   ShimCounters& counters() { return counters_; }
-  // Hands the counters to the node, at the end of the process.
-  void report() { telemetry_.report(counters_); }
+  // Hands the counters to the node, at the end of the process, which is no longer shown as present.
+  void report() {
+    telemetry_.report(counters_);
+    presence_.leave();
+  }
   // Closes the connections that are kept between questions.
   void let_go() {
     agent_.close();
@@ -149,6 +153,7 @@ class ProcessState final : public AtFork {
   const AroundWait around_wait_;
   ShimCounters counters_;
   Telemetry telemetry_;
+  PresenceReport presence_;
   MirrorView mirror_;
   AgentConnection agent_;
   RedisFallback redis_;

@@ -143,7 +143,12 @@ py::object begin_unless_changed(const OptionalText& solution_id, bool global_rep
   if (state == nullptr) return py::cast(StartedExecution());
   const ExecutionStart start = state->begin(request);
   if (start.refused) refuse_another_scope(request.scope);
-  if (!start.loaded_is_current) return py::none();
+  if (!start.loaded_is_current) {
+    state->counters().add(ShimCounter::kTemplateOutdated);
+    state->report();  // a process without anything to do ends without another chance
+    return py::none();
+  }
+  state->counters().add(ShimCounter::kTemplateExecutions);
   return py::cast(started_execution(*state, *start.view, {}));
 }
 

@@ -10,7 +10,7 @@ namespace py = pybind11;
 
 Scope requested_scope(const OptionalText& solution_id, bool global_repo_access, const OptionalRoots& roots) {
   if (roots && (solution_id || global_repo_access)) {
-    throw py::value_error("roots say it all: give either them, or solution_id and global_repo_access");
+    throw py::value_error("give either roots, or solution_id and global_repo_access");
   }
   auto scope = roots ? Scope::of_roots(*roots) : Scope::of(solution_id.value_or(""), global_repo_access);
   if (!scope) throw py::value_error(scope.error().message);

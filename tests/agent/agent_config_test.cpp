@@ -23,7 +23,7 @@ TEST(AgentConfig, DefaultsAreValid) {
 TEST(AgentConfig, ASizeOfEarlierReleasesIsTakenWithAWord) {
   const auto config = configured({{Setting::kSize, "32M"}});
   ASSERT_TRUE(config);
-  EXPECT_NE(config->obsolete.find("size (from --size) means nothing any more"), std::string::npos) << config->obsolete;
+  EXPECT_NE(config->obsolete.find("size (from --size) has no effect any more"), std::string::npos) << config->obsolete;
   EXPECT_TRUE(configured({})->obsolete.empty());
 }
 

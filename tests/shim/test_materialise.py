@@ -84,7 +84,7 @@ def test_links_below_the_directory_are_not_followed(node, tmp_path):
     (out / "file.py").symlink_to(outside / "mine.py")
     done = materialise(node, out)
     assert (done.returncode, done.stdout) == (1, f"{out}: 4 files, 2 written, 2 not\n"), done.stderr
-    assert "'linked/a.py' was not written: 'linked' is no directory, and links are not followed" in done.stderr
+    assert "'linked/a.py' was not written: 'linked' is not a directory, and links are not followed" in done.stderr
     assert "'dangling/c.py' was not written" in done.stderr
     assert files_below(outside) == {"mine.py": "mine"}
     assert not (tmp_path / "nowhere").exists()

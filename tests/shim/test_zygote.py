@@ -1,6 +1,7 @@
 """bifrost_cache.zygote: executions forked from templates, and templates of the platform's own."""
 
 import contextlib
+import json
 
 import pytest
 from zygote_parent import warmed, zygote_on
@@ -91,6 +92,21 @@ def test_an_execution_runs_what_was_written_before_it_and_the_templates_follow(f
     assert renewed["spawned"] == 0 and renewed["changed"] >= 1
     assert parent.ask("z.execute('flows.main:add', {'a': 0, 'b': 0})") == 19
     assert parent.ask("stats()['changed']") == renewed["changed"]
+
+
+def test_executions_and_templates_that_were_out_of_date_are_reported(flows, zygote):
+    def reported():
+        workers = json.loads(flows.cachectl("stats", "-o", "json").stdout)["workers"]
+        return workers["template_executions"], workers["template_outdated"]
+
+    parent = zygote()
+    parent.do("z.execute('flows.main:add', {'a': 1})")
+    warmed(parent, "flows.main")
+    parent.do("z.execute('flows.main:add', {'a': 1})")
+    assert reported() == (2, 0)
+    flows.put("shared/helper.py", "VALUE = 2\n")
+    parent.do("z.execute('flows.main:add', {'a': 1})")
+    assert reported() == (3, 1)
 
 
 def test_with_code_warm_each_child_executes_its_modules_from_code_held_ready(zygote):

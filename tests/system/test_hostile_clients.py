@@ -21,6 +21,7 @@ from http_client import address_of, get
 SECONDS = float(os.environ.get("BIFROST_HOSTILE_SECONDS", "2"))
 PROGRAM = os.environ.get("BIFROST_HOSTILE_AGENT", str(AGENT))
 CLIENTS = 4
+VICTIM = "a file of somebody else"
 FORK = multiprocessing.get_context("fork")
 # No answer may take longer, however busy the machine: the documented bound of a client that takes its time.
 LONGEST_S = 30
@@ -73,17 +74,17 @@ def pester(connect, words, end, seed, ended):
 
 
 def spoil(directory, seed, ended):
-    """The file that workers report to, as a worker that runs anybody's code can spoil it."""
+    """The files that workers report to, as a worker that runs anybody's code can spoil them."""
     chance = random.Random(seed)
-    path = directory / "workers.counters"
     while not ended.wait(0.001):
+        path = directory / chance.choice(["workers.counters", "workers.present"])
         with contextlib.suppress(OSError):
             kind = chance.randrange(7)
             if kind == 0:
                 path.unlink()
             elif kind == 1:
                 path.unlink()
-                path.symlink_to("/etc/passwd")
+                path.symlink_to(directory / VICTIM)
             elif kind == 2:
                 path.unlink()
                 os.mkfifo(path)
@@ -92,11 +93,13 @@ def spoil(directory, seed, ended):
                 path.mkdir()
             elif kind == 4:
                 path.rmdir()
-            elif kind == 5:
-                os.truncate(path, chance.choice([0, 1, 16383, 1 << 40]))
             else:
-                file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK)  # which may be the pipe
-                os.write(file, os.urandom(16384))
+                # Not through a link: what that leads to is for others to leave alone. The file may be the pipe as well.
+                file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW)
+                if kind == 5:
+                    os.ftruncate(file, chance.choice([0, 1, 16383, 1 << 40]))
+                else:
+                    os.write(file, os.urandom(16384))
                 os.close(file)
 
 
@@ -104,7 +107,10 @@ def spoil(directory, seed, ended):
 def agent(redis_node):
     redis_node.start_agent("--metrics", "127.0.0.1:0", program=PROGRAM, ASAN_OPTIONS="quarantine_size_mb=8")
     redis_node.put("m.py", "X = 1\n")
+    victim = redis_node.segment_dir / VICTIM
+    victim.write_text("untouched")
     yield redis_node
+    assert victim.read_text() == "untouched"
     status = redis_node.agent.stop()
     assert status == 0, redis_node.agent.log[-3000:]
     assert "Sanitizer" not in redis_node.agent.log

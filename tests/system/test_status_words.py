@@ -64,7 +64,7 @@ def test_an_interpreter_that_protect_home_hides_is_said_to_be_hidden(node):
     script.write_text(f"#!/bin/sh\nexec unshare --mount sh -c '{hide}' sh {AGENT} \"$@\"\n")
     script.chmod(0o755)
     node.start_agent("--python", "/home/somebody/venv/bin/python3", program=script)
-    assert "hides /home (ProtectHome=yes)" in problem(node, "interpreter_unusable")["advice"]
+    assert "hides /home: name an interpreter elsewhere" in problem(node, "interpreter_unusable")["advice"]
 
 
 def test_modules_that_do_not_compile_are_counted_and_explained_until_they_do(node):

@@ -140,7 +140,7 @@ TEST(HealthTest, WhatTheAgentSaysIsNamedAndBlocksNothing) {
   const Health health = assess(live(), kNow, &words);
   EXPECT_TRUE(health.ready);
   ASSERT_EQ(health.problems.size(), 2u);
-  EXPECT_EQ(health.problems[0].what, "no code is shared: /nowhere/python3 cannot be started: why");
+  EXPECT_EQ(health.problems[0].what, "/nowhere/python3 cannot be started: why");
   EXPECT_EQ(health.problems[0].advice, "do this");
   EXPECT_EQ(health.problems[1].what, "1 module does not compile: a.py, line 7: SyntaxError: x");
   EXPECT_FALSE(health.problems[0].blocks || health.problems[1].blocks);

@@ -199,7 +199,7 @@ def test_dev_of_a_package_keeps_its_name(dev_of):
 def test_dev_skips_what_push_skips(dev_of):
     dev, root = dev_of({"a.py": "", "venv/lib/x.py": "", "node_modules/y.py": ""})
     assert "left out: venv/ (installed code)" in dev.seen
-    assert "1 modules of" in dev.seen
+    assert "1 module of" in dev.seen
 
 
 def test_run_ends_a_function_that_takes_too_long(dev_of):

@@ -149,7 +149,31 @@ def demo_home():
         yield pathlib.Path(directory)
 
 
-def test_the_demo_holds_and_leaves_nothing(tmp_path, demo_home):
+DEMO_DOCUMENT = REPOSITORY / "docs" / "demo.md"
+
+
+def without_numbers(output):
+    """The words of a demo's output: no numbers, places and units, nothing of the machine, none of docutils' HTML."""
+    lines = []
+    for line in output.splitlines():
+        if line.lstrip().startswith("|") or line.startswith("All measured") or "reconnects by itself" in line:
+            continue
+        line = re.sub(r"(redis\.sock): .*", r"\1", line)  # which connection broke first, and whether the agent could say so
+        line = re.sub(r"\S*/bifrost-demo-\w+", "HOME", line)
+        lines.append(" ".join(re.sub(r"[\d.]*\d( (us|ms|s|min|h|B|KiB|MiB|GiB)\b)?", "N", line).split()))
+    return lines
+
+
+def compare_with_the_document(output):
+    text = DEMO_DOCUMENT.read_text(encoding="utf-8")
+    shown = re.search(r"^```text\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[1]
+    if os.environ.get("BIFROST_UPDATE_DOCS"):
+        DEMO_DOCUMENT.write_text(text.replace(shown, output), encoding="utf-8")
+    else:
+        assert without_numbers(output) == without_numbers(shown), "BIFROST_UPDATE_DOCS=1 writes docs/demo.md anew"
+
+
+def test_the_demo_holds_and_leaves_nothing_and_is_as_documented(tmp_path, demo_home):
     env = {**os.environ, "TMPDIR": str(demo_home), "PYTHONPATH": str(PACKAGE), "BIFROST_BUILD_DIR": str(BUILD)}
     demo = subprocess.run(["/usr/bin/python3", "-B", str(TOOLS / "demo.d" / "demo.py")], env=env, cwd=tmp_path,
                           capture_output=True, text=True, timeout=300)
@@ -163,6 +187,7 @@ def test_the_demo_holds_and_leaves_nothing(tmp_path, demo_home):
     assert list(demo_home.iterdir()) == []
     agent = int(re.search(r"the agent \(pid (\d+)\)", demo.stdout)[1])
     assert not pathlib.Path(f"/proc/{agent}").exists()
+    compare_with_the_document(demo.stdout.replace(str(demo_home), "/tmp"))
 
 
 def test_a_demo_that_fails_says_so_and_cleans_up(tmp_path, demo_home):

@@ -26,10 +26,10 @@ LANGUAGES = {"sh", "python", "redis", "text", "text segment", "text chunk.1"}  #
 # Why a line is not executed here. Whoever reads the document needs the same.
 NEEDS = {"root", "systemd", "a cluster", "network", "docker", "buildah", "wheels"}
 # Too long for a test of documents: first words of a command, and what runs it.
-RUN_ELSEWHERE = {"tools/demo": "tests/tools/test_scripts.py", "tools/test": ".ci/run", "bench/import/run": "tests/bench/test_import_bench.py",
+RUN_ELSEWHERE = {"tools/demo": "tests/tools/test_scripts.py", "bench/import/run": "tests/bench/test_import_bench.py",
                  "bench/start/run": "tests/bench/test_start_bench.py"}
 # What of it the test executes.
-INNER_PROGRAM = {"tools/demo": "demo.py", "tools/test": "tools/test", "bench/import/run": "bench/import/main.py",
+INNER_PROGRAM = {"tools/demo": "demo.py", "bench/import/run": "bench/import/main.py",
                  "bench/start/run": "bench/start/main.py"}
 COMMAND_DEADLINE_S = 120
 

@@ -102,7 +102,7 @@ class DevCommand final : public Command {
     std::error_code error;
     directory_ = std::filesystem::canonical(directory_, error).string();
     if (error || !std::filesystem::is_directory(directory_)) {
-      say("this is no directory: give the one that holds your modules");
+      say("DIR is not a directory: give the one that holds your modules");
       return ExitCode::kUsage;
     }
     prefix_ = package_prefix_of(directory_);
@@ -168,7 +168,12 @@ class DevCommand final : public Command {
       if (c.what == "skipped") out.print("skipped: {}: {}\n", printable(c.path), printable(c.why));
     }
     changes_.clear();
-    out.print("{} modules of {} are mirrored. In another terminal:\n\n", known_.size(), printable(directory_));
+    const std::string count = known_.size() == 1 ? "1 module" : fmt::format("{} modules", known_.size());
+    out.paragraph("",
+                  fmt::format("{} of {} {} mirrored. In another terminal:", count, printable(directory_),
+                              known_.size() == 1 ? "is" : "are"),
+                  0);
+    out.line("");
     out.print("  export BIFROST_SEGMENT_DIR={} BIFROST_REDIS_URL={} BIFROST_WORKSPACE={}\n", segment_dir, url,
               shell_word(workspace_));
     if (const std::string package = uninstalled_package(); !package.empty()) {
@@ -179,9 +184,9 @@ class DevCommand final : public Command {
     if (!interpreter_) {
       const std::string tag = package_tag();
       out.paragraph("",
-                    "No interpreter was found that can import bifrost_cache, so no code is shared: " +
+                    "No code is shared, because no interpreter was found that can import bifrost_cache: " +
                         (tag.empty() ? "install the package for your interpreter"
-                                     : "this build is for " + tag + ", take an interpreter of that version"),
+                                     : "this build is for " + tag + ", so use an interpreter of that version"),
                     0);
     }
     say_failures(context, segment_dir, {});

@@ -40,8 +40,9 @@ void write_json(Output& out, const DiffReport& report, const std::string& redis_
 
 void write_table(Output& out, const DiffReport& report, const std::string& redis_url) {
   if (report.refused != 0) {
-    say(fmt::format("{} keys in Redis are no modules, since no module can have their paths: the agent's log names them",
-                    report.refused));
+    say(fmt::format(
+        "{} keys in Redis are not modules, because no module can have their paths; the agent's log names them",
+        report.refused));
   }
   if (report.differences.empty() && only_the_mirror_has_any(report)) {
     out.paragraph(
@@ -50,9 +51,8 @@ void write_table(Output& out, const DiffReport& report, const std::string& redis
                     "because nobody deleted them",
                     printable(redis_url), report.retained),
         0);
-    say("bifrost-cachectl push DIR writes them again; bifrost-cachectl sync --prune drops them here; if that is not "
-        "the "
-        "Redis that was meant: --redis-url");
+    say("bifrost-cachectl push DIR writes them again; bifrost-cachectl sync --prune drops them here; --redis-url names "
+        "another Redis");
     return;
   }
   if (report.differences.empty() && report.compared + report.not_mirrored + report.retained == 0) {

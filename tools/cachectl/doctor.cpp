@@ -13,6 +13,8 @@ namespace {
 
 using Grade = Diagnosis::Grade;
 
+constexpr std::size_t kIndent = 6;  // beside a grade
+
 std::string_view name_of(Grade grade) {
   switch (grade) {
     case Grade::kGood: return "ok";
@@ -87,8 +89,10 @@ class DoctorCommand final : public Command {
                                                   : Output::Tone::kBad;
       bad += d.grade == Grade::kBad ? 1 : 0;
       notes += d.grade == Grade::kNote ? 1 : 0;
-      out.print("{}  {}: {}\n", out.toned(fmt::format("{:<4}", name_of(d.grade)), tone), d.part, printable(d.what));
-      if (!d.advice.empty()) out.print("      do: {}\n", printable(d.advice));
+      const std::string padding(kIndent - name_of(d.grade).size(), ' ');
+      out.paragraph(out.toned(name_of(d.grade), tone) + padding, fmt::format("{}: {}", d.part, printable(d.what)),
+                    kIndent);
+      if (!d.advice.empty()) out.paragraph("      do: ", printable(d.advice), kIndent + 4);
     }
     out.print("\n{} bad, {} to note, {} ok\n", bad, notes, all.size() - bad - notes);
   }

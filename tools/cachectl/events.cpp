@@ -22,8 +22,8 @@ constexpr std::chrono::seconds kAnswerTime = control::kLongestEventsWait + std::
 class EventsCommand final : public Command {
  public:
   void declare(CLI::App& app) override {
-    app.add_flag("-f,--follow", follow_, "go on with what happens from now on");
-    app.add_option("--limit", limit_, "at most so many of those before")
+    app.add_flag("-f,--follow", follow_, "then show events as they happen");
+    app.add_option("--limit", limit_, "show at most this many earlier events")
         ->check(CLI::Range(0, 1000))
         ->capture_default_str()
         ->type_name("N");

@@ -47,9 +47,7 @@ Problem no_redis(const SegmentInfo& info, const AgentWords* words) {
   std::string what = fmt::format("the agent has no working connection to Redis at {}", info.redis_url);
   if (words != nullptr && !words->redis_trouble.empty()) {
     return {"redis_down", what + ": " + words->redis_trouble,
-            "bifrost-cachectl doctor asks Redis from here; start Redis or correct redis_url. The agent reconnects by "
-            "itself",
-            true};
+            "bifrost-cachectl doctor says more; the agent reconnects by itself", true};
   }
   return {"redis_down", std::move(what),
           "journalctl -u bifrost-agent: the newest redis_lost says why; bifrost-cachectl doctor asks Redis from here; "
@@ -94,7 +92,7 @@ void add_shortcomings(const SegmentInfo& info, std::vector<Problem>& problems) {
     problems.push_back(
         {"segment_full", "the segment is full and cannot grow; workers ask Redis for what does not fit",
          "set a larger max_size in /etc/bifrost/bifrost.conf, or give its file system more room, then systemctl "
-         "restart bifrost-agent; workers need nothing. Which: bifrost-cachectl list -o wide | grep not_mirrored"});
+         "restart bifrost-agent; workers need nothing. bifrost-cachectl list -o wide | grep not_mirrored names them"});
   }
   if (info.not_mirrored != 0) {
     problems.push_back({"not_mirrored",
@@ -108,8 +106,8 @@ void add_shortcomings(const SegmentInfo& info, std::vector<Problem>& problems) {
 void add_compile_problems(const AgentWords& words, std::vector<Problem>& problems) {
   for (const AgentWords::Interpreter& i : words.interpreters) {
     if (i.trouble.empty()) continue;
-    const std::string of = i.trouble.starts_with(i.python) ? "" : " for " + i.python;
-    problems.push_back({"interpreter_unusable", fmt::format("no code is shared{}: {}", of, i.trouble), i.advice});
+    const bool names_it = i.trouble.starts_with(i.python);
+    problems.push_back({"interpreter_unusable", names_it ? i.trouble : i.python + ": " + i.trouble, i.advice});
   }
   if (words.not_compiled == 0) return;
   const bool one = words.not_compiled == 1 && !words.more_not_compiled;
@@ -121,8 +119,8 @@ void add_compile_problems(const AgentWords& words, std::vector<Problem>& problem
   }
   problems.push_back({"not_compiled", std::move(what),
                       one && words.first_failure
-                          ? "bifrost-cachectl get " + words.first_failure->path + "; the import fails the same way"
-                          : "bifrost-cachectl list -o wide | grep 'line '; their imports fail the same way"});
+                          ? "its import fails, too: bifrost-cachectl get " + words.first_failure->path
+                          : "their imports fail, too: bifrost-cachectl list -o wide | grep 'line '"});
 }
 
 }  // namespace

@@ -30,10 +30,10 @@ class LogCommand final : public Command {
  public:
   void declare(CLI::App& app) override {
     app.add_option("PATH", path_, "only the versions of this storage path")->type_name("");
-    app.add_option("--since", since_, "not older than this, as in 1h or 7d")
+    app.add_option("--since", since_, "only what is not older than this, as in 1h or 7d")
         ->check(kDurationCheck)
         ->type_name("DURATION");
-    app.add_option("--limit", limit_, "at most so many")
+    app.add_option("--limit", limit_, "show at most this many")
         ->type_name("N")
         ->check(CLI::Range(1, 1'000'000))
         ->capture_default_str();

@@ -55,10 +55,11 @@ class Program {
     app_.set_help_flag("-h,--help", "this text, or that of the verb, and exit");
     app_.require_subcommand(0, 1);
     app_.fallthrough();
-    app_.set_version_flag("--version", std::string("bifrost-cachectl ") + BIFROST_VERSION);
+    app_.set_version_flag("--version", std::string("bifrost-cachectl ") + BIFROST_VERSION,
+                          "the version of this program, and exit");
     add_choice("-o,--output", format_, {"table", "wide", "json"}, "form of the answer");
     add_choice("--color", colour_, {"auto", "always", "never"}, "colours; auto: on a terminal, unless NO_COLOR is set");
-    app_.add_flag("--no-headers", no_headers_, "tables without their column titles");
+    app_.add_flag("--no-headers", no_headers_, "leave out the column titles of tables");
     app_.add_flag("-y,--yes", assume_yes_, "do not ask before something is deleted");
     app_.add_option("--wait", wait_, "wait this long for a segment to appear")
         ->check(kDurationCheck)

@@ -61,7 +61,7 @@ class PushCommand final : public Command {
   void declare(CLI::App& app) override {
     app.add_option("DIR", directory_, "directory whose .py files become modules")->required()->type_name("");
     app.add_option("--prefix", prefix_,
-                   "put this before every path, / for nothing; without it a DIR that is a package keeps its name")
+                   "put this before every path, or / for nothing; without it, a DIR that is a package keeps its name")
         ->type_name("PREFIX");
     app.add_option("--ttl", ttl_, "how long Redis keeps each module, as in 12h")
         ->capture_default_str()
@@ -69,13 +69,13 @@ class PushCommand final : public Command {
         ->type_name("DURATION");
     app.add_flag(
         "--delete", delete_,
-        "delete indexed modules that DIR lacks, below the prefix if there is one, but nothing below _solutions/");
+        "also delete indexed modules that DIR lacks: below the prefix if there is one, never below _solutions/");
     app.add_flag("--dry-run", dry_run_, "only say what would be written and deleted, and what is unchanged");
   }
 
   ExitCode run(Context& context) override {
     if (delete_ && !dry_run_ && needs_yes(context)) {
-      say("--delete deletes modules from Redis: without a terminal to ask at it wants --yes");
+      say("--delete deletes modules from Redis; without a terminal to ask at it wants --yes");
       return ExitCode::kUsage;
     }
     if (const Status s = settle_prefix(); !s) {
@@ -109,7 +109,7 @@ class PushCommand final : public Command {
     if (prefix_.empty()) {
       prefix_ = package_prefix_of(directory_);
       if (!prefix_.empty()) {
-        say(fmt::format("{} is a package: its modules keep its name, {}; for another: --prefix", directory_, prefix_));
+        say(fmt::format("{} is a package: its modules keep its name, {}; --prefix gives another", directory_, prefix_));
       }
       return Done{};
     }
@@ -137,7 +137,7 @@ class PushCommand final : public Command {
     } else if (!dry_run_ || delete_ || !is_needless(connected.error())) {
       return connected.error();
     } else {
-      say(connected.error().message + "; so nothing is said of what is unchanged");
+      say(connected.error().message + "; this run cannot tell what is unchanged");
     }
     if (const Status s = write_all(files, *limit, to, outcome); !s) return s;
     return delete_ ? delete_others(context, files, *to, outcome) : Status(Done{});

@@ -42,8 +42,16 @@ std::string up_text(const SegmentInfo& info) {
   return human_duration(std::chrono::milliseconds(now_ms - std::min(now_ms, info.agent_started_unix_ms)));
 }
 
-std::string code_text(const SegmentInfo& info) {
-  if (info.code.empty()) return "none shared: workers compile (start the agent with --python)";
+bool has_problem(const Health& health, std::string_view name) {
+  return std::any_of(health.problems.begin(), health.problems.end(),
+                     [name](const Problem& p) { return p.name == name; });
+}
+
+std::string code_text(const SegmentInfo& info, const Health& health) {
+  if (info.code.empty()) {
+    const bool wanted = has_problem(health, "interpreter_unusable");
+    return std::string("none shared: workers compile") + (wanted ? "" : " (start the agent with --python)");
+  }
   std::string text;
   for (const SegmentInfo::Code& c : info.code) {
     text += fmt::format("{}{} of {} modules for {}", text.empty() ? "" : ", ", c.modules, info.modules,
@@ -51,6 +59,11 @@ std::string code_text(const SegmentInfo& info) {
     if (!c.made_here) text += " (taken over; no interpreter here makes more)";
   }
   return text + ", " + human_bytes(info.code_bytes);
+}
+
+// Nothing before the agent has found out.
+std::string cuts_text(layout::Cuts cuts) {
+  return cuts == layout::Cuts::kUnknown ? "" : fmt::format(", groups by {}", cuts_name(cuts));
 }
 
 std::string_view limit_name(layout::HistoryLimit limit) {
@@ -74,7 +87,7 @@ ordered_json history_json(const SegmentInfo& info, BootTime now) {
 // How old an execution may be and still find its versions, and what keeps it from more.
 std::string history_text(const SegmentInfo& info, BootTime now) {
   const std::string wanted = human_duration(info.history);
-  if (info.history_since.ns == 0) return fmt::format("everything since this segment began; {} are kept", wanted);
+  if (info.history_since.ns == 0) return fmt::format("everything since this segment began; kept for {}", wanted);
   const std::string reach = human_duration(now.since(info.history_since));
   switch (info.history_limit) {
     case layout::HistoryLimit::kHistorySize:
@@ -113,8 +126,7 @@ class StatusCommand final : public Command {
  private:
   // An agent that is stopped or silent is not asked.
   static Result<AgentWords> ask_agent(const Context& context, const Health& health) {
-    const auto is_gone = [](const Problem& p) { return p.name == "agent_stopped" || p.name == "agent_silent"; };
-    if (std::any_of(health.problems.begin(), health.problems.end(), is_gone)) {
+    if (has_problem(health, "agent_stopped") || has_problem(health, "agent_silent")) {
       return Error{ErrorCode::kUnreachable, "there is no agent to ask"};
     }
     return ask_state(context.segment_dir(), Deadline(kAnswerTime));
@@ -197,8 +209,8 @@ class StatusCommand final : public Command {
     field(out, "modules",
           fmt::format("{} mirrored, {} not mirrored, {} retained", info.modules, info.not_mirrored, info.retained));
     field(out, "redis",
-          fmt::format("{}{}, signal {}, groups by {}", info.redis_connected ? "" : "NOT CONNECTED, ",
-                      printable(info.redis_url), signal_name(info.signals), cuts_name(info.cuts)));
+          fmt::format("{}{}, signal {}{}", info.redis_connected ? "" : "NOT CONNECTED, ", printable(info.redis_url),
+                      signal_name(info.signals), cuts_text(info.cuts)));
     if (info.deploying_since_unix_ms != 0) {
       field(out, "deploying",
             fmt::format("since {}: executions get the state before", utc_time(info.deploying_since_unix_ms)));
@@ -207,7 +219,7 @@ class StatusCommand final : public Command {
           fmt::format("{} live, {} history, {} of at most {}", human_bytes(info.live_bytes),
                       human_bytes(info.history_bytes), human_bytes(info.size_bytes), human_bytes(info.max_bytes)));
     field(out, "history", history_text(info, now));
-    field(out, "code", code_text(info));
+    field(out, "code", code_text(info, health));
     field(out, "agent",
           fmt::format("pid {}, version {}, up {}, sign of life {}", info.agent_pid, printable(info.agent_version),
                       up_text(info), age_text(info.heartbeat, now)));

@@ -28,12 +28,12 @@ bool runs_as_agent(const std::string& dir) {
 class SyncCommand final : public Command {
  public:
   void declare(CLI::App& app) override {
-    app.add_flag("--prune", prune_, "afterwards drop retained modules: what Redis does not have");
+    app.add_flag("--prune", prune_, "then drop retained modules, which Redis no longer has");
   }
 
   ExitCode run(Context& context) override {
     if (prune_ && needs_yes(context)) {
-      say("--prune drops modules: without a terminal to ask at it wants --yes");
+      say("--prune drops modules; without a terminal to ask at it wants --yes");
       return ExitCode::kUsage;
     }
     if (prune_ &&

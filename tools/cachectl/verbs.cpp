@@ -5,8 +5,8 @@
 namespace bifrost::cachectl {
 
 std::span<const Verb> verbs() {
-  static constexpr std::array<Verb, 20> kVerbs = {{
-      {"status", "is the mirror healthy, and what to do if not (the default)", make_status},
+  static constexpr std::array<Verb, 21> kVerbs = {{
+      {"status", "whether the mirror is healthy, and what to do if not (the default)", make_status},
       {"list", "the modules in the mirror", make_list},
       {"show", "what is known about one module", make_show},
       {"get", "a module's source, byte for byte", make_get},
@@ -15,8 +15,9 @@ std::span<const Verb> verbs() {
       {"verify", "check the structure and every checksum of the segment", make_verify},
       {"diff", "compare the mirror with Redis, module by module", make_diff},
       {"push", "write a directory of .py files into Redis", make_push},
-      {"wait", "block until the mirror is ready, fresh or at a generation", make_wait},
+      {"wait", "wait until the mirror is ready, fresh or at a generation", make_wait},
       {"stats", "the agent's counters, and the workers'", make_stats},
+      {"workers", "how many workers there are, by generation, as they say themselves", make_workers},
       {"top", "a live view of state and rates", make_top},
       {"events", "what the agent did lately, and what it does", make_events},
       {"config", "the running agent's settings, and where each came from", make_config},

@@ -26,6 +26,7 @@ std::unique_ptr<Command> make_completion();
 std::unique_ptr<Command> make_push();
 std::unique_ptr<Command> make_wait();
 std::unique_ptr<Command> make_stats();
+std::unique_ptr<Command> make_workers();
 std::unique_ptr<Command> make_sync();
 std::unique_ptr<Command> make_version();
 std::unique_ptr<Command> make_help();

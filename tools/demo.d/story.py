@@ -133,9 +133,8 @@ class Story:
         self.to_reply, self.to_visible = measure.write_to_visible(self.node, self.client, "shared/edited.py")
         last = self.node.cachectl.text("get", "shared/edited.py")
         expect(last == f"EDIT = {measure.EDITS - 1}\n", f"after the last edit the mirror holds {last!r}")
-        self.say(f"{measure.EDITS} edits: Redis replied after {us(self.to_reply)}, and {us(self.to_visible)} later the "
-                 "edit was visible to readers (medians).\nNear 0 means: visible before the writer was woken up to read the "
-                 "reply.")
+        self.say(f"{measure.EDITS} edits: Redis replied after {us(self.to_reply)}, and readers saw the edit "
+                 f"{us(self.to_visible)} after that (medians).\n0 us means that readers saw it before the writer had read the reply.")
         self.imports = measure.Imports(self.node, execute, self.redis_py)
         self.say(f"{self.imports.modules} modules imported in {2 * measure.ROUNDS} fresh processes, in turns: mirror, "
                  "plain hook, mirror, ...")

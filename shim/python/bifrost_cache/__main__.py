@@ -28,7 +28,7 @@ def _arguments():
         "run",
         help="run one function and print its result as JSON",
         description="Prints the function's result as JSON on stdout; what the function prints goes to stderr. "
-        "Exit status 1 when it raises.",
+        "The exit status is 1 when it raises.",
     )
     run.add_argument("target", help="pkg.mod:function or path/to/file.py:function; a coroutine function is run to its end")
     run.add_argument("--kwargs", default="{}", metavar="JSON", help="keyword arguments, a JSON object")
@@ -38,8 +38,8 @@ def _arguments():
         "materialise",
         help="write the sources of the workspace to a directory",
         description="For coverage, debuggers and editors, which want files. Imports go on coming from the mirror. "
-        "Files of modules that are gone are not removed. Links below DIR are not followed: what lies behind one is named "
-        "and left out, exit status 1.",
+        "Files of modules that are gone stay. Links below DIR are not followed: what lies behind one is named "
+        "and left out, and the exit status is 1.",
     )
     write.add_argument("directory", nargs="?", metavar="DIR", help="default: the workspace, where __file__ points to")
     for verb in (run, write):

@@ -94,7 +94,7 @@ def _write(target, parts, content):
                 if error.errno not in (errno.ENOTDIR, errno.ELOOP):
                     raise
                 where = "/".join(parts[:depth])
-                raise OSError(error.errno, f"{where!a} is no directory, and links are not followed") from error
+                raise OSError(error.errno, f"{where!a} is not a directory, and links are not followed") from error
         if _holds(directory, parts[-1], content):
             return False
         _replace(directory, parts[-1], content)
