@@ -6,7 +6,7 @@ from importlib.machinery import PathFinder
 
 import bifrost_cache
 
-HIDDEN = ("jinja2", "markupsafe", "docutils", "roman")
+HIDDEN = ("jinja2", "markupsafe", "docutils", "roman", "roman_numerals")
 
 
 def report(customer):
@@ -15,13 +15,14 @@ def report(customer):
     html = monthly_report.run(customer)
     mirrored = bifrost_cache.loaded()
     on_disk = [entry for entry in sys.path if entry != os.environ["BIFROST_WORKSPACE"]]
+    markupsafe = sys.modules["markupsafe"]
     stats = bifrost_cache.stats()
     return {
         "html": html,
         "files": {name: sys.modules[name].__file__ for name in mirrored if name in sys.modules},
         "origins": sorted({module.source for module in mirrored.values()}),
         "importable_from_disk": [name for name in HIDDEN if PathFinder.find_spec(name, on_disk)],
-        "escape_is_from": sys.modules["markupsafe"].escape.__module__,
+        "escape_is_from": getattr(markupsafe, "_escape_inner", markupsafe.escape).__module__,  # the first since markupsafe 3
         "source": stats["source"],
         "generation": stats["generation"],
         "questions_to_redis": stats["fallbacks"],
