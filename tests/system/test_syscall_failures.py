@@ -21,6 +21,8 @@ MOST = 40  # occurrences of one call
 OF_WORKER = ["openat", "mmap", "newfstatat", "fcntl", "close", "connect", "socket", "sendto", "recvfrom", "poll"]
 OF_AGENT = ["openat", "fallocate", "rename", "flock", "ftruncate", "mkdir", "fchmod", "getdents64", "unlink", "statfs",
             "connect", "socket", "bind", "listen", "sendto", "recvfrom", "accept4", "eventfd2"]
+OF_ADOPTION = ["openat", "mmap", "rename", "flock", "ftruncate", "getdents64", "unlink", "fallocate", "newfstatat"]
+OF_GROWTH = ["openat", "mmap", "fallocate", "rename", "ftruncate", "statfs", "sendto", "recvfrom"]
 OF_FILES = ["openat", "mmap", "newfstatat", "fcntl", "close"]
 
 WORKER = """
@@ -95,6 +97,63 @@ def try_agent(node, command, notes):
         assert done.stdout.startswith("value 1 "), (log.read_text(), done)
         return "INJECTED" in notes.read_text()
     finally:
-        # strace ends with what it traces.
+        # strace ends with what it traces, and with SIGTERM lets go of it.
         subprocess.run(["pkill", "-TERM", "-P", str(agent.pid)], check=False)
         agent.wait(PATIENCE_S)
+
+
+@pytest.mark.parametrize("call", OF_ADOPTION)
+def test_an_agent_that_takes_over_starts_or_says_why_not_whatever_fails(node, call):
+    node.put("a.py", "VALUE = 1\n")
+    node.put_many((f"many/m{n}.py", f"VALUE = {n}\n" * 100) for n in range(500))
+    node.start_agent()
+    node.agent.stop()
+    failures = 0
+    for error in ERRORS:
+        for occurrence in range(1, MOST if EVERYTHING else 6):
+            agent = [AGENT, "--redis-url", node.redis.url, "--segment-dir", node.segment_dir]
+            command, notes = with_failure(node, call, error, occurrence, agent)
+            if not try_agent(node, command, notes):
+                break
+            failures += 1
+    assert failures > 0, "nothing failed: this tests nothing"
+
+
+GROWN = """
+import bifrost_cache, importlib, sys
+bifrost_cache.install_virtual_import_hook()
+bifrost_cache.begin_execution(timeout=20)
+print({importlib.import_module(f"grown.m{n}").VALUE for n in range(0, 3000, 100)}, importlib.import_module("large").VALUE)
+"""
+
+
+@pytest.mark.parametrize("call", OF_GROWTH)
+def test_an_agent_that_grows_serves_what_is_there_whatever_fails(node, call):
+    """The table is built anew and chunks are begun while a call of the agent fails."""
+    failures = 0
+    for error in ERRORS:
+        for occurrence in range(1, MOST if EVERYTHING else 4):
+            shutil.rmtree(node.segment_dir, ignore_errors=True)
+            node.redis.client().flushall()
+            agent = node.start_agent()
+            notes = node.directory / "strace"
+            # Of all files: those that are to come have no name yet.
+            tracer = subprocess.Popen(["strace", "-f", "-o", notes, "-p", str(agent.process.pid), "-e", f"trace={call}",
+                                       "-e", f"inject={call}:error={error}:when={occurrence}"], stderr=subprocess.PIPE)
+            assert b"attached" in tracer.stderr.readline()
+            value = failures + 1
+            node.put("large.py", f"VALUE = {value}\n" + "#" * 3_000_000)
+            node.put_many((f"grown/m{n}.py", f"VALUE = {value}\n") for n in range(3000))
+            try:
+                done = subprocess.run([sys.executable, "-B", "-c", GROWN], env=node.environment(), capture_output=True,
+                                      text=True, timeout=2 * PATIENCE_S)
+                assert done.stdout == f"{{{value}}} {value}\n", (done, agent.log[-2000:])
+                assert agent.process.poll() is None, agent.log[-2000:]
+            finally:
+                tracer.terminate()
+                tracer.communicate(timeout=PATIENCE_S)
+                assert agent.stop() in (0, 1)
+            if "INJECTED" not in notes.read_text():
+                break
+            failures += 1
+    assert failures > 0, "nothing failed: this tests nothing"
