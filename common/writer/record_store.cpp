@@ -284,10 +284,12 @@ bool RecordStore::give_up_history(layout::HistoryLimit why) {
 bool RecordStore::give_up_code() {
   const auto chunk = best_chunk([](const ChunkStore::Chunk& c) { return c.code; });
   if (!chunk) return false;
-  for (std::uint64_t offset = layout::chunk::kHeaderBytes; const auto block = chunks_.block_at(Address(*chunk, offset));
-       offset += block->bytes) {
-    if (block->kind != layout::Block::kVariant) continue;
-    if (const auto owner = owner_of(chunks_.variant_at(Address(*chunk, offset)))) drop_code_of(*owner);
+  std::uint64_t offset = layout::chunk::kHeaderBytes;
+  while (const auto block = chunks_.block_at(Address(*chunk, offset))) {
+    if (block->kind == layout::Block::kVariant) {
+      if (const auto owner = owner_of(chunks_.variant_at(Address(*chunk, offset)))) drop_code_of(*owner);
+    }
+    offset += block->bytes;
   }
   const ChunkStore::Chunk& left = chunks_.chunk(*chunk);
   if (left.history == 0 && can_be_emptied(left)) empty(chunk);
