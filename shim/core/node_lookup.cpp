@@ -256,7 +256,7 @@ bool NodeLookup::is_another_server(const Segment& segment) const {
 }
 
 bool NodeLookup::vouches_for(const View& view, ModulePathView path) const {
-  return view.segment->lease_valid(boot_now()) && view.segment->synced_through() >= redis_.last_read_of(path);
+  return view.vouched_through && *view.vouched_through >= redis_.last_read_of(path);
 }
 
 Resolution NodeLookup::last_known_good(const View& view, MirrorAnswer mirror, const std::string& why_not_redis) const {

@@ -85,7 +85,7 @@ class NodeLookup {
   Resolution absent_everywhere(const View& view, const Wanted& wanted) const;
   // Than the one that the mirror was in sync with. Such a one may lack what nobody deleted.
   bool is_another_server(const Segment& segment) const;
-  // Whether the view's segment holds all that this process may have read of `path`, and is not older than its lease.
+  // Whether the view's snapshot holds all that this process may have read of `path`, under a lease.
   bool vouches_for(const View& view, ModulePathView path) const;
   // When nobody vouches for what the segment said: that, if it may be served. `why_not_redis` is one clause.
   Resolution last_known_good(const View& view, MirrorAnswer mirror, const std::string& why_not_redis) const;

@@ -17,9 +17,11 @@ struct View {
   Authority authority = Authority::kRedis;
   std::shared_ptr<const Segment> segment;  // null: none could be attached
   Snapshot snapshot;                       // of `segment`
-  bool complete = false;                   // as the agent said when the snapshot was taken
-  bool deploying = false;                  // the agent held a deploy back when the execution began
-  bool pinned = false;                     // of an execution: stays until it ends
+  // Every write that Redis had acknowledged by then is in `snapshot`. Nothing: nobody vouches for that. Of at_newest().
+  std::optional<BootTime> vouched_through;
+  bool complete = false;   // as the agent said when the snapshot was taken
+  bool deploying = false;  // the agent held a deploy back when the execution began
+  bool pinned = false;     // of an execution: stays until it ends
   BootTime pinned_at;
   // Of an execution, shared by the views that it goes through: whether all that it has imported is known to be of one
   // generation.

@@ -197,7 +197,7 @@ def test_a_client_may_import_what_it_likes_and_is_not_asked_about_it(with_store)
         """
         plain = store.resolve
         def resolve(name, scope):
-            import wave, sndhdr  # an HTTP client imports much when it is first used
+            import wave, mailbox  # an HTTP client imports much when it is first used
             try:
                 import not_installed_here
             except ImportError:

@@ -1,6 +1,7 @@
 """What every document has in common: lines that fit, and a place in an index where a reader finds it."""
 
 import re
+import shutil
 import subprocess
 
 from harness import REPOSITORY
@@ -11,10 +12,13 @@ DESIGN = REPOSITORY / "docs" / "design"
 
 def documents():
     """Every Markdown file of the repository, except those of other trees below it (builds)."""
-    listed = subprocess.run(["git", "-C", REPOSITORY, "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
-                            capture_output=True, text=True, check=False).stdout.split()
-    # A copy without .git (an sdist, a package build) has no builds below it either.
-    return [REPOSITORY / name for name in listed] or sorted(REPOSITORY.rglob("*.md"))
+    listed = []
+    if shutil.which("git"):
+        listed = subprocess.run(["git", "-C", REPOSITORY, "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
+                                capture_output=True, text=True, check=False).stdout.split()
+    # A copy without .git (an sdist, a package build), or a machine without git.
+    everything = (path for path in REPOSITORY.rglob("*.md") if "build" not in path.relative_to(REPOSITORY).parts)
+    return [REPOSITORY / name for name in listed] or sorted(everything)
 
 
 def prose(text):
