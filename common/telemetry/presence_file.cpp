@@ -5,19 +5,19 @@
 #include <unistd.h>
 
 #include <array>
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <string_view>
 
-#include "common/base/segment_dir.hpp"
 #include "common/base/unique_fd.hpp"
+#include "common/telemetry/worker_file.hpp"
 
 namespace bifrost {
 namespace {
 
 using Place = std::array<std::uint64_t, kPresenceWords>;
 static_assert(sizeof(Place) == kPresencePlaceBytes);
+
+constexpr WorkerFile kFile{kPresenceFileName, kPresenceFileBytes, true};
 
 constexpr std::uint64_t kMostPids = 1u << 22;  // the kernel's own limit
 constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15u;
@@ -53,36 +53,21 @@ off_t place_of(std::uint64_t pid, std::uint64_t pid_namespace) {
   return static_cast<off_t>(number * kPresencePlaceBytes);
 }
 
-// Opened so that neither a link, a FIFO nor a file of another size is used.
-UniqueFd open_checked(const std::string& dir, int mode, std::optional<uid_t> owner = {}) {
-  UniqueFd fd(::open(path_in(dir, kPresenceFileName).c_str(), mode | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
-  struct stat st {};
-  if (!fd.valid() || ::fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode) || st.st_size != kPresenceFileBytes ||
-      (owner && st.st_uid != *owner)) {
-    fd.reset();
-  }
-  return fd;
-}
-
 }  // namespace
 
 Status keep_presence_file(const std::string& dir) {
-  if (open_checked(dir, O_RDWR, ::geteuid()).valid()) return Done{};
-  const std::string path = path_in(dir, kPresenceFileName);
-  const auto failed = [&] { return Error{ErrorCode::kIo, path + ": " + std::strerror(errno)}; };
-  ::unlink(path.c_str());
-  const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  // A hole: a place takes memory once a worker has written it, and nobody who maps it could miss it.
-  if (!fd.valid() || ::ftruncate(fd.get(), kPresenceFileBytes) != 0 || ::fchmod(fd.get(), 0660) != 0) return failed();
-  return Done{};
+  const UniqueFd there = kFile.open(dir, O_RDWR);
+  struct stat st {};
+  if (there.valid() && ::fstat(there.get(), &st) == 0 && st.st_uid == ::geteuid()) return Done{};
+  return kFile.create(dir);
 }
 
 void remove_presence_file(const std::string& dir) {
-  ::unlink(path_in(dir, kPresenceFileName).c_str());
+  kFile.remove(dir);
 }
 
 bool write_presence(const std::string& dir, const Presence& presence) {
-  const UniqueFd fd = open_checked(dir, O_WRONLY);
+  const UniqueFd fd = kFile.open(dir, O_WRONLY);
   if (!fd.valid()) return false;
   const Place place = bytes_of(presence);
   return ::pwrite(fd.get(), place.data(), sizeof(place), place_of(presence.pid, presence.pid_namespace)) ==
@@ -90,7 +75,7 @@ bool write_presence(const std::string& dir, const Presence& presence) {
 }
 
 void clear_presence(const std::string& dir, std::uint64_t pid, std::uint64_t pid_namespace) {
-  const UniqueFd fd = open_checked(dir, O_RDWR);
+  const UniqueFd fd = kFile.open(dir, O_RDWR);
   if (!fd.valid()) return;
   const off_t at = place_of(pid, pid_namespace);
   Place place{};
@@ -102,7 +87,7 @@ void clear_presence(const std::string& dir, std::uint64_t pid, std::uint64_t pid
 }
 
 std::optional<std::vector<Presence>> read_presence(const std::string& dir) {
-  const UniqueFd fd = open_checked(dir, O_RDONLY);
+  const UniqueFd fd = kFile.open(dir, O_RDONLY);
   if (!fd.valid()) return std::nullopt;
   std::vector<Place> places(kPresencePlaces);
   if (::pread(fd.get(), places.data(), kPresenceFileBytes, 0) != static_cast<ssize_t>(kPresenceFileBytes)) {
