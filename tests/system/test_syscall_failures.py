@@ -3,6 +3,7 @@
 One error for each call by default; BIFROST_SYSCALLS=all tries five, for every occurrence (minutes).
 """
 
+import itertools
 import os
 import re
 import shutil
@@ -43,6 +44,27 @@ def with_failure(node, call, error, occurrence, command):
             "-e", f"inject={call}:error={error}:when={occurrence}", *command], notes
 
 
+def each_failure(most, fails):
+    """Calls `fails(error, occurrence)` for each error and occurrence, until nothing was made to fail: it returns False."""
+    failures = 0
+    for error in ERRORS:
+        for occurrence in range(1, MOST if EVERYTHING else most):
+            if not fails(error, occurrence):
+                break
+            failures += 1
+    assert failures > 0, "nothing failed: this tests nothing"
+
+
+def try_each_failure_of(node, call, prepare=lambda: None):
+    agent = [AGENT, "--redis-url", node.redis.url, "--segment-dir", node.segment_dir]
+
+    def fails(error, occurrence):
+        prepare()
+        return try_agent(node, *with_failure(node, call, error, occurrence, agent))
+
+    each_failure(6, fails)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def strace():
     tried = subprocess.run(["strace", "-o", os.devnull, "true"], capture_output=True, text=True)
@@ -54,31 +76,22 @@ def strace():
 def test_a_worker_gets_the_right_module_whatever_fails(node, call):
     node.put("a.py", "VALUE = 1\n")
     node.start_agent()
-    failures = 0
-    for error in ERRORS:
-        for occurrence in range(1, MOST):
-            command, notes = with_failure(node, call, error, occurrence, [sys.executable, "-B", "-c", WORKER])
-            done = subprocess.run(command, env=node.environment(), capture_output=True, text=True, timeout=PATIENCE_S)
-            if "INJECTED" not in notes.read_text():
-                break
-            failures += 1
-            assert done.returncode == 0 and done.stdout.startswith("value 1 "), (error, occurrence, done)
-    assert failures > 0, "nothing failed: this tests nothing"
+
+    def fails(error, occurrence):
+        command, notes = with_failure(node, call, error, occurrence, [sys.executable, "-B", "-c", WORKER])
+        done = subprocess.run(command, env=node.environment(), capture_output=True, text=True, timeout=PATIENCE_S)
+        if "INJECTED" not in notes.read_text():
+            return False
+        assert done.returncode == 0 and done.stdout.startswith("value 1 "), (error, occurrence, done)
+        return True
+
+    each_failure(MOST, fails)
 
 
 @pytest.mark.parametrize("call", OF_AGENT)
 def test_an_agent_starts_or_says_why_not_whatever_fails(node, call):
     node.put("a.py", "VALUE = 1\n")
-    failures = 0
-    for error in ERRORS:
-        for occurrence in range(1, MOST if EVERYTHING else 6):
-            shutil.rmtree(node.segment_dir, ignore_errors=True)
-            agent = [AGENT, "--redis-url", node.redis.url, "--segment-dir", node.segment_dir]
-            command, notes = with_failure(node, call, error, occurrence, agent)
-            if not try_agent(node, command, notes):
-                break
-            failures += 1
-    assert failures > 0, "nothing failed: this tests nothing"
+    try_each_failure_of(node, call, prepare=lambda: shutil.rmtree(node.segment_dir, ignore_errors=True))
 
 
 def try_agent(node, command, notes):
@@ -108,15 +121,7 @@ def test_an_agent_that_takes_over_starts_or_says_why_not_whatever_fails(node, ca
     node.put_many((f"many/m{n}.py", f"VALUE = {n}\n" * 100) for n in range(500))
     node.start_agent()
     node.agent.stop()
-    failures = 0
-    for error in ERRORS:
-        for occurrence in range(1, MOST if EVERYTHING else 6):
-            agent = [AGENT, "--redis-url", node.redis.url, "--segment-dir", node.segment_dir]
-            command, notes = with_failure(node, call, error, occurrence, agent)
-            if not try_agent(node, command, notes):
-                break
-            failures += 1
-    assert failures > 0, "nothing failed: this tests nothing"
+    try_each_failure_of(node, call)
 
 
 GROWN = """
@@ -130,30 +135,29 @@ print({importlib.import_module(f"grown.m{n}").VALUE for n in range(0, 3000, 100)
 @pytest.mark.parametrize("call", OF_GROWTH)
 def test_an_agent_that_grows_serves_what_is_there_whatever_fails(node, call):
     """The table is built anew and chunks are begun while a call of the agent fails."""
-    failures = 0
-    for error in ERRORS:
-        for occurrence in range(1, MOST if EVERYTHING else 4):
-            shutil.rmtree(node.segment_dir, ignore_errors=True)
-            node.redis.client().flushall()
-            agent = node.start_agent()
-            notes = node.directory / "strace"
-            # Of all files: those that are to come have no name yet.
-            tracer = subprocess.Popen(["strace", "-f", "-o", notes, "-p", str(agent.process.pid), "-e", f"trace={call}",
-                                       "-e", f"inject={call}:error={error}:when={occurrence}"], stderr=subprocess.PIPE)
-            assert b"attached" in tracer.stderr.readline()
-            value = failures + 1
-            node.put("large.py", f"VALUE = {value}\n" + "#" * 3_000_000)
-            node.put_many((f"grown/m{n}.py", f"VALUE = {value}\n") for n in range(3000))
-            try:
-                done = subprocess.run([sys.executable, "-B", "-c", GROWN], env=node.environment(), capture_output=True,
-                                      text=True, timeout=2 * PATIENCE_S)
-                assert done.stdout == f"{{{value}}} {value}\n", (done, agent.log[-2000:])
-                assert agent.process.poll() is None, agent.log[-2000:]
-            finally:
-                tracer.terminate()
-                tracer.communicate(timeout=PATIENCE_S)
-                assert agent.stop() in (0, 1)
-            if "INJECTED" not in notes.read_text():
-                break
-            failures += 1
-    assert failures > 0, "nothing failed: this tests nothing"
+    values = itertools.count(1)
+
+    def fails(error, occurrence):
+        shutil.rmtree(node.segment_dir, ignore_errors=True)
+        node.redis.client().flushall()
+        agent = node.start_agent()
+        notes = node.directory / "strace"
+        # Of all files: those that are to come have no name yet.
+        tracer = subprocess.Popen(["strace", "-f", "-o", notes, "-p", str(agent.process.pid), "-e", f"trace={call}",
+                                   "-e", f"inject={call}:error={error}:when={occurrence}"], stderr=subprocess.PIPE)
+        assert b"attached" in tracer.stderr.readline()
+        value = next(values)
+        node.put("large.py", f"VALUE = {value}\n" + "#" * 3_000_000)
+        node.put_many((f"grown/m{n}.py", f"VALUE = {value}\n") for n in range(3000))
+        try:
+            done = subprocess.run([sys.executable, "-B", "-c", GROWN], env=node.environment(), capture_output=True,
+                                  text=True, timeout=2 * PATIENCE_S)
+            assert done.stdout == f"{{{value}}} {value}\n", (done, agent.log[-2000:])
+            assert agent.process.poll() is None, agent.log[-2000:]
+        finally:
+            tracer.terminate()
+            tracer.communicate(timeout=PATIENCE_S)
+            assert agent.stop() in (0, 1)
+        return "INJECTED" in notes.read_text()
+
+    each_failure(4, fails)

@@ -32,6 +32,27 @@ class SettledNamesTest : public ::testing::Test {
         root, node_, ask, [](const std::function<void()>& wait) { wait(); }, patience);
   }
 
+  // Another thread's question, which is being put from here on and gets its answer by let().
+  class Question {
+   public:
+    Question(SettledNamesTest& test, Kind kind) {
+      answer_ = std::async(std::launch::async, [this, &test, kind] {
+        return test.settle("", [this, kind] {
+          asking_.set_value();
+          let_.get_future().wait();
+          return of(kind);
+        });
+      });
+      asking_.get_future().wait();
+    }
+    void let() { let_.set_value(); }
+    StoreAnswer answer() { return answer_.get(); }
+
+   private:
+    std::promise<void> asking_, let_;
+    std::future<StoreAnswer> answer_;  // the last: it must not outlive them
+  };
+
   SettledNames names_;
   const ModuleNode node_ = *ModuleNode::parse("pkg/name");
 };
@@ -64,42 +85,26 @@ TEST_F(SettledNamesTest, AFailureIsNoAnswer) {
 }
 
 TEST_F(SettledNamesTest, AnotherThreadsQuestionIsWaitedFor) {
-  std::promise<void> asking, answered;
-  auto first = std::async(std::launch::async, [&] {
-    return settle("", [&] {
-      asking.set_value();
-      answered.get_future().wait();
-      return of(Kind::kNamespace);
-    });
-  });
-  asking.get_future().wait();
+  Question first(*this, Kind::kNamespace);
   // Only once it waits is the answer given.
   const auto around = [&](const std::function<void()>& wait) {
-    answered.set_value();
+    first.let();
     wait();
   };
   const auto never = []() -> StoreAnswer { throw std::logic_error("the question is being put already"); };
   EXPECT_EQ(names_.settle("", node_, never, around, kLong).kind, Kind::kNamespace);
-  EXPECT_EQ(first.get().kind, Kind::kNamespace);
+  EXPECT_EQ(first.answer().kind, Kind::kNamespace);
 }
 
 TEST_F(SettledNamesTest, WhoeverWaitsForAnotherGivesUpInTime) {
-  std::promise<void> asking, answered;
-  auto first = std::async(std::launch::async, [&] {
-    return settle("", [&] {
-      asking.set_value();
-      answered.get_future().wait();
-      return of(Kind::kAbsent);
-    });
-  });
-  asking.get_future().wait();
+  Question first(*this, Kind::kAbsent);
   const StoreAnswer said = settle(
       "", [] { return of(Kind::kAbsent); }, milliseconds(1));
   EXPECT_EQ(said.kind, Kind::kFailed);
   EXPECT_TRUE(said.timed_out);
   EXPECT_EQ(said.reason, "another thread asks for it, and had no answer within 1 ms");
-  answered.set_value();
-  first.get();
+  first.let();
+  first.answer();
 }
 
 TEST_F(SettledNamesTest, AnInterruptEndsTheQuestionForAll) {
@@ -109,15 +114,7 @@ TEST_F(SettledNamesTest, AnInterruptEndsTheQuestionForAll) {
 
 TEST_F(SettledNamesTest, AChildAsksAgainWhatAThreadOfItsParentWasAsking) {
   settle("answered", [] { return of(Kind::kNamespace); });
-  std::promise<void> asking, answered;
-  auto first = std::async(std::launch::async, [&] {
-    return settle("", [&] {
-      asking.set_value();
-      answered.get_future().wait();
-      return of(Kind::kAbsent);
-    });
-  });
-  asking.get_future().wait();
+  Question first(*this, Kind::kAbsent);
   const pid_t child = ::fork();
   if (child == 0) {
     ::alarm(20);
@@ -127,8 +124,8 @@ TEST_F(SettledNamesTest, AChildAsksAgainWhatAThreadOfItsParentWasAsking) {
   int status = -1;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
-  answered.set_value();
-  first.get();
+  first.let();
+  first.answer();
 }
 
 }  // namespace
