@@ -1,5 +1,6 @@
 #include "common/cli/command_tree.hpp"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <string_view>
 

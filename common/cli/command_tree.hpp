@@ -4,9 +4,12 @@
 // the type name is `a|b|c` where only these words are allowed, else DIR, FILE, or a word for the kind of value.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
+
+namespace CLI {
+class App;
+}
 
 namespace bifrost::cli {
 

@@ -7,7 +7,7 @@
 namespace bifrost {
 namespace {
 
-CodeTag look_up() {
+CodeTag tag_of_this_interpreter() {
   PyObject* const implementation = PySys_GetObject("implementation");
   PyObject* const flags = PySys_GetObject("flags");
   if (implementation == nullptr || flags == nullptr) return {};
@@ -25,7 +25,7 @@ CodeTag look_up() {
 }  // namespace
 
 const CodeTag& interpreter_tag() {
-  static const CodeTag tag = look_up();
+  static const CodeTag tag = tag_of_this_interpreter();
   return tag;
 }
 

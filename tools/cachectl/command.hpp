@@ -4,7 +4,6 @@
 // `return fail(error)`.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -15,6 +14,10 @@
 #include "common/cli/command_tree.hpp"
 #include "tools/cachectl/exit_code.hpp"
 #include "tools/cachectl/output.hpp"
+
+namespace CLI {
+class App;  // its header takes three seconds to compile: only verbs that declare options include it
+}
 
 namespace bifrost::cachectl {
 

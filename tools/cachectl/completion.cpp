@@ -1,4 +1,5 @@
 // completion SHELL - a completion script for bash, zsh or fish, made from the command tree of this very program.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>

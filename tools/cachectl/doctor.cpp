@@ -1,6 +1,7 @@
 // doctor - examines the node and says what to change, command by command. Reads only; Redis is asked, not told.
 #include "tools/cachectl/doctor.hpp"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <nlohmann/json.hpp>
 

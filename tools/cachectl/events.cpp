@@ -1,5 +1,6 @@
 // events [--follow] - what the agent did lately, and with --follow what it does: commits, connections, values that were
 // rejected, modules that do not compile. Each line goes out at once; Ctrl-C ends it.
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <string>

@@ -1,4 +1,5 @@
 // help [VERB] - the same text as --help; with --man the manual page; as JSON the whole command line as data.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>

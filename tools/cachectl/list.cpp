@@ -1,6 +1,7 @@
 // list [PREFIX] [--sort KEY] [--reverse] - the modules in the mirror.
 #include <fmt/ranges.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>

@@ -1,6 +1,7 @@
 // log [PATH] - what changed, newest first: commits, or the versions of one module.
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>

@@ -1,5 +1,7 @@
 #include "tools/cachectl/module_command.hpp"
 
+#include <CLI/CLI.hpp>
+
 #include "tools/cachectl/segment_access.hpp"
 
 namespace bifrost::cachectl {

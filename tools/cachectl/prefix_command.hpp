@@ -1,7 +1,6 @@
 // prefix_command.hpp - the base of the verbs about all modules below a PREFIX: attach, and then the verb itself.
 #pragma once
 
-#include <memory>
 #include <string>
 
 #include "tools/cachectl/command.hpp"
@@ -11,14 +10,8 @@ namespace bifrost::cachectl {
 
 class PrefixCommand : public Command {
  public:
-  void declare(CLI::App& app) final {
-    app.add_option("PREFIX", prefix_, "only storage paths that begin with this")->check(kPrefixCheck)->type_name("");
-    declare_more(app);
-  }
-  ExitCode run(Context& context) final {
-    const auto segment = attach_for_reading(context);
-    return segment ? answer(context, **segment) : fail(segment.error());
-  }
+  void declare(CLI::App& app) final;
+  ExitCode run(Context& context) final;
 
  protected:
   // The verb's options beside PREFIX.

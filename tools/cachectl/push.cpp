@@ -1,4 +1,5 @@
 // push DIR [--prefix PREFIX] [--ttl 1d] [--delete] [--dry-run] - writes a directory of .py files into Redis.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
 #include <chrono>

@@ -2,6 +2,7 @@
 // time-out.
 #include <poll.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
