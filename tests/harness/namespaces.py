@@ -43,3 +43,27 @@ def beside_silent_name_server(code, directory, *arguments, env, timeout):
     if "silent" not in ended.stdout:
         pytest.skip("no network namespace can be made here: " + ended.stderr.strip())
     return ended
+
+
+# The beginning of a program with a disk that hangs, the last entry of its sys.path: nobody ever answers that file system,
+# and whoever asks it for anything waits until it is killed.
+HUNG_DISK = """
+import ctypes, os, sys
+os.makedirs("disk", exist_ok=True)
+device = os.open("/dev/fuse", os.O_RDWR)
+options = f"fd={device},rootmode=40000,user_id={os.getuid()},group_id={os.getgid()}"
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.mount(b"disk", b"disk", b"fuse", 0, options.encode()) != 0:
+    sys.exit("mount: " + os.strerror(ctypes.get_errno()))
+sys.path.append(os.path.abspath("disk"))
+print("hung", flush=True)
+"""
+
+
+def beside_hung_disk(code, directory, *, env, timeout):
+    """The finished process of `code`, which begins with HUNG_DISK."""
+    ended = subprocess.run(["unshare", "--mount", sys.executable, "-c", code], capture_output=True, text=True, env=env,
+                           cwd=directory, timeout=timeout)
+    if "hung" not in ended.stdout:
+        pytest.skip("no file system that hangs can be mounted here: " + ended.stderr.strip())
+    return ended

@@ -7,11 +7,11 @@ import socket
 
 import pytest
 from harness import PATIENCE_S
-from harness.namespaces import SILENT_NAME_SERVER, beside_silent_name_server
+from harness.namespaces import HUNG_DISK, SILENT_NAME_SERVER, beside_hung_disk, beside_silent_name_server
 
-# What hangs, and how: processes are stopped, the name server takes questions and never answers, and the control socket is
-# one that somebody listens on without ever accepting.
-HANGING = ["agent", "redis", "control socket", "name server"]
+# What hangs, and how: processes are stopped, the name server takes questions and never answers, the control socket is one
+# that somebody listens on without ever accepting, and the disk is a file system that nobody serves.
+HANGING = ["agent", "redis", "control socket", "name server", "disk"]
 CASES = [*((one,) for one in HANGING), *itertools.combinations(HANGING, 2)]
 
 # docs/consistency.md section 4: begin_execution() has its `timeout`, a question to Redis one second, and after the first
@@ -20,7 +20,7 @@ CASES = [*((one,) for one in HANGING), *itertools.combinations(HANGING, 2)]
 BOUND_S = 3.0
 
 WORKER = """
-import json, sys, time
+import json, os, sys, time
 import bifrost_cache
 bifrost_cache.install_virtual_import_hook()
 took, found = {}, {}
@@ -35,13 +35,12 @@ def timed(what, call):
 
 timed("begin", lambda: bifrost_cache.begin_execution(timeout=0.25).source)
 timed("mirrored", lambda: __import__("mirrored").VALUE)
-timed("missing", lambda: __import__("nowhere_at_all"))
+timed("missing in a package", lambda: __import__("package.nowhere_at_all"))
+if os.path.abspath("disk") not in sys.path:  # Python itself looks there for a name that nobody knows, with files as with us
+    timed("missing", lambda: __import__("nowhere_at_all"))
 timed("begin again", lambda: bifrost_cache.begin_execution(timeout=0.25).source)
 print(json.dumps([took, found]))
 """
-
-IN_SILENCE = SILENT_NAME_SERVER + WORKER
-
 
 @contextlib.contextmanager
 def full_control_socket(node):
@@ -63,15 +62,19 @@ def full_control_socket(node):
 
 
 def run_worker(node, hanging):
-    if "name server" not in hanging:
-        return node.python(code=WORKER, patience=PATIENCE_S).stdout
-    environment = node.environment(BIFROST_REDIS_URL="redis://redis.example:6379")
-    return beside_silent_name_server(IN_SILENCE, node.directory, env=environment, timeout=PATIENCE_S).stdout
+    code = (HUNG_DISK if "disk" in hanging else "") + WORKER
+    if "name server" in hanging:
+        environment = node.environment(BIFROST_REDIS_URL="redis://redis.example:6379")
+        return beside_silent_name_server(SILENT_NAME_SERVER + code, node.directory, env=environment, timeout=PATIENCE_S).stdout
+    if "disk" in hanging:
+        return beside_hung_disk(code, node.directory, env=node.environment(), timeout=PATIENCE_S).stdout
+    return node.python(code=code, patience=PATIENCE_S).stdout
 
 
 @pytest.mark.parametrize("hanging", CASES, ids=" and ".join)
 def test_whatever_hangs_executions_begin_and_imports_end(node, hanging):
     node.put("mirrored.py", "VALUE = 1\n")
+    node.put("package/__init__.py", "")
     node.start_agent()
     with contextlib.ExitStack() as ends:
         if "agent" in hanging:
@@ -83,5 +86,6 @@ def test_whatever_hangs_executions_begin_and_imports_end(node, hanging):
             ends.callback(node.redis.resume)
         took, found = json.loads(run_worker(node, hanging).splitlines()[-1])
     assert found["mirrored"] == 1
-    assert found["missing"] in ("ModuleNotFoundError", "ImportError")
+    missing = {kind for what, kind in found.items() if what.startswith("missing")}
+    assert missing and missing <= {"ModuleNotFoundError", "ImportError"}
     assert {what: seconds for what, seconds in took.items() if seconds > BOUND_S} == {}
