@@ -1,5 +1,7 @@
 #include "common/writer/node_tree.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "common/layout/listing.hpp"
@@ -70,10 +72,23 @@ void NodeTree::remove_file(std::string_view path) {
   unlink_upwards(at.parent);
 }
 
-// A changed node also changes the listing of the directory that holds it.
+// A changed node also changes the listing of the directory that holds it. That stays last in touched_, since many files
+// of one directory come in a row.
 void NodeTree::touch(std::string_view node) {
-  touched_.emplace(node);
-  if (!node.empty()) touched_.emplace(split(node).parent);
+  const std::string_view parent = split(node).parent;
+  const bool noted = !touched_.empty() && touched_.back() == parent;
+  touched_.emplace_back(node);
+  if (noted) {
+    std::swap(touched_.back(), *std::prev(touched_.end(), 2));
+  } else if (!node.empty()) {
+    touched_.emplace_back(parent);
+  }
+}
+
+std::vector<std::string> NodeTree::take_touched() {
+  std::sort(touched_.begin(), touched_.end());
+  touched_.erase(std::unique(touched_.begin(), touched_.end()), touched_.end());
+  return std::exchange(touched_, {});
 }
 
 void NodeTree::link_upwards(std::string_view directory) {

@@ -8,11 +8,10 @@
 #pragma once
 
 #include <map>
-#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <utility>
+#include <vector>
 
 #include "common/layout/record_layout.hpp"
 
@@ -31,11 +30,11 @@ class NodeTree {
   void add_file(std::string_view path);
   void remove_file(std::string_view path);
 
-  // The nodes whose value may have changed since the last call, in no particular order.
-  std::set<std::string> take_touched() { return std::exchange(touched_, {}); }
+  // The nodes whose value may have changed since the last call, each once, neighbours together.
+  std::vector<std::string> take_touched();
 
   // Reports the node again at the next take_touched(): its value could not be stored.
-  void touch_again(const std::string& node) { touched_.insert(node); }
+  void touch_again(std::string_view node) { touched_.emplace_back(node); }
 
   NodeValue value_of(const std::string& node) const;
   layout::RecordKind kind_of(const std::string& node) const;
@@ -57,7 +56,7 @@ class NodeTree {
   void unlink_upwards(std::string_view directory);
 
   std::unordered_map<std::string, Directory> directories_;  // by node path, "" is the root
-  std::set<std::string> touched_;
+  std::vector<std::string> touched_;                        // some more than once
 };
 
 }  // namespace bifrost

@@ -70,7 +70,7 @@ void SegmentWriter::adopt(Address at, bool with_code) {
   const RecordView record = store_->record_at(at);
   count_kind(record.head.shape.space, record.head.shape.kind, record.content, 1);
   // What an import name says follows from the files that were adopted, perhaps not all.
-  if (record.head.shape.space == KeySpace::kNode) nodes_.touch_again(std::string(record.key));
+  if (record.head.shape.space == KeySpace::kNode) nodes_.touch_again(record.key);
   if (record.head.shape.space != KeySpace::kFile || record.head.shape.kind == RecordKind::kAbsent) return;
   nodes_.add_file(record.key);
   if (has_mark(record, layout::Mark::kRetained)) ++retained_;
