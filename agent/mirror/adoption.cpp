@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::uint64_t kSliceBytes = 16u << 20;  // verified at some 10 GB/s
 constexpr std::uint64_t kSlotCost = 256;          // of one slot, in bytes that could be verified meanwhile
+constexpr std::size_t kSliceNames = 2048;
 
 }  // namespace
 
@@ -37,7 +38,9 @@ Adoption::Adoption(std::shared_ptr<const Segment> old, Mirror& mirror, SegmentWr
 bool Adoption::step() {
   slice_bytes_ = 0;
   for (; next_.value < snapshot_.slot_count() && slice_bytes_ < kSliceBytes; ++next_.value) look_at(next_);
-  return next_.value == snapshot_.slot_count();
+  if (next_.value != snapshot_.slot_count()) return false;
+  if (!std::exchange(all_adopted_, true)) writer_.adopted();
+  return writer_.compare_names(kSliceNames);
 }
 
 void Adoption::look_at(SlotNumber slot) {
@@ -87,7 +90,6 @@ bool Adoption::code_is_sound(const RecordRef& record, std::string_view path) {
 }
 
 Status Adoption::finish() {
-  writer_.adopted();
   return writer_.publish();
 }
 

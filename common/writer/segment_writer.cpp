@@ -77,6 +77,15 @@ void SegmentWriter::adopt(Address at, bool with_code) {
   count_code(record, 1);
 }
 
+bool SegmentWriter::compare_names(std::size_t most) {
+  if (to_compare_.empty()) to_compare_ = nodes_.take_touched();
+  for (; most != 0 && !to_compare_.empty(); --most) {
+    stage_node(to_compare_.back());
+    to_compare_.pop_back();
+  }
+  return to_compare_.empty();
+}
+
 Status SegmentWriter::publish() {
   stage_touched_nodes();
   if (staged_) {

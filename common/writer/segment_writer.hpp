@@ -58,13 +58,16 @@ class SegmentWriter {
   // kNoSpace, kPermission, kIo.
   static Result<std::unique_ptr<SegmentWriter>> create(const StoreOptions& options, Generation after = {});
   // One that goes on where another agent has ended, in the same store. Then adopt_chunk() for each of its chunks, for
-  // each slot of its root adopt() of what readers see there, adopted() and publish().
+  // each slot of its root adopt() of what readers see there, adopted(), compare_names() until it is done, and
+  // publish().
   static Result<std::unique_ptr<SegmentWriter>> succeed(const StoreOptions& options, StoreId store, Generation newest);
 
   Status adopt_chunk(ChunkNumber number) { return store_->adopt_chunk(number); }
   // A newest version that has been verified, and whether its code has been.
   void adopt(Address record, bool with_code);
   void adopted() { store_->adopted(generation_); }
+  // Stages what the names of up to `most` nodes mean, where that is not what was adopted. True when it is done.
+  bool compare_names(std::size_t most);
   bool has_chunk(Address at) const { return store_->chunks().has(at); }
   // Gives the segment its name as it is, at the generation that it has; at the next one if what was adopted needs a
   // change. Errors: as commit().
@@ -161,6 +164,7 @@ class SegmentWriter {
   StoreOptions options_;
   std::unique_ptr<RecordStore> store_;
   NodeTree nodes_;
+  std::vector<std::string> to_compare_;  // nodes, after adopted()
   Generation generation_;
   BootTime synced_through_;
   bool staged_ = false;

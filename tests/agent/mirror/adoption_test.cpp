@@ -22,7 +22,7 @@ class AdoptionTest : public SegmentFixture {
     writer_ = std::move(*writer);
     mirror_ = std::make_unique<Mirror>(*writer_, OnExpiry::kRetain, [](ModulePathView, std::string_view) {});
     Adoption adoption(old, *mirror_, *writer_);
-    while (!adoption.step()) continue;
+    for (slices_ = 1; !adoption.step(); ++slices_) EXPECT_LT(slices_, 1000);
     EXPECT_TRUE(adoption.finish());
     return adoption.tally();
   }
@@ -30,6 +30,7 @@ class AdoptionTest : public SegmentFixture {
   Address address_of(const std::string& path) { return attach()->snapshot().find_file(path).record.address; }
 
   std::unique_ptr<Mirror> mirror_;
+  int slices_ = 0;
 };
 
 TEST_F(AdoptionTest, TakesOverEverythingWithoutCopyingARecord) {
@@ -50,6 +51,18 @@ TEST_F(AdoptionTest, TakesOverEverythingWithoutCopyingARecord) {
   EXPECT_EQ(address_of("pkg/a.py"), before);
   EXPECT_EQ(chunk_count(), chunks);
   EXPECT_EQ(mirror_->known(), 3u);
+}
+
+TEST_F(AdoptionTest, NamesAreComparedInSlices) {
+  for (int i = 0; i < 3'000; ++i) put("m" + std::to_string(i) + ".py", "");
+  commit();
+  take_over(64 << 20);
+  const int few = slices_;
+  for (int i = 3'000; i < 9'000; ++i) put("m" + std::to_string(i) + ".py", "");
+  commit();
+  take_over(64 << 20);
+  EXPECT_GE(slices_, few + 2) << "of 2,048 names";
+  EXPECT_EQ(served("m8999.py"), "");
 }
 
 TEST_F(AdoptionTest, GenerationsGoOn) {
