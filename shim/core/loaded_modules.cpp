@@ -25,6 +25,11 @@ void LoadedModules::remove(std::string_view name) {
   changed();
 }
 
+void LoadedModules::note_missed(std::string_view name) {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = modules_.find(name); found != modules_.end()) found->second.missed = true;
+}
+
 LoadedModules::Map LoadedModules::all() const {
   const std::lock_guard lock(mutex_);
   return modules_;

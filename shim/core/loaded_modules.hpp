@@ -22,6 +22,7 @@ namespace bifrost {
 struct LoadedModule {
   std::shared_ptr<const Resolution> found;  // the loader's own: a worker has thousands of these
   SourceOrigin origin;                      // what was run, which may be code made of the source that was found
+  bool missed = false;                      // an eviction did not find it in sys.modules
 
   explicit LoadedModule(std::shared_ptr<const Resolution> resolution)
       : found(std::move(resolution)), origin(found->source.origin) {}
@@ -60,6 +61,7 @@ class LoadedModules final : public AtFork {
 
   void add(std::string_view name, LoadedModule module);
   void remove(std::string_view name);
+  void note_missed(std::string_view name);
   // Parents sort before their children.
   Map all() const;
   bool empty() const;

@@ -37,7 +37,7 @@ bool is_from_another_loader(const py::dict& globals) {
 
 bool is_still_ours(const ProcessState& state, const std::string& name, const LoadedModule& module) {
   const py::object entry = entry_of(name);
-  if (!entry) return false;
+  if (!entry) return true;  // or so it may be in a moment
   const py::dict globals = globals_of(entry);
   // A module may have put anything in its own place: an object, or a module that nobody loaded.
   if (!module.is_namespace()) return !is_from_another_loader(globals);
@@ -69,6 +69,10 @@ std::vector<std::string> evict_loaded_modules(ProcessState& state) {
   for (auto it = loaded.rbegin(); it != loaded.rend(); ++it) {
     const auto& [name, module] = *it;
     const py::object entry = entry_of(name);
+    if (!entry && !module.missed) {
+      state.loaded().note_missed(name);
+      continue;
+    }
     state.loaded().remove(name);
     if (!entry) continue;
     forget_in_parent(name, entry);

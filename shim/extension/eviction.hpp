@@ -9,10 +9,12 @@
 
 namespace bifrost {
 
-// Forgets modules that are no longer in sys.modules, or there under another loader.
+// Forgets modules that are in sys.modules under another loader.
 void forget_replaced_modules(ProcessState& state);
 
 // Removes every loaded module of the workspace, and the attribute by which its parent knows it. Returns their names.
+// One that is not in sys.modules may be there again in a moment: importlib takes a module out and puts it back after it
+// has run, and signal handlers and other threads get their turn between. It is known until the next eviction.
 std::vector<std::string> evict_loaded_modules(ProcessState& state);
 
 }  // namespace bifrost

@@ -13,6 +13,7 @@
 #include "shim/extension/finder.hpp"
 #include "shim/extension/hook.hpp"
 #include "shim/extension/host_store.hpp"
+#include "shim/extension/importlib_objects.hpp"
 #include "shim/extension/loader.hpp"
 #include "shim/extension/missing_module.hpp"
 #include "shim/extension/namespace_path.hpp"
@@ -178,7 +179,7 @@ std::map<std::string, LoadedModuleInfo> loaded() {
   if (state == nullptr) return infos;
   forget_replaced_modules(*state);
   for (const auto& [name, module] : state->loaded().all()) {
-    if (module.is_namespace()) continue;
+    if (module.is_namespace() || !loaded_module(name.c_str())) continue;
     const ModuleSource& source = module.found->source;
     infos[name] = {module.found->path->text(), source.hash, source.generation.value,
                    std::string(name_of(module.origin))};

@@ -111,6 +111,56 @@ def test_loaded_tells_path_hash_generation_and_source(node, talk):
     assert talk.ask("list(b.loaded())") == ["pkg"]
 
 
+# importlib takes a module that has run out of sys.modules and puts it back. Signal handlers and other threads run between.
+BETWEEN = """
+def between(step):
+    def profile(frame, event, function):
+        if event == "c_return" and getattr(function, "__self__", None) is sys.modules and function.__name__ == "pop":
+            sys.setprofile(None)
+            step()
+    sys.setprofile(profile)
+"""
+
+
+def test_a_module_that_importlib_puts_back_is_not_forgotten_by_who_looks_meanwhile(node, talk):
+    node.put("m.py", "X = 1\n")
+    talk.begin()
+    talk.do(BETWEEN)
+    talk.do("seen = []; between(lambda: seen.append([*b.loaded()])); import m")
+    assert talk.ask("seen") == [[]]
+    assert talk.ask("[*b.loaded()]") == ["m"]
+    node.put("m.py", "X = 2\n")
+    assert talk.begin()["evicted"] == ["m"]
+    talk.do("import m")
+    assert talk.ask("m.X") == 2
+
+
+def test_a_module_that_is_put_back_after_its_eviction_goes_with_the_next(node, talk):
+    node.put("m.py", "X = 1\n")
+    talk.begin()
+    talk.do(BETWEEN)
+    node.put("m.py", "X = 2\n")
+    talk.do("between(b.begin_execution); import m")
+    assert talk.ask("m.X") == 1
+    assert talk.begin()["evicted"] == ["m"]
+    talk.do("import m")
+    assert talk.ask("m.X") == 2
+    assert talk.begin()["evicted"] == []
+
+
+def test_a_module_that_somebody_took_out_of_sys_modules_evicts_twice_and_no_more(node, talk):
+    node.put("m.py", "X = 1\n")
+    node.put("other.py", "")
+    talk.begin()
+    talk.do("import m, other; del sys.modules['m']")
+    node.put("m.py", "X = 2\n")
+    assert talk.begin()["evicted"] == ["other"]
+    talk.do("import other")
+    assert talk.begin()["evicted"] == ["other"]
+    talk.do("import other")
+    assert talk.begin()["evicted"] == []
+
+
 def test_a_running_execution_outlives_agent_and_redis(node, talk):
     node.put("a.py", "X = 1\n")
     node.put("b_late.py", "X = 2\n")
