@@ -118,7 +118,8 @@ while round < 10_000 or (len(numbers) <= 30 and round < 1_000_000):
     execution = b.begin_execution(timeout=10.0)
     importlib.import_module(f"flows.m{round % 60}")
     if round % 100 == 0:
-        chunks = {line.split()[-1].split("/")[-1] for line in open("/proc/self/maps") if "/chunk." in line}
+        files = [line.split()[5] for line in open("/proc/self/maps") if "/chunk." in line]  # "(deleted)" stands behind it
+        chunks = {file.rpartition("/")[2] for file in files}
         most, numbers = max(most, len(chunks)), numbers | chunks
 answer = [most, len(numbers)]
 """
