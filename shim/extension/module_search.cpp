@@ -137,9 +137,9 @@ py::object ModuleSearch::find_path(const std::string& path) const {
   const std::string_view stored = found.path->text();
   const Scope scope = state_->scope();
   const std::string* root = scope.root_of(stored);
-  std::string name(stored.substr(root == nullptr || root->empty() ? 0 : root->size() + 1));
-  name.resize(name.size() -
-              (ModulePathView(*found.path).is_package_file() ? paths::kInitFile.size() : paths::kSuffix.size()));
+  // An `__init__.py` of the root itself is no package's: it has the name that its file has.
+  std::string_view name = stored.substr(root == nullptr || root->empty() ? 0 : root->size() + 1);
+  name.remove_suffix(name.ends_with(paths::kInitFile) ? paths::kInitFile.size() : paths::kSuffix.size());
   return spec_of(py::str(module_name_of(name)), std::move(found), NamespaceForm::kWhole);
 }
 
