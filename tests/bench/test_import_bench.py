@@ -90,3 +90,13 @@ def test_an_unknown_workload_is_refused(tmp_path):
     result = run("--workloads", "fortran", temporary=tmp_path)
     assert result.returncode == 2
     assert "there are sqlalchemy" in result.stderr
+
+
+def test_two_builds_are_compared():
+    environment = {**os.environ, "BIFROST_BUILD_DIR": str(BUILD)}
+    command = ["/usr/bin/python3", "-B", REPOSITORY / "bench/import/against.py", BUILD, "--workloads", "jinja2", "--rounds", "2"]
+    compared = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment)
+    assert compared.returncode == 0, compared.stderr
+    wall, cpu = (line.split() for line in compared.stdout.splitlines())
+    assert (wall[:2], cpu[:2]) == (["jinja2", "wall"], ["jinja2", "CPU"])
+    assert all("ratio" in line for line in (wall, cpu))

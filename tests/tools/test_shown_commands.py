@@ -27,9 +27,11 @@ LANGUAGES = {"sh", "python", "redis", "text", "text segment", "text chunk.1"}  #
 NEEDS = {"root", "systemd", "a cluster", "network", "docker", "buildah", "wheels"}
 # Too long for a test of documents: first words of a command, and what runs it.
 RUN_ELSEWHERE = {"tools/demo": "tests/tools/test_scripts.py", "bench/import/run": "tests/bench/test_import_bench.py",
+                 "bench/import/against.py": "tests/bench/test_import_bench.py",
                  "bench/start/run": "tests/bench/test_start_bench.py"}
 # What of it the test executes.
 INNER_PROGRAM = {"tools/demo": "demo.py", "bench/import/run": "bench/import/main.py",
+                 "bench/import/against.py": "bench/import/against.py",
                  "bench/start/run": "bench/start/main.py"}
 COMMAND_DEADLINE_S = 120
 
