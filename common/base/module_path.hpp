@@ -195,8 +195,6 @@ class ModulePathView {
   }
 
   constexpr std::string_view text() const { return text_; }
-  // Whether this is the `__init__.py` of a package.
-  constexpr bool is_package_file() const { return text_.ends_with(paths::kInitFile); }
 
   constexpr auto operator<=>(const ModulePathView&) const = default;
 

@@ -36,9 +36,8 @@ std::string MissingReasons::why_not_in_this_scope(std::span<const std::string> d
   const bool sees_shared = std::find(roots.begin(), roots.end(), "") != roots.end();
   for (const std::string& directory : directories) {
     const std::string node = join_node(directory, name);
-    const std::string* root = view_.scope.root_of(node);
-    if (root == nullptr) continue;
-    const std::string_view below = std::string_view(node).substr(root->empty() ? 0 : root->size() + 1);
+    if (!view_.scope.admits(node)) continue;
+    const std::string_view below = view_.scope.below_root(node);
     if (!sees_shared && mirror_has("", below)) {
       return "the modules shared by all have it, but this execution may not use them: it began without "
              "global_repo_access=True";

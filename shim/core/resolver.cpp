@@ -128,9 +128,7 @@ Resolution Resolver::find_path(const View& view, ModulePathView path) const {
 }
 
 Resolution Resolver::settled_path(const View& view, ModulePathView path, Resolution here) const {
-  const bool of_package = path.is_package_file();
-  const std::size_t tail = of_package ? paths::kInitFile.size() : paths::kSuffix.size();
-  const auto node = ModuleNode::parse(std::string(path.text().substr(0, path.text().size() - tail)));
+  const auto node = ModuleNode::parse(std::string(view.scope.node_of(path)));
   if (!node) return here;
   Resolution said = settled(view, *node, Asking::kStore, Resolution::answer(Kind::kNotFound));
   // A package of that name is another file.

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/base/module_path.hpp"
 #include "common/redis/contract.hpp"
 
 namespace bifrost {
@@ -84,6 +83,17 @@ const std::string* Scope::root_of(std::string_view node) const {
     if (root.find('/') != std::string::npos && is_within(root, first)) return nullptr;
   }
   return bare;
+}
+
+std::string_view Scope::below_root(std::string_view node) const {
+  const std::string* root = root_of(node);
+  return root == nullptr || root->empty() ? node : node.substr(std::min(node.size(), root->size() + 1));
+}
+
+std::string_view Scope::node_of(ModulePathView path) const {
+  const std::size_t tail =
+      below_root(path.text()).ends_with(paths::kInitFile) ? paths::kInitFile.size() : paths::kSuffix.size();
+  return path.text().substr(0, path.text().size() - tail);
 }
 
 std::string join_node(std::string_view directory, std::string_view name) {

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/module_path.hpp"
 #include "common/base/result.hpp"
 
 namespace bifrost {
@@ -45,6 +46,11 @@ class Scope {
   bool admits(std::string_view node) const { return root_of(node) != nullptr; }
   // The root that it lies in, the innermost one; null when this scope does not admit it.
   const std::string* root_of(std::string_view node) const;
+  // What the root leaves of a directory, node or path that this scope admits.
+  std::string_view below_root(std::string_view node) const;
+  // The node that is in a file which this scope admits; a part of `path`. That of a package is its directory; an
+  // `__init__.py` of the root itself is no package's.
+  std::string_view node_of(ModulePathView path) const;
 
   bool operator==(const Scope&) const = default;
 

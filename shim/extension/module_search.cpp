@@ -134,12 +134,8 @@ py::object ModuleSearch::find_path(const std::string& path) const {
   Resolution found = resolved_path(*state_, path);
   say_what_must_be_said();
   if (!found.found()) return py::none();
-  const std::string_view stored = found.path->text();
   const Scope scope = state_->scope();
-  const std::string* root = scope.root_of(stored);
-  // An `__init__.py` of the root itself is no package's: it has the name that its file has.
-  std::string_view name = stored.substr(root == nullptr || root->empty() ? 0 : root->size() + 1);
-  name.remove_suffix(name.ends_with(paths::kInitFile) ? paths::kInitFile.size() : paths::kSuffix.size());
+  const std::string_view name = scope.below_root(scope.node_of(*found.path));
   return spec_of(py::str(module_name_of(name)), std::move(found), NamespaceForm::kWhole);
 }
 

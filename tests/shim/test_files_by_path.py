@@ -81,6 +81,36 @@ def test_a_file_of_a_root_is_run(flows):
     assert done.stdout == '"of the release"\n', done.stderr
 
 
+INIT_FILE = "def who():\n    return __name__\n"
+
+
+@pytest.mark.parametrize("path", ["__init__.py", "_solutions/s/__init__.py"])
+def test_the_init_file_of_a_root_has_the_name_of_its_file(flows, path):
+    flows.put("_solutions/s/__init__.py", INIT_FILE)
+    done = flows.python("-m", "bifrost_cache", "run", f"{path}:who", "--solution-id", "s")
+    assert (done.returncode, done.stdout) == (0, '"__init__"\n'), done.stderr
+
+
+@pytest.mark.parametrize("path", ["__init__.py", "_solutions/s/__init__.py"])
+def test_the_platform_is_asked_for_the_init_file_of_a_root_by_that_name(node, path):
+    out = node.script(
+        f"""
+        from bifrost_cache import _target
+        from bifrost_cache.fallback import Module
+        asked = []
+        class Store:
+            def resolve(self, name, scope):
+                asked.append(name)
+                return Module({INIT_FILE!r}, "_solutions/s/__init__.py", "h")
+        b.install_virtual_import_hook(complete=False, fallback=Store())
+        b.begin_execution(solution_id="s")
+        out["who"] = _target.load({path + ":who"!r})()
+        out["asked"] = asked
+        """
+    )
+    assert out == {"who": "__init__", "asked": ["__init__"]}
+
+
 def test_a_missing_file_is_named(flows):
     done = flows.python("-m", "bifrost_cache", "run", "flows/nope.py:main")
     assert done.returncode == 1 and "ModuleNotFoundError: No module at 'flows/nope.py'" in done.stderr

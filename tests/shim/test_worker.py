@@ -253,10 +253,3 @@ def test_run_takes_a_scope(flows):
     flows.put("_solutions/s1/m.py", "import shared.helper\ndef who():\n    return shared.helper.VALUE\n")
     assert run(flows, "m:who", "--solution-id", "s1").returncode == 1
     assert run(flows, "m:who", "--solution-id", "s1", "--global-repo-access").stdout == '"lazy"\n'
-
-
-def test_run_takes_the_init_file_of_a_root(flows):
-    flows.put("_solutions/s1/__init__.py", "def who():\n    return __name__\n")
-    for path in ("__init__.py", "_solutions/s1/__init__.py"):
-        done = run(flows, f"{path}:who", "--solution-id", "s1")
-        assert (done.returncode, done.stdout) == (0, '"__init__"\n'), done.stderr

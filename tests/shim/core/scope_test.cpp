@@ -70,6 +70,18 @@ TEST(ScopeTest, TellsTheInnermostRootOfANode) {
   EXPECT_EQ(*scope.root_of("a/c"), "a");
   EXPECT_EQ(*scope.root_of("c"), "");
   EXPECT_EQ(scope.root_of("_solutions/1/x"), nullptr);
+  EXPECT_EQ(scope.below_root("a/b/x/y"), "x/y");
+  EXPECT_EQ(scope.below_root("a/b"), "");
+  EXPECT_EQ(scope.below_root("c"), "c");
+}
+
+TEST(ScopeTest, TellsWhichNodeIsInAFile) {
+  const Scope scope = *Scope::of_roots({"a", ""});
+  EXPECT_EQ(scope.node_of("a/x.py"), "a/x");
+  EXPECT_EQ(scope.node_of("a/pkg/__init__.py"), "a/pkg");
+  EXPECT_EQ(scope.node_of("pkg/__init__.py"), "pkg");
+  EXPECT_EQ(scope.node_of("a/__init__.py"), "a/__init__") << "a root is no package";
+  EXPECT_EQ(scope.node_of("__init__.py"), "__init__");
 }
 
 }  // namespace
