@@ -37,10 +37,10 @@ Adoption::Adoption(std::shared_ptr<const Segment> old, Mirror& mirror, SegmentWr
 
 bool Adoption::step() {
   slice_bytes_ = 0;
+  if (next_.value == snapshot_.slot_count()) return writer_.stage_touched_nodes(kSliceNames);
   for (; next_.value < snapshot_.slot_count() && slice_bytes_ < kSliceBytes; ++next_.value) look_at(next_);
-  if (next_.value != snapshot_.slot_count()) return false;
-  if (!std::exchange(all_adopted_, true)) writer_.adopted();
-  return writer_.compare_names(kSliceNames);
+  if (next_.value == snapshot_.slot_count()) writer_.adopted();
+  return false;
 }
 
 void Adoption::look_at(SlotNumber slot) {

@@ -50,7 +50,6 @@ class Adoption {
   SegmentWriter& writer_;
   std::vector<CodeTag> tags_;  // that the agent before made itself
   SlotNumber next_;
-  bool all_adopted_ = false;
   std::uint64_t slice_bytes_ = 0;
   std::string body_;
   std::string code_;

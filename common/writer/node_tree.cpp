@@ -1,6 +1,7 @@
 #include "common/writer/node_tree.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <utility>
 
@@ -86,7 +87,7 @@ void NodeTree::touch(std::string_view node) {
 }
 
 std::vector<std::string> NodeTree::take_touched() {
-  std::sort(touched_.begin(), touched_.end());
+  std::sort(touched_.begin(), touched_.end(), std::greater<>());
   touched_.erase(std::unique(touched_.begin(), touched_.end()), touched_.end());
   return std::exchange(touched_, {});
 }

@@ -30,7 +30,7 @@ class NodeTree {
   void add_file(std::string_view path);
   void remove_file(std::string_view path);
 
-  // The nodes whose value may have changed since the last call, each once, neighbours together.
+  // The nodes whose value may have changed since the last call, each once, in falling order.
   std::vector<std::string> take_touched();
 
   // Reports the node again at the next take_touched(): its value could not be stored.

@@ -77,15 +77,6 @@ void SegmentWriter::adopt(Address at, bool with_code) {
   count_code(record, 1);
 }
 
-bool SegmentWriter::compare_names(std::size_t most) {
-  if (to_compare_.empty()) to_compare_ = nodes_.take_touched();
-  for (; most != 0 && !to_compare_.empty(); --most) {
-    stage_node(to_compare_.back());
-    to_compare_.pop_back();
-  }
-  return to_compare_.empty();
-}
-
 Status SegmentWriter::publish() {
   stage_touched_nodes();
   if (staged_) {
@@ -253,8 +244,14 @@ Attach SegmentWriter::attach_code(std::string_view path, const layout::Checksum&
   return Attach::kAttached;
 }
 
-void SegmentWriter::stage_touched_nodes() {
-  for (const std::string& node : nodes_.take_touched()) stage_node(node);
+// One that finds no room is touched again, and waits for the next round.
+bool SegmentWriter::stage_touched_nodes(std::size_t most) {
+  if (to_stage_.empty()) to_stage_ = nodes_.take_touched();
+  for (; most != 0 && !to_stage_.empty(); --most) {
+    stage_node(to_stage_.back());
+    to_stage_.pop_back();
+  }
+  return to_stage_.empty();
 }
 
 void SegmentWriter::stage_node(const std::string& node) {

@@ -58,7 +58,7 @@ class SegmentWriter {
   // kNoSpace, kPermission, kIo.
   static Result<std::unique_ptr<SegmentWriter>> create(const StoreOptions& options, Generation after = {});
   // One that goes on where another agent has ended, in the same store. Then adopt_chunk() for each of its chunks, for
-  // each slot of its root adopt() of what readers see there, adopted(), compare_names() until it is done, and
+  // each slot of its root adopt() of what readers see there, adopted(), stage_touched_nodes() until it is done, and
   // publish().
   static Result<std::unique_ptr<SegmentWriter>> succeed(const StoreOptions& options, StoreId store, Generation newest);
 
@@ -66,8 +66,9 @@ class SegmentWriter {
   // A newest version that has been verified, and whether its code has been.
   void adopt(Address record, bool with_code);
   void adopted() { store_->adopted(generation_); }
-  // Stages what the names of up to `most` nodes mean, where that is not what was adopted. True when it is done.
-  bool compare_names(std::size_t most);
+  // Stages what names mean where that has changed or is not what was adopted; of at most so many nodes. True when none
+  // is left. commit() and publish() do the rest by themselves.
+  bool stage_touched_nodes(std::size_t most = ~std::size_t{0});
   bool has_chunk(Address at) const { return store_->chunks().has(at); }
   // Gives the segment its name as it is, at the generation that it has; at the next one if what was adopted needs a
   // change. Errors: as commit().
@@ -148,7 +149,6 @@ class SegmentWriter {
   };
   Put stage(const Change& change);
   Put stage_file(const Change& change);
-  void stage_touched_nodes();
   void stage_node(const std::string& node);
   void write_commit();
   void note_no_room(layout::KeySpace space, std::string_view key);
@@ -164,7 +164,7 @@ class SegmentWriter {
   StoreOptions options_;
   std::unique_ptr<RecordStore> store_;
   NodeTree nodes_;
-  std::vector<std::string> to_compare_;  // nodes, after adopted()
+  std::vector<std::string> to_stage_;  // nodes, the next one last
   Generation generation_;
   BootTime synced_through_;
   bool staged_ = false;
