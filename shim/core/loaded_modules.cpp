@@ -25,9 +25,12 @@ void LoadedModules::remove(std::string_view name) {
   changed();
 }
 
-void LoadedModules::note_missed(std::string_view name) {
+void LoadedModules::miss(std::string_view name) {
   const std::lock_guard lock(mutex_);
-  if (const auto found = modules_.find(name); found != modules_.end()) found->second.missed = true;
+  const auto found = modules_.find(name);
+  if (found == modules_.end() || !std::exchange(found->second.missed, true)) return;
+  modules_.erase(found);
+  changed();
 }
 
 LoadedModules::Map LoadedModules::all() const {

@@ -22,7 +22,7 @@ namespace bifrost {
 struct LoadedModule {
   std::shared_ptr<const Resolution> found;  // the loader's own: a worker has thousands of these
   SourceOrigin origin;                      // what was run, which may be code made of the source that was found
-  bool missed = false;                      // an eviction did not find it in sys.modules
+  bool missed = false;                      // see miss()
 
   explicit LoadedModule(std::shared_ptr<const Resolution> resolution)
       : found(std::move(resolution)), origin(found->source.origin) {}
@@ -61,7 +61,8 @@ class LoadedModules final : public AtFork {
 
   void add(std::string_view name, LoadedModule module);
   void remove(std::string_view name);
-  void note_missed(std::string_view name);
+  // An eviction did not find it: forgotten when that happens a second time.
+  void miss(std::string_view name);
   // Parents sort before their children.
   Map all() const;
   bool empty() const;

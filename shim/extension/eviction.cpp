@@ -69,12 +69,11 @@ std::vector<std::string> evict_loaded_modules(ProcessState& state) {
   for (auto it = loaded.rbegin(); it != loaded.rend(); ++it) {
     const auto& [name, module] = *it;
     const py::object entry = entry_of(name);
-    if (!entry && !module.missed) {
-      state.loaded().note_missed(name);
+    if (!entry) {
+      state.loaded().miss(name);
       continue;
     }
     state.loaded().remove(name);
-    if (!entry) continue;
     forget_in_parent(name, entry);
     if (PyDict_DelItemString(PyImport_GetModuleDict(), name.c_str()) != 0) PyErr_Clear();
     if (!module.is_namespace()) forget_lines_of(py::str(state.file_of(module.found->path->text())));

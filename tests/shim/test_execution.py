@@ -122,6 +122,12 @@ def between(step):
 """
 
 
+def expect_that_the_next_execution_runs_the_edit(talk):
+    assert talk.begin()["evicted"] == ["m"]
+    talk.do("import m")
+    assert talk.ask("m.X") == 2
+
+
 def test_a_module_that_importlib_puts_back_is_not_forgotten_by_who_looks_meanwhile(node, talk):
     node.put("m.py", "X = 1\n")
     talk.begin()
@@ -130,9 +136,7 @@ def test_a_module_that_importlib_puts_back_is_not_forgotten_by_who_looks_meanwhi
     assert talk.ask("seen") == [[]]
     assert talk.ask("[*b.loaded()]") == ["m"]
     node.put("m.py", "X = 2\n")
-    assert talk.begin()["evicted"] == ["m"]
-    talk.do("import m")
-    assert talk.ask("m.X") == 2
+    expect_that_the_next_execution_runs_the_edit(talk)
 
 
 def test_a_module_that_is_put_back_after_its_eviction_goes_with_the_next(node, talk):
@@ -142,9 +146,7 @@ def test_a_module_that_is_put_back_after_its_eviction_goes_with_the_next(node, t
     node.put("m.py", "X = 2\n")
     talk.do("between(b.begin_execution); import m")
     assert talk.ask("m.X") == 1
-    assert talk.begin()["evicted"] == ["m"]
-    talk.do("import m")
-    assert talk.ask("m.X") == 2
+    expect_that_the_next_execution_runs_the_edit(talk)
     assert talk.begin()["evicted"] == []
 
 
