@@ -18,7 +18,7 @@ import sys
 
 import paths  # noqa: F401, I001, before what it makes importable
 import workloads
-from harness import Node, eventually
+from harness import Cachectl, eventually, running_node
 from harness.places import BUILD
 
 COMPILE_DEADLINE_S = 600
@@ -35,21 +35,19 @@ print(json.dumps([1000 * (time.perf_counter() - begun), 1000 * (time.process_tim
 
 
 class Side:
-    """One build at work: what it serves, and samples of imports by it."""
+    """One build at work on a node of its own: what it serves, and samples of imports by it."""
 
-    def __init__(self, build, workload):
-        self._build = build
-        self._node = Node()
-        self._node.redis.start()
-        self._node.put_many(workload.sources.items())
-        self._node.start_agent("--python", sys.executable, program=build / "bin/bifrost-agent", ready=False)
-        self._environment = self._node.environment(PYTHONPATH=str(build / "python"))
+    def __init__(self, build, node, workload):
+        self._environment = node.environment(PYTHONPATH=str(build / "python"))
+        self._tool = Cachectl(node.segment_dir, environment=self._environment)
+        self._tool.program = build / "bin/bifrost-cachectl"
+        node.put_many(workload.sources.items())
+        node.start_agent("--python", sys.executable, program=build / "bin/bifrost-agent", ready=False)
         eventually(lambda: self._serves(len(workload.sources)), f"the agent of {build} serves all modules and their code",
                    COMPILE_DEADLINE_S)
 
     def _serves(self, modules):
-        asked = subprocess.run([self._build / "bin/bifrost-cachectl", "status", "-o", "json"], capture_output=True,
-                               env=self._environment)
+        asked = self._tool("status", "-o", "json")
         status = json.loads(asked.stdout) if asked.returncode == 0 else {}
         return status.get("modules") == modules and sum(status["code"].values()) >= 0.99 * modules
 
@@ -58,9 +56,6 @@ class Side:
         done = subprocess.run([sys.executable, "-B", "-c", SAMPLE, *entries], env=self._environment, capture_output=True,
                               text=True, check=True, timeout=60)
         return json.loads(done.stdout)
-
-    def close(self):
-        self._node.close()
 
 
 def compare(sides, workload, rounds):
@@ -83,14 +78,9 @@ def main():
     chosen = parser.parse_args()
     for name in chosen.workloads.split(","):
         workload = workloads.load(name)
-        sides = {}
-        try:
-            for side, build in (("this", BUILD), ("other", chosen.build.resolve())):
-                sides[side] = Side(build, workload)
+        with running_node() as ours, running_node() as theirs:
+            sides = {"this": Side(BUILD, ours, workload), "other": Side(chosen.build.resolve(), theirs, workload)}
             compare(sides, workload, chosen.rounds)
-        finally:
-            for side in sides.values():
-                side.close()
 
 
 if __name__ == "__main__":
