@@ -181,6 +181,22 @@ def test_changes_of_the_parent_reach_its_executions(flows, zygote):
     assert parent.ask("stats()['spawned']") == 0
 
 
+def test_what_a_root_was_started_again_with_does_not_stay_in_its_executions(flows, zygote):
+    (flows.directory / "below").mkdir()
+    (flows.directory / "below" / "besides.py").write_text("VALUE = 'installed'\n")
+    parent = zygote()
+    parent.do("z.execute('flow:look'); templates = settled()['processes']; home = os.getcwd()")
+    parent.do(f"os.environ['TOKEN'] = 'secret'; os.chdir('below'); sys.path.append('{flows.directory}/below')")
+    parent.do("os.kill(templates['root'], signal.SIGKILL); eventually(lambda: not alive(templates.values()))")
+    assert parent.ask("z.execute('flow:importable')") == "installed"
+    spawned = parent.ask("settled(lambda s: s['processes'].get('root') not in (None, templates['root']))")["spawned"]
+    parent.do("del os.environ['TOKEN']; os.chdir(home); sys.path.pop()")
+    assert parent.ask("z.execute('flow:environment', {'name': 'TOKEN'})") is None
+    assert parent.ask("z.execute('flow:directory')") == parent.ask("home")
+    assert parent.error_of("z.execute('flow:importable')").startswith("ModuleNotFoundError: ")
+    assert parent.ask("stats()['spawned']") == spawned
+
+
 def test_settings_of_the_parent_reach_its_executions(flows, zygote):
     flows.put("where.py", "def file():\n    return __file__\n")
     parent = zygote()

@@ -7,11 +7,11 @@ That thread lives as long as the templates do: the kernel ends them with it, wha
 import contextlib
 import multiprocessing
 import os
-import sys
 import threading
 import time
 
 from . import _demand, _messages, _serving
+from ._inherited import Inherited
 from ._template import NotMade, Template, private_bytes_of
 
 # The time between two renewals: so many times as long as the last one took, and at least this.
@@ -30,9 +30,6 @@ class Line:
     def __init__(self, roots, settings, options):
         self._roots = roots
         self.settings = settings
-        self.environment = dict(os.environ)
-        self.path = list(sys.path)
-        self.directory = os.getcwd()
         self._options = options
         self._order = _DEGREES[options.warm]
         self._condition = threading.Condition()
@@ -175,7 +172,7 @@ class Line:
         order = {"parent": os.getpid(), "settings": self.settings, "preload": self._options.preload, "roots": self._roots}
         context = multiprocessing.get_context("spawn")
         process = context.Process(target=_serving.root, args=(theirs, order), name="bifrost zygote")
-        template = Template("root", ours)
+        template = Template("root", ours, Inherited())
         try:
             process.start()
             theirs.close()

@@ -26,8 +26,9 @@ class NotMade(RuntimeError):
 class Template:
     """Any thread. Ends by close(), at once or when the last execution that uses it has ended."""
 
-    def __init__(self, kind, control):
+    def __init__(self, kind, control, inherited=None):
         self.kind = kind  # "root", "hold" or "modules"
+        self.inherited = inherited  # what its root has of this process
         self.pid = None
         self.modules = []
         self.left_out = {}
@@ -42,7 +43,7 @@ class Template:
     def forked_from(cls, template, kind, order, deadline, stopped):
         """NotMade when there is none by `deadline`, it must do without some modules, or stopped() becomes true."""
         ours, theirs = _messages.control_pair()
-        made = cls(kind, ours)
+        made = cls(kind, ours, template.inherited)
         try:
             template.send({"do": kind, "order": order}, [theirs.fileno()])
         except OSError as error:

@@ -10,7 +10,6 @@ import dataclasses
 import os
 import pickle
 import socket
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -196,7 +195,7 @@ class Zygote:
         deadline = None if timeout is None else time.monotonic() + timeout
         line = self._line(scope)
         try:
-            template, run, reply = self._run(line, _order(line, target, pickled), deadline, cancel)
+            template, run, reply = self._run(line, {"target": target, "kwargs": pickled}, deadline, cancel)
         except Cancelled:
             raise concurrent.futures.CancelledError from None
         except TimeoutError:
@@ -215,7 +214,7 @@ class Zygote:
             run = Run(template, deadline, cancel)
             try:
                 with line.running(run):
-                    reply = run.run(order)
+                    reply = run.run({**order, **template.inherited.changes()})
             except NotStarted as error:
                 why = str(error)
                 line.lost(template, why)
@@ -257,23 +256,3 @@ class Zygote:
 def _scope_of(solution_id, global_repo_access, roots):
     prefixes = _shim.roots_of(solution_id, bool(global_repo_access), roots)
     return _Scope((solution_id, bool(global_repo_access)) if roots is None else tuple(prefixes), prefixes)
-
-
-def _order(line, target, pickled):
-    now = dict(os.environ)
-    changed = {} if now == line.environment else _changes(line.environment, now)
-    directory = os.getcwd()
-    return {
-        "target": target,
-        "kwargs": pickled,
-        "environment": changed,
-        "directory": directory if directory != line.directory else None,
-        "path": list(sys.path) if sys.path != line.path else None,
-    }
-
-
-def _changes(before, now):
-    """{name: value, or None for a variable that is gone}"""
-    changes = {name: None for name in before if name not in now}
-    changes.update({name: value for name, value in now.items() if before.get(name) != value})
-    return changes
