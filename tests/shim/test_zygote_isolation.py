@@ -65,6 +65,10 @@ def directory():
     return os.getcwd()
 
 
+def path():
+    return sys.path
+
+
 def flags():
     return [sys.flags.dev_mode, sys.flags.hash_randomization, hash("text"), sys.flags.utf8_mode]
 
@@ -195,6 +199,15 @@ def test_what_a_root_was_started_again_with_does_not_stay_in_its_executions(flow
     assert parent.ask("z.execute('flow:directory')") == parent.ask("home")
     assert parent.error_of("z.execute('flow:importable')").startswith("ModuleNotFoundError: ")
     assert parent.ask("stats()['spawned']") == spawned
+
+
+def test_a_changed_path_is_what_it_is_in_a_spawned_process(flows, zygote):
+    parent = zygote()
+    parent.do("b.remove_virtual_import_hook(); z.execute('flow:path'); sys.path.append('/besides')")
+    path = parent.ask("z.execute('flow:path')")
+    assert (path[0], path[-1]) == (str(flows.workspace), "/besides")
+    assert path == parent.ask("bifrost_cache.worker.execute('flow:path')")
+    assert parent.ask("stats()['spawned']") == 0
 
 
 def test_settings_of_the_parent_reach_its_executions(flows, zygote):

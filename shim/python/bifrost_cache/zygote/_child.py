@@ -95,6 +95,7 @@ def _adopt(order):
         os.chdir(order["directory"])
     if order["path"] is not None:
         sys.path[:] = order["path"]
+        _shim.install_virtual_import_hook()  # its entry is not in the path of a parent that has no hook
 
 
 def _code_of(end):

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from multiprocessing import process
 
 
 class Inherited:
@@ -10,16 +11,21 @@ class Inherited:
     def __init__(self):
         self._environment = dict(os.environ)
         self._directory = os.getcwd()
-        self._path = list(sys.path)
+        self._path = _path()
 
     def changes(self):
         """What a child must be told to be like a process that is spawned now."""
-        environment, directory, path = dict(os.environ), os.getcwd(), list(sys.path)
+        environment, directory, path = dict(os.environ), os.getcwd(), _path()
         return {
             "environment": {} if environment == self._environment else _changed(self._environment, environment),
             "directory": directory if directory != self._directory else None,
             "path": path if path != self._path else None,
         }
+
+
+def _path():
+    """As spawn passes it on: "" is where this process was started."""
+    return [entry or process.ORIGINAL_DIR for entry in sys.path]
 
 
 def _changed(before, now):
