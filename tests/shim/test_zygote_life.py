@@ -222,6 +222,33 @@ def test_a_template_that_cannot_start_leads_to_spawned_executions(zygote):
     assert told["processes"] == {}
 
 
+def test_a_spawned_execution_is_cancelled_as_a_forked_one(flows, zygote):
+    path = flows.directory / "began"
+    parent = zygote(preload=["no_such_module"])
+    parent.do(
+        f"""
+        async def run():
+            task = asyncio.create_task(z.execute_async('flow:wait', {{'path': '{path}'}}))
+            while not os.path.exists('{path}'):
+                await asyncio.sleep(0.01)
+            task.cancel()
+            await asyncio.wait([task])
+            return task.cancelled()
+        cancelled = asyncio.run(run())
+        """
+    )
+    assert parent.ask("[cancelled, stats()['spawned']]") == [True, 1]
+    # The root that could not start stays a zombie until the next attempt.
+    assert parent.ask("eventually(lambda: not alive(processes(os.getpid())))")
+
+
+def test_the_timeout_of_a_spawned_execution_is_the_callers(flows, zygote):
+    parent = zygote(preload=["no_such_module"])
+    error = parent.ask(f"attempt('flow:wait', {{'path': '{flows.directory}/began'}}, timeout=3)")
+    assert (error["type"], error["text"]) == ("TimeoutError", "the worker did not finish within 3 s")
+    assert parent.ask("stats()['spawned']") == 1
+
+
 def test_close_ends_everything_and_refuses_more(warm_parent):
     below = warm_parent.ask("processes(os.getpid())")
     warm_parent.do("z.close()")

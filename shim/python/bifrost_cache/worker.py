@@ -40,6 +40,10 @@ class WorkerError(RuntimeError):
         self.type_name = type_name
 
 
+class Cancelled(Exception):
+    """The caller does not want it any more."""
+
+
 class _ChildTraceback(Exception):
     """The cause of an exception that was raised in the child: its text is the child's traceback."""
 
@@ -84,19 +88,26 @@ def execute(
         0.1.0
     """
     _target.split(target)
-    order = {
-        "target": target,
-        "kwargs": pickle.dumps(kwargs or {}),
-        "settings": travelling_settings(),
-        "roots": _shim.roots_of(solution_id, global_repo_access, roots),
-    }
+    scope = _shim.roots_of(solution_id, global_repo_access, roots)
+    deadline = None if timeout is None else time.monotonic() + timeout
+    try:
+        reply = reply_of_spawned(target, pickle.dumps(kwargs or {}), scope, deadline)
+    except TimeoutError:
+        raise TimeoutError(f"the worker did not finish within {timeout} s") from None
+    return result_of(target, reply)
+
+
+def reply_of_spawned(target, pickled, roots, deadline, cancel=None):
+    """The reply of a process that is spawned for it. TimeoutError, without words, at the time `deadline` (None: never);
+    Cancelled as soon as the descriptor `cancel` is ready. The process has ended in any case."""
+    order = {"target": target, "kwargs": pickled, "settings": travelling_settings(), "roots": roots}
     context = multiprocessing.get_context("spawn")
     reader, writer = context.Pipe(duplex=False)
     process = context.Process(target=_child, args=(writer, order), name=f"bifrost {target}")
     try:
         process.start()
         writer.close()
-        reply = _read_reply(process, reader, timeout)
+        reply = _read_reply(process, reader, deadline, cancel)
         if reply is not None or process.exitcode is None:
             process.join(_GRACE_S)
     finally:
@@ -104,7 +115,7 @@ def execute(
         _end(process)
     if reply is None:
         raise WorkerDied(f"{target}: the worker {how_it_ended(process.exitcode)}", process.exitcode)
-    return result_of(target, pickle.loads(reply))
+    return pickle.loads(reply)
 
 
 def travelling_settings():
@@ -118,15 +129,17 @@ def travelling_settings():
     return settings
 
 
-def _read_reply(process, reader, timeout):
-    """The bytes that the child sent; None when it ended without sending all. TimeoutError."""
-    deadline = None if timeout is None else time.monotonic() + timeout
+def _read_reply(process, reader, deadline, cancel):
+    """The bytes that the child sent; None when it ended without sending all."""
+    sources = [reader, process.sentinel] + ([] if cancel is None else [cancel])
     received = bytearray()
     while True:
         step = _LOOK_EVERY_S if deadline is None else min(_LOOK_EVERY_S, deadline - time.monotonic())
         if step <= 0:
-            raise TimeoutError(f"the worker did not finish within {timeout} s")
-        ready = wait([reader, process.sentinel], step)
+            raise TimeoutError
+        ready = wait(sources, step)
+        if cancel in ready:
+            raise Cancelled
         if reader in ready:
             chunk = os.read(reader.fileno(), 1 << 20)
             if not chunk:

@@ -28,7 +28,7 @@ _DEGREES = {"none": ("root",), "code": ("hold", "root"), "modules": ("modules", 
 
 class Line:
     def __init__(self, roots, settings, options):
-        self._roots = roots
+        self.roots = roots
         self.settings = settings
         self._options = options
         self._order = _DEGREES[options.warm]
@@ -169,7 +169,7 @@ class Line:
             _reap(earlier)
         self._drop("modules", "hold")
         ours, theirs = _messages.control_pair()
-        order = {"parent": os.getpid(), "settings": self.settings, "preload": self._options.preload, "roots": self._roots}
+        order = {"parent": os.getpid(), "settings": self.settings, "preload": self._options.preload, "roots": self.roots}
         context = multiprocessing.get_context("spawn")
         process = context.Process(target=_serving.root, args=(theirs, order), name="bifrost zygote")
         template = Template("root", ours, Inherited())

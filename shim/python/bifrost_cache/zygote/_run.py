@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 
+from ..worker import Cancelled
 from . import _messages, _template
 from ._serving import PID_BYTES
 
@@ -17,10 +18,6 @@ _GRACE_S = 5.0
 
 class NotStarted(RuntimeError):
     """The template could not fork, or did not: nothing has been run."""
-
-
-class Cancelled(Exception):
-    """The caller does not want it any more."""
 
 
 class Run:

@@ -195,16 +195,27 @@ class Zygote:
         deadline = None if timeout is None else time.monotonic() + timeout
         line = self._line(scope)
         try:
-            template, run, reply = self._run(line, {"target": target, "kwargs": pickled}, deadline, cancel)
+            reply = self._reply(line, {"target": target, "kwargs": pickled}, deadline, cancel)
         except Cancelled:
             raise concurrent.futures.CancelledError from None
         except TimeoutError:
             raise TimeoutError(f"the worker did not finish within {timeout} s") from None
+        return worker.result_of(target, reply)
+
+    def _reply(self, line, order, deadline, cancel):
+        """Of a fork, or of a spawned process when no template forks."""
+        target = order["target"]
+        try:
+            template, run, reply = self._run(line, order, deadline, cancel)
         except NotStarted as error:
             line.spawned(str(error))
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            return worker.execute(target, kwargs, timeout=left, roots=scope.roots)
-        return self._result(target, line, template, run, reply)
+            return worker.reply_of_spawned(target, order["kwargs"], line.roots, deadline, cancel)
+        line.learn(target, template, [] if reply is None else reply["imported"])
+        if reply is not None:
+            return reply
+        if run.exitcode is None:
+            raise worker.WorkerDied(f"{target}: the worker was killed with its template", None)
+        raise worker.WorkerDied(f"{target}: the worker {worker.how_it_ended(run.exitcode)}", run.exitcode)
 
     @staticmethod
     def _run(line, order, deadline, cancel):
@@ -223,15 +234,6 @@ class Zygote:
                 return template, run, reply
             line.changed()
         raise NotStarted(why)
-
-    @staticmethod
-    def _result(target, line, template, run, reply):
-        line.learn(target, template, [] if reply is None else reply["imported"])
-        if reply is not None:
-            return worker.result_of(target, reply)
-        if run.exitcode is None:
-            raise worker.WorkerDied(f"{target}: the worker was killed with its template", None)
-        raise worker.WorkerDied(f"{target}: the worker {worker.how_it_ended(run.exitcode)}", run.exitcode)
 
     def _line(self, scope):
         settings = worker.travelling_settings()
