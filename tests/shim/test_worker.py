@@ -212,6 +212,37 @@ def test_settings_and_scope_travel_to_the_child(flows):
     assert parent(flows, script) == "/other/ws/_solutions/s1/m.py"
 
 
+HERE_ONLY = """
+import bifrost_cache, warnings
+from bifrost_cache.zygote import Zygote
+class Store:
+    def __init__(self):
+        self.client = lambda path: None
+    def resolve(self, name, scope):
+        return None
+bifrost_cache.install_virtual_import_hook(complete={complete}, fallback=Store())
+with warnings.catch_warnings(record=True) as caught, Zygote() as zygote:
+    answers = [attempt('flows.main:lazily') for _ in range(3)]
+    worker.execute = zygote.execute
+    answers += [attempt('flows.main:lazily') for _ in range(2)]
+print(json.dumps([answers, [[w.category.__name__, str(w.message)] for w in caught]]))
+"""
+
+
+def test_a_fallback_that_cannot_travel_is_refused_where_it_is_needed(flows):
+    answers, caught = parent(flows, HERE_ONLY.format(complete=False))
+    assert {answer["type"] for answer in answers} == {"TypeError"} and caught == []
+    assert answers[0]["text"].startswith("the fallback, a Store, cannot be pickled for another process: ")
+    assert "lambda" in answers[0]["text"]
+
+
+def test_a_fallback_that_cannot_travel_is_left_out_with_a_warning_where_it_is_a_last_resort(flows):
+    answers, caught = parent(flows, HERE_ONLY.format(complete=True))
+    assert answers == ["lazy"] * 5
+    assert {category for category, _ in caught} == {"RuntimeWarning"} and len(caught) == 2  # one per way to execute
+    assert "the fallback, a Store, cannot be pickled" in caught[0][1] and caught[0][1].endswith("go without it.")
+
+
 def test_a_target_that_is_not_there_is_named(flows):
     error = parent(flows, "print(json.dumps(attempt('flows.nope:f', {})))")
     assert error["type"] == "ModuleNotFoundError" and "No module named 'flows.nope' (not in " in error["text"]

@@ -69,6 +69,7 @@ def install_virtual_import_hook(
         fallback: Asked last, for a module that neither the mirror nor Redis has. A callable gets the storage path, such
             as "a/b.py", and returns the source as str or UTF-8 bytes, or None. An object with `resolve(name, scope)` is
             described in `bifrost_cache.fallback`; with complete=False it is asked before the next root of the scope.
+            For `bifrost_cache.worker` and `Zygote` it must be picklable: their processes get a copy.
 
     Returns:
         The finder, which is now in `sys.meta_path`.

@@ -11,6 +11,7 @@ import os
 import pickle
 import signal
 import time
+import warnings
 from multiprocessing.connection import wait
 
 from . import _shim, _target
@@ -77,6 +78,7 @@ def execute(
         WorkerError: The result or the exception cannot be pickled, or means nothing to this process.
         WorkerDied: The process ended without a result.
         TimeoutError: `timeout` has passed.
+        TypeError: With complete=False: the fallback of this process cannot be pickled, which the process needs.
         ValueError: `target` has another form, or there can be no such scope.
 
     The function's own exception passes, with the child's traceback as its cause.
@@ -123,9 +125,13 @@ def travelling_settings():
     settings = _shim.effective_settings()
     try:
         pickle.dumps(settings.get("fallback"))
-    except Exception:
-        # A callable that cannot be pickled stays here: the child has the mirror and Redis.
-        del settings["fallback"]
+    except Exception as error:
+        fallback = settings.pop("fallback")
+        why = f"the fallback, a {type(fallback).__qualname__}, cannot be pickled for another process: {error}"
+        if not settings["complete"]:
+            # Without it the child would take the module of a later root for one that only the platform's store has.
+            raise TypeError(why) from error
+        warnings.warn(f"{why}. Executions go without it.", RuntimeWarning, stacklevel=2)
     return settings
 
 
