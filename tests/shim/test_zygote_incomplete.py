@@ -83,6 +83,8 @@ def test_what_only_the_store_has_is_as_new_as_the_execution(node, store, zygote,
     assert told["spawned"] == 0
     if warm == "modules":
         assert told["warm"] == ["flow", "helper"] and told["changed"] == 3, "only where the store said something else"
+    else:
+        assert (told["warm"], told["skipped"]) == (["flow"], {"helper": "it is not in the mirror"})
 
 
 def test_the_scopes_own_file_wins_though_only_the_store_has_it(node, store, zygote):

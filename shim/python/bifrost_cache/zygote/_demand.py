@@ -34,7 +34,7 @@ class _Target:
 class Plan:
     modules: list  # to import, in order
     children: dict  # module: those whose import began in its
-    paths: list  # whose code to hold
+    paths: dict  # module: where its code lies, to be held
 
 
 class Demand:
@@ -89,4 +89,4 @@ def _plan_of(modules):
     roots = children.pop("", [])
     # Whoever began an import may have been left out of the plan.
     roots += [name for name, module in modules.items() if module.within and module.within not in modules]
-    return Plan(roots, dict(children), [module.path for module in modules.values()])
+    return Plan(roots, dict(children), {name: module.path for name, module in modules.items()})

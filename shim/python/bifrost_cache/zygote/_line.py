@@ -108,7 +108,7 @@ class Line:
             values = {**self._counts, "skipped": dict(self._skipped), "trouble": self._trouble}
             values["renewing"] = self._wanted or self._renewing
         best = templates.get("modules") or templates.get("hold")
-        values["warm"] = sorted(templates["modules"].modules) if "modules" in templates else []
+        values["warm"] = sorted(templates[self._order[0]].modules) if self._order[0] in templates else []
         values["generation"] = best.generation if best else 0
         values["processes"] = {kind: template.pid for kind, template in templates.items()}
         values["private_bytes"] = sum(private_bytes_of(template.pid) for template in templates.values())
@@ -218,9 +218,12 @@ class Line:
 
     def _make(self, root, plan):
         """The new templates by kind, or NotMade."""
-        order = {"paths": plan.paths, "most_bytes": _demand.MOST_BYTES}
+        order = {"paths": list(plan.paths.values()), "most_bytes": _demand.MOST_BYTES}
         hold = Template.forked_from(root, "hold", order, self._deadline(), self._is_closed)
         if self._order[0] != "modules":
+            hold.modules = [name for name, path in plan.paths.items() if path not in hold.left_out]
+            with self._condition:
+                self._skipped = {name: hold.left_out[path] for name, path in plan.paths.items() if path in hold.left_out}
             return {"hold": hold}
         try:
             return {"hold": hold, "modules": self._import(hold, plan)}

@@ -30,8 +30,8 @@ class Template:
         self.kind = kind  # "root", "hold" or "modules"
         self.inherited = inherited  # what its root has of this process
         self.pid = None
-        self.modules = []
-        self.left_out = {}
+        self.modules = []  # that are ready in it
+        self.left_out = {}  # path: why its code is not held
         self.generation = 0
         self._control = control
         self._pidfd = None
