@@ -221,3 +221,34 @@ def test_what_warm_must_not_import_is_skipped_with_a_reason(flows, talk):
     assert modules == ["shared.helper", "flows.main"]
     assert skipped == {"bad": "its import starts a thread", "user": "it imports bad, which is left out"}
     assert talk.ask("len(os.listdir('/proc/self/task'))") == 1
+
+
+def test_a_child_of_the_template_that_ends_meanwhile_is_no_process_that_an_import_started(flows, talk):
+    flows.put("reaper.py", """
+import os
+os.kill(int(os.environ["CHILD"]), 9)
+try:
+    os.waitpid(int(os.environ["CHILD"]), 0)
+except ChildProcessError:
+    pass  # in the fork that tries it
+""")
+    talk.do(TEMPLATE)
+    talk.do("import subprocess; child = subprocess.Popen(['sleep', '600']); os.environ['CHILD'] = str(child.pid)")
+    assert talk.ask("show(warm(['reaper']))") == [["reaper"], {}, True]
+
+
+def test_a_trial_that_cannot_begin_ends_alone(flows, talk):
+    talk.do(TEMPLATE)
+    talk.do("""
+    os.setpgid(0, 0)  # of all that this test could end
+    from bifrost_cache.zygote import _warm
+    class Broken:
+        def __getattr__(self, name):
+            return getattr(b._shim, name)
+        def end_with_parent(self, process):
+            raise OSError('no room')
+    _warm._shim = Broken()
+    """)
+    assert talk.ask("show(warm(['flows.main']))[:2]") == [[], {"flows.main": "it ended before it was ready"}]
+    talk.do("_warm._shim = b._shim")
+    assert talk.ask("show(warm(['shared.helper']))") == [["shared.helper"], {}, True]

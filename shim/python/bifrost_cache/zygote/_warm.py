@@ -141,7 +141,7 @@ def _tried_in_a_fork(order):
             os.setpgid(0, 0)
             _try(theirs, order)
         finally:
-            os.killpg(0, signal.SIGKILL)  # with whatever the modules have started
+            _end_group()
     theirs.close()
     scout = Template("trial", ours)
     try:
@@ -153,6 +153,13 @@ def _tried_in_a_fork(order):
             os.waitpid(pid, 0)
         except ChildProcessError:
             pass  # somebody else reaps the children of this process
+
+
+def _end_group():
+    """With whatever the modules have started; alone as long as the group is still the platform's."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _try(control, order):
