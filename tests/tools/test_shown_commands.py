@@ -206,6 +206,38 @@ def test_python_of_the_integration_guide(running_node):
     assert done.stdout.strip() == "('shm', {'n': 3}, 'VirtualModuleLoader')"
 
 
+FORKING = """
+import importlib, logging
+logging.basicConfig(level="INFO", format="%(message)s")
+requests = iter(["report", "nothing", "invoice"])
+
+def next_request():
+    return next(requests, None)
+
+def run(request):
+    print(request, importlib.import_module("workflows." + request).main())
+"""
+AFTER_FORKING = """
+try:
+    print(os.waitpid(-1, os.WNOHANG))
+except ChildProcessError:
+    print("no zombies")
+"""
+
+
+def test_python_of_the_guide_to_warm_starts(running_node):
+    """Its template of one's own: each execution prints what it has to, and none goes on in the template's code."""
+    (body,) = [body for _, body in blocks_in("python")["docs/warm-start.md"] if "os.fork()" in body]
+    (running_node.home / "my_modules/workflows/invoice.py").write_text("def main():\n    return 'paid'\n")
+    for command in (["push", "my_modules"], ["wait", "--fresh"]):
+        assert running_node.run("bifrost-cachectl", *command).returncode == 0
+    done = running_node.run("/usr/bin/python3", "-c", FORKING + body + AFTER_FORKING)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["report {'n': 1}", "invoice paid", "no zombies"], done.stderr
+    assert done.stderr.startswith("warm: 2 modules; skipped: {}\nnothing failed\nTraceback"), done.stderr
+    assert done.stderr.splitlines()[-1].startswith("ModuleNotFoundError: No module named 'workflows.nothing'")
+
+
 # --- commands in running text -----------------------------------------------------------------------------------------
 
 PLACEHOLDERS = {"PATH": "shared/pricing.py", "PREFIX": "shared/", "[PREFIX]": "shared/", "DIR": "my_modules", "[DIR]": "written", "SHELL": "bash",
