@@ -75,7 +75,8 @@ void NamespacePath::add_directories_on_disk(py::list& entries) const {
     if (text && !state_->storage_of(*text)) on_disk.append(entry);
   }
   const py::object spec = python.path_finder.attr("find_spec")(name_, on_disk);
-  // A module or regular package of that name on disk stays hidden behind the workspace.
+  // Only directories are portions. A module or regular package wins over a namespace where the name is imported: it has
+  // come since, or this one would not be.
   if (spec.is_none() || !spec.attr("loader").is_none()) return;
   for (const py::handle entry : spec.attr("submodule_search_locations")) entries.append(entry);
 }
