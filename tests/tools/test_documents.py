@@ -1,6 +1,7 @@
 """The documents and the programs, compared both ways: nothing is documented that does not exist, and nothing exists
 that is not documented. What exists is asked from the running programs where they can tell, else read from the source."""
 
+import collections
 import json
 import os
 import pathlib
@@ -38,8 +39,11 @@ def rows(text):
     """The cells of each table row in `text`, header rows and rules left out."""
     lines = [line for line in text.splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
-    return [row for i, row in enumerate(cells)
-            if set(row[0]) != set("-") and not (i + 1 < len(cells) and set(cells[i + 1][0]) == set("-"))]
+    found = [row for i, row in enumerate(cells)
+             if set(row[0]) != set("-") and not (i + 1 < len(cells) and set(cells[i + 1][0]) == set("-"))]
+    names = collections.Counter(row[0] for row in found if row[0])
+    assert set(names.values()) <= {1}, f"rows of the same name: {[name for name, times in names.items() if times > 1]}"
+    return found
 
 
 def code_in(cell):
