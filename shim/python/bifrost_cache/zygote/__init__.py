@@ -1,4 +1,4 @@
-"""Executions that begin in a twentieth of the time: forked from a template instead of started by spawn.
+"""Executions that begin in a thirtieth of the time: forked from a template instead of started by spawn.
 
     with Zygote() as zygote:
         result = zygote.execute("pkg.mod:function", {"n": 3}, timeout=60)

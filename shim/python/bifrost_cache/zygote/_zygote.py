@@ -56,7 +56,7 @@ class Zygote:
         ValueError: An option makes no sense.
 
     Cost:
-        Nothing until the first execution. A scope's templates cost two processes.
+        Nothing until the first execution. Then up to three processes for each scope, its templates.
 
     Since:
         0.1.0
