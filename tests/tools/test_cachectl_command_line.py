@@ -158,18 +158,28 @@ def test_a_word_that_resembles_nothing_gets_no_suggestion(cachectl):
     assert b"did you mean" not in cachectl("frobnicate").stderr
 
 
-def test_every_verb_has_json_with_a_schema(cachectl, stage, redis_url, tmp_path):
-    stage.publish({"a.py": "x = 1\n"})
+# What each verb needs for an answer. `list` prints an array; `dev`, which goes on, has a test of its own.
+JSON_VERBS = {"status": [], "show": ["a.py"], "get": ["a.py"], "exists": ["a.py"], "log": [], "verify": [], "diff": [],
+              "push": ["{directory}", "--dry-run"], "wait": ["--ready"], "stats": [], "workers": [],
+              "top": ["--interval", "50ms"], "events": [], "config": [], "sync": [], "doctor": [], "completion": ["bash"],
+              "version": [], "help": []}
+
+
+def test_every_verb_has_json_with_a_schema(redis_node, tmp_path):
+    redis_node.put("a.py", "x = 1\n")
+    redis_node.start_agent()
+    ctl = redis_node.cachectl
+    assert {verb["name"] for verb in command_line(ctl)["commands"]} == {*JSON_VERBS, "list", "dev"}
     (tmp_path / "b.py").write_text("")
-    verbs = {"status": [], "show": ["a.py"], "get": ["a.py"], "exists": ["a.py"], "log": [], "verify": [], "diff": [],
-             "push": [tmp_path, "--dry-run"], "wait": ["--ready"], "stats": [], "top": ["--interval", "50ms"],
-             "doctor": [], "completion": ["bash"], "version": [], "help": []}
-    ctl = Cachectl(stage.directory, redis_url)
-    for verb, arguments in verbs.items():
-        first, second = (ctl(verb, *arguments, "-o", "json").stdout for _ in range(2))
+    for verb, arguments in JSON_VERBS.items():
+        words = [str(tmp_path) if word == "{directory}" else word for word in arguments]
+        first, second = (ctl(verb, *words, "-o", "json").stdout for _ in range(2))
+        if verb == "events":  # many, one per line
+            first, second = (text.splitlines()[0] for text in (first, second))
         document = json.loads(first)
         assert document["schema"] == 1, verb
         assert list(document) == list(json.loads(second)), "a stable order"
+    assert [entry["path"] for entry in ctl.json("list")] == ["a.py"]
     assert json.loads(ctl("exists", "nowhere.py", "-o", "json").stdout)["exists"] is False
     assert json.loads(ctl("get", "a.py", "-o", "json").stdout)["source"] == "x = 1\n"
 

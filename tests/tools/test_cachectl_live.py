@@ -1,5 +1,6 @@
 """bifrost-cachectl top and dev: what a person sees while the node works."""
 
+import json
 import os
 import re
 import select
@@ -65,10 +66,10 @@ def test_top_redraws_in_a_plain_terminal_and_q_ends_it(cachectl, stage, bare_nod
 
 
 class Dev:
-    def __init__(self, directory, *before, **variables):
+    def __init__(self, directory, *before, options=(), **variables):
         self.seen = ""
-        self.process = start([*before, Cachectl.program, "dev", directory], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                             env={"PATH": os.environ["PATH"], **variables})
+        self.process = start([*before, Cachectl.program, "dev", directory, *options], stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, env={"PATH": os.environ["PATH"], **variables})
 
     def until(self, pattern):
         """What `pattern` found in the output so far."""
@@ -200,6 +201,27 @@ def test_dev_skips_what_push_skips(dev_of):
     dev, root = dev_of({"a.py": "", "venv/lib/x.py": "", "node_modules/y.py": ""})
     assert "left out: venv/ (installed code)" in dev.seen
     assert "1 module of" in dev.seen
+
+
+def test_dev_tells_programs_one_object_per_line(tmp_path):
+    (tmp_path / "report.py").write_text("def main():\n    return 7\n")
+    (tmp_path / "old.py").write_text("def f(:\n")
+    dev = Dev(tmp_path, options=["-o", "json"])
+    try:
+        dev.until('"watching"')
+        (tmp_path / "report.py").unlink()
+        dev.until('"deleted"[^\n]*\n')
+        dev.process.send_signal(signal.SIGINT)
+        dev.until('"stopped"[^\n]*\n')
+    finally:
+        dev.close()
+    started, *rest = told = [json.loads(line) for line in dev.seen.splitlines()]
+    assert {one["schema"] for one in told} == {1}
+    assert [one["event"] for one in told] == ["started", "not_compiled", "watching", "deleted", "stopped"]
+    assert (started["directory"], started["modules"], started["target"]) == (str(tmp_path), 2, "report:main")
+    assert set(started["environment"]) == {"BIFROST_SEGMENT_DIR", "BIFROST_REDIS_URL", "BIFROST_WORKSPACE"}
+    assert (rest[0]["path"], rest[0]["line"], rest[0]["message"]) == ("old.py", 1, "SyntaxError: invalid syntax")
+    assert rest[2]["path"] == "report.py" and rest[2]["generation"] > 0
 
 
 def test_run_ends_a_function_that_takes_too_long(dev_of):

@@ -8,9 +8,9 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
-#include <ctime>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -21,8 +21,8 @@
 #include "common/control/agent_connection.hpp"
 #include "common/redis/module_value.hpp"
 #include "common/redis/redis_client.hpp"
-#include "tools/cachectl/agent_words.hpp"
 #include "tools/cachectl/child_process.hpp"
+#include "tools/cachectl/dev_report.hpp"
 #include "tools/cachectl/dev_worker.hpp"
 #include "tools/cachectl/directory_watch.hpp"
 #include "tools/cachectl/interruption.hpp"
@@ -73,21 +73,6 @@ std::string agent_program() {
   return !error && ::access(beside.c_str(), X_OK) == 0 ? beside.string() : "bifrost-agent";
 }
 
-// "14:07:31", as the clock on the wall has it.
-std::string local_time() {
-  const std::time_t now = std::time(nullptr);
-  std::tm local{};
-  ::localtime_r(&now, &local);
-  return fmt::format("{:02}:{:02}:{:02}", local.tm_hour, local.tm_min, local.tm_sec);
-}
-
-// What happened to a file since the last look.
-struct Change {
-  std::string path;
-  std::string_view what;  // "added", "changed", "deleted", "skipped"
-  std::string why;        // it was skipped
-};
-
 // The private agent has settings of its own; what the node's agent listens on or compiles for is not for it.
 void forget_settings_of_the_node() {
   for (const SettingInfo& info : setting_table()) ::unsetenv(std::string(info.variable).c_str());
@@ -108,6 +93,7 @@ class DevCommand final : public Command {
     }
     prefix_ = package_prefix_of(directory_);
     workspace_ = prefix_.empty() ? directory_ : std::filesystem::path(directory_).parent_path().string();
+    report_ = DevReport::make(context.out, context.format);
     watch_for_interruption();
     interpreter_ = worker_interpreter();
     const PrivateDirectory home;
@@ -117,7 +103,7 @@ class DevCommand final : public Command {
       show_log(home.path() + "/log");
       return ExitCode::kError;
     }
-    context.out.line("stopped; nothing is left running");
+    report_->stopped();
     return ExitCode::kSuccess;
   }
 
@@ -155,48 +141,29 @@ class DevCommand final : public Command {
     ModulePush push(*redis, kTtlSeconds);
     if (const Status s = follow(context, push); !s) return s;
     if (const auto fence = fenced(segment_dir, *agent); !fence) return fence.error();
-    introduce(context, url, segment_dir);
+    introduce(url, segment_dir);
     return watch(context, push, segment_dir, *redis_server, *agent);
   }
 
-  // What there is, and what to type in another terminal.
-  void introduce(Context& context, const std::string& url, const std::string& segment_dir) {
-    Output& out = context.out;
-    if (!prefix_.empty())
-      out.print("{} is a package: its modules are {}...\n", printable(directory_), printable(prefix_));
-    for (const std::string& path : left_out_) out.print("left out: {} (installed code)\n", printable(path));
-    for (const Change& c : changes_) {
-      if (c.what == "skipped") out.print("skipped: {}: {}\n", printable(c.path), printable(c.why));
-    }
-    changes_.clear();
-    const std::string count = known_.size() == 1 ? "1 module" : fmt::format("{} modules", known_.size());
-    out.paragraph("",
-                  fmt::format("{} of {} {} mirrored. In another terminal:", count, printable(directory_),
-                              known_.size() == 1 ? "is" : "are"),
-                  0);
-    out.line("");
-    out.print("  export BIFROST_SEGMENT_DIR={} BIFROST_REDIS_URL={} BIFROST_WORKSPACE={}\n", segment_dir, url,
-              shell_word(workspace_));
-    if (const std::string package = uninstalled_package(); !package.empty()) {
-      out.print("  export PYTHONPATH={}${{PYTHONPATH:+:$PYTHONPATH}}\n", shell_word(package));
-    }
-    out.print("  {} -m bifrost_cache run --verbose {}\n\n", shell_word(interpreter_.value_or("python3")),
-              target_.empty() ? "your.module:function" : target_);
-    if (!interpreter_) {
-      const std::string tag = package_tag();
-      out.paragraph("",
-                    "No code is shared, because no interpreter was found that can import bifrost_cache: " +
-                        (tag.empty() ? "install the package for your interpreter"
-                                     : "this build is for " + tag + ", so use an interpreter of that version"),
-                    0);
-    }
-    say_failures(context, segment_dir, {});
-    out.line("Save a file, and the next execution runs it. Ctrl-C ends.");
-    out.flush();
+  // What there is, and what does not compile of it.
+  void introduce(const std::string& url, const std::string& segment_dir) {
+    std::erase_if(changes_, [](const DevChange& c) { return c.what != "skipped"; });
+    report_->started(
+        {directory_,
+         prefix_,
+         known_.size(),
+         left_out_,
+         std::exchange(changes_, {}),
+         {{"BIFROST_SEGMENT_DIR", segment_dir}, {"BIFROST_REDIS_URL", url}, {"BIFROST_WORKSPACE", workspace_}},
+         uninstalled_package(),
+         interpreter_,
+         target_});
+    say_failures(segment_dir, {});
+    report_->watching();
   }
 
   // What does not compile: of these paths, or of all when there are none.
-  void say_failures(Context& context, const std::string& segment_dir, const std::set<std::string>& paths) const {
+  void say_failures(const std::string& segment_dir, const std::set<std::string>& paths) const {
     if (!interpreter_) return;
     const Deadline deadline(kCompileTime);
     while (!interrupted() && !deadline.passed()) {
@@ -208,8 +175,7 @@ class DevCommand final : public Command {
     if (!failures) return;
     for (const CompileFailure& failure : *failures) {
       if (!paths.empty() && !paths.contains(failure.path)) continue;
-      context.out.print("{}  {}, {}\n", context.out.toned("does not compile", Output::Tone::kBad),
-                        printable(failure.path), printable(failure.where_and_why()));
+      report_->does_not_compile(failure);
     }
   }
 
@@ -251,20 +217,18 @@ class DevCommand final : public Command {
       if (changes_.empty()) continue;
       const auto fence = connection.fence(Deadline(kFenceTime));
       if (!fence) return fence.error();
-      tell(context, fence->generation, segment_dir);
+      tell(fence->generation, segment_dir);
     }
     return Done{};
   }
 
-  void tell(Context& context, Generation generation, const std::string& segment_dir) {
+  void tell(Generation generation, const std::string& segment_dir) {
     std::set<std::string> written;
-    for (const Change& change : changes_) {
-      context.out.print("{}  generation {:<4} {:<8} {}{}\n", local_time(), generation.value, change.what,
-                        printable(change.path), change.why.empty() ? "" : ": " + printable(change.why));
+    for (const DevChange& change : changes_) {
+      report_->changed(generation, change);
       if (change.what == "added" || change.what == "changed") written.insert(change.path);
     }
-    if (!written.empty()) say_failures(context, segment_dir, written);
-    context.out.flush();
+    if (!written.empty()) say_failures(segment_dir, written);
   }
 
   // Brings Redis to what the directory holds now.
@@ -340,9 +304,10 @@ class DevCommand final : public Command {
   std::string prefix_;     // of every path, when DIR is a package
   std::string workspace_;  // DIR, or the directory of that package
   std::optional<std::string> interpreter_;
+  std::unique_ptr<DevReport> report_;
   DirectoryWatch watch_;
   std::map<ModulePath, FileState> known_;
-  std::vector<Change> changes_;
+  std::vector<DevChange> changes_;
   std::vector<std::string> left_out_;
   std::set<std::string> said_skipped_;
   std::string target_;
