@@ -280,6 +280,19 @@ def test_run_refuses_what_it_cannot_mean(flows, arguments):
     assert run(flows, *arguments).returncode == 2
 
 
+@pytest.mark.parametrize("timeout, seconds", [("0.2", "0.2"), ("200ms", "0.2"), ("1s", "1"), (".005m", "0.3")])
+def test_run_takes_a_timeout_with_a_unit(flows, timeout, seconds):
+    done = run(flows, "flows.main:forever", "--timeout", timeout)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"TimeoutError: --timeout: not done after {seconds} s"
+
+
+@pytest.mark.parametrize("timeout", ["", "s", "-1", "1 s", "1w", "nan", "1e3", "99999999d"])
+def test_run_refuses_what_is_no_duration(flows, timeout):
+    done = run(flows, "flows.main:forever", f"--timeout={timeout}")
+    assert done.returncode == 2 and f"`{timeout}` is not a duration" in done.stderr
+
+
 def test_run_takes_a_scope(flows):
     flows.put("_solutions/s1/m.py", "import shared.helper\ndef who():\n    return shared.helper.VALUE\n")
     assert run(flows, "m:who", "--solution-id", "s1").returncode == 1

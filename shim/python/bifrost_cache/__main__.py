@@ -13,11 +13,24 @@ import argparse
 import collections
 import contextlib
 import json
+import re
 import signal
 import sys
 import time
 
 from . import __version__, _materialise, _shim, _target, begin_execution, install_virtual_import_hook, loaded
+
+
+_UNITS_S = {"ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86400, "": 1}
+_MOST_S = 1e9
+
+
+def _seconds(text):
+    """A duration as bifrost-cachectl takes it; without a unit, seconds."""
+    found = re.fullmatch(r"(\d+\.?\d*|\.\d+)(ms|[smhd]?)", text)
+    if found is None or (seconds := float(found[1]) * _UNITS_S[found[2]]) > _MOST_S:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a duration: write 500ms, 60s, 2m, 1h or 7d")
+    return seconds
 
 
 def _arguments():
@@ -33,7 +46,9 @@ def _arguments():
     run.add_argument("target", help="pkg.mod:function or path/to/file.py:function; a coroutine function is run to its end")
     run.add_argument("--kwargs", default="{}", metavar="JSON", help="keyword arguments, a JSON object")
     run.add_argument("--verbose", action="store_true", help="say on stderr where the modules came from, and how long it took")
-    run.add_argument("--timeout", type=float, metavar="SECONDS", help="raise TimeoutError in the function after this long")
+    run.add_argument(
+        "--timeout", type=_seconds, metavar="TIME", help="raise TimeoutError in the function after this long: 500ms, 60s, 2m"
+    )
     write = verbs.add_parser(
         "materialise",
         help="write the sources of the workspace to a directory",
