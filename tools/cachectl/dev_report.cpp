@@ -37,9 +37,8 @@ class Lines final : public DevReport {
         fmt::format("{} of {} {} mirrored. In another terminal:", count, directory, start.modules == 1 ? "is" : "are"),
         0);
     out_.line("");
-    std::string variables;
-    for (const auto& [name, value] : start.environment) variables += " " + name + "=" + shell_word(value);
-    out_.print("  export{}\n", variables);
+    // One each: a terminal would break a longer line within a word.
+    for (const auto& [name, value] : start.environment) out_.print("  export {}={}\n", name, shell_word(value));
     if (!start.package.empty()) {
       out_.print("  export PYTHONPATH={}${{PYTHONPATH:+:$PYTHONPATH}}\n", shell_word(start.package));
     }
