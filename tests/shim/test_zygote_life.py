@@ -200,6 +200,24 @@ def test_an_execution_whose_template_is_killed_says_so(warm_parent, flows):
     assert warm_parent.ask("z.execute('flow:value')") == 1
 
 
+def test_stats_tell_what_templates_and_executions_share_with_nobody(warm_parent, flows):
+    path = flows.directory / "began"
+    idle = warm_parent.ask("stats()")
+    assert idle["private_bytes"] > 0 and idle["executions_private_bytes"] == 0
+    warm_parent.do(
+        f"""
+        thread = threading.Thread(target=attempt, args=('flow:wait', {{'path': '{path}'}}))
+        thread.start()
+        eventually(lambda: os.path.exists('{path}'))
+        pids = set(processes(os.getpid())) - set(stats()['processes'].values())
+        """
+    )
+    busy = warm_parent.ask("stats()")
+    assert busy["private_bytes"] > 0 and busy["executions_private_bytes"] > 0
+    warm_parent.do("[os.kill(pid, signal.SIGKILL) for pid in pids]; thread.join(20)")
+    assert warm_parent.ask("stats()['executions_private_bytes']") == 0
+
+
 def test_nothing_outlives_a_parent_that_was_killed(warm_parent, flows):
     path = flows.directory / "began"
     warm_parent.do(f"threading.Thread(target=attempt, args=('flow:wait', {{'path': '{path}'}})).start()")
