@@ -360,3 +360,27 @@ def test_a_fork_in_the_middle_of_an_execution_keeps_its_answers(with_store):
         """,
     )
     assert out["child"] == "[('', 'm'), ('', 'n')]"
+
+
+def test_listings_tell_what_redis_has_and_ask_nobody(node, with_store):
+    node.put("pkg/__init__.py", "")
+    node.put("pkg/a.py", "")
+    node.put("pkg/sub/__init__.py", "")
+    node.put("pkg/sub/c.py", "")
+    out = with_store(
+        {"pkg/b.py": "X = 'of the store'\n", "own/__init__.py": "", "own/m.py": ""},
+        """
+        import pkg, pkgutil, sys
+        def names(path):
+            return [m.name for m in pkgutil.iter_modules(path)]
+        out["top"], out["pkg"] = names(sys.path[:1]), names(pkg.__path__)
+        out["walk"] = [m.name for m in pkgutil.walk_packages(pkg.__path__, "pkg.")]
+        out["asked"] = [list(question) for question in store.asked]
+        import pkg.b, own.m
+        out["b"], out["after"], out["own"] = pkg.b.X, names(pkg.__path__), names(own.__path__)
+        """,
+    )
+    assert (out["top"], out["pkg"]) == (["pkg"], ["a", "sub"])
+    assert out["walk"] == ["pkg.a", "pkg.sub", "pkg.sub.c"]
+    assert out["asked"] == []
+    assert (out["b"], out["after"], out["own"]) == ("of the store", ["a", "sub"], [])
