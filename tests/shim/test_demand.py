@@ -43,7 +43,8 @@ def test_what_was_not_known_or_lies_elsewhere_is_news(demand):
 
 
 def test_modules_are_imported_by_those_that_began_their_import(demand):
-    demand.learn("a:f", [*imported("a"), *imported("b", "c", within="a"), *imported("d", within="elsewhere")], whole=True)
+    began_elsewhere = imported("d", within="elsewhere")
+    demand.learn("a:f", [*imported("a"), *imported("b", "c", within="a"), *began_elsewhere], whole=True)
     plan = demand.plan()
     assert (plan.modules, plan.children) == (["a", "d"], {"a": ["b", "c"], "elsewhere": ["d"]})
 

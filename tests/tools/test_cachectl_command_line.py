@@ -161,8 +161,8 @@ def test_a_word_that_resembles_nothing_gets_no_suggestion(cachectl):
 # What each verb needs for an answer. `list` prints an array; `dev`, which goes on, has a test of its own.
 JSON_VERBS = {"status": [], "show": ["a.py"], "get": ["a.py"], "exists": ["a.py"], "log": [], "verify": [], "diff": [],
               "push": ["{directory}", "--dry-run"], "wait": ["--ready"], "stats": [], "workers": [],
-              "top": ["--interval", "50ms"], "events": [], "config": [], "sync": [], "doctor": [], "completion": ["bash"],
-              "version": [], "help": []}
+              "top": ["--interval", "50ms"], "events": [], "config": [], "sync": [], "doctor": [],
+              "completion": ["bash"], "version": [], "help": []}
 
 
 def test_every_verb_has_json_with_a_schema(redis_node, tmp_path):

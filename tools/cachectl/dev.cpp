@@ -21,6 +21,7 @@
 #include "common/control/agent_connection.hpp"
 #include "common/redis/module_value.hpp"
 #include "common/redis/redis_client.hpp"
+#include "tools/cachectl/agent_words.hpp"
 #include "tools/cachectl/child_process.hpp"
 #include "tools/cachectl/dev_report.hpp"
 #include "tools/cachectl/dev_worker.hpp"

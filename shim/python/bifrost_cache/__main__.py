@@ -46,9 +46,8 @@ def _arguments():
     run.add_argument("target", help="pkg.mod:function or path/to/file.py:function; a coroutine function is run to its end")
     run.add_argument("--kwargs", default="{}", metavar="JSON", help="keyword arguments, a JSON object")
     run.add_argument("--verbose", action="store_true", help="say on stderr where the modules came from, and how long it took")
-    run.add_argument(
-        "--timeout", type=_seconds, metavar="TIME", help="raise TimeoutError in the function after this long: 500ms, 60s, 2m"
-    )
+    timeout_help = "raise TimeoutError in the function after this long: 500ms, 60s, 2m"
+    run.add_argument("--timeout", type=_seconds, metavar="TIME", help=timeout_help)
     write = verbs.add_parser(
         "materialise",
         help="write the sources of the workspace to a directory",

@@ -222,8 +222,9 @@ class Line:
         hold = Template.forked_from(root, "hold", order, self._deadline(), self._is_closed)
         if self._order[0] != "modules":
             hold.modules = [name for name, path in plan.paths.items() if path not in hold.left_out]
+            left_out = {name: hold.left_out[path] for name, path in plan.paths.items() if path in hold.left_out}
             with self._condition:
-                self._skipped = {name: hold.left_out[path] for name, path in plan.paths.items() if path in hold.left_out}
+                self._skipped = left_out
             return {"hold": hold}
         try:
             return {"hold": hold, "modules": self._import(hold, plan)}

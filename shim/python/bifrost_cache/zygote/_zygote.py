@@ -144,10 +144,10 @@ class Zygote:
         """Return what happened in each scope that has templates.
 
         Returns:
-            (solution_id, global_repo_access), or the roots, to a dict: `warm`, names of the modules that are imported in
-            advance, or with warm="code" whose code is held; `skipped`, name to the reason why it is not; `generation`
-            of the templates; `executions`, of these `spawned` and `changed` (a template was out of date); `renewals`,
-            and whether one is wanted or under way (`renewing`); `processes`, kind to pid of the templates;
+            (solution_id, global_repo_access), or the roots, to a dict: `warm`, names of the modules that are imported
+            in advance, or with warm="code" whose code is held; `skipped`, name to the reason why it is not;
+            `generation` of the templates; `executions`, of these `spawned` and `changed` (a template was out of date);
+            `renewals`, and whether one is wanted or under way (`renewing`); `processes`, kind to pid of the templates;
             `private_bytes` that they share with nobody, and `executions_private_bytes` of the executions that run now;
             `trouble`, the last one.
 
