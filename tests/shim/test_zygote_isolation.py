@@ -201,6 +201,15 @@ def test_what_a_root_was_started_again_with_does_not_stay_in_its_executions(flow
     assert parent.ask("stats()['spawned']") == spawned
 
 
+def test_a_directory_that_is_gone_is_an_error_of_the_execution_only(zygote):
+    parent = zygote()
+    parent.do("home = os.getcwd(); os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone')")
+    assert parent.error_of("z.execute('flow:directory')").startswith("FileNotFoundError: ")
+    parent.do("os.chdir(home)")
+    assert parent.ask("z.execute('flow:directory')") == parent.ask("home")
+    assert "Traceback" not in parent.errors()
+
+
 def test_a_changed_path_is_what_it_is_in_a_spawned_process(flows, zygote):
     parent = zygote()
     parent.do("b.remove_virtual_import_hook(); z.execute('flow:path'); sys.path.append('/besides')")

@@ -172,8 +172,9 @@ class Line:
         order = {"parent": os.getpid(), "settings": self.settings, "preload": self._options.preload, "roots": self.roots}
         context = multiprocessing.get_context("spawn")
         process = context.Process(target=_serving.root, args=(theirs, order), name="bifrost zygote")
-        template = Template("root", ours, Inherited())
+        template = Template("root", ours)
         try:
+            template.inherited = Inherited()
             process.start()
             theirs.close()
             template.wait_until_ready(self._deadline(), self._is_closed)
