@@ -121,6 +121,7 @@ void ChangeStream::on_message(const redisReply& reply) {
   const auto parts = elements_of(reply);
   const std::string_view what = parts.empty() || !is_string(*parts[0]) ? std::string_view{} : text_of(*parts[0]);
   if (what == "pmessage" && parts.size() == 4) return on_keyspace_event(text_of(*parts[2]), text_of(*parts[3]));
+  index_.on_something_else();
   if (what == "message" && parts.size() == 3) {
     return text_of(*parts[1]) == mark_channel_ ? on_mark(text_of(*parts[2])) : on_invalidation(*parts[2]);
   }
@@ -134,12 +135,12 @@ void ChangeStream::on_message(const redisReply& reply) {
 void ChangeStream::on_keyspace_event(std::string_view channel, std::string_view event) {
   if (is_echo(event) || channel.substr(0, keyspace_prefix_.size()) != keyspace_prefix_) return;
   const std::string_view key = channel.substr(keyspace_prefix_.size());
+  if (key == contract::kIndexKey) return on_index_event(event);
+  index_.on_something_else();
   switch (contract::classify(key)) {
     case contract::KeyClass::kModule:
       return on_module_key(key, is_deletion(event) ? RefreshQueue::Doubt::kDeleted : RefreshQueue::Doubt::kChanged);
-    case contract::KeyClass::kIndex:
-      if (key == contract::kIndexKey) on_index_event(event);
-      return;
+    case contract::KeyClass::kIndex: return;
     case contract::KeyClass::kDeploying: return callbacks_.on_deploying();
     case contract::KeyClass::kIgnored: return callbacks_.on_ignored();
   }

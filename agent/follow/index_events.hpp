@@ -2,7 +2,8 @@
 //
 // Writers add and remove members. The set goes with its last member: that is an empty index, and every path was taken
 // out of it. Whatever else makes it vanish or replaces it (UNLINK, expiry, eviction, RENAME, another type) loses it,
-// and says nothing about any module. Pure. One thread.
+// and says nothing about any module. DEL, UNLINK and the set's own end all read `del`; the last alone is announced by
+// the very command that announced the removal, with nothing in between. Pure. One thread.
 #pragma once
 
 #include <string_view>
@@ -30,11 +31,14 @@ class IndexEvents {
     return event == "sadd" ? IndexNews::kNone : IndexNews::kLost;
   }
 
+  // The stream has said something that is not about the index: what comes next is another command's.
+  void on_something_else() { removed_ = false; }
+
   // The index is not there because all its members have been removed.
   bool emptied() const { return emptied_; }
 
  private:
-  bool removed_ = false;  // by the event before
+  bool removed_ = false;  // by the message before
   bool emptied_ = false;
 };
 

@@ -80,10 +80,20 @@ struct FoundNode {
   RecordRef file;  // when kHit and not kNamespace: kSource, or kNotMirrored
 };
 
+// Before anything is read of a chunk: a look at memory that was given back takes a page of the file system again, and
+// where none is left it is SIGBUS. What is given back between this and the copy is noticed by gone(), after the copy;
+// docs/threat-model.md names that window. Relaxed, since most chunks are there; where one is not, the fence of gone()
+// lets the next look see what has taken its place.
+template <class Chunk>
+bool known_to_be_gone(const Chunk& chunk) {
+  return chunk.words.relaxed(layout::chunk::kGone) != 0 && chunk.gone();
+}
+
 // Copies content out of a chunk that the caller keeps mapped, and compares it with `ref.digest`: kHit, kGone or
 // kDamaged. `to` has room for ref.content_bytes.
 template <class Chunk>
 Lookup read_content_of(const Chunk& chunk, const RecordRef& ref, char* to) {
+  if (known_to_be_gone(chunk)) return Lookup::kGone;
   chunk.words.copy_out(ref.content_offset(), to, ref.content_bytes);
   if (chunk.gone()) return Lookup::kGone;
   return layout::content_digest({to, ref.content_bytes}) == ref.digest ? Lookup::kHit : Lookup::kDamaged;
@@ -92,6 +102,7 @@ Lookup read_content_of(const Chunk& chunk, const RecordRef& ref, char* to) {
 // The same for code and the variant's checksum. `to` has room for variant.code_bytes.
 template <class Chunk>
 Lookup read_code_of(const Chunk& chunk, const VariantRef& variant, char* to) {
+  if (known_to_be_gone(chunk)) return Lookup::kGone;
   chunk.words.copy_out(variant.code_offset(), to, variant.code_bytes);
   if (chunk.gone()) return Lookup::kGone;
   const bool whole = layout::variant_checksum(variant.head_words(), {to, variant.code_bytes}) == variant.checksum;
@@ -280,7 +291,11 @@ class BasicSnapshot {
     chunk->words.copy_out(offset, to.data(), bytes);
     return confirmed(*chunk, Lookup::kHit);
   }
-  const Chunk* chunk_of(Address at) const { return memory_.chunk(at.chunk()); }
+  // Null when it is gone, or cannot be had.
+  const Chunk* chunk_of(Address at) const {
+    const Chunk* const chunk = memory_.chunk(at.chunk());
+    return chunk == nullptr || known_to_be_gone(*chunk) ? nullptr : chunk;
+  }
 
   Memory memory_;
   Generation generation_;

@@ -139,6 +139,27 @@ TEST_F(FullFilesystemTest, GivesUpHistoryBeforeModules) {
   });
 }
 
+TEST_F(FullFilesystemTest, KillsNoReaderWhoseSnapshotWasGivenUpForRoom) {
+  on_tmpfs_of("6m", [&] {
+    make_writer(64 << 20);
+    const auto text = [](int version) { return std::string(500'000, static_cast<char>('a' + version)); };
+    publish("a.py", text(0));
+    const auto segment = attach();
+    const Snapshot pinned = segment->snapshot();
+    const Found found = pinned.find_file("a.py");
+    std::string content(found.record.content_bytes, '\0');
+    ASSERT_EQ(pinned.read_content(found.record, content.data()), Lookup::kHit);
+    for (int version = 1; version < 20; ++version) publish("a.py", text(version));
+    ASSERT_FALSE(pinned.kept());
+    fill_the_rest();
+    // Its pages are holes by now, and the file system has none to fill them.
+    EXPECT_EQ(pinned.find_file("a.py").status, Lookup::kGone);
+    EXPECT_EQ(pinned.read_content(found.record, content.data()), Lookup::kGone);
+    std::string scratch;
+    EXPECT_EQ(pinned.verify(found.record, scratch), Lookup::kGone);
+  });
+}
+
 TEST_F(FullFilesystemTest, StillRecordsDeletions) {
   on_tmpfs_of("4m", [&] {
     make_writer(64 << 20);

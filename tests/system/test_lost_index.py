@@ -59,6 +59,16 @@ def test_an_index_that_was_unlinked_deletes_nothing(followed):
     lost_and_begun_again(followed)
 
 
+def test_an_index_that_was_unlinked_after_a_module_was_deleted_deletes_nothing_else(followed):
+    """UNLINK is announced as the end of a set with its last member is: `del`."""
+    followed.put("gone.py", "GONE = 1\n")
+    followed.delete("gone.py")
+    followed.wait("--fresh")
+    assert "gone.py" not in names(followed)
+    followed.redis.client().unlink(INDEX)
+    lost_and_begun_again(followed)
+
+
 def test_an_index_that_expired_deletes_nothing(followed):
     followed.redis.client().pexpire(INDEX, 1)
     eventually(lambda: not followed.redis.client().exists(INDEX), "the index has expired")

@@ -32,6 +32,14 @@ TEST(IndexEvents, TheSetGoesWithItsLastMember) {
   EXPECT_FALSE(index.emptied());
 }
 
+TEST(IndexEvents, ADeletionThatDoesNotFollowARemovalAtOnceLosesIt) {
+  IndexEvents index;
+  index.on_event("srem");
+  index.on_something_else();
+  EXPECT_EQ(index.on_event("del"), IndexNews::kLost);
+  EXPECT_FALSE(index.emptied());
+}
+
 TEST(IndexEvents, WhateverElseMakesItVanishLosesIt) {
   for (const std::string_view event : {"del", "expired", "evicted", "rename_from", "rename_to", "move_from", "set",
                                        "restore", "sunionstore", "copy_to"}) {
