@@ -123,13 +123,17 @@ Status Agent::open_store(const std::string& version, Generation reached) {
   if (!old && !layout2 && old.error().code != ErrorCode::kNotFound) {
     log::warn("old_segment_unusable", {{"why", old.error().message}});
   }
+  // It may hold the only copy of modules that Redis has lost: what cannot be read now is left for the next start.
+  if (!old && is_momentary(old.error().code)) return old.error();
   StoreOptions options;
   options.dir = config_.segment_dir;
   options.max_size_bytes = config_.max_size_bytes;
   options.history = config_.history;
   options.history_bytes = config_.history_bytes;
   options.identity = {version, config_.session.url.display(), config_.workspace, unix_ms(), config_.session.lease};
-  if (!old) remove_chunks(config_.segment_dir);
+  if (!old) {
+    if (const Status removed = remove_chunks(config_.segment_dir); !removed) return removed;
+  }
   const Generation above = std::max(last_agent_.ceiling, layout2 ? layout2->generation() : Generation{});
   auto writer = old ? Adoption::writer_for(**old, options) : SegmentWriter::create(options, above);
   if (!writer) return writer.error();

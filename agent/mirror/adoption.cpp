@@ -21,9 +21,15 @@ Result<std::unique_ptr<SegmentWriter>> Adoption::writer_for(const Segment& old, 
   const StoreId store{old.chunks().source().store_low, old.chunks().source().store_high};
   auto writer = SegmentWriter::succeed(options, store, old.snapshot().generation());
   if (!writer) return writer;
-  for (const std::uint64_t number : chunk_files_in(options.dir)) {
+  const auto numbers = chunk_files_in(options.dir);
+  if (!numbers) return numbers.error();
+  for (const std::uint64_t number : *numbers) {
+    const Status adopted = (*writer)->adopt_chunk({number});
+    if (adopted) continue;
+    // Of what Redis has lost this is the only copy: another start may be able to read it.
+    if (is_momentary(adopted.error().code)) return adopted.error();
     // One that is not sound is no part of the store: what was in it comes from Redis again.
-    if (!(*writer)->adopt_chunk({number})) ::unlink(path_in(options.dir, chunk_file_name(number)).c_str());
+    ::unlink(path_in(options.dir, chunk_file_name(number)).c_str());
   }
   return writer;
 }

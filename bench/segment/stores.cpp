@@ -59,7 +59,8 @@ std::shared_ptr<const Segment> Stores::copy_of_segment(const std::string& dir) c
   std::error_code failed;
   std::filesystem::create_directory(dir, dir_, failed);
   std::vector<std::string> names = {std::string(kSegmentFileName)};
-  for (const std::uint64_t number : chunk_files_in(dir_)) names.push_back(chunk_file_name(number));
+  const auto numbers = chunk_files_in(dir_);
+  for (const std::uint64_t number : *numbers) names.push_back(chunk_file_name(number));
   for (const std::string& name : names) {
     if (!failed) std::filesystem::copy_file(path_in(dir_, name), path_in(dir, name), failed);
   }

@@ -26,6 +26,19 @@ enum class ErrorCode {
   kIo,               // any other operating system error
 };
 
+// Whether it says something of the moment rather than of the thing: another try may go well.
+constexpr bool is_momentary(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kPermission:
+    case ErrorCode::kTimeout:
+    case ErrorCode::kUnreachable:
+    case ErrorCode::kNoSpace:
+    case ErrorCode::kBusy:
+    case ErrorCode::kIo: return true;
+    default: return false;
+  }
+}
+
 struct Error {
   ErrorCode code = ErrorCode::kIo;
   std::string message;

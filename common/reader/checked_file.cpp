@@ -89,8 +89,9 @@ Result<CheckedFile> open_checked(int dir_fd, const std::string& dir, const std::
   if (const Status owner = check_owner(dir, path, st, trust); !owner) return owner.error();
   const auto file_bytes = static_cast<std::uint64_t>(st.st_size);
   FrozenPrefix prefix{};
-  if (file_bytes < layout::kPageBytes ||
-      ::pread(fd.get(), &prefix, sizeof prefix, 0) != static_cast<ssize_t>(sizeof prefix)) {
+  const ssize_t read = ::pread(fd.get(), &prefix, sizeof prefix, 0);
+  if (read < 0) return error_of_open(path, errno);
+  if (file_bytes < layout::kPageBytes || read != static_cast<ssize_t>(sizeof prefix)) {
     return Error{ErrorCode::kDamaged, path + " is too short to be part of a segment (" + std::to_string(file_bytes) +
                                           " bytes): restart bifrost-agent"};
   }

@@ -245,8 +245,10 @@ std::optional<ChunkStore::BlockView> ChunkStore::block_at(Address at) const {
   return BlockView{static_cast<layout::Block>(extent >> 56), bytes};
 }
 
-void remove_chunks(const std::string& dir) {
-  for (const std::uint64_t number : chunk_files_in(dir)) {
+Status remove_chunks(const std::string& dir) {
+  const auto numbers = chunk_files_in(dir);
+  if (!numbers) return numbers.error();
+  for (const std::uint64_t number : *numbers) {
     const std::string name = chunk_file_name(number);
     auto file = SegmentFile::adopt(dir, name);
     const bool ours = file && file->bytes() > header::kHeaderBytes &&
@@ -255,6 +257,7 @@ void remove_chunks(const std::string& dir) {
     if (ours) ChunkPublication(file->words()).give_back(file->bytes());
     ::unlink(path_in(dir, name).c_str());
   }
+  return Done{};
 }
 
 }  // namespace bifrost

@@ -147,7 +147,7 @@ class ChunkStore {
 };
 
 // Removes all chunks in `dir`: no root leads to them. Readers that have one mapped find it gone.
-void remove_chunks(const std::string& dir);
+Status remove_chunks(const std::string& dir);
 
 // Key, token and content as they stand in a record: each padded with zeros to whole words.
 std::string record_body(std::string_view key, std::string_view token, std::string_view content);

@@ -109,6 +109,7 @@ Result<SegmentFile> SegmentFile::adopt(const std::string& dir, const std::string
   if (!S_ISREG(st.st_mode) || st.st_uid != ::geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
     return Error{ErrorCode::kUntrusted, file.path_ + " is not this agent's own file"};
   }
+  if (st.st_size <= 0) return Error{ErrorCode::kDamaged, file.path_ + " is empty"};
   file.bytes_ = static_cast<std::uint64_t>(st.st_size);
   file.reserved_ = std::uint64_t{512} * static_cast<std::uint64_t>(st.st_blocks);
   if (const Status s = file.map(); !s) return s.error();
@@ -159,30 +160,38 @@ bool SegmentFile::has_its_name() const {
 namespace {
 
 template <class Visit>
-void for_each_name(const std::string& dir, Visit visit) {
+Status for_each_name(const std::string& dir, Visit visit) {
   DIR* listing = ::opendir(dir.c_str());
-  if (listing == nullptr) return;
+  if (listing == nullptr) return file_error(dir, errno);
+  errno = 0;
   while (const dirent* entry = ::readdir(listing)) visit(std::string_view(entry->d_name));
+  const int err = errno;  // of the readdir that found nothing more
   ::closedir(listing);
+  if (err != 0) return file_error(dir, err);
+  return Done{};
 }
 
 }  // namespace
 
 void remove_unpublished(const std::string& dir) {
-  for_each_name(dir, [&](std::string_view name) {
-    if (name.substr(0, kTemporaryPrefix.size()) == kTemporaryPrefix) ::unlink(path_in(dir, name).c_str());
-  });
+  std::vector<std::string> names;
+  // The rest is found by a later agent.
+  static_cast<void>(for_each_name(dir, [&](std::string_view name) {
+    if (name.substr(0, kTemporaryPrefix.size()) == kTemporaryPrefix) names.emplace_back(name);
+  }));
+  for (const std::string& name : names) ::unlink(path_in(dir, name).c_str());
 }
 
-std::vector<std::uint64_t> chunk_files_in(const std::string& dir) {
+Result<std::vector<std::uint64_t>> chunk_files_in(const std::string& dir) {
   std::vector<std::uint64_t> numbers;
-  for_each_name(dir, [&](std::string_view name) {
+  const Status listed = for_each_name(dir, [&](std::string_view name) {
     if (name.substr(0, kChunkFilePrefix.size()) != kChunkFilePrefix) return;
     std::uint64_t number = 0;
     const char* end = name.data() + name.size();
     const auto [rest, err] = std::from_chars(name.data() + kChunkFilePrefix.size(), end, number);
     if (err == std::errc() && rest == end && number != 0) numbers.push_back(number);
   });
+  if (!listed) return listed.error();
   return numbers;
 }
 

@@ -100,7 +100,7 @@ class SegmentFixture : public ::testing::Test {
 
   std::string segment_path() const { return path_in(dir_, kSegmentFileName); }
   std::string chunk_path(Address at) const { return path_in(dir_, chunk_file_name(at.chunk().value)); }
-  std::size_t chunk_count() const { return chunk_files_in(dir_).size(); }
+  std::size_t chunk_count() const { return chunk_files_in(dir_)->size(); }
 
   // A word of the published root, or `offset` bytes behind an address, as a bug or an enemy would change it.
   void poke(std::uint64_t offset, layout::Word value) { write_word(segment_path(), offset, value); }

@@ -55,7 +55,8 @@ SoundSegment::SoundSegment() {
   }
   paths.insert(paths.end(), {"pkg0/__init__.py", "pkg1/bad.py", "pkg2/hot.py", "pkg2/absent.py", "absent.py"});
   root = words_of(path_in(options.dir, kSegmentFileName));
-  for (const std::uint64_t number : chunk_files_in(options.dir)) {
+  const auto numbers = chunk_files_in(options.dir);
+  for (const std::uint64_t number : *numbers) {
     chunks[number] = words_of(path_in(options.dir, chunk_file_name(number)));
   }
   created = Error{};  // the writer ends before its directory

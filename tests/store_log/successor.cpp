@@ -37,7 +37,9 @@ Result<Succession> succeed(const StoreOptions& options) {
   auto writer = SegmentWriter::succeed(options, store, snapshot.generation());
   if (!writer) return writer.error();
   Succession made{std::move(*writer)};
-  for (const std::uint64_t number : chunk_files_in(options.dir)) {
+  const auto numbers = chunk_files_in(options.dir);
+  if (!numbers) return numbers.error();
+  for (const std::uint64_t number : *numbers) {
     if (!made.writer->adopt_chunk({number})) ::unlink(path_in(options.dir, chunk_file_name(number)).c_str());
   }
   std::string body;

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 import pytest
-from harness import AGENT, PATIENCE_S, eventually
+from harness import AGENT, PATIENCE_S, PREFIX, eventually
 
 EVERYTHING = os.environ.get("BIFROST_SYSCALLS") == "all"
 ERRORS = ["EIO", "ENOMEM", "EINTR", "EAGAIN", "EACCES"] if EVERYTHING else ["EIO"]
@@ -117,11 +117,17 @@ def try_agent(node, command, notes):
 
 @pytest.mark.parametrize("call", OF_ADOPTION)
 def test_an_agent_that_takes_over_starts_or_says_why_not_whatever_fails(node, call):
+    """And what only the node still has, since its key has expired, is there when the failure is over."""
     node.put("a.py", "VALUE = 1\n")
+    node.put("only_here.py", "VALUE = 2\n")
     node.put_many((f"many/m{n}.py", f"VALUE = {n}\n" * 100) for n in range(500))
     node.start_agent()
+    node.redis.client().pexpire(PREFIX + "only_here.py", 1)
+    eventually(lambda: node.status()["retained"] == 1, "its key has expired")
     node.agent.stop()
     try_each_failure_of(node, call)
+    node.start_agent()
+    assert node.run("import only_here; answer = only_here.VALUE") == 2
 
 
 GROWN = """
