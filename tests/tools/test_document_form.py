@@ -47,8 +47,8 @@ def test_prose_fits_120_columns():
 
 def test_every_document_is_linked_from_the_readme_or_the_index():
     linked = targets(REPOSITORY / "README.md") | targets(REPOSITORY / "docs/README.md")
-    wanted = {*(REPOSITORY / "docs").glob("*.md"), *REPOSITORY.glob("*.md"), DESIGN / "README.md"} - {
-        REPOSITORY / "README.md"}
+    wanted = {*(REPOSITORY / "docs").glob("*.md"), *REPOSITORY.glob("*.md"), DESIGN / "README.md",
+              REPOSITORY / "tests/README.md", *REPOSITORY.glob("bench/*/README.md")} - {REPOSITORY / "README.md"}
     assert sorted(str(path.relative_to(REPOSITORY)) for path in wanted - linked) == []
 
 

@@ -17,7 +17,7 @@ from harness import AGENT, BUILD, PACKAGE, PATIENCE_S, REPOSITORY
 MANUAL = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
 DOCUMENTS = {str(path.relative_to(REPOSITORY)): path.read_text(encoding="utf-8")
              for path in [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), REPOSITORY / "bench/import/README.md",
-                          REPOSITORY / "bench/start/README.md"]
+                          REPOSITORY / "bench/start/README.md", REPOSITORY / "tests/README.md"]
              if path.name != "CHANGELOG.md"}  # which also tells of what is gone
 PYTHON_PACKAGE = {**os.environ, "PYTHONPATH": str(PACKAGE)}
 # Flags of other people's programs that the documents use, with the word that shows whose.

@@ -20,7 +20,8 @@ import pytest
 from harness import AGENT, BUILD, PATIENCE_S, REPOSITORY, end, start
 
 DOCUMENTS = {str(path.relative_to(REPOSITORY)): path.read_text(encoding="utf-8")
-             for path in [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("bench/*/README.md")]
+             for path in [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("bench/*/README.md"),
+                          REPOSITORY / "tests/README.md"]
              if path.name != "CHANGELOG.md"}
 LANGUAGES = {"sh", "python", "redis", "text", "text segment", "text chunk.1"}  # the last two: test_shm_layout_doc.py
 # Why a line is not executed here. Whoever reads the document needs the same.
