@@ -2,21 +2,31 @@
 
 import os
 
+import pytest
+
 FORKS = int(os.environ.get("BIFROST_FORKS", "2500"))
 MODULES = 600
 
 
-def test_forks_of_a_threaded_process_never_hang(node):
+@pytest.mark.parametrize("source", ["shm", "redis"])
+def test_forks_of_a_threaded_process_never_hang(node, source):
     node.put("m.py", "X = 1\n")
+    environment = {"BIFROST_SEGMENT_DIR": "/nonexistent"} if source == "redis" else {}
+    # What threads are inside of while the process forks: a question to the agent, or look-ups in Redis.
+    question = {"shm": "b.wait_fresh(5)", "redis": "b.source_of('m.py')"}[source]
     out = node.script(
         f"""
         import os, signal, threading
         b.install_virtual_import_hook()
         b.begin_execution()
         stop = threading.Event()
+        failed = []
         def ask():
-            while not stop.is_set():
-                b.wait_fresh(5)
+            try:
+                while not stop.is_set():
+                    {question}
+            except Exception as error:
+                failed.append(repr(error))
         threads = [threading.Thread(target=ask) for _ in range(4)]
         for t in threads:
             t.start()
@@ -27,7 +37,8 @@ def test_forks_of_a_threaded_process_never_hang(node):
                 signal.alarm(20)  # the kernel ends a child that hangs
                 code = 1
                 try:
-                    code = 0 if b.begin_execution(timeout=10).source == "shm" else 2
+                    right = b.begin_execution(timeout=10).source == {source!r} and b.source_of("m.py").source == "X = 1\\n"
+                    code = 0 if right else 2
                 finally:
                     os._exit(code)
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -36,9 +47,13 @@ def test_forks_of_a_threaded_process_never_hang(node):
         for t in threads:
             t.join(20)
         out["codes"] = codes
-        """
+        out["failed"] = failed
+        out["asked_redis"] = b.stats()["fallbacks"]
+        """,
+        env=environment,
     )
-    assert out["codes"] == {"0": FORKS}
+    assert out["codes"] == {"0": FORKS} and out["failed"] == []
+    assert source == "shm" or out["asked_redis"] > 4
 
 
 CHILD = """
