@@ -1,9 +1,10 @@
 """How the agent hears of changes, and what it does when a signal is refused, taken away, or never given."""
 
 import json
+import re
 
 import pytest
-from harness import eventually, free_port, running_node
+from harness import REPOSITORY, eventually, free_port, running_node
 
 IMPORT = "from shared import halopsa; answer = halopsa.VERSION"
 AGENT_ACL = ("reset on >secret resetchannels %R~bifrost:module:* &__redis__:invalidate &bifrost:mark:* -@all +ping +info +role "
@@ -81,6 +82,50 @@ def test_the_documented_rights_are_enough_and_none_is_refused(node):
     node.redis.client().swapdb(0, 1)
     eventually(lambda: status_of(node)["state"] == "cold", "the swap is seen")
     assert node.redis.client().execute_command("ACL", "LOG") == []
+
+
+# What this test itself sends; writes go by a script, whose commands MONITOR tells from those of clients.
+OWN_COMMANDS = {"EVAL", "ECHO"}
+WRITE = """
+for i, path in ipairs(ARGV) do
+  redis.call('SETEX', 'bifrost:module:' .. path, 86400, KEYS[1])
+  redis.call('SADD', 'bifrost:module:index', path)
+end
+"""
+DELETE = "redis.call('DEL', 'bifrost:module:' .. ARGV[1]); redis.call('SREM', 'bifrost:module:index', ARGV[1])"
+
+
+def commands_before(echo, monitor):
+    """The commands of clients that MONITOR tells of before `ECHO echo`; of CLIENT and CONFIG with their second word."""
+    seen = set()
+    for command in monitor.listen():
+        words = command["command"].split(" ")
+        if words[:2] == ["ECHO", echo]:
+            return seen - OWN_COMMANDS
+        if command["client_type"] != "lua":
+            seen.add(" ".join(words[:2 if words[0] in ("CLIENT", "CONFIG") else 1]).upper())
+
+
+def test_every_command_that_an_agent_sends_is_in_the_document(node):
+    text = (REPOSITORY / "docs" / "redis-contract.md").read_text(encoding="utf-8").split("## 4. Commands that are sent")[1]
+    documented = "\n".join(re.findall(r"^\| agent \|.*$", text, re.MULTILINE))
+    client = node.redis.client()
+    client.eval(WRITE, 1, node.value("p", "X = 1\n"), "a.py", "b.py")
+    with client.monitor() as monitor:
+        node.start_agent("--reconcile", "1s")
+        eventually(lambda: status_of(node)["redis"]["cuts"] == "marks", "a trial of marks comes back")
+        client.eval(WRITE, 1, node.value("p", "# " + "x" * 100_000 + "\n"), "a.py")
+        client.eval(DELETE, 0, "b.py")
+        eventually(lambda: status_of(node)["modules"] == 1, "the deletion is seen")
+        seen = set()
+
+        def heard_of_all_that_it_does():
+            client.echo("until-here")
+            seen.update(commands_before("until-here", monitor))
+            return {"SCAN", "MULTI", "PUBLISH", "SUBSCRIBE", "PSUBSCRIBE", "SSCAN", "EXISTS", "PTTL", "SISMEMBER"} <= seen
+
+        eventually(heard_of_all_that_it_does, "it reads, follows and compares")
+    assert {name for name in seen if not re.search(rf"\b{name}\b", documented)} == set()
 
 
 @pytest.mark.parametrize("missing", [["-publish"], ["resetchannels", "&__redis__:invalidate", KEYSPACE_CHANNEL]])
