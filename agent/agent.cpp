@@ -203,7 +203,8 @@ bool Agent::adopt_on() {
                           {"adopted", tally.modules},
                           {"adopted_code", tally.code},
                           {"damaged", tally.damaged},
-                          {"refused", tally.refused}});
+                          {"refused", tally.refused},
+                          {"without_room", tally.without_room}});
   connect();
   return false;
 }

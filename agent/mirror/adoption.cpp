@@ -68,7 +68,10 @@ void Adoption::look_at(SlotNumber slot) {
     ++tally_.refused;
     return;
   }
-  writer_.adopt(record.address, is_file && code_is_sound(record, key));
+  if (!writer_.adopt(record.address, is_file && code_is_sound(record, key))) {
+    ++tally_.without_room;
+    return;
+  }
   if (!is_file || record.shape.kind == layout::RecordKind::kAbsent) return;
   mirror_.adopt(*path, {record.shape.kind == layout::RecordKind::kSource, record.has(layout::Mark::kRetained),
                         record.has(layout::Mark::kIndexLost), record.content_bytes});

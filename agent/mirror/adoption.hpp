@@ -25,6 +25,7 @@ class Adoption {
     std::uint64_t damaged = 0;
     std::uint64_t code = 0;     // compiled variants
     std::uint64_t refused = 0;  // under paths that no module can have
+    std::uint64_t without_room = 0;
   };
 
   // A writer that goes on in the store of `old`. Errors: as SegmentWriter::succeed().

@@ -163,6 +163,12 @@ Status RecordStore::take_over_root() {
   if (!file) return file.error();
   const WriteWords before = file->words();
   namespace control = layout::control;
+  // As large as before whatever the limits are by now: each key of the predecessor needs a slot. Without room for that,
+  // the table grows as far as it can.
+  if (const std::uint64_t slots = before.own(layout::header::kSlotCount); slots > root_->slot_count()) {
+    auto as_before = SlotTable::create(options_.dir, slots, ChunkNumber{0}, chunks_.id(), options_.identity);
+    if (as_before) root_ = std::move(*as_before);
+  }
   // Its times are of another boot's clock if they lie ahead.
   const BootTime since{std::min(before.own(control::kHistorySinceNs), options_.clock().ns)};
   ledger_.resume({before.own(control::kOldestGeneration)}, since);
@@ -189,7 +195,18 @@ bool RecordStore::adopt_record(Address at, bool with_code) {
   return true;
 }
 
+// A predecessor that was killed between the record of a commit and its generation leaves one of a generation that never
+// was. The next commit has the same number, and a log in which numbers do not fall ends there.
+void RecordStore::forget_unpublished_commit(Generation newest) {
+  const Address last(root_->own(layout::control::kLastCommit));
+  if (last.value == 0) return;
+  const bool known = chunks_.has(last);
+  const RecordHead head = known ? chunks_.record_at(last).head : RecordHead{};
+  if (!known || head.created > newest) root_->publication().publish_commit(head.previous);
+}
+
 void RecordStore::adopted(Generation newest) {
+  forget_unpublished_commit(newest);
   for (auto& [number, chunk] : chunks_.all()) {
     chunk.history = chunk.used - layout::chunk::kHeaderBytes - chunk.live;
     if (chunk.history != 0) ledger_.note({number}, chunk.history);

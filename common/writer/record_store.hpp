@@ -114,6 +114,7 @@ class RecordStore {
   RecordStore(StoreOptions options, StoreId id, Hears hears);
 
   std::uint64_t bytes_of_deletion(layout::KeySpace space, std::string_view key, Generation next);
+  void forget_unpublished_commit(Generation newest);
   void note_history(Address at, std::uint64_t bytes);
   std::optional<Address> allocate(std::uint64_t bytes, Use use);
   ChunkStore::Keep kept_from(Use use) const;

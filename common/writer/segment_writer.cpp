@@ -65,16 +65,17 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::open(const StoreOptions& o
   return writer;
 }
 
-void SegmentWriter::adopt(Address at, bool with_code) {
-  if (!store_->adopt_record(at, with_code)) return;
+bool SegmentWriter::adopt(Address at, bool with_code) {
+  if (!store_->adopt_record(at, with_code)) return false;
   const RecordView record = store_->record_at(at);
   count_kind(record.head.shape.space, record.head.shape.kind, record.content, 1);
   // What an import name says follows from the files that were adopted, perhaps not all.
   if (record.head.shape.space == KeySpace::kNode) nodes_.touch_again(record.key);
-  if (record.head.shape.space != KeySpace::kFile || record.head.shape.kind == RecordKind::kAbsent) return;
+  if (record.head.shape.space != KeySpace::kFile || record.head.shape.kind == RecordKind::kAbsent) return true;
   nodes_.add_file(record.key);
   if (has_mark(record, layout::Mark::kRetained)) ++retained_;
   count_code(record, 1);
+  return true;
 }
 
 Status SegmentWriter::publish() {

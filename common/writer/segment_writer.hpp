@@ -63,8 +63,8 @@ class SegmentWriter {
   static Result<std::unique_ptr<SegmentWriter>> succeed(const StoreOptions& options, StoreId store, Generation newest);
 
   Status adopt_chunk(ChunkNumber number) { return store_->adopt_chunk(number); }
-  // A newest version that has been verified, and whether its code has been.
-  void adopt(Address record, bool with_code);
+  // A newest version that has been verified, and whether its code has been. False when no slot is left for its key.
+  bool adopt(Address record, bool with_code);
   void adopted() { store_->adopted(generation_); }
   // Stages what names mean where that has changed or is not what was adopted; of at most so many nodes. True when none
   // is left. commit() and publish() do the rest by themselves.

@@ -1,7 +1,9 @@
 // What one agent leaves to the next: nothing is copied, nothing unsound is served, and pinned snapshots go on.
 #include "agent/mirror/adoption.hpp"
 
+#include <algorithm>
 #include <fstream>
+#include <vector>
 
 #include "tests/common/segment_fixture.hpp"
 
@@ -178,6 +180,44 @@ TEST_F(AdoptionTest, WithLessRoomThanBeforeItStillServes) {
   take_over(64 << 20);
   publish("more.py", "y");
   EXPECT_EQ(served("more.py"), "y");
+}
+
+TEST_F(AdoptionTest, WithLessRoomThanBeforeEveryKeyStillHasASlot) {
+  for (int i = 0; i < 12'000; ++i) put("m" + std::to_string(i) + ".py", "");
+  commit();
+  const std::uint64_t slots = attach()->snapshot().slot_count();
+  const Adoption::Tally tally = take_over(1 << 20);  // too little for a larger table than the first
+  EXPECT_EQ(tally.modules, 12'000u);
+  EXPECT_EQ(tally.without_room, 0u);
+  const auto segment = attach();
+  EXPECT_EQ(segment->snapshot().slot_count(), slots);
+  for (int i = 0; i < 12'000; ++i) ASSERT_EQ(source(segment->snapshot(), "m" + std::to_string(i) + ".py"), "") << i;
+}
+
+TEST_F(AdoptionTest, ACommitWhoseGenerationWasNeverPublishedDoesNotCutTheLog) {
+  publish("a.py", "1");
+  publish("b.py", "1");
+  // As a kill between the two stores of a commit leaves it.
+  const std::uint64_t before = attach()->snapshot().generation().value - 1;
+  std::fstream root(segment_path(), std::ios::in | std::ios::out | std::ios::binary);
+  root.seekp(layout::control::kGeneration);
+  root.write(reinterpret_cast<const char*>(&before), sizeof before);
+  root.close();
+  take_over();
+  publish("c.py", "1");
+  std::vector<std::uint64_t> generations;
+  const auto segment = attach();
+  const Snapshot now = segment->snapshot();
+  for (Address at = now.last_commit(); at.value != 0;) {
+    const Found commit = now.at_address(at);
+    ASSERT_EQ(commit.status, Lookup::kHit);
+    generations.push_back(commit.record.created.value);
+    at = now.previous_of(commit.record);
+  }
+  EXPECT_TRUE(std::is_sorted(generations.rbegin(), generations.rend())) << testing::PrintToString(generations);
+  EXPECT_EQ(std::adjacent_find(generations.begin(), generations.end()), generations.end())
+      << testing::PrintToString(generations);
+  EXPECT_GE(generations.size(), 2u);
 }
 
 TEST_F(AdoptionTest, AStoreThatNobodyCanUseIsRemoved) {
