@@ -81,6 +81,7 @@ class Agent {
   std::vector<std::pair<ModulePath, std::uint64_t>> adopted_sources_;  // and their bytes, while adoption_ goes on
   LastAgent last_agent_;
   LastContact contact_;
+  DeployWatch deploy_;
   std::unique_ptr<ControlServer> control_;
   Metrics metrics_;
   std::unique_ptr<HttpServer> http_;

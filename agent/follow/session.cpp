@@ -42,12 +42,13 @@ milliseconds heartbeat(const SessionOptions& options) {
 }  // namespace
 
 Session::Session(uv_loop_t* loop, const SessionOptions& options, SegmentWriter& writer, Mirror& mirror,
-                 LastContact& contact, Callbacks callbacks)
+                 LastContact& contact, DeployWatch& deploy, Callbacks callbacks)
     : loop_(loop),
       options_(options),
       writer_(writer),
       mirror_(mirror),
       contact_(contact),
+      deploy_(deploy),
       callbacks_(std::move(callbacks)),
       rule_(heartbeat(options)),
       scan_(mirror, [this](ModulePathView path, RefreshQueue::Doubt doubt) { mark(path, doubt); }),

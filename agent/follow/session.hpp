@@ -63,9 +63,10 @@ class Session {
   };
   using OnFence = FenceWaiters::OnFence;
 
-  // Keeps `contact`, which the next session gets, up to date.
+  // Keeps up to date what the next session gets as well: `contact`, and `deploy`, whose patience does not begin anew
+  // with a connection.
   Session(uv_loop_t* loop, const SessionOptions& options, SegmentWriter& writer, Mirror& mirror, LastContact& contact,
-          Callbacks callbacks);
+          DeployWatch& deploy, Callbacks callbacks);
   ~Session();
 
   // Answers once the segment holds every write acknowledged before this call, or with the reason why it cannot.
@@ -140,6 +141,7 @@ class Session {
   SegmentWriter& writer_;
   Mirror& mirror_;
   LastContact& contact_;
+  DeployWatch& deploy_;
   Callbacks callbacks_;
 
   std::unique_ptr<DataConnection> data_;
@@ -160,7 +162,6 @@ class Session {
   BootTime walk_begun_;
   std::unique_ptr<Timer> scan_rest_;
   std::size_t index_lost_before_ = 0;  // how many answers on their way are of the time before the index was lost
-  DeployWatch deploy_;
   MarkTrial trial_;
   bool reading_again_ = false;  // all of it, while live
   bool ended_ = false;

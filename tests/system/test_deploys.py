@@ -51,6 +51,22 @@ def test_an_execution_knows_that_a_deploy_is_going_on(node):
     eventually(lambda: node.run(asking) == [False, "shm"], "and told that it is over")
 
 
+def test_a_deploy_is_not_younger_for_a_connection_that_was_lost(node):
+    """Or a key that somebody forgot would hold changes back for ten minutes after each loss."""
+    follow(node)
+    client = node.redis.client()
+    client.set(DEPLOYING, "1")
+    eventually(lambda: since(node), "the deploy is noticed")
+    before = since(node)
+    for kind in ("pubsub", "normal"):
+        client.client_kill_filter(_type=kind, skipme=True)
+    eventually(lambda: node.agent.log.count("event=synced") == 2, "the agent is back")
+    eventually(lambda: since(node), "the deploy goes on")
+    assert since(node) == before
+    client.delete(DEPLOYING)
+    eventually(lambda: since(node) is None, "it is over")
+
+
 def commands_of_push(node, count):
     """The names of the commands that a push of so many modules sends, and the generations that it makes."""
     directory = node.directory / f"tree{count}"
