@@ -175,14 +175,17 @@ std::optional<std::string> ProcessState::renew(const std::shared_ptr<const View>
     replace_pin(view, std::move(next));
     return std::nullopt;
   }
+  auto refused = lose(*view, explain_loss(*view), "generation " + std::to_string(next->generation().value));
+  if (!refused) replace_pin(view, std::move(next));
+  return refused;
+}
+
+std::optional<std::string> ProcessState::lose(const View& view, const std::string& why, const std::string& then) {
   counters_.add(ShimCounter::kSnapshotLost);
-  view->intact->store(false);
-  if (!serves_stale()) return explain_loss(*view) + "; BIFROST_ON_STALE=error forbids to go on with a later one";
-  {
-    const std::lock_guard lock(mutex_);
-    lost_notice_ = explain_loss(*view) + ": it goes on with generation " + std::to_string(next->generation().value);
-  }
-  replace_pin(view, std::move(next));
+  view.intact->store(false);
+  if (!serves_stale()) return why + "; BIFROST_ON_STALE=error forbids to go on with a later one";
+  const std::lock_guard lock(mutex_);
+  lost_notice_ = why + ": it goes on with " + then;
   return std::nullopt;
 }
 
@@ -261,9 +264,12 @@ Resolution ProcessState::with_whole_view(const Ask& ask) {
   View redis_only;
   redis_only.scope = now->scope;
   redis_only.settled = now->settled;
-  redis_only.why_not_mirror = "the agent gives memory back faster than this process can read";
-  if (now->intact) now->intact->store(false);
-  Resolution resolution = ask(redis_only);
+  redis_only.why_not_mirror =
+      "parts of the segment cannot be read: the agent gives memory back faster than this process looks, or this "
+      "process "
+      "can map no more (ulimit -n, ulimit -v)";
+  const auto refused = now->pinned ? lose(*now, redis_only.why_not_mirror, "what Redis holds") : std::nullopt;
+  Resolution resolution = refused ? Resolution::answer(Resolution::Kind::kRefused, *refused) : ask(redis_only);
   sign(resolution, redis_only);
   return resolution;
 }

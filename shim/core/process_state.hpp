@@ -136,6 +136,9 @@ class ProcessState final : public AtFork {
   // still kept there. If not, an execution moves to the newest generation where all that it has loaded is the same;
   // else `on_stale` decides. Returns why imports must fail, or nothing.
   std::optional<std::string> renew(const std::shared_ptr<const View>& view);
+  // The execution of `view` goes on with `then`, which may be of a later state: counted, and said once. Returns why it
+  // must not, or nothing.
+  std::optional<std::string> lose(const View& view, const std::string& why, const std::string& then);
   void replace_pin(const std::shared_ptr<const View>& old, std::shared_ptr<const View> next);
   std::string explain_loss(const View& lost) const;
   void count(const Resolution& resolution);

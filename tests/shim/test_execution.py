@@ -420,3 +420,33 @@ def test_an_empty_solution_is_none(node):
     node.put("shared.py", "X = 1")
     out = node.execute("b.begin_execution(solution_id=''); import shared; out['x'] = shared.X")
     assert out == {"x": 1}
+
+
+CANNOT_MAP = """
+import resource, warnings
+import bifrost_cache as b
+b.install_virtual_import_hook()
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    with b.begin_execution() as execution:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        try:
+            import late
+        except ImportError as error:
+            print(error)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
+        print(execution.intact, b.stats()["snapshot_lost"], [str(w.message) for w in said if "ulimit" in str(w.message)])
+"""
+
+
+@pytest.mark.parametrize("on_stale", ["serve", "error"])
+def test_an_execution_that_cannot_map_what_it_pinned_is_not_silent(node, on_stale):
+    node.put("late.py", "X = 1\n")
+    node.wait("--fresh")
+    done = node.python(code=CANNOT_MAP, env={"BIFROST_ON_STALE": on_stale})
+    assert done.returncode == 0, done.stderr
+    refusal, flags = done.stdout.splitlines()
+    assert "ulimit -n" in refusal
+    assert ("BIFROST_ON_STALE=error forbids" in refusal) == (on_stale == "error")
+    warnings = flags.partition("[")[2]
+    assert flags.startswith("False 1 [") and ("it goes on with what Redis holds" in warnings) == (on_stale == "serve")
