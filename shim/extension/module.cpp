@@ -92,7 +92,8 @@ py::object install(const py::object& segment_dir, const OptionalText& redis_url,
 void warn_that_execution_is_stale(const View& view) {
   const std::string text = "bifrost: this execution imports from a stale mirror (generation " +
                            std::to_string(view.generation().value) + "): " + view.why_not_mirror +
-                           "; Redis unreachable: " + view.why_not_redis;
+                           "; Redis unreachable: " + view.why_not_redis +
+                           ". `bifrost-cachectl status` tells what to do";
   // The line that is shown is the one that called the public function, which is Python.
   if (PyErr_WarnEx(PyExc_RuntimeWarning, text.c_str(), 2) != 0) PyErr_Clear();
 }

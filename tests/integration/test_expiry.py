@@ -45,7 +45,7 @@ with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     b.begin_execution()
     import m
-answer = [m.X, [str(w.message) for w in caught if "stale" in str(w.message)] != []]
+answer = [m.X, [str(w.message) for w in caught if "fallback.resolve failed" in str(w.message)] != []]
 """
 
 
