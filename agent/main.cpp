@@ -64,34 +64,36 @@ std::string manual(const CLI::App& app) {
         {"SEE ALSO", "bifrost-cachectl(1); /usr/share/doc/bifrost-cache-doc/operations.md"}}});
 }
 
-// Closes the handles that are left, so that their memory goes before the loop does.
-void drain(uv_loop_t* loop) {
-  uv_run(loop, UV_RUN_NOWAIT);
-  uv_run(loop, UV_RUN_NOWAIT);
-  uv_loop_close(loop);
-}
+// A thread of libuv's still asks a name server. It cannot be called off, and writes to its loop when it is done.
+bool still_resolving = false;
+
+struct CloseLoop {
+  void operator()(uv_loop_t* loop) const {
+    // Closes the handles that are left, so that their memory goes before the loop does.
+    uv_run(loop, UV_RUN_NOWAIT);
+    uv_run(loop, UV_RUN_NOWAIT);
+    if (uv_loop_close(loop) == 0) {
+      delete loop;
+    } else {
+      still_resolving = true;  // and so it is left to that thread
+    }
+  }
+};
 
 // One life, with generations above `reached`, which it raises. Nothing: it wants another one.
 std::optional<int> live(const bifrost::agent::AgentConfig& config, bifrost::Generation& reached) {
-  uv_loop_t loop;
-  if (const int err = uv_loop_init(&loop); err != 0) {
+  auto memory = std::make_unique<uv_loop_t>();
+  if (const int err = uv_loop_init(memory.get()); err != 0) {
     return fail(kExitError,
                 std::string("no event loop: ") + uv_strerror(err) + "; raise the limits of memory and open files");
   }
-  std::optional<int> status = 0;
-  {
-    auto agent = bifrost::agent::Agent::start(&loop, config, BIFROST_VERSION, reached);
-    if (!agent) {
-      status = fail(kExitError, agent.error().message);
-    } else if (const bifrost::Status ended = (*agent)->run(); !ended) {
-      status = fail(kExitError, ended.error().message);
-    } else if ((*agent)->starts_again()) {
-      status.reset();
-      reached = (*agent)->generation();
-    }
-  }
-  drain(&loop);
-  return status;
+  const std::unique_ptr<uv_loop_t, CloseLoop> loop(memory.release());  // closed after the agent has gone
+  const auto agent = bifrost::agent::Agent::start(loop.get(), config, BIFROST_VERSION, reached);
+  if (!agent) return fail(kExitError, agent.error().message);
+  if (const bifrost::Status ended = (*agent)->run(); !ended) return fail(kExitError, ended.error().message);
+  if (!(*agent)->starts_again()) return 0;
+  reached = (*agent)->generation();
+  return std::nullopt;
 }
 
 int run_agent(const bifrost::agent::AgentConfig& config) {
@@ -169,5 +171,10 @@ int main(int argc, char** argv) {
   if (const bifrost::Status s = bifrost::agent::log::set_up(config->log_level, config->log_format); !s) {
     return fail(kExitUsage, s.error().message);
   }
-  return run_agent(*config);
+  const int status = run_agent(*config);
+  if (still_resolving) {
+    std::fflush(nullptr);
+    ::_exit(status);  // exit() would wait for that thread
+  }
+  return status;
 }

@@ -85,16 +85,27 @@ print(server.recv(512) != b"", flush=True)
 print(time.monotonic() - begin, flush=True)
 """
 
+# Asked to end while libuv's thread waits for the name server.
+END = SILENT_NAME_SERVER + """
+agent = subprocess.Popen([sys.argv[3]], stderr=subprocess.PIPE, text=True)
+print(server.recv(512) != b"" and "asked", flush=True)
+begin = time.monotonic()
+agent.terminate()
+_, log = agent.communicate()
+print(f"status {agent.returncode}", log[-300:], flush=True)
+print(True, time.monotonic() - begin, flush=True)
+"""
+
 RESOLVER_GIVES_UP_S = 10  # glibc: two attempts of five seconds
 
 
-@pytest.mark.parametrize(("code", "said"), [(BEGIN, "nowhere_at_all"), (ASK, "name server does not answer")],
-                         ids=["worker", "cachectl"])
+@pytest.mark.parametrize(("code", "said"), [(BEGIN, "nowhere_at_all"), (ASK, "name server does not answer"),
+                                              (END, "status 0")], ids=["worker", "cachectl", "agent"])
 def test_a_silent_name_server_holds_nobody_up(node, code, said):
     environment = node.environment(BIFROST_REDIS_URL="redis://redis.example:6379")
     (node.directory / "flows").mkdir()
     (node.directory / "flows" / "a.py").write_text("x = 1\n")
-    ended = beside_silent_name_server(code, node.directory, Cachectl.program, env=environment, timeout=3 * PATIENCE_S)
+    ended = beside_silent_name_server(code, node.directory, Cachectl.program, AGENT, env=environment, timeout=3 * PATIENCE_S)
     assert said in ended.stdout, ended
     asked, seconds = ended.stdout.split()[-2:]
     assert asked == "True", "nobody asked the name server: this tests nothing"
