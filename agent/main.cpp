@@ -9,8 +9,10 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/agent.hpp"
@@ -96,7 +98,17 @@ std::optional<int> live(const bifrost::agent::AgentConfig& config, bifrost::Gene
   return std::nullopt;
 }
 
+// An agent cannot go on without memory, and nothing can be thrown through libuv. Workers go on with the segment until the
+// lease ends, and then with Redis.
+[[noreturn]] void out_of_memory() {
+  constexpr std::string_view kSentence =
+      "bifrost-agent: out of memory: raise the limit (of the cgroup, ulimit -v), or mirror less: --max-module-bytes\n";
+  static_cast<void>(!::write(STDERR_FILENO, kSentence.data(), kSentence.size()));
+  ::_exit(kExitError);
+}
+
 int run_agent(const bifrost::agent::AgentConfig& config) {
+  std::set_new_handler(&out_of_memory);
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGXFSZ, SIG_IGN);  // a file may not grow any more: that is an error like a full file system
   // Replies of a megabyte come and go: not to the kernel and back each time.
