@@ -8,6 +8,7 @@ test_zipimport.test_pyc = test_zipimport.test_src
 
 _ABOUT_PYC = "about .pyc members: compiled code is no file here"
 _ABOUT_ARCHIVES = "about the zipimporter object or the archive's bytes"
+_ABOUT_DIRECTORIES = "about entries for directories, in archives that they write without makeZip"
 NOT_OURS = {
     "testUncheckedHashBasedPyc": _ABOUT_PYC,
     "test_checked_hash_based_change_pyc": _ABOUT_PYC,
@@ -26,6 +27,12 @@ NOT_OURS = {
     "testZip64": _ABOUT_ARCHIVES,
     "testZip64CruftAndComment": _ABOUT_ARCHIVES,
     "testZip64LargeFile": _ABOUT_ARCHIVES,
+    "testPackageExplicitDirectories": _ABOUT_DIRECTORIES,
+    "testPackageImplicitDirectories": _ABOUT_DIRECTORIES,
+    "testNamespacePackageExplicitDirectories": _ABOUT_DIRECTORIES,
+    "testNamespacePackageImplicitDirectories": _ABOUT_DIRECTORIES,
+    "testGetDataExplicitDirectories": _ABOUT_DIRECTORIES,
+    "testGetDataImplicitDirectories": _ABOUT_DIRECTORIES,
 }
 _ONLY_SOURCE = "only .py files are stored, so get_data finds no others"
 DIFFERS = {
