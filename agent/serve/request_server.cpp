@@ -1,8 +1,12 @@
 #include "agent/serve/request_server.hpp"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -18,6 +22,26 @@ constexpr int kLooksAtArrival = 24;
 
 bool would_block() {
   return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+}
+
+std::optional<uid_t> user_behind(int fd) {
+  ucred peer{};
+  socklen_t length = sizeof peer;
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return std::nullopt;
+  return peer.uid;
+}
+
+// Whose connection it is: an address without its port, or a user.
+std::string name_of_peer(int fd, const sockaddr_storage& from) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (from.ss_family == AF_INET) {
+    ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(from).sin_addr, text.data(), text.size());
+  } else if (from.ss_family == AF_INET6) {
+    ::inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6&>(from).sin6_addr, text.data(), text.size());
+  } else if (const auto user = user_behind(fd)) {
+    return std::to_string(*user);
+  }
+  return text.data();
 }
 
 }  // namespace
@@ -43,7 +67,9 @@ RequestServer::RequestServer(uv_loop_t* loop, UniqueFd listening, Limits limits,
 
 void RequestServer::accept_waiting() {
   for (int i = 0; i < kMaxAcceptsPerTurn; ++i) {
-    UniqueFd fd(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    sockaddr_storage from{};
+    socklen_t length = sizeof from;
+    UniqueFd fd(::accept4(listening_.get(), reinterpret_cast<sockaddr*>(&from), &length, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!fd.valid()) {
       if (would_block() || errno == ECONNABORTED) return;
       if (make_room()) continue;
@@ -58,9 +84,17 @@ void RequestServer::accept_waiting() {
     const ClientId id{++last_id_};
     Client& client = clients_[id];
     client.fd = std::move(fd);
+    client.peer = peer_named(name_of_peer(client.fd.get(), from));
     client.since = boot_now();
     receive(id, client, kLooksAtArrival);
   }
+}
+
+RequestServer::Peer RequestServer::peer_named(const std::string& name) {
+  auto& known = peers_[name];
+  Peer peer = known.lock();
+  if (!peer) known = peer = std::make_shared<const std::string>(name);
+  return peer;
 }
 
 void RequestServer::receive(ClientId id, Client& client, int looks) {
@@ -121,12 +155,7 @@ void RequestServer::drain(ClientId id, Client& client) {
 
 std::optional<uid_t> RequestServer::uid_of(ClientId id) const {
   const auto found = clients_.find(id);
-  ucred peer{};
-  socklen_t length = sizeof peer;
-  if (found == clients_.end() || ::getsockopt(found->second.fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) {
-    return std::nullopt;
-  }
-  return peer.uid;
+  return found == clients_.end() ? std::nullopt : user_behind(found->second.fd.get());
 }
 
 void RequestServer::watch(ClientId id, Client& client, bool readable, bool writable) {
@@ -150,15 +179,16 @@ void RequestServer::drop(ClientId id) {
   clients_.erase(id);
 }
 
-// Whoever waits for nobody but itself makes place: those that ask nothing, else the slowest to ask or to read.
+// Whoever waits for nobody but itself makes place: those that ask nothing, else, of the peer that has most connections,
+// the slowest to ask or to read.
 bool RequestServer::make_room() {
   if (std::erase_if(clients_, [](const auto& entry) { return entry.second.state == Client::State::kIdle; }) > 0) {
     return true;
   }
   const auto slow = [](const Client& c) { return c.state != Client::State::kAnswering || !c.output.empty(); };
-  const auto slowest = std::min_element(clients_.begin(), clients_.end(), [&](const auto& a, const auto& b) {
-    return std::pair(!slow(a.second), a.second.since) < std::pair(!slow(b.second), b.second.since);
-  });
+  const auto rank = [&](const Client& c) { return std::tuple(!slow(c), -c.peer.use_count(), c.since); };
+  const auto slowest = std::min_element(clients_.begin(), clients_.end(),
+                                        [&](const auto& a, const auto& b) { return rank(a.second) < rank(b.second); });
   if (slowest == clients_.end() || !slow(slowest->second)) return false;
   clients_.erase(slowest);
   return true;
@@ -173,6 +203,7 @@ void RequestServer::sweep() {
     if (!welcome && now.since(client.since) > limits_.patience) dropped.push_back(id);
   }
   for (const ClientId id : dropped) drop(id);
+  std::erase_if(peers_, [](const auto& entry) { return entry.second.expired(); });
 }
 
 }  // namespace bifrost::agent

@@ -2,7 +2,8 @@
 //
 // What a request is and what it means are the owner's business. Belongs to the loop's thread.
 // (R1) A client that is slow, silent or rude costs a bounded buffer, and is dropped after Limits::patience, or when a
-//      newcomer needs its place: however many there are, a request that comes whole is answered.
+//      newcomer needs its place: however many there are, a request that comes whole is answered. Of two peers (users
+//      on a Unix socket, else addresses) the one with more connections makes place.
 // (R2) No client holds up the loop: nothing here waits for one.
 // (R3) An id is never used again: an answer that comes too late goes nowhere.
 // Cost: a request and its answer are two system calls; three more when the request comes with the connection, and no
@@ -60,8 +61,11 @@ class RequestServer {
   std::optional<uid_t> uid_of(ClientId id) const;
 
  private:
+  // Held by each of its connections, and by nobody else: use_count() says how many these are.
+  using Peer = std::shared_ptr<const std::string>;
   struct Client {
     UniqueFd fd;
+    Peer peer;
     enum class State { kIdle, kAsking, kAnswering, kDraining } state = State::kIdle;
     BootTime since;  // idle, or with a request
     std::string input;
@@ -72,6 +76,7 @@ class RequestServer {
   };
 
   void accept_waiting();
+  Peer peer_named(const std::string& name);
   void receive(ClientId id, Client& client, int looks);
   void send_rest(ClientId id, Client& client);
   void go_on_behind_answer(ClientId id, Client& client);
@@ -87,6 +92,7 @@ class RequestServer {
   UniqueFd listening_;
   std::unique_ptr<Poller> arrivals_;  // declared after listening_: it must go first
   std::unordered_map<ClientId, Client> clients_;
+  std::unordered_map<std::string, std::weak_ptr<const std::string>> peers_;
   std::uint64_t last_id_ = 0;
   std::unique_ptr<Timer> sweep_;
 };

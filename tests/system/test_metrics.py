@@ -146,6 +146,22 @@ def _answers(node):
         return False
 
 
+def test_a_flood_from_one_address_takes_no_place_from_another(scraped):
+    """However slow the other one is: it was here first, and has asked half."""
+    def client_from(source):
+        client = socket.create_connection(("127.0.0.1", int(scraped.address.rsplit(":", 1)[1])), PATIENCE_S, (source, 0))
+        client.sendall(b"GET /livez HTT")
+        return client
+    slow = client_from("127.0.0.2")
+    flood = [client_from("127.0.0.3") for _ in range(600)]
+    try:
+        slow.sendall(b"P/1.0\r\n\r\n")
+        assert slow.recv(15) == b"HTTP/1.1 200 OK"
+    finally:
+        for client in [slow, *flood]:
+            client.close()
+
+
 def test_an_address_that_is_taken_ends_the_agent_with_1(node):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         agent = node.start_agent("--metrics", f"127.0.0.1:{taken.getsockname()[1]}", ready=False)
