@@ -155,6 +155,7 @@ def test_a_flood_from_one_address_takes_no_place_from_another(scraped):
     slow = client_from("127.0.0.2")
     flood = [client_from("127.0.0.3") for _ in range(600)]
     try:
+        assert flood[0].recv(1) == b"", "places have run out"
         slow.sendall(b"P/1.0\r\n\r\n")
         assert slow.recv(15) == b"HTTP/1.1 200 OK"
     finally:
