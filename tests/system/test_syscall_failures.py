@@ -17,7 +17,7 @@ EVERYTHING = os.environ.get("BIFROST_SYSCALLS") == "all"
 ERRORS = ["EIO", "ENOMEM", "EINTR", "EAGAIN", "EACCES"] if EVERYTHING else ["EIO"]
 MOST = 40  # occurrences of one call
 
-# Nobody injects into clock_gettime: it is no system call here (vDSO). mmap, read and openat are those of our files, since
+# clock_gettime is not a system call here (vDSO): test_clock.py. mmap, read and openat are those of our files, since
 # an interpreter without its own libraries shows nothing; of the agent also the connections'.
 OF_WORKER = ["openat", "pread64", "mmap", "newfstatat", "fcntl", "close", "connect", "socket", "sendto", "recvfrom", "poll"]
 OF_AGENT = ["openat", "fallocate", "rename", "flock", "ftruncate", "mkdir", "fchmod", "getdents64", "unlink", "statfs",
