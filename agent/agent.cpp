@@ -252,8 +252,8 @@ void Agent::connect() {
   callbacks.on_update_delay = [this](std::chrono::nanoseconds delay) { metrics_.observe_update(delay); };
   callbacks.on_fence_time = [this](std::chrono::nanoseconds time) { metrics_.observe_fence(time); };
   callbacks.on_fatal = [this](const std::string& why) { stop(Error{ErrorCode::kIo, why}); };
-  session_ = std::make_unique<Session>(loop_, config_.session, *writer_, *mirror_, contact_, deploy_,
-                                       std::move(callbacks));
+  session_ =
+      std::make_unique<Session>(loop_, config_.session, *writer_, *mirror_, contact_, deploy_, std::move(callbacks));
 }
 
 void Agent::on_synced() {

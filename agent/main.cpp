@@ -98,8 +98,8 @@ std::optional<int> live(const bifrost::agent::AgentConfig& config, bifrost::Gene
   return std::nullopt;
 }
 
-// An agent cannot go on without memory, and nothing can be thrown through libuv. Workers go on with the segment until the
-// lease ends, and then with Redis.
+// An agent cannot go on without memory, and nothing can be thrown through libuv. Workers go on with the segment until
+// the lease ends, and then with Redis.
 [[noreturn]] void out_of_memory() {
   constexpr std::string_view kSentence =
       "bifrost-agent: out of memory: raise the limit (of the cgroup, ulimit -v), or mirror less: --max-module-bytes\n";

@@ -37,7 +37,8 @@ struct CallableGuard {
 
 constexpr const char* kStale =
     "bifrost: modules are served that may be stale. Nobody could say what is newest: neither the agent nor Redis, or "
-    "fallback.resolve failed for a module whose key has expired. `bifrost-cachectl status` tells what agent and Redis do";
+    "fallback.resolve failed for a module whose key has expired. `bifrost-cachectl status` tells what agent and Redis "
+    "do";
 
 // A filter that turns warnings into errors must not turn this one into a failed import.
 void warn(const char* text) {
