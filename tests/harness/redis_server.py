@@ -1,6 +1,8 @@
 """A private redis-server on a Unix socket, configured as the platform's."""
 
+import contextlib
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -8,12 +10,16 @@ import subprocess
 import redis
 
 from harness import processes
-from harness.waiting import PATIENCE_S, eventually, expect
+from harness.waiting import PATIENCE_S, Failed, eventually, expect
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    """Below the range that the kernel gives to outgoing connections: none of another test's takes it in the meantime."""
+    end = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for port in random.sample(range(end // 2, end), 100):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise Failed(f"no port between {end // 2} and {end} is free")
 
 
 class RedisServer:
