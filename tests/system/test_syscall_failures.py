@@ -21,7 +21,8 @@ MOST = 40  # occurrences of one call
 # an interpreter without its own libraries shows nothing; of the agent also the connections'.
 OF_WORKER = ["openat", "pread64", "mmap", "newfstatat", "fcntl", "close", "connect", "socket", "sendto", "recvfrom", "poll"]
 OF_AGENT = ["openat", "fallocate", "rename", "flock", "ftruncate", "mkdir", "fchmod", "getdents64", "unlink", "statfs",
-            "connect", "socket", "bind", "listen", "sendto", "recvfrom", "accept4", "eventfd2"]
+            "connect", "socket", "bind", "listen", "sendto", "recvfrom", "accept4", "eventfd2",
+            "pwrite64"]
 OF_ADOPTION = ["openat", "pread64", "mmap", "rename", "flock", "ftruncate", "getdents64", "unlink", "fallocate", "newfstatat"]
 OF_GROWTH = ["openat", "mmap", "fallocate", "rename", "ftruncate", "statfs", "sendto", "recvfrom"]
 OF_FILES = ["openat", "pread64", "mmap", "newfstatat", "fcntl", "close"]
