@@ -42,16 +42,22 @@ Result<std::optional<ListenAddress>> parse_listen_address(std::string_view text)
   return std::optional<ListenAddress>(listen);
 }
 
-std::string to_text(const sockaddr_storage& address) {
+std::string host_of(const sockaddr_storage& address) {
   char host[INET6_ADDRSTRLEN] = "";
   if (address.ss_family == AF_INET6) {
-    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&address);
-    ::inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
-    return "[" + std::string(host) + "]:" + std::to_string(ntohs(v6->sin6_port));
+    ::inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6*>(&address)->sin6_addr, host, sizeof host);
+  } else {
+    ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(&address)->sin_addr, host, sizeof host);
   }
-  const auto* v4 = reinterpret_cast<const sockaddr_in*>(&address);
-  ::inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
-  return std::string(host) + ":" + std::to_string(ntohs(v4->sin_port));
+  return host;
+}
+
+std::string to_text(const sockaddr_storage& address) {
+  const std::string host = host_of(address);
+  if (address.ss_family == AF_INET6) {
+    return "[" + host + "]:" + std::to_string(ntohs(reinterpret_cast<const sockaddr_in6*>(&address)->sin6_port));
+  }
+  return host + ":" + std::to_string(ntohs(reinterpret_cast<const sockaddr_in*>(&address)->sin_port));
 }
 
 }  // namespace bifrost::agent

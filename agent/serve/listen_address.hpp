@@ -22,5 +22,7 @@ Result<std::optional<ListenAddress>> parse_listen_address(std::string_view text)
 
 // "127.0.0.1:9464".
 std::string to_text(const sockaddr_storage& address);
+// Without the port and brackets.
+std::string host_of(const sockaddr_storage& address);
 
 }  // namespace bifrost::agent

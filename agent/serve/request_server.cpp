@@ -1,14 +1,13 @@
 #include "agent/serve/request_server.hpp"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <tuple>
 #include <utility>
 #include <vector>
+
+#include "agent/serve/listen_address.hpp"
 
 namespace bifrost::agent {
 namespace {
@@ -33,15 +32,9 @@ std::optional<uid_t> user_behind(int fd) {
 
 // Whose connection it is: an address without its port, or a user.
 std::string name_of_peer(int fd, const sockaddr_storage& from) {
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  if (from.ss_family == AF_INET) {
-    ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(from).sin_addr, text.data(), text.size());
-  } else if (from.ss_family == AF_INET6) {
-    ::inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6&>(from).sin6_addr, text.data(), text.size());
-  } else if (const auto user = user_behind(fd)) {
-    return std::to_string(*user);
-  }
-  return text.data();
+  if (from.ss_family != AF_UNIX) return host_of(from);
+  const auto user = user_behind(fd);
+  return user ? std::to_string(*user) : std::string();
 }
 
 }  // namespace

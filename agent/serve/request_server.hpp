@@ -6,8 +6,8 @@
 //      on a Unix socket, else addresses) the one with more connections makes place.
 // (R2) No client holds up the loop: nothing here waits for one.
 // (R3) An id is never used again: an answer that comes too late goes nowhere.
-// Cost: a request and its answer are two system calls; three more when the request comes with the connection, and no
-// turn of the loop of its own.
+// Cost: a request and its answer are two system calls; four more when the request comes with the connection (three for
+// an address), and no turn of the loop of its own.
 #pragma once
 
 #include <sys/socket.h>
