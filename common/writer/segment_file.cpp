@@ -163,9 +163,12 @@ template <class Visit>
 Status for_each_name(const std::string& dir, Visit visit) {
   DIR* listing = ::opendir(dir.c_str());
   if (listing == nullptr) return file_error(dir, errno);
-  errno = 0;
-  while (const dirent* entry = ::readdir(listing)) visit(std::string_view(entry->d_name));
-  const int err = errno;  // of the readdir that found nothing more
+  const auto next = [&] {
+    errno = 0;  // tells the end from an error, whatever visit() did
+    return ::readdir(listing);
+  };
+  while (const dirent* entry = next()) visit(std::string_view(entry->d_name));
+  const int err = errno;
   ::closedir(listing);
   if (err != 0) return file_error(dir, err);
   return Done{};
@@ -174,12 +177,10 @@ Status for_each_name(const std::string& dir, Visit visit) {
 }  // namespace
 
 void remove_unpublished(const std::string& dir) {
-  std::vector<std::string> names;
-  // The rest is found by a later agent.
+  // What cannot be listed is found by a later agent.
   static_cast<void>(for_each_name(dir, [&](std::string_view name) {
-    if (name.substr(0, kTemporaryPrefix.size()) == kTemporaryPrefix) names.emplace_back(name);
+    if (name.substr(0, kTemporaryPrefix.size()) == kTemporaryPrefix) ::unlink(path_in(dir, name).c_str());
   }));
-  for (const std::string& name : names) ::unlink(path_in(dir, name).c_str());
 }
 
 Result<std::vector<std::uint64_t>> chunk_files_in(const std::string& dir) {
