@@ -119,12 +119,12 @@ Status Agent::open_store(const std::string& version, Generation reached) {
   last_agent_ = read_last_agent(lock_.file());
   last_agent_.ceiling = std::max(last_agent_.ceiling, reached);
   auto old = Segment::attach(config_.segment_dir);
+  // It may hold the only copy of modules that Redis has lost: what cannot be read now is left for the next start.
+  if (!old && is_momentary(old.error().code)) return old.error();
   const auto layout2 = Layout2Segment::open(config_.segment_dir);
   if (!old && !layout2 && old.error().code != ErrorCode::kNotFound) {
     log::warn("old_segment_unusable", {{"why", old.error().message}});
   }
-  // It may hold the only copy of modules that Redis has lost: what cannot be read now is left for the next start.
-  if (!old && is_momentary(old.error().code)) return old.error();
   StoreOptions options;
   options.dir = config_.segment_dir;
   options.max_size_bytes = config_.max_size_bytes;

@@ -266,8 +266,7 @@ Resolution ProcessState::with_whole_view(const Ask& ask) {
   redis_only.settled = now->settled;
   redis_only.why_not_mirror =
       "parts of the segment cannot be read: the agent gives memory back faster than this process looks, or this "
-      "process "
-      "can map no more (ulimit -n, ulimit -v)";
+      "process can map no more (ulimit -n, ulimit -v)";
   const auto refused = now->pinned ? lose(*now, redis_only.why_not_mirror, "what Redis holds") : std::nullopt;
   Resolution resolution = refused ? Resolution::answer(Resolution::Kind::kRefused, *refused) : ask(redis_only);
   sign(resolution, redis_only);

@@ -1,4 +1,5 @@
-"""Agents and workers that may have next to nothing: they serve the right module, or end or raise with a sentence that says why.
+"""Agents and workers that may have next to nothing: they serve the right module, or end or raise with a sentence that says
+why. An agent that is without descriptors for its connection to Redis may also say so and go on trying.
 
 Below some limit nothing can be promised: the loader maps no libraries, and libuv ends a process that has no descriptor for
 its own signals. The ranges begin above that.
