@@ -5,25 +5,27 @@
 
 namespace bifrost::agent {
 
-std::optional<Chase::Transaction> Chase::next(Manner manner, bool staged, StreamPosition at) {
+std::optional<Chase::Batch> Chase::next(Manner manner, bool staged, StreamPosition at) {
   if (mark_ != 0 || under_way_ >= limits_.under_way) return std::nullopt;
+  if (queue_.bytes_in_flight() >= limits_.bytes_under_way) return std::nullopt;
   const bool towards_cut = manner == Manner::kCut;
   largest_backlog_ = std::max<std::uint64_t>(largest_backlog_, queue_.waiting());
   const bool cut_due = towards_cut && staged && !exact_;
   if (queue_.waiting() == 0 && ((!cut_due && !look_due_) || under_way_ != 0)) return std::nullopt;
   if (towards_cut && rounds_ >= kPlainRounds) add_recent(at);
-  Transaction transaction{queue_.take(limits_.paths, limits_.bytes), std::nullopt};
-  reads_ += transaction.paths.size();
-  if (towards_cut) note_recent(transaction.paths);
+  Batch batch{queue_.take(towards_cut ? limits_.paths : limits_.bulk_paths, limits_.bytes), std::nullopt};
+  reads_ += batch.paths.size();
+  if (towards_cut) note_recent(batch.paths);
   if (towards_cut && queue_.waiting() == 0) {
     mark_ = ++last_mark_;
     mark_at_.reset();
-    transaction.mark = mark_;
+    batch.mark = mark_;
   }
-  if (transaction.paths.empty()) queue_.take_nothing();
+  if (batch.paths.empty()) queue_.take_nothing();
   ++under_way_;
+  exact_ = false;  // its answers come one by one, and each may stage a change
   if (look_due_ && queue_.waiting() == 0) looking_ = std::exchange(look_due_, std::nullopt);
-  return transaction;
+  return batch;
 }
 
 void Chase::look(StreamPosition at) {

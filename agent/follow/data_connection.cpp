@@ -15,9 +15,9 @@ DataConnection::DataConnection(uv_loop_t* loop, const RedisUrl& url, std::functi
       MasterFinder::for_url(loop, url));
 }
 
-void DataConnection::expect(std::size_t skipped, OnOwnReply on_reply) {
+void DataConnection::expect(std::size_t skipped, std::size_t replies, OnOwnReply on_reply) {
   if (expected_.empty()) last_sign_ = boot_now();
-  expected_.push_back({skipped, std::move(on_reply)});
+  expected_.push_back({skipped, replies, std::move(on_reply)});
 }
 
 std::chrono::nanoseconds DataConnection::silent_for(BootTime now) const {
@@ -31,12 +31,14 @@ std::chrono::nanoseconds DataConnection::idle_for(BootTime now) const {
 void DataConnection::on_reply(Reply reply) {
   last_sign_ = boot_now();
   if (expected_.empty()) return;  // nothing was asked: a server that talks nonsense is noticed by the next answer
-  if (expected_.front().skipped != 0) {
-    --expected_.front().skipped;
+  Expected& now = expected_.front();
+  if (now.skipped != 0) {
+    --now.skipped;
     if (is_error(*reply) && skipped_error_.empty()) skipped_error_ = text_of(*reply);
     return;
   }
-  const OnOwnReply callback = std::move(expected_.front().on_reply);
+  if (--now.replies != 0) return now.on_reply(std::move(reply), {});
+  const OnOwnReply callback = std::move(now.on_reply);
   expected_.pop_front();
   const std::string error = std::exchange(skipped_error_, {});
   callback(std::move(reply), error);

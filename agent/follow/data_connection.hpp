@@ -26,13 +26,13 @@ class DataConnection {
 
   void ask(const Command& command, OnReply on_reply) {
     send(command);
-    expect(0,
+    expect(0, 1,
            [on_reply = std::move(on_reply)](const Reply& reply, const std::string& error) { on_reply(*reply, error); });
   }
 
-  // For transactions: send() each command, then expect() the reply that matters after `skipped` others.
+  // For several commands: send() each, then expect() the `replies` that matter, one by one, after `skipped` others.
   void send(const Command& command) { link_->send(command); }
-  void expect(std::size_t skipped, OnOwnReply on_reply);
+  void expect(std::size_t skipped, std::size_t replies, OnOwnReply on_reply);
 
   // How long the oldest unanswered question has waited without any sign of life; zero when none is open.
   std::chrono::nanoseconds silent_for(BootTime now) const;
@@ -42,6 +42,7 @@ class DataConnection {
  private:
   struct Expected {
     std::size_t skipped;
+    std::size_t replies;
     OnOwnReply on_reply;
   };
   void on_reply(Reply reply);

@@ -37,21 +37,22 @@ void RefreshQueue::mark(ModulePathView path, StreamPosition at, Doubt doubt) {
 std::vector<PendingPath> RefreshQueue::take(std::size_t max_paths, std::uint64_t max_bytes) {
   std::vector<PendingPath> batch;
   std::uint64_t bytes = 0;
-  std::size_t room = max_paths * kEntriesPerPath;
+  std::size_t room_for_entries = kMostEntries;
   while (waiting() != 0) {
     Waiting& from = again_.empty() ? queue_ : again_;
-    const std::size_t takes = from.front().read == PendingPath::Read::kEntry ? 1 : kEntriesPerPath;
+    std::size_t& room = from.front().read == PendingPath::Read::kEntry ? room_for_entries : max_paths;
     bytes += from.front().answer_bytes();
-    if (takes > room || (bytes > max_bytes && !batch.empty())) break;
-    room -= takes;
+    if (room == 0 || (bytes > max_bytes && !batch.empty())) break;
+    --room;
     waiting_.erase(from.front().path);
     batch.push_back(std::move(from.front()));
     from.pop_front();
   }
   if (batch.empty()) return batch;
-  Batch& taken = batches_.emplace_back(Batch{kNothingPending, {}});
+  Batch& taken = batches_.emplace_back(Batch{kNothingPending, 0, {}});
   for (const PendingPath& p : batch) {
     taken.first_mark = std::min(taken.first_mark, p.first_mark);
+    taken.bytes += p.answer_bytes();
     taken.paths.push_back(p.path);
   }
   return batch;
@@ -113,6 +114,12 @@ std::uint64_t RefreshQueue::waiting_bytes() const {
   for (const Waiting* list : {&again_, &queue_}) {
     for (const PendingPath& p : *list) bytes += p.answer_bytes();
   }
+  return bytes;
+}
+
+std::uint64_t RefreshQueue::bytes_in_flight() const {
+  std::uint64_t bytes = 0;
+  for (const Batch& b : batches_) bytes += b.bytes;
   return bytes;
 }
 

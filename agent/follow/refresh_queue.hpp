@@ -66,12 +66,12 @@ class RefreshQueue {
   // Marks what is being read right now: those reads may have happened before whatever `at` speaks of.
   void mark_in_flight(StreamPosition at, Doubt doubt);
 
-  // Takes up to `max_paths` whose answers hold up to `max_bytes` together, or one that is larger; oldest first. Of
-  // those of which only the index entry is asked, kEntriesPerPath count as one path. They count as pending until
+  // Takes up to `max_paths` whose answers hold up to `max_bytes` together, or one that is larger, and up to
+  // kMostEntries of which only the index entry is asked; oldest first. They count as pending until
   // finish_oldest_batch() of the same batch.
   std::vector<PendingPath> take(std::size_t max_paths, std::uint64_t max_bytes);
   // As take(), of a batch that asks for no path.
-  void take_nothing() { batches_.push_back({kNothingPending, {}}); }
+  void take_nothing() { batches_.push_back({kNothingPending, 0, {}}); }
   // One that was taken turned out to need another question. Call before its batch is finished: it stays pending.
   void read_again(PendingPath pending);
   // The oldest batch that was taken has been applied: batches finish in the order in which they were taken.
@@ -88,11 +88,13 @@ class RefreshQueue {
   bool waits(ModulePathView path) const { return waiting_.find(path) != waiting_.end(); }
   // The most that the answers of all that waits can hold together.
   std::uint64_t waiting_bytes() const;
+  // The most that the answers of the batches that are being read can hold together.
+  std::uint64_t bytes_in_flight() const;
   bool idle() const { return waiting_.empty() && batches_.empty(); }
   StreamPosition oldest_pending() const;
 
  private:
-  static constexpr std::size_t kEntriesPerPath = 32;
+  static constexpr std::size_t kMostEntries = 4000;
   using Waiting = std::list<PendingPath>;
   Waiting queue_;  // by first_mark
   Waiting again_;  // taken before and to be taken first: older than all of queue_
@@ -104,6 +106,7 @@ class RefreshQueue {
   std::unordered_map<ModulePath, std::uint64_t, ModulePathHash, ModulePathEqual> long_;  // expected bytes
   struct Batch {
     StreamPosition first_mark;
+    std::uint64_t bytes = 0;
     std::vector<ModulePath> paths;
   };
   std::optional<PendingPath> take_back(ModulePathView path);

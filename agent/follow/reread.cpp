@@ -28,10 +28,10 @@ bool is_wrong_type(const redisReply& reply) {
 
 // Only the type of a key says something about that key. NOPERM, OOM, LOADING, MOVED, READONLY, TRYAGAIN and whatever
 // else Redis may say are about the server.
-Status carried_out(std::span<redisReply*> replies) {
+Status carried_out(std::span<const redisReply* const> replies) {
   for (const redisReply* reply : replies) {
     if (is_error(*reply) && !is_wrong_type(*reply)) {
-      return Error{ErrorCode::kRefused, "a re-read was refused: " + std::string(text_of(*reply))};
+      return Error{ErrorCode::kRefused, std::string(text_of(*reply))};
     }
   }
   return Done{};
@@ -78,7 +78,8 @@ std::size_t Reread::answers() const {
 }
 
 void Reread::send(const std::function<void(const Command&)>& send) const {
-  send({"MULTI"});
+  if (transaction()) send({"MULTI"});
+  send({"PTTL", contract::kDeployingKey});
   if (asks_index_) send({"TYPE", contract::kIndexKey});
   for (const PendingPath& p : paths_) {
     if (asks_entry(p)) continue;
@@ -93,9 +94,8 @@ void Reread::send(const std::function<void(const Command&)>& send) const {
     if (p.with_presence) send({"SISMEMBER", contract::kIndexKey, p.path.text()});
   }
   send_entries(send);
-  send({"PTTL", contract::kDeployingKey});
   if (mark_) send({"PUBLISH", mark_->channel, std::to_string(mark_->number)});
-  send({"EXEC"});
+  if (transaction()) send({"EXEC"});
 }
 
 void Reread::send_entries(const std::function<void(const Command&)>& send) const {
@@ -136,22 +136,37 @@ Reread::Answer Reread::answer_by_value(const PendingPath& asked, const redisRepl
   return seen;
 }
 
-Status Reread::read(const redisReply& exec, const Report& report) const {
-  if (is_error(exec)) return Error{ErrorCode::kRefused, "a re-read was refused: " + std::string(text_of(exec))};
-  const auto replies = elements_of(exec);
-  if (replies.size() != answers()) {
-    return Error{ErrorCode::kRefused, "a re-read was answered by " + std::to_string(replies.size()) + " replies"};
+Status Reread::read(const redisReply& reply, const Report& report) {
+  if (!transaction()) {
+    const redisReply* const one = &reply;
+    if (const Status s = carried_out({&one, 1}); !s) return s;
+    read_answers({&one, 1}, report);
+    return Done{};
   }
-  if (const Status s = carried_out(replies); !s) return s;
-  const redisReply& deploying = *replies[replies.size() - (mark_ ? 2 : 1)];
-  report.on_deploying(deploying.type == REDIS_REPLY_INTEGER && deploying.integer != kNoSuchKey);
-  const std::string_view index_type = asks_index_ ? text_of(*replies[0]) : std::string_view{};
-  std::size_t next = asks_index_ ? 1 : 0;
-  for (const PendingPath& asked : paths_) {
+  if (is_error(reply)) return Error{ErrorCode::kRefused, std::string(text_of(reply))};
+  const auto all = elements_of(reply);
+  if (all.size() != answers()) {
+    return Error{ErrorCode::kRefused, "a re-read was answered by " + std::to_string(all.size()) + " replies"};
+  }
+  if (const Status s = carried_out(all); !s) return s;
+  read_answers(all, report);
+  return Done{};
+}
+
+// All answers, or one of them.
+void Reread::read_answers(Answers answers, const Report& report) {
+  std::size_t next = 0;
+  if (!std::exchange(begun_, true)) {
+    const redisReply& deploying = *answers[next++];
+    report.on_deploying(deploying.type == REDIS_REPLY_INTEGER && deploying.integer != kNoSuchKey);
+  }
+  const std::string_view index_type = asks_index_ ? text_of(*answers[next++]) : std::string_view{};
+  for (; next_path_ < paths_.size() && next < answers.size(); ++next_path_) {
+    const PendingPath& asked = paths_[next_path_];
     if (asks_entry(asked)) continue;
-    const redisReply* const ttl = asked.with_presence ? replies[next++] : nullptr;
-    Answer about = answer(asked, ttl, *replies[next++]);
-    const redisReply* const is_member = asked.with_presence ? replies[next++] : nullptr;
+    const redisReply* const ttl = asked.with_presence ? answers[next++] : nullptr;
+    Answer about = answer(asked, ttl, *answers[next++]);
+    const redisReply* const is_member = asked.with_presence ? answers[next++] : nullptr;
     if (auto* const again = std::get_if<PendingPath>(&about)) {
       report.on_ask_again(std::move(*again));
       continue;
@@ -160,11 +175,10 @@ Status Reread::read(const redisReply& exec, const Report& report) const {
     if (is_member != nullptr) seen.index = index_entry(index_type, *is_member);
     report.on_seen(seen);
   }
-  read_entries(index_type, replies.subspan(next), report);
-  return Done{};
+  if (!entries_.empty()) read_entries(index_type, answers.subspan(next), report);
 }
 
-void Reread::read_entries(std::string_view index_type, std::span<redisReply*> blocks, const Report& report) const {
+void Reread::read_entries(std::string_view index_type, Answers blocks, const Report& report) const {
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     const auto members = elements_of(*blocks[i / kEntriesPerCommand]);
     const std::size_t at = i % kEntriesPerCommand;

@@ -1,6 +1,6 @@
-// rereads.hpp - puts the transactions of a chase to Redis, and hands on what they say where they stand in the stream.
+// rereads.hpp - puts the batches of a chase to Redis, and hands on what they say where they stand in the stream.
 //
-// The answers of a marked transaction wait for its mark, and its mark for its answers: so they are applied after every
+// The answers of a marked batch wait for its mark, and its mark for its answers: so they are applied after every
 // message about what they show, and before every later one. chase.hpp decides what is asked. Belongs to the loop's
 // thread.
 #pragma once
@@ -30,8 +30,8 @@ class Rereads {
     std::function<void(const Observation& seen, BootTime sent)> on_seen;
     std::function<bool(ModulePathView path, IndexEntry entry)> on_entry;  // as Reread::Report has it
     std::function<void(bool exists)> on_deploying;
-    std::function<void(bool once_more)> on_applied;   // a whole transaction; it might have been the last and was not
-    std::function<void(std::string why)> on_refused;  // Redis did not carry one out
+    std::function<void(bool once_more)> on_applied;   // a whole batch; it might have been the last and was not
+    std::function<void(std::string why)> on_refused;  // Redis did not carry out a part of one
   };
 
   Rereads(DataConnection& data, Options options, Callbacks callbacks)
@@ -50,9 +50,9 @@ class Rereads {
 
  private:
   using Asked = std::shared_ptr<Reread>;
-  void send(Chase::Transaction transaction);
-  void on_answer(const Asked& asked, BootTime sent, Reply exec, const std::string& queue_error);
-  void apply(Reread& asked, BootTime sent, const redisReply& exec, const std::string& queue_error);
+  void send(Chase::Batch batch);
+  void on_answer(const Asked& asked, BootTime sent, Reply reply, const std::string& queue_error);
+  void apply(Reread& asked, BootTime sent, const redisReply& reply, const std::string& queue_error);
 
   DataConnection& data_;
   Options options_;
@@ -60,7 +60,7 @@ class Rereads {
   Chase chase_;
   Asked marked_;  // under way, or its answers are held
   struct Held {
-    Reply exec;
+    Reply reply;
     BootTime sent;
     BootTime since;
     std::string queue_error;

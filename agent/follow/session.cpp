@@ -140,6 +140,7 @@ void Session::make_rereads() {
     if (!ended_ && deploy_.seen(exists)) show_state();
   };
   callbacks.on_refused = [this](const std::string& why) {
+    if (ended_) return;
     writer_.count(Counter::kServerRefusals);
     end(data_->reached().display() + " says: " + why);
   };
@@ -180,6 +181,8 @@ void Session::begin_sync() {
   reading_again_ = false;
   show_state();
   walk_.stop();
+  // They may show what was there before everything changed, and would count as seen.
+  queue().mark_in_flight(position_, RefreshQueue::Doubt::kUnspecific);
   scan_.begin(boot_now());
   read_names();
 }

@@ -115,6 +115,7 @@ Mirror::Entry& Mirror::hold(ModulePathView path, Held held, bool changed) {
   if (found == paths_.end()) found = paths_.try_emplace(ModulePath(path)).first;
   Entry& entry = found->second;
   entry.held = held;
+  entry.seen_in_scan = scan_;
   entry.left_out = false;
   entry.deleted_on_purpose = false;
   entry.removal_owed = false;

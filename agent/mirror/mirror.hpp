@@ -68,7 +68,8 @@ class Mirror {
   void ask_for_prune() { prune_asked_ = true; }
   void prune_if_asked();
 
-  // A scan over Redis' key names: after begin_scan, note_seen hears every name; what it did not hear is unseen.
+  // A scan over Redis' key names: after begin_scan, note_seen hears every name. What it did not hear, and what had no
+  // value that was read since, is unseen.
   void begin_scan() {
     ++scan_;
     retries_left_ = kRetriesPerScan;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -88,30 +89,41 @@ Status RedisLink::take(std::string_view received) {
   return Done{};
 }
 
-Status RedisLink::receive(std::size_t max_bytes) {
-  constexpr std::size_t kChunk = 256 * 1024;
-  thread_local std::unique_ptr<char[]> buffer(new char[kChunk]);
-  for (std::size_t got = 0; got < max_bytes;) {
-    const ssize_t n = ::recv(fd(), buffer.get(), kChunk, 0);
-    if (n == 0) return Error{ErrorCode::kUnreachable, "Redis closed the connection"};
-    if (n < 0) {
-      if (errno == EAGAIN || errno == EWOULDBLOCK) return Done{};
-      if (errno == EINTR) continue;
-      return Error{ErrorCode::kUnreachable, std::string("read: ") + std::strerror(errno)};
-    }
-    if (const Status s = take({buffer.get(), static_cast<std::size_t>(n)}); !s) return s;
-    got += static_cast<std::size_t>(n);
-    if (static_cast<std::size_t>(n) < kChunk) return Done{};
+Status RedisLink::receive() {
+  while (taken_ != end_) {
+    if (const Status s = take_piece(); !s) return s;
   }
+  if (received_ == nullptr) received_.reset(new char[kReceiveBytes]);
+  ssize_t n = 0;
+  do {
+    n = ::recv(fd(), received_.get(), kReceiveBytes, 0);
+  } while (n < 0 && errno == EINTR);
+  if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return Done{};
+  if (n < 0) return Error{ErrorCode::kUnreachable, std::string("read: ") + std::strerror(errno)};
+  if (n == 0) return Error{ErrorCode::kUnreachable, "Redis closed the connection"};
+  taken_ = 0;
+  end_ = static_cast<std::size_t>(n);
   return Done{};
 }
 
+// hiredis moves the rest of its buffer with each reply that it hands out: so it never has much.
+Status RedisLink::take_piece() {
+  constexpr std::size_t kPieceBytes = 32 * 1024;
+  const std::size_t bytes = std::min(kPieceBytes, end_ - taken_);
+  const std::string_view piece(received_.get() + taken_, bytes);
+  taken_ += bytes;
+  return take(piece);
+}
+
 Result<Reply> RedisLink::next_reply() {
-  void* raw = nullptr;
-  if (redisReaderGetReply(context_->reader, &raw) != REDIS_OK) {
-    return Error{ErrorCode::kUnreachable, std::string("protocol: ") + context_->reader->errstr};
+  while (true) {
+    void* raw = nullptr;
+    if (redisReaderGetReply(context_->reader, &raw) != REDIS_OK) {
+      return Error{ErrorCode::kUnreachable, std::string("protocol: ") + context_->reader->errstr};
+    }
+    if (raw != nullptr || taken_ == end_) return Reply(static_cast<redisReply*>(raw));
+    if (const Status s = take_piece(); !s) return s.error();
   }
-  return Reply(static_cast<redisReply*>(raw));
 }
 
 std::vector<std::vector<std::string>> handshake_commands(const RedisUrl& url) {

@@ -64,8 +64,9 @@ class RedisLink {
   }
   // Writes what the socket takes.
   Status flush();
-  // Reads what the socket has, up to `max_bytes`.
-  Status receive(std::size_t max_bytes = 1 << 20);
+  // Reads what the socket has, up to kReceiveBytes.
+  static constexpr std::size_t kReceiveBytes = 256 * 1024;
+  Status receive();
   // The next complete reply among the received bytes, or null when there is none yet.
   Result<Reply> next_reply();
 
@@ -76,9 +77,13 @@ class RedisLink {
   explicit RedisLink(redisContext* context) : context_(context) {}
   void append_header(char kind, std::size_t number);
   Status take(std::string_view received);
+  Status take_piece();
 
   std::unique_ptr<redisContext, FreeContext> context_;
   std::string unsent_;
+  std::unique_ptr<char[]> received_;  // kReceiveBytes, of which [taken_, end_) hiredis does not have yet
+  std::size_t taken_ = 0;
+  std::size_t end_ = 0;
   std::unique_ptr<TlsStream> tls_;  // null: plain
   std::string sealed_;              // what of unsent_ and of the handshake goes out
   std::string opened_;

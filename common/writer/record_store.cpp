@@ -15,8 +15,8 @@ namespace {
 using layout::KeySpace;
 using layout::RecordKind;
 
-constexpr std::uint64_t kFirstSlots = 16'384;
-constexpr std::uint64_t kBytesPerFirstSlot = 512;  // of a small segment
+constexpr std::uint64_t kMostFirstSlots = 131'072;      // a mebibyte: enough for 30,000 modules
+constexpr std::uint64_t kBytesPerFirstSlot = 8u << 10;  // of the maximum size
 // A table is replaced from half full on; each new key copies some slots, so that the next is ready long before
 // kMaxLoad.
 constexpr std::uint64_t kSlotsCopiedPerKey = 16;
@@ -33,7 +33,7 @@ constexpr int kMostAttempts = 4096;  // to make room for one block: each frees s
 Result<std::unique_ptr<RecordStore>> RecordStore::create(const StoreOptions& options, StoreId id, Hears hears) {
   std::unique_ptr<RecordStore> store(new RecordStore(options, id, std::move(hears)));
   const std::uint64_t slots =
-      std::clamp(std::bit_floor(options.max_size_bytes / kBytesPerFirstSlot), layout::kMinSlots, kFirstSlots);
+      std::clamp(std::bit_floor(options.max_size_bytes / kBytesPerFirstSlot), layout::kMinSlots, kMostFirstSlots);
   auto root = SlotTable::create(options.dir, slots, ChunkNumber{0}, id, options.identity);
   if (!root) return root.error();
   store->root_ = std::move(*root);

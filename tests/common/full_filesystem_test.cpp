@@ -65,7 +65,7 @@ class FullFilesystemTest : public SegmentFixture {
 };
 
 TEST_F(FullFilesystemTest, ThatHasNoRoomForASegmentIsSaidAtOnceAndLeavesNoFile) {
-  on_tmpfs_of("64k", [&] {
+  on_tmpfs_of("16k", [&] {
     const auto writer = SegmentWriter::create(options());
     ASSERT_FALSE(writer);
     EXPECT_EQ(writer.error().code, ErrorCode::kNoSpace);

@@ -238,3 +238,14 @@ def test_a_connection_takes_one_request_after_another_and_ends_where_a_client_do
         client.sendall(b"ping\nping\n")
         said = b"".join(iter(lambda: client.recv(100), b""))
     assert said == pong
+
+
+def test_a_warm_up_asks_for_each_value_once_and_for_nothing_else(node):
+    many = [f"m{i}.py" for i in range(5000)]  # several pages of names
+    node.put_many([(path, f"X = '{path}'\n") for path in many])
+    node.redis.client().config_resetstat()
+    node.start_agent("--reconcile", "1h", "--lease", "1h")
+    calls = {name[8:]: stat["calls"] for name, stat in node.redis.client().info("commandstats").items()}
+    assert calls["getrange"] == len(many)
+    assert "sismember" not in calls, "a value says that the key is there"
+    assert node.status()["modules"] == len(many)

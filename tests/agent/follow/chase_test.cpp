@@ -35,8 +35,8 @@ class ChaseTest : public ::testing::Test {
   }
   bool mark() { return chase_.mark_arrived(asked_->mark.value_or(0), {++position_}, asked_->paths); }
 
-  Chase chase_{{3, 4u << 20, 2}};
-  std::optional<Chase::Transaction> asked_;
+  Chase chase_{{.paths = 3, .bulk_paths = 2, .under_way = 2}};
+  std::optional<Chase::Batch> asked_;
   std::uint64_t position_ = 0;
 };
 
@@ -110,6 +110,32 @@ TEST_F(ChaseTest, WhatDoesNotFitOneTransactionIsReadUnmarkedFirst) {
   mark();
   chase_.finish_oldest();
   EXPECT_EQ(chase_.cut(), Cut::kExact);
+}
+
+TEST_F(ChaseTest, NoCutIsExactWhileAnswersAreOnTheirWay) {
+  announce("a.py");
+  send();
+  mark();
+  chase_.finish_oldest();
+  ASSERT_EQ(chase_.cut(), Cut::kExact);
+  for (const char* path : {"a.py", "b.py", "c.py", "d.py"}) announce(path);
+  ASSERT_TRUE(send());
+  EXPECT_EQ(chase_.cut(), Cut::kOpen) << "some of them may be there already";
+}
+
+TEST_F(ChaseTest, InBulkBatchesAreSmallAndNoMoreIsAskedForThanFits) {
+  for (const char* path : {"a.py", "b.py", "c.py", "d.py", "e.py"}) announce(path);
+  ASSERT_TRUE(send(Manner::kBulk));
+  EXPECT_EQ(asked_->paths.size(), 2u);
+  ASSERT_TRUE(send(Manner::kBulk));
+  EXPECT_FALSE(send(Manner::kBulk)) << "two are under way";
+  Chase chase{{.bytes_under_way = PendingPath::kSmallBytes}};
+  chase.queue().mark("a.py", {1});
+  ASSERT_TRUE(chase.next(Manner::kBulk, true, {1}));
+  chase.queue().mark("b.py", {2});
+  EXPECT_FALSE(chase.next(Manner::kBulk, true, {2})) << "its answer would be too much";
+  chase.finish_oldest();
+  EXPECT_TRUE(chase.next(Manner::kBulk, true, {2}));
 }
 
 TEST_F(ChaseTest, StagedChangesThatNothingFollowsGetAMarkOfTheirOwn) {
@@ -192,7 +218,7 @@ TEST_F(ChaseTest, AKeyThatIsGoneIsAskedForInTheWayThatDecides) {
 }
 
 TEST_F(ChaseTest, LongValuesAreNotReadOverAndOver) {
-  Chase chase{{128, 100'000, 2}};
+  Chase chase{{.bytes = 100'000}};
   for (int i = 0; i < 6; ++i) chase.queue().mark(path_of("giant" + std::to_string(i) + ".py"), {1});
   std::uint64_t position = 1;
   int transactions = 0;

@@ -134,13 +134,16 @@ TEST(RefreshQueue, WhatIsWithdrawnWaitsNoMore) {
 
 TEST(RefreshQueue, OfWhatMayHaveLeftTheIndexOnlyTheEntryIsAskedAndManyFitABatch) {
   RefreshQueue queue;
-  for (int i = 0; i < 200; ++i) queue.mark(path_of("m" + std::to_string(i) + ".py"), {1}, Doubt::kDelisted);
-  queue.mark("a.py", {2});
-  const auto batch = queue.take(7, kPlenty);
-  EXPECT_EQ(batch.size(), 200u) << "six times 32 and some, and no room for one more";
-  EXPECT_EQ(batch.front().read, PendingPath::Read::kEntry);
-  EXPECT_FALSE(batch.front().with_presence);
+  queue.mark("a.py", {1});
+  for (int i = 0; i < 4001; ++i) queue.mark(path_of("m" + std::to_string(i) + ".py"), {2}, Doubt::kDelisted);
+  const auto batch = queue.take(1, kPlenty);
+  EXPECT_EQ(batch.size(), 4001u) << "one path, and 4,000 entries";
+  EXPECT_EQ(batch.back().read, PendingPath::Read::kEntry);
+  EXPECT_FALSE(batch.back().with_presence);
   EXPECT_EQ(queue.waiting(), 1u);
+  EXPECT_GT(queue.bytes_in_flight(), 0u);
+  queue.finish_oldest_batch();
+  EXPECT_EQ(queue.bytes_in_flight(), 0u);
 }
 
 TEST(RefreshQueue, ALookAtTheIndexDoesNotSettleAValue) {

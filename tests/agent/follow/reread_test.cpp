@@ -24,7 +24,7 @@ struct Told {
   std::vector<PendingPath> again;
   bool deploying = false;
 };
-Told told_by(const Reread& batch, const redisReply& exec) {
+Told told_by(Reread batch, const redisReply& exec) {
   Told told;
   EXPECT_TRUE(batch.read(exec, {[&](const Observation& o) { told.seen.push_back(o); },
                                 [&](PendingPath again) { told.again.push_back(std::move(again)); },
@@ -40,10 +40,10 @@ TEST(Reread, AsksForEverythingInOneTransaction) {
     for (const std::string_view word : command) line += (line.empty() ? "" : " ") + std::string(word);
     sent.push_back(line);
   });
-  EXPECT_THAT(sent, ::testing::ElementsAre("MULTI", "TYPE bifrost:module:index", "PTTL bifrost:module:a.py",
-                                           "GETRANGE bifrost:module:a.py 0 10", "SISMEMBER bifrost:module:index a.py",
-                                           "PTTL bifrost:module:deploying", "EXEC"));
-  EXPECT_EQ(batch_of({"a.py"}).commands_before_exec(), 6u);
+  EXPECT_THAT(sent, ::testing::ElementsAre("MULTI", "PTTL bifrost:module:deploying", "TYPE bifrost:module:index",
+                                           "PTTL bifrost:module:a.py", "GETRANGE bifrost:module:a.py 0 10",
+                                           "SISMEMBER bifrost:module:index a.py", "EXEC"));
+  EXPECT_EQ(batch_of({"a.py"}).skipped_replies(), 6u);
 }
 
 TEST(Reread, AsksForNoMoreThanTheValueWhereNothingIsDoubtful) {
@@ -52,9 +52,9 @@ TEST(Reread, AsksForNoMoreThanTheValueWhereNothingIsDoubtful) {
   const Reread batch(paths, 10);
   std::string sent;
   batch.send([&](const Command& command) { sent += std::string(command.front()) + " "; });
-  EXPECT_EQ(sent, "MULTI TYPE GETRANGE GETRANGE PTTL GETRANGE SISMEMBER PTTL EXEC ");
-  EXPECT_EQ(batch.commands_before_exec(), 8u);
-  const Reply exec = parsed("*7\r\n+set\r\n$4\r\nabcd\r\n$0\r\n\r\n:-2\r\n$0\r\n\r\n:1\r\n:-2\r\n");
+  EXPECT_EQ(sent, "MULTI PTTL TYPE GETRANGE GETRANGE PTTL GETRANGE SISMEMBER EXEC ");
+  EXPECT_EQ(batch.skipped_replies(), 8u);
+  const Reply exec = parsed("*7\r\n:-2\r\n+set\r\n$4\r\nabcd\r\n$0\r\n\r\n:-2\r\n$0\r\n\r\n:1\r\n");
   const auto [seen, again, deploying] = told_by(batch, *exec);
   ASSERT_EQ(seen.size(), 2u);
   EXPECT_EQ(seen[0].kind, Observation::Kind::kValue);
@@ -67,6 +67,31 @@ TEST(Reread, AsksForNoMoreThanTheValueWhereNothingIsDoubtful) {
   EXPECT_EQ(again[0].first_mark, StreamPosition{2}) << "it is as doubtful as before";
 }
 
+TEST(Reread, IsNoTransactionWhereNothingMustBeOfOneInstant) {
+  const std::vector<PendingPath> paths{{ModulePath("a.py"), {1}}, {ModulePath("b.py"), {2}}, {ModulePath("c.py"), {3}}};
+  Reread batch(paths, 10);
+  std::string sent;
+  batch.send([&](const Command& command) { sent += std::string(command.front()) + " "; });
+  EXPECT_EQ(sent, "PTTL GETRANGE GETRANGE GETRANGE ");
+  EXPECT_EQ(batch.skipped_replies(), 0u);
+  ASSERT_EQ(batch.replies(), 4u);
+  std::vector<std::string> told;
+  const Reread::Report report{
+      [&](const Observation& o) { told.push_back("seen " + std::string(o.path.text()) + " " + std::string(o.value)); },
+      [&](PendingPath again) { told.push_back("again " + std::string(again.path.text())); },
+      {},
+      [&](bool exists) { told.push_back(exists ? "deploying" : "no deploy"); }};
+  for (const std::string wire : {":-2\r\n", "$1\r\nx\r\n", "$0\r\n\r\n"}) {
+    ASSERT_TRUE(batch.read(*parsed(wire), report));
+    EXPECT_FALSE(batch.complete());
+  }
+  EXPECT_FALSE(batch.read(*parsed("-LOADING Redis is loading\r\n"), report));
+  EXPECT_FALSE(batch.complete());
+  EXPECT_TRUE(batch.read(*parsed("-WRONGTYPE x\r\n"), report));
+  EXPECT_TRUE(batch.complete());
+  EXPECT_THAT(told, ::testing::ElementsAre("no deploy", "seen a.py x", "again b.py", "seen c.py "));
+}
+
 TEST(Reread, AMarkIsTheLastCommandBeforeTheExec) {
   std::vector<std::string> sent;
   const Reread batch({{ModulePath("a.py"), {1}}}, 10, Reread::Mark{"bifrost:mark:x", 7});
@@ -75,10 +100,10 @@ TEST(Reread, AMarkIsTheLastCommandBeforeTheExec) {
     for (const std::string_view word : command) line += (line.empty() ? "" : " ") + std::string(word);
     sent.push_back(line);
   });
-  EXPECT_THAT(sent, ::testing::ElementsAre("MULTI", "GETRANGE bifrost:module:a.py 0 10",
-                                           "PTTL bifrost:module:deploying", "PUBLISH bifrost:mark:x 7", "EXEC"));
-  EXPECT_EQ(batch.commands_before_exec(), 4u);
-  EXPECT_EQ(told_by(batch, *parsed("*3\r\n$1\r\nx\r\n:-2\r\n:1\r\n")).seen.size(), 1u);
+  EXPECT_THAT(sent, ::testing::ElementsAre("MULTI", "PTTL bifrost:module:deploying",
+                                           "GETRANGE bifrost:module:a.py 0 10", "PUBLISH bifrost:mark:x 7", "EXEC"));
+  EXPECT_EQ(batch.skipped_replies(), 4u);
+  EXPECT_EQ(told_by(batch, *parsed("*3\r\n:-2\r\n$1\r\nx\r\n:1\r\n")).seen.size(), 1u);
   const Reread nothing_but_a_mark({}, 10, Reread::Mark{"bifrost:mark:x", 8});
   EXPECT_TRUE(told_by(nothing_but_a_mark, *parsed("*2\r\n:-2\r\n:1\r\n")).seen.empty());
 }
@@ -88,19 +113,19 @@ TEST(Reread, AsksForManyIndexEntriesAtOnce) {
   for (int i = 0; i < 2001; ++i) paths.push_back({path_of("m" + std::to_string(i) + ".py"), {1}});
   for (PendingPath& p : paths) p.read = PendingPath::Read::kEntry;
   paths.push_back({ModulePath("a.py"), {2}});
-  const Reread batch(paths, 10);
+  Reread batch(paths, 10);
   std::string sent;
   std::vector<std::size_t> words;
   batch.send([&](const Command& command) {
     sent += std::string(command.front()) + " ";
     words.push_back(command.size());
   });
-  EXPECT_EQ(sent, "MULTI TYPE GETRANGE SMISMEMBER SMISMEMBER PTTL EXEC ");
-  EXPECT_EQ(words[3], 2002u);
-  EXPECT_EQ(words[4], 3u);
-  std::string wire = "*5\r\n+set\r\n$1\r\nx\r\n*2000\r\n";
+  EXPECT_EQ(sent, "MULTI PTTL TYPE GETRANGE SMISMEMBER SMISMEMBER EXEC ");
+  EXPECT_EQ(words[4], 2002u);
+  EXPECT_EQ(words[5], 3u);
+  std::string wire = "*5\r\n:-2\r\n+set\r\n$1\r\nx\r\n*2000\r\n";
   for (int i = 0; i < 2000; ++i) wire += i == 7 ? ":0\r\n" : ":1\r\n";
-  wire += "*1\r\n:0\r\n:-2\r\n";
+  wire += "*1\r\n:0\r\n";
   std::vector<std::string> unlisted;
   std::vector<PendingPath> again;
   ASSERT_TRUE(batch.read(*parsed(wire), {[](const Observation& seen) { EXPECT_EQ(seen.path.text(), "a.py"); },
@@ -119,13 +144,12 @@ TEST(Reread, AsksForManyIndexEntriesAtOnce) {
 TEST(Reread, TellsValueAbsenceWrongTypeAndTooBigApart) {
   const Reread batch = batch_of({"value.py", "gone.py", "list.py", "big.py", "empty.py"});
   const Reply exec = parsed(
-      "*17\r\n+set\r\n"
+      "*17\r\n:-2\r\n+set\r\n"
       ":86400000\r\n$4\r\nabcd\r\n:1\r\n"
       ":-2\r\n$0\r\n\r\n:1\r\n"
       ":-1\r\n-WRONGTYPE Operation against a key\r\n:0\r\n"
       ":-1\r\n$11\r\n01234567890\r\n:1\r\n"
-      ":-1\r\n$0\r\n\r\n:1\r\n"
-      ":-2\r\n");
+      ":-1\r\n$0\r\n\r\n:1\r\n");
   const auto [seen, again, deploying] = told_by(batch, *exec);
   EXPECT_TRUE(again.empty());
   ASSERT_EQ(seen.size(), 5u);
@@ -141,7 +165,7 @@ TEST(Reread, TellsValueAbsenceWrongTypeAndTooBigApart) {
 
 TEST(Reread, KnowsAMissingIndexFromAnUnusableOne) {
   const auto index_after = [](const std::string& type, const std::string& member) {
-    const Reply exec = parsed("*5\r\n+" + type + "\r\n:-2\r\n$0\r\n\r\n" + member + ":-2\r\n");
+    const Reply exec = parsed("*5\r\n:-2\r\n+" + type + "\r\n:-2\r\n$0\r\n\r\n" + member);
     return told_by(batch_of({"a.py"}), *exec).seen.at(0).index;
   };
   EXPECT_EQ(index_after("none", ":0\r\n"), IndexEntry::kNoIndex);
@@ -153,7 +177,7 @@ class LongValueTest : public ::testing::Test {
  protected:
   // What is told when `asked` is asked and Redis says `value` of it.
   static Told told(const PendingPath& asked, const std::string& value) {
-    const Reply exec = parsed("*5\r\n+set\r\n:-1\r\n" + value + ":1\r\n:-2\r\n");
+    const Reply exec = parsed("*5\r\n:-2\r\n+set\r\n:-1\r\n" + value + ":1\r\n");
     return told_by(Reread({asked}, 1 << 20), *exec);
   }
   static std::string text(std::size_t bytes) {
@@ -210,7 +234,7 @@ TEST_F(LongValueTest, IsAskedForByItsSize) {
 
 TEST(Reread, TellsTheTimeToLive) {
   const auto ttl = [](const std::string& pttl) {
-    const Reply exec = parsed("*5\r\n+set\r\n" + pttl + "\r\n$1\r\nx\r\n:1\r\n:-2\r\n");
+    const Reply exec = parsed("*5\r\n:-2\r\n+set\r\n" + pttl + "\r\n$1\r\nx\r\n:1\r\n");
     return told_by(batch_of({"a.py"}), *exec).seen.at(0).ttl;
   };
   EXPECT_EQ(ttl(":500"), std::chrono::milliseconds(500));
@@ -219,9 +243,9 @@ TEST(Reread, TellsTheTimeToLive) {
 
 TEST(Reread, TellsWhetherADeployIsGoingOn) {
   const Reread batch({}, 10);
-  EXPECT_TRUE(told_by(batch, *parsed("*1\r\n:60000\r\n")).deploying);
-  EXPECT_TRUE(told_by(batch, *parsed("*1\r\n:-1\r\n")).deploying) << "without an end of its own";
-  EXPECT_FALSE(told_by(batch, *parsed("*1\r\n:-2\r\n")).deploying);
+  EXPECT_TRUE(told_by(batch, *parsed(":60000\r\n")).deploying);
+  EXPECT_TRUE(told_by(batch, *parsed(":-1\r\n")).deploying) << "without an end of its own";
+  EXPECT_FALSE(told_by(batch, *parsed(":-2\r\n")).deploying);
 }
 
 TEST(Reread, AnErrorThatIsAboutTheServerSaysNothingAboutAModule) {
@@ -232,7 +256,7 @@ TEST(Reread, AnErrorThatIsAboutTheServerSaysNothingAboutAModule) {
   for (const std::string error :
        {"NOPERM this user has no permissions", "OOM command not allowed", "LOADING Redis is loading",
         "MOVED 3999 127.0.0.1:6381", "READONLY You can't write", "TRYAGAIN Multiple keys", "ERR unknown command"}) {
-    const Reply exec = parsed("*5\r\n+set\r\n:-1\r\n-" + error + "\r\n:1\r\n:-2\r\n");
+    const Reply exec = parsed("*5\r\n:-2\r\n+set\r\n:-1\r\n-" + error + "\r\n:1\r\n");
     const Status read = batch_of({"a.py"}).read(*exec, nothing);
     ASSERT_FALSE(read) << error;
     EXPECT_NE(read.error().message.find(error), std::string::npos) << read.error().message;

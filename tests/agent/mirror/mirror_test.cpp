@@ -235,6 +235,16 @@ TEST_F(MirrorTest, AScanFindsWhatIsMissing) {
   EXPECT_THAT(unseen(), ::testing::ElementsAre("gone.py"));
 }
 
+TEST_F(MirrorTest, WhatIsReadDuringAScanIsNotMissing) {
+  see_source("known.py", "");
+  see_source("gone.py", "");
+  mirror_->begin_scan();
+  mirror_->note_seen("new.py");  // which is not known yet
+  see_source("new.py", "");
+  see_value("known.py", "{oops");
+  EXPECT_THAT(unseen(), ::testing::ElementsAre("gone.py"));
+}
+
 TEST_F(MirrorTest, TheIndexTellsWhatIsKnown) {
   for (const char* path : {"held.py", "expired.py", "delisted.py"}) see_source(path, "");
   see_vanished("expired.py", IndexEntry::kListed);
