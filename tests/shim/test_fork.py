@@ -16,7 +16,7 @@ def test_forks_of_a_threaded_process_never_hang(node, source):
     question = {"shm": "b.wait_fresh(5)", "redis": "b.source_of('m.py')"}[source]
     out = node.script(
         f"""
-        import os, signal, threading
+        import os, signal, threading, traceback
         b.install_virtual_import_hook()
         b.begin_execution()
         stop = threading.Event()
@@ -24,21 +24,30 @@ def test_forks_of_a_threaded_process_never_hang(node, source):
         def ask():
             try:
                 while not stop.is_set():
-                    {question}
+                    try:
+                        {question}
+                    except ImportError:
+                        pass  # Redis has 0.2 s to answer a connection, which a busy machine may not keep
             except Exception as error:
                 failed.append(repr(error))
         threads = [threading.Thread(target=ask) for _ in range(4)]
         for t in threads:
             t.start()
         codes = {{}}
+        def answers():
+            return b.begin_execution(timeout=10).source == {source!r} and b.source_of("m.py").source == "X = 1\\n"
         for _ in range({FORKS}):
             pid = os.fork()
             if pid == 0:
                 signal.alarm(20)  # the kernel ends a child that hangs
                 code = 1
                 try:
-                    right = b.begin_execution(timeout=10).source == {source!r} and b.source_of("m.py").source == "X = 1\\n"
-                    code = 0 if right else 2
+                    try:
+                        code = 0 if answers() else 2
+                    except ImportError:  # once more
+                        code = 0 if answers() else 3
+                except BaseException:
+                    traceback.print_exc()
                 finally:
                     os._exit(code)
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
