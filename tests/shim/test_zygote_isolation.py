@@ -93,6 +93,22 @@ def traced():
 def source():
     import inspect
     return inspect.getsource(helper.function)
+
+
+def covered():
+    import coverage
+    measured = coverage.Coverage(data_file=None, config_file=False, include=[helper.__file__])
+    measured.start()
+    helper.function()
+    measured.stop()
+    return {name: sorted(measured.get_data().lines(name)) for name in measured.get_data().measured_files()}
+
+
+def debugged():
+    import io, pdb
+    printed = io.StringIO()
+    pdb.Pdb(stdin=io.StringIO("next\\np value + 41\\ncontinue\\n"), stdout=printed, nosigint=True).runcall(helper.function)
+    return printed.getvalue()
 """
 HELPER = "def function():\n    value = 1\n    return value\n"
 
@@ -259,3 +275,22 @@ def test_tracers_and_inspect_see_the_lines_of_warm_modules(zygote):
     warmed(parent, "helper")
     assert parent.ask("z.execute('flow:traced')") == [2, 3]
     assert parent.ask("z.execute('flow:source')") == HELPER
+
+
+def test_coverage_measures_the_lines_of_warm_modules(flows, zygote):
+    pytest.importorskip("coverage")
+    parent = zygote(preload=["coverage"])
+    parent.do("z.execute('flow:look')")
+    warmed(parent, "helper")
+    assert parent.ask("z.execute('flow:covered')") == {f"{flows.workspace}/helper.py": [2, 3]}
+    assert parent.ask("stats()['spawned']") == 0
+
+
+def test_pdb_steps_through_warm_modules_and_shows_their_lines(zygote):
+    parent = zygote()
+    parent.do("z.execute('flow:look')")
+    warmed(parent, "helper")
+    printed = parent.ask("z.execute('flow:debugged')")
+    assert "-> value = 1" in printed and "-> return value" in printed
+    assert "(Pdb) 42" in printed
+    assert parent.ask("stats()['spawned']") == 0
