@@ -65,6 +65,12 @@ def test_as_many_bytes_are_planned_as_are_allowed_each_module_counted_once(modul
     assert planned(demand) == ["a1", "b1", "both"]
 
 
+def test_a_module_that_is_too_large_leaves_the_others_their_room(module, demand, monkeypatch):
+    monkeypatch.setattr(module, "MOST_BYTES", 100)
+    demand.learn("a:f", imported("giant", bytes=101) + imported("a1", "a2", bytes=40), whole=True)
+    assert planned(demand) == ["a1", "a2"]
+
+
 def test_the_target_that_was_not_run_for_longest_gives_way(module, demand, monkeypatch):
     monkeypatch.setattr(module, "_MOST_TARGETS", 2)
     for name in ("a", "b", "a", "c"):

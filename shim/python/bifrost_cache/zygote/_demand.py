@@ -75,9 +75,11 @@ class Demand:
             for name, module in target.modules.items():
                 if name in chosen:
                     continue
-                size += module.bytes
-                if size > MOST_BYTES or len(chosen) >= MOST_MODULES:
+                if len(chosen) >= MOST_MODULES:
                     return _plan_of(chosen)
+                if size + module.bytes > MOST_BYTES:
+                    continue  # smaller ones may still fit
+                size += module.bytes
                 chosen[name] = module
         return _plan_of(chosen)
 
