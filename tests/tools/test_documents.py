@@ -158,7 +158,7 @@ def test_every_flag_in_the_documents_exists(command_tree):
     for verb in ([], ["run"], ["materialise"]):
         ours |= long_flags(output_of(sys.executable, "-m", "bifrost_cache", *verb, "--help", env=PYTHON_PACKAGE))
     scripts = [*(REPOSITORY / "tools").glob("*"), *(REPOSITORY / "bench").rglob("run"), REPOSITORY / "bench/import/main.py",
-               REPOSITORY / "bench/start/main.py", REPOSITORY / "bench/fleet/run", REPOSITORY / "tests/system/soak"]
+               REPOSITORY / "bench/start/main.py", REPOSITORY / "bench/freshness/overtaking", REPOSITORY / "tests/system/soak"]
     for script in scripts:
         if script.is_file():
             ours |= long_flags(script.read_text(encoding="utf-8"))
