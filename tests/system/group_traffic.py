@@ -5,6 +5,7 @@ As a program it is the reader: group_traffic.py RESULT PATH...   Ends with its s
 
 import collections
 import json
+import os
 import select
 import socket
 import sys
@@ -77,6 +78,7 @@ def judge(result_path, paths):
     """Executions until stdin ends: from where they were served, and which saw two versions of the group."""
     import bifrost_cache
 
+    os.nice(10)  # it takes whatever time there is, and writers are to keep their rate
     finder = bifrost_cache.install_virtual_import_hook()
 
     def content_of(path):
