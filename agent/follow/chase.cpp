@@ -24,7 +24,10 @@ std::optional<Chase::Batch> Chase::next(Manner manner, bool staged, StreamPositi
   if (batch.paths.empty()) queue_.take_nothing();
   ++under_way_;
   exact_ = false;  // its answers come one by one, and each may stage a change
-  if (look_due_ && queue_.waiting() == 0) looking_ = std::exchange(look_due_, std::nullopt);
+  if (look_due_ && queue_.waiting() == 0) {
+    looking_ = looking_ ? std::min(*looking_, *look_due_) : *look_due_;
+    look_due_.reset();
+  }
   return batch;
 }
 

@@ -10,7 +10,8 @@
 // (H4) If the cut is not exact, the next batch reads what is missing; after kPlainRounds of these also what was
 //      read since the last cut, so that keys which are written all the time are covered. The bound is kMaxRounds, and
 //      a number of reads that grows with the largest backlog; from there on, cut() is kHopeless.
-// Without marks, or while a synchronisation still looks for names, batches are unmarked and several are under way.
+// Without marks, while a synchronisation still looks for names, and for what does not fit the last batch, batches are
+// unmarked and several are under way.
 // Pure: no clock, no Redis. One thread. Reasons: docs/consistency.md section 3, docs/design/0056-marks-in-the-stream.md
 #pragma once
 
@@ -100,7 +101,7 @@ class Chase {
   bool exact_ = false;                     // as of the last batch that was applied
 
   std::optional<StreamPosition> look_due_;  // no batch has been sent since
-  std::optional<StreamPosition> looking_;   // the newest one under way is the look
+  std::optional<StreamPosition> looking_;   // the oldest that a batch under way looks for
 
   // Since settle().
   std::uint64_t rounds_ = 0;

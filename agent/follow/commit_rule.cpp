@@ -13,7 +13,7 @@ void CommitRule::applied(BootTime at, bool staged) {
   if (staged && staged_since_.ns == 0) staged_since_ = at;
 }
 
-void CommitRule::read_all(BootTime at, bool staged) {
+void CommitRule::begin_patience(BootTime at, bool staged) {
   staged_since_ = staged ? at : BootTime{};
 }
 

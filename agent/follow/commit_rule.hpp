@@ -52,7 +52,8 @@ class CommitRule {
   void applied(BootTime at, bool staged);  // the answers of a batch of re-reads
   void fence_sent(BootTime at) { fences_.sent(at); }
   void fence_answered(StreamPosition at) { fences_.answered(at); }  // `at`: of the last message before
-  void read_all(BootTime at, bool staged);                          // of a synchronisation: patience begins
+  // All of a synchronisation has been read, or a deploy goes on: what is staged waits for nothing else before `at`.
+  void begin_patience(BootTime at, bool staged);
   // Returns when the oldest announcement came that this commit settles, if there was any.
   std::optional<BootTime> committed();
 

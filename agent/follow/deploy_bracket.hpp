@@ -1,7 +1,8 @@
 // deploy_bracket.hpp - is a deploy going on that must not be seen half done?
 //
 // Writers who cannot use one MULTI set a key first and delete it last. While it exists no new generation is published.
-// Every transaction of re-reads asks for it, so that what is known belongs to the state that was read. It ends with the
+// Every batch of re-reads asks for it first, and a marked one in its transaction, so that what is known belongs to the
+// state that is committed. It ends with the
 // key, and after kPatience whatever the key's time to live. Pure: time is an input. One thread.
 #pragma once
 
@@ -17,7 +18,7 @@ class DeployBracket {
   static constexpr std::chrono::minutes kPatience{10};
 
   enum class Change { kNone, kBegun, kEnded };
-  // What the newest transaction found at `now`.
+  // What the newest batch found at `now`.
   Change seen(bool exists, BootTime now) {
     if (exists == begun_.has_value()) return Change::kNone;
     begun_ = exists ? std::optional(now) : std::nullopt;

@@ -10,7 +10,7 @@ namespace bifrost::agent {
 
 class DeployWatch {
  public:
-  // What the newest transaction found. Returns whether there is anything new to show.
+  // What the newest batch found. Returns whether there is anything new to show.
   bool seen(bool exists);
   // As time passes. Returns true once, when patience has ended.
   bool becomes_overdue();

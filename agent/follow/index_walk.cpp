@@ -14,12 +14,12 @@ constexpr std::string_view kStart = "0";   // also the cursor that ends the last
 
 }  // namespace
 
-void IndexWalk::begin() {
+void IndexWalk::begin(BootTime now) {
   running_ = true;
   beyond_index_ = listed_ = false;
   cursor_ = kStart;
   blocks_.clear();
-  mirror_.begin_scan();
+  mirror_.begin_scan(now);
 }
 
 void IndexWalk::stop() {

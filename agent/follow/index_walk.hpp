@@ -4,10 +4,12 @@
 // through what the mirror knows beyond the index. Where a number is not what it should be, the block is halved until
 // the path is found, which is then marked. So keys that are no modules cost nothing, and a million modules a few
 // thousand commands. Values are not read. Knows no connection: the owner sends the questions and hands in the answers.
-// One thread, the mirror's. (X1) At most one question is under way. (X2) When a walk is over, every path has been
-// marked that the index listed from its begin to its end and whose key was
-//      there without being known; every known one whose key was not; and every retained one that the index had ceased
-//      to list. What it lists is no more protected by the loss of an earlier one; if it lists nothing, all is.
+// One thread, the mirror's.
+// (X1) At most one question is under way.
+// (X2) When a walk is over, every path has been marked that the index listed from its begin to its end and whose key
+//      was there without being known; every known one whose key was not, but for those whose value has been asked for
+//      meanwhile; and every retained one that the index had ceased to list. What it lists is no more protected by the
+//      loss of an earlier one; if it lists nothing, all is.
 #pragma once
 
 #include <deque>
@@ -29,7 +31,7 @@ class IndexWalk {
   IndexWalk(Mirror& mirror, Mark mark) : mirror_(mirror), mark_(std::move(mark)) {}
 
   // Not while a walk is running.
-  void begin();
+  void begin(BootTime now);
   bool running() const { return running_; }
   // Ends it as it is. The answer that is under way may still come.
   void stop();

@@ -18,7 +18,7 @@ void KeyScan::begin(BootTime now) {
   running_ = true;
   resting_ = false;
   cursor_ = kStart;
-  mirror_.begin_scan();
+  mirror_.begin_scan(now);
 }
 
 void KeyScan::ask_for_page(std::size_t waiting, const std::function<void(const Command&)>& ask) {

@@ -6,7 +6,8 @@
 // the questions and hands in the answers. One thread, the mirror's.
 // (K1) At most one page is under way.
 // (K2) When a scan is over, every path that Redis held from its begin to its end has been seen by Mirror::note_seen();
-//      what the mirror knows beyond these has been marked, and of what is retained the index entry.
+//      what the mirror knows beyond these has been marked, but for what was read meanwhile; and of what is retained the
+//      index entry.
 // (K3) Starting over costs no page: one that is under way counts for the new scan, which then begins at the start.
 #pragma once
 

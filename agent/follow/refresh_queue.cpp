@@ -68,9 +68,9 @@ void RefreshQueue::read_again(PendingPath pending) {
   waiting_.emplace(again_.back().path, Place{&again_, std::prev(again_.end())});
 }
 
-void RefreshQueue::mark_in_flight(StreamPosition at, Doubt doubt) {
-  for (const Batch& batch : batches_) {
-    for (const ModulePath& path : batch.paths) mark(path, at, doubt);
+void RefreshQueue::mark_in_flight(StreamPosition at, Doubt doubt, std::size_t after) {
+  for (std::size_t i = 0; i + after < batches_.size(); ++i) {
+    for (const ModulePath& path : batches_[i].paths) mark(path, at, doubt);
   }
 }
 

@@ -63,8 +63,9 @@ class RefreshQueue {
   };
   void mark(ModulePathView path, StreamPosition at, Doubt doubt = Doubt::kUnspecific);
 
-  // Marks what is being read right now: those reads may have happened before whatever `at` speaks of.
-  void mark_in_flight(StreamPosition at, Doubt doubt);
+  // Marks what is being read right now: those reads may have happened before whatever `at` speaks of. Not that of the
+  // newest `after` batches.
+  void mark_in_flight(StreamPosition at, Doubt doubt, std::size_t after = 0);
 
   // Takes up to `max_paths` whose answers hold up to `max_bytes` together, or one that is larger, and up to
   // kMostEntries of which only the index entry is asked; oldest first. They count as pending until

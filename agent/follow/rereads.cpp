@@ -24,6 +24,7 @@ void Rereads::send(Chase::Batch batch) {
 }
 
 void Rereads::on_answer(const Asked& asked, BootTime sent, Reply reply, const std::string& queue_error) {
+  if (refused_) return;
   if (asked->marked() && chase_.awaits_mark() && !is_error(*reply)) {
     held_ = Held{std::move(reply), sent, boot_now(), queue_error};
     return;
@@ -45,7 +46,10 @@ void Rereads::apply(Reread& asked, BootTime sent, const redisReply& reply, const
                                          },
                                          [&](PendingPath again) { chase_.queue().read_again(std::move(again)); },
                                          callbacks_.on_entry, callbacks_.on_deploying});
-  if (!read) return callbacks_.on_refused(queue_error.empty() ? read.error().message : queue_error);
+  if (!read) {
+    refused_ = true;
+    return callbacks_.on_refused(queue_error.empty() ? read.error().message : queue_error);
+  }
   if (!asked.complete()) return;
   if (asked.marked()) marked_.reset();
   callbacks_.on_applied(chase_.finish_oldest());

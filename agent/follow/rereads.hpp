@@ -31,7 +31,7 @@ class Rereads {
     std::function<bool(ModulePathView path, IndexEntry entry)> on_entry;  // as Reread::Report has it
     std::function<void(bool exists)> on_deploying;
     std::function<void(bool once_more)> on_applied;   // a whole batch; it might have been the last and was not
-    std::function<void(std::string why)> on_refused;  // Redis did not carry out a part of one
+    std::function<void(std::string why)> on_refused;  // Redis did not carry out a part of one; at most once
   };
 
   Rereads(DataConnection& data, Options options, Callbacks callbacks)
@@ -58,7 +58,8 @@ class Rereads {
   Options options_;
   Callbacks callbacks_;
   Chase chase_;
-  Asked marked_;  // under way, or its answers are held
+  Asked marked_;          // under way, or its answers are held
+  bool refused_ = false;  // an answer says that Redis is of no use: nothing further counts
   struct Held {
     Reply reply;
     BootTime sent;

@@ -140,7 +140,6 @@ void Session::make_rereads() {
     if (!ended_ && deploy_.seen(exists)) show_state();
   };
   callbacks.on_refused = [this](const std::string& why) {
-    if (ended_) return;
     writer_.count(Counter::kServerRefusals);
     end(data_->reached().display() + " says: " + why);
   };
@@ -181,8 +180,6 @@ void Session::begin_sync() {
   reading_again_ = false;
   show_state();
   walk_.stop();
-  // They may show what was there before everything changed, and would count as seen.
-  queue().mark_in_flight(position_, RefreshQueue::Doubt::kUnspecific);
   scan_.begin(boot_now());
   read_names();
 }
@@ -254,14 +251,17 @@ void Session::on_index(IndexNews news) {
     mirror_.for_each_by_index([this](ModulePathView path) { mark(path, Doubt::kDelisted); });
   }
   // A path whose key is gone may still have been listed when it was read, and is not known as retained yet. A read
-  // whose mark is still to come was executed after this.
-  if (chase().awaits_mark()) return;
-  queue().mark_in_flight(position_, news == IndexNews::kLost ? Doubt::kGone : Doubt::kDelisted);
-  if (news == IndexNews::kLost) index_lost_before_ = chase().under_way();
+  // whose mark is still to come was executed after this: of what is under way that is the last batch.
+  const std::size_t after = chase().awaits_mark() ? 1 : 0;
+  queue().mark_in_flight(position_, news == IndexNews::kLost ? Doubt::kGone : Doubt::kDelisted, after);
+  if (news == IndexNews::kLost) index_lost_before_ = chase().under_way() - after;
 }
 
 bool Session::on_entry(ModulePathView path, IndexEntry entry) {
-  return !ended_ && mirror_.note_entry(path, as_index(entry));
+  if (ended_) return false;
+  const bool look_at_key = mirror_.note_entry(path, as_index(entry));
+  if (index_lost_before_ != 0) mirror_.lose_index_of(path);
+  return look_at_key;
 }
 
 // Without members there is no set.
@@ -325,10 +325,7 @@ void Session::read_values() {
 
 void Session::on_applied(bool once_more) {
   if (ended_) return;
-  if (index_lost_before_ != 0) {
-    --index_lost_before_;
-    mirror_.lose_index();  // these answers were of the time before
-  }
+  if (index_lost_before_ != 0) --index_lost_before_;
   if (once_more && writer_.has_staged()) writer_.count(Counter::kCutRetries);
   rule_.applied(boot_now(), writer_.has_staged());
   advance();
@@ -341,7 +338,9 @@ void Session::on_observation(const Observation& seen, BootTime sent) {
   }
   Observation known = seen;
   known.index = as_index(seen.index);
+  known.asked = sent;
   mirror_.apply(known);
+  if (index_lost_before_ != 0) mirror_.lose_index_of(known.path);
 }
 
 void Session::read_names() {
@@ -365,7 +364,7 @@ void Session::on_walked(const redisReply& answer) {
 void Session::move_phase() {
   if (phase_ == Phase::kReading && chase().oldest_pending() > sync_end_) {
     phase_ = Phase::kSettling;
-    rule_.read_all(boot_now(), writer_.has_staged());
+    rule_.begin_patience(boot_now(), writer_.has_staged());
     chase().settle();
   }
   if (phase_ == Phase::kSettling && !writer_.has_staged()) {
@@ -391,7 +390,7 @@ void Session::finish_sync() {
 void Session::commit_when_whole() {
   if (phase_ != Phase::kSettling && phase_ != Phase::kLive) return;
   if (!writer_.has_staged() || deploy_.holds()) chase().settle();
-  if (deploy_.holds()) return;
+  if (deploy_.holds()) return rule_.begin_patience(boot_now(), writer_.has_staged());
   const CommitRule::Commit verdict = rule_.commit_now(situation(), boot_now());
   if (verdict == CommitRule::Commit::kNotNow) return;
   if (verdict == CommitRule::Commit::kGiveUp) {
@@ -489,7 +488,7 @@ void Session::scan_when_due(BootTime now) {
 
 void Session::begin_walk() {
   walk_begun_ = boot_now();
-  walk_.begin();
+  walk_.begin(walk_begun_);
 }
 
 void Session::show_state() {

@@ -22,7 +22,7 @@ class LoopLink {
   struct Callbacks {
     std::function<void()> on_ready;              // authenticated, database selected
     std::function<void(Reply)> on_reply;         // after on_ready: one call per reply or message
-    std::function<void()> on_drained;            // everything that had arrived has been handed over
+    std::function<void()> on_drained;            // what was received in this turn has been handed over
     std::function<void(std::string)> on_broken;  // one sentence
   };
 

@@ -31,7 +31,7 @@ void Mirror::adopt(ModulePathView path, const Adopted& module) {
 
 bool Mirror::take_over(ModulePathView path, std::string_view content, std::string_view hash, const Adopted& module) {
   const bool there = put_source(path, content, hash) == Put::kStaged;
-  Entry& entry = hold(path, there ? Held::kSource : Held::kNotMirrored, there);
+  Entry& entry = hold(path, there ? Held::kSource : Held::kNotMirrored, there, {});
   entry.left_out = !there;
   if (there && module.retained) set_retained(path, entry, true);
   if (there && module.index_lost) set_index_lost(path, entry, true);
@@ -43,8 +43,8 @@ void Mirror::apply(const Observation& seen) {
   switch (seen.kind) {
     case Observation::Kind::kValue: return apply_value(seen);
     case Observation::Kind::kVanished: return apply_vanished(seen);
-    case Observation::Kind::kWrongType: return reject(seen.path, "the key does not hold a string");
-    case Observation::Kind::kTooBig: return reject(seen.path, "larger than --max-module-bytes");
+    case Observation::Kind::kWrongType: return reject(seen, "the key does not hold a string");
+    case Observation::Kind::kTooBig: return reject(seen, "larger than --max-module-bytes");
   }
 }
 
@@ -52,10 +52,10 @@ void Mirror::apply_value(const Observation& seen) {
   writer_.count(Counter::kRereadBytes, seen.value.size());
   cold_ = false;  // a writer is back
   auto value = parser_.parse(seen.value);
-  if (!value) return reject(seen.path, value.error().message);
+  if (!value) return reject(seen, value.error().message);
   const Put put = put_source(seen.path, value->content, value->hash);
   if (put == Put::kUnchanged) writer_.count(Counter::kUnchanged);
-  hold(seen.path, Held::kSource, put != Put::kUnchanged).left_out = put == Put::kNoRoom;
+  hold(seen.path, Held::kSource, put != Put::kUnchanged, seen.asked).left_out = put == Put::kNoRoom;
 }
 
 void Mirror::apply_vanished(const Observation& seen) {
@@ -100,22 +100,22 @@ void Mirror::prune_if_asked() {
   cold_ = false;
 }
 
-void Mirror::reject(ModulePathView path, std::string_view reason) {
-  const bool changed = writer_.put_not_mirrored(path.text(), reason) == Put::kStaged;
+void Mirror::reject(const Observation& seen, std::string_view reason) {
+  const bool changed = writer_.put_not_mirrored(seen.path.text(), reason) == Put::kStaged;
   if (changed) {
     writer_.count(Counter::kRejected);
-    on_rejected_(path, reason);
+    on_rejected_(seen.path, reason);
   }
-  hold(path, Held::kNotMirrored, changed);
+  hold(seen.path, Held::kNotMirrored, changed, seen.asked);
 }
 
 // Writers list what they write. A value that was there before says nothing about an index that has been lost since.
-Mirror::Entry& Mirror::hold(ModulePathView path, Held held, bool changed) {
+Mirror::Entry& Mirror::hold(ModulePathView path, Held held, bool changed, BootTime asked) {
   auto found = paths_.find(path);
   if (found == paths_.end()) found = paths_.try_emplace(ModulePath(path)).first;
   Entry& entry = found->second;
   entry.held = held;
-  entry.seen_in_scan = scan_;
+  if (asked > scan_begun_) entry.seen_in_scan = scan_;
   entry.left_out = false;
   entry.deleted_on_purpose = false;
   entry.removal_owed = false;
@@ -138,9 +138,15 @@ void Mirror::set_index_lost(ModulePathView path, Entry& entry, bool lost) {
 }
 
 void Mirror::lose_index() {
-  for (auto& [path, entry] : paths_) {
-    if (entry.held == Held::kSource && !entry.deleted_on_purpose) set_index_lost(path, entry, true);
-  }
+  for (auto& [path, entry] : paths_) lose_index(path, entry);
+}
+
+void Mirror::lose_index_of(ModulePathView path) {
+  if (const auto found = paths_.find(path); found != paths_.end()) lose_index(found->first, found->second);
+}
+
+void Mirror::lose_index(ModulePathView path, Entry& entry) {
+  if (entry.held == Held::kSource && !entry.deleted_on_purpose) set_index_lost(path, entry, true);
 }
 
 void Mirror::forget(ModulePathView path, layout::Reason reason) {

@@ -63,15 +63,18 @@ class Mirror {
   // Redis has lost its index, or all data: for what it held until now, a newer index that does not list it says
   // nothing.
   void lose_index();
+  // The same for one path: what has been read of it was so before.
+  void lose_index_of(ModulePathView path);
 
   // After the next full synchronisation, in whichever session it ends, everything goes that Redis does not have.
   void ask_for_prune() { prune_asked_ = true; }
   void prune_if_asked();
 
   // A scan over Redis' key names: after begin_scan, note_seen hears every name. What it did not hear, and what had no
-  // value that was read since, is unseen.
-  void begin_scan() {
+  // value that was asked for since, is unseen.
+  void begin_scan(BootTime now) {
     ++scan_;
+    scan_begun_ = now;
     retries_left_ = kRetriesPerScan;
   }
   void note_seen(ModulePathView path);
@@ -112,11 +115,12 @@ class Mirror {
 
   void apply_value(const Observation& seen);
   void apply_vanished(const Observation& seen);
-  void reject(ModulePathView path, std::string_view reason);
+  void reject(const Observation& seen, std::string_view reason);
   Put put_source(ModulePathView path, std::string_view content, std::string_view hash);
-  Entry& hold(ModulePathView path, Held held, bool changed);
+  Entry& hold(ModulePathView path, Held held, bool changed, BootTime asked);
   void set_retained(ModulePathView path, Entry& entry, bool retained);
   void set_index_lost(ModulePathView path, Entry& entry, bool lost);
+  void lose_index(ModulePathView path, Entry& entry);
   void forget(ModulePathView path, layout::Reason reason);
 
   SegmentWriter& writer_;
@@ -129,6 +133,7 @@ class Mirror {
   std::unordered_map<ModulePath, Entry, ModulePathHash, ModulePathEqual> paths_;
   std::size_t retained_count_ = 0;
   std::uint64_t scan_ = 0;
+  BootTime scan_begun_;
   std::uint64_t retries_left_ = 0;
   bool cold_ = false;
   bool index_gone_ = false;  // as of the newest observation that tells: its loss has been noted

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "agent/mirror/retention.hpp"
+#include "common/base/clock.hpp"
 #include "common/base/module_path.hpp"
 
 namespace bifrost::agent {
@@ -21,6 +22,7 @@ struct Observation {
   IndexEntry index = IndexEntry::kUnknown;
   bool explicitly_deleted = false;
   std::optional<std::chrono::milliseconds> ttl = {};
+  BootTime asked = {};  // when; Redis looked at it later
 };
 
 }  // namespace bifrost::agent

@@ -80,7 +80,7 @@ Status RedisLink::flush() {
 Status RedisLink::take(std::string_view received) {
   if (tls_ != nullptr) {
     opened_.clear();
-    if (const Status s = tls_->open(received, opened_); !s) return s;
+    if (const Status s = tls_->open(received, opened_, sealed_); !s) return s;
     received = opened_;
   }
   if (redisReaderFeed(context_->reader, received.data(), received.size()) != REDIS_OK) {

@@ -57,7 +57,7 @@ class RedisLink {
 
   // Queues a command; nothing is sent before flush().
   void append(const Command& command);
-  // Whether flush() has something to do. With TLS, receive() may bring that about.
+  // Whether flush() has something to do. With TLS, next_reply() may bring that about.
   bool wants_write() const {
     if (tls_ == nullptr) return !unsent_.empty();
     return !sealed_.empty() || (tls_->ready() && !unsent_.empty());

@@ -116,7 +116,7 @@ Status TlsStream::seal(std::string& plain, std::string& wire) {
   return Done{};
 }
 
-Status TlsStream::open(std::string_view wire, std::string& plain) {
+Status TlsStream::open(std::string_view wire, std::string& plain, std::string& answer) {
   while (!wire.empty()) {
     const int taken =
         tls_.BIO_write(from_peer_, wire.data(), static_cast<int>(std::min<std::size_t>(wire.size(), INT_MAX)));
@@ -124,7 +124,9 @@ Status TlsStream::open(std::string_view wire, std::string& plain) {
     wire.remove_prefix(static_cast<std::size_t>(taken));
   }
   if (!ready()) {
-    if (const Status shaken = shake_hands(); !shaken || !ready()) return shaken;
+    const Status shaken = shake_hands();
+    drain(answer);
+    if (!shaken || !ready()) return shaken;
   }
   char piece[kPiece];
   while (true) {

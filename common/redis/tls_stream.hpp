@@ -31,8 +31,9 @@ class TlsStream {
   // Errors, as of open(): kRefused, with what was wrong about the certificate if that was it.
   Status seal(std::string& plain, std::string& wire);
 
-  // Takes what the peer has sent; appends to `plain` what it said. Then seal() may have more to send.
-  Status open(std::string_view wire, std::string& plain);
+  // Takes what the peer has sent; appends to `plain` what it said, and to `answer` what is to be sent for it: the next
+  // part of the handshake, or why there will be none.
+  Status open(std::string_view wire, std::string& plain, std::string& answer);
 
   // Whether the handshake is over, so that seal() takes plain text.
   bool ready() const;

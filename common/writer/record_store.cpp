@@ -16,7 +16,7 @@ using layout::KeySpace;
 using layout::RecordKind;
 
 constexpr std::uint64_t kMostFirstSlots = 131'072;      // a mebibyte: enough for 30,000 modules
-constexpr std::uint64_t kBytesPerFirstSlot = 8u << 10;  // of the maximum size
+constexpr std::uint64_t kBytesPerFirstSlot = 4u << 10;  // of the maximum size
 // A table is replaced from half full on; each new key copies some slots, so that the next is ready long before
 // kMaxLoad.
 constexpr std::uint64_t kSlotsCopiedPerKey = 16;

@@ -97,11 +97,11 @@ std::uint64_t word_in(const std::string& bytes, std::size_t offset) {
 TEST_F(GoldenSegment, RootAndFirstRecordHaveTheseBytes) {
   publish("a.py", "x = 1\n", "h1");
   const std::string root = bytes_of(segment_path());
-  ASSERT_EQ(root.size(), 4096u + 2'048u * 8u);
+  ASSERT_EQ(root.size(), 4096u + 4'096u * 8u);
   EXPECT_EQ(root.substr(0, 8), "BFRSTSEG");
   EXPECT_EQ(word_in(root, 8), 3u);
   EXPECT_EQ(word_in(root, 24), root.size());
-  EXPECT_EQ(word_in(root, 72), 2'048u);
+  EXPECT_EQ(word_in(root, 72), 4'096u);
   EXPECT_EQ(word_in(root, 80), 0u);    // chunk base
   EXPECT_EQ(word_in(root, 1024), 1u);  // generation
   const std::string chunk = bytes_of(path_in(dir_, "chunk.1"));
@@ -114,7 +114,7 @@ TEST_F(GoldenSegment, RootAndFirstRecordHaveTheseBytes) {
   EXPECT_EQ(word_in(chunk, 72), 0u);  // not gone
   // The first record begins behind the header page, at word 512: address 1 << 24 | 512.
   const std::uint64_t hash = layout::hash_key(layout::KeySpace::kFile, "a.py").value;
-  EXPECT_EQ(word_in(root, 4096 + hash % 2'048 * 8), (hash & 0xffff'0000'0000'0000) | 0x100'0200);
+  EXPECT_EQ(word_in(root, 4096 + hash % 4'096 * 8), (hash & 0xffff'0000'0000'0000) | 0x100'0200);
   const std::size_t record = 4096;
   EXPECT_EQ(word_in(chunk, record + 0), (std::uint64_t{1} << 56) + 96 + 8 + 8 + 8);
   EXPECT_EQ(word_in(chunk, record + 8), 1u);                       // created

@@ -1,6 +1,7 @@
 """Deploys that take more than one command are not seen half done; and errors of the server are not errors of modules."""
 
 import json
+import time
 
 from harness import eventually
 from harness.node import PREFIX
@@ -126,6 +127,30 @@ def test_a_deploy_is_waited_for_by_every_signal(node):
     assert node.run(BOTH)[:2] == [1, 1]
     client.delete(DEPLOYING)
     eventually(lambda: node.run(BOTH)[:2] == [2, 1], "the deploy is over")
+
+
+def test_where_fences_decide_the_end_of_a_deploy_is_seen_whole(node):
+    names = [f"m{i}" for i in range(40)]  # more than one batch
+    importing = "import sys\n" + "".join(f"import {name}\n" for name in names)
+    look = importing + f"answer = sorted({{sys.modules[name].VERSION for name in {names!r}}})"
+    node.put_many((f"{name}.py", "VERSION = 1\n") for name in names)
+    node.start_agent("--signal", "tracking")
+    client = node.redis.client()
+    for version in range(2, 8):
+        client.set(DEPLOYING, "1")
+        eventually(lambda: since(node), "the deploy is seen")
+        node.put("m0.py", f"VERSION = {version}\n")
+        node.wait("--fresh")
+        time.sleep(0.1)  # longer than changes wait for a quiet moment
+        pipe = client.pipeline(transaction=False)
+        for name in names[1:]:
+            pipe.set(PREFIX + name + ".py", node.value(name + ".py", f"VERSION = {version}\n"))
+        pipe.delete(DEPLOYING).execute()
+        seen = [version - 1]
+        while seen == [version - 1]:
+            seen = node.run(look)
+        assert seen == [version]
+    assert json.loads(node.cachectl("stats", "-o", "json").stdout)["counters"]["group_giveups_total"] == 0
 
 
 def test_an_agent_that_starts_during_a_deploy_waits_for_its_end(node):

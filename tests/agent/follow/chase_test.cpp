@@ -184,6 +184,19 @@ TEST_F(ChaseTest, WithoutMarksALookIsTakenByTheTransactionThatIsSentNext) {
   EXPECT_TRUE(chase_.idle());
 }
 
+TEST_F(ChaseTest, ALaterLookDoesNotForgetOneThatIsUnderWay) {
+  announce("a.py");
+  chase_.look({++position_});
+  send(Manner::kBulk);
+  announce("b.py");
+  chase_.look({++position_});
+  send(Manner::kBulk);
+  chase_.finish_oldest();
+  EXPECT_EQ(chase_.oldest_pending(), StreamPosition{2});
+  chase_.finish_oldest();
+  EXPECT_TRUE(chase_.idle());
+}
+
 TEST_F(ChaseTest, KeysThatAreWrittenAllTheTimeAreReadTogether) {
   for (std::uint64_t round = 0; round < Chase::kPlainRounds; ++round) {
     announce(round % 2 == 0 ? "a.py" : "b.py");

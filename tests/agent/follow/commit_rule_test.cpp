@@ -77,10 +77,10 @@ TEST_F(CommitRuleTest, AQuietMomentIsWorthWaitingForItsFence) {
 
 TEST_F(CommitRuleTest, PatienceOfASynchronisationBeginsWhenAllIsRead) {
   rule_.applied(at_ms(20), true);
-  rule_.read_all(at_ms(1000), true);
+  rule_.begin_patience(at_ms(1000), true);
   EXPECT_EQ(rule_.commit_now(kStagedAndReading, at_ms(1050)), Commit::kNotNow);
   EXPECT_EQ(rule_.commit_now(kStagedAndReading, at_ms(1051)), Commit::kGiveUp);
-  rule_.read_all(at_ms(2000), false);
+  rule_.begin_patience(at_ms(2000), false);
   EXPECT_EQ(rule_.commit_now(kStagedAndReading, at_ms(9000)), Commit::kNotNow) << "nothing was staged then";
 }
 

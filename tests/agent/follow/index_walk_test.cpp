@@ -38,7 +38,7 @@ class IndexWalkTest : public MirrorFixture {
 
   // The number of commands that the whole walk took.
   int walk() {
-    walk_->begin();
+    walk_->begin({1});
     int commands = 0;
     while (walk_->running()) {
       std::string answer;
@@ -141,12 +141,12 @@ TEST_F(IndexWalkTest, WhatIsListedIsNotProtectedByAnEarlierLoss) {
 
 TEST_F(IndexWalkTest, StoppedAndBegunAgainItIgnoresTheAnswerThatWasUnderWay) {
   everywhere("a.py");
-  walk_->begin();
+  walk_->begin({1});
   std::string late;
   walk_->ask_next([&](const Command& command) { late = answered(command); });
   walk_->stop();
   EXPECT_FALSE(walk_->running());
-  walk_->begin();
+  walk_->begin({1});
   walk_->ask_next([](const Command&) { FAIL() << "one question at a time"; });
   EXPECT_TRUE(walk_->on_answer(*parsed(late)));
   bool asked = false;
@@ -156,7 +156,7 @@ TEST_F(IndexWalkTest, StoppedAndBegunAgainItIgnoresTheAnswerThatWasUnderWay) {
 
 TEST_F(IndexWalkTest, StoppedTwiceItIgnoresTheAnswerThatWasUnderWay) {
   everywhere("a.py");
-  walk_->begin();
+  walk_->begin({1});
   std::string late;
   walk_->ask_next([&](const Command& command) { late = answered(command); });
   EXPECT_TRUE(walk_->on_answer(*parsed(late)));
@@ -171,7 +171,7 @@ TEST_F(IndexWalkTest, StoppedTwiceItIgnoresTheAnswerThatWasUnderWay) {
 }
 
 TEST_F(IndexWalkTest, ARefusalIsAnError) {
-  walk_->begin();
+  walk_->begin({1});
   walk_->ask_next([](const Command&) {});
   EXPECT_FALSE(walk_->on_answer(*parsed("-NOPERM this user has no permissions\r\n")));
 }

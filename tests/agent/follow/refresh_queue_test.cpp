@@ -146,6 +146,16 @@ TEST(RefreshQueue, OfWhatMayHaveLeftTheIndexOnlyTheEntryIsAskedAndManyFitABatch)
   EXPECT_EQ(queue.bytes_in_flight(), 0u);
 }
 
+TEST(RefreshQueue, WhatIsBeingReadBecomesDoubtfulButForTheNewestBatches) {
+  RefreshQueue queue;
+  for (const char* path : {"a.py", "b.py", "c.py"}) {
+    queue.mark(path_of(path), {1});
+    queue.take(1, kPlenty);
+  }
+  queue.mark_in_flight({2}, Doubt::kGone, 1);
+  EXPECT_THAT(paths(queue.take(10, kPlenty)), ::testing::ElementsAre("a.py", "b.py"));
+}
+
 TEST(RefreshQueue, ALookAtTheIndexDoesNotSettleAValue) {
   RefreshQueue queue;
   queue.mark("a.py", {1}, Doubt::kDelisted);

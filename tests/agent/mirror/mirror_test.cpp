@@ -27,7 +27,7 @@ class MirrorTest : public SegmentFixture {
         });
   }
   void see_value(const std::string& path, const std::string& json) {
-    mirror_->apply({Kind::kValue, path_of(path), json, IndexEntry::kListed, false, {}});
+    mirror_->apply({Kind::kValue, path_of(path), json, IndexEntry::kListed, false, {}, asked_});
   }
   void see_source(const std::string& path, const std::string& source) {
     see_value(path, encode_module_value(path, source, "h"));
@@ -62,6 +62,7 @@ class MirrorTest : public SegmentFixture {
   }
 
   std::unique_ptr<Mirror> mirror_;
+  BootTime asked_{1};  // of values
   std::vector<std::string> rejected_;
   std::vector<std::string> refused_;
 };
@@ -229,27 +230,38 @@ TEST_F(MirrorTest, WithDropAnExpiredModuleGoes) {
 TEST_F(MirrorTest, AScanFindsWhatIsMissing) {
   see_source("kept.py", "");
   see_source("gone.py", "");
-  mirror_->begin_scan();
+  mirror_->begin_scan({5});
   mirror_->note_seen("kept.py");
   mirror_->note_seen("new.py");
   EXPECT_THAT(unseen(), ::testing::ElementsAre("gone.py"));
 }
 
-TEST_F(MirrorTest, WhatIsReadDuringAScanIsNotMissing) {
-  see_source("known.py", "");
-  see_source("gone.py", "");
-  mirror_->begin_scan();
+TEST_F(MirrorTest, WhatWasAskedForDuringAScanIsNotMissing) {
+  for (const char* path : {"known.py", "bad.py", "late.py", "gone.py"}) see_source(path, "");
+  mirror_->begin_scan({5});
+  see_source("late.py", "of the time before");  // the answer comes now
+  asked_ = {6};
   mirror_->note_seen("new.py");  // which is not known yet
   see_source("new.py", "");
-  see_value("known.py", "{oops");
-  EXPECT_THAT(unseen(), ::testing::ElementsAre("gone.py"));
+  see_source("known.py", "");
+  see_value("bad.py", "{oops");
+  EXPECT_THAT(unseen(), ::testing::UnorderedElementsAre("gone.py", "late.py"));
+}
+
+TEST_F(MirrorTest, ALostIndexSaysNothingOfWhatWasReadBefore) {
+  for (const char* path : {"a.py", "b.py"}) see_source(path, "");
+  mirror_->lose_index_of("a.py");
+  see_vanished("a.py", IndexEntry::kUnlisted);
+  see_vanished("b.py", IndexEntry::kUnlisted);
+  EXPECT_EQ(served("a.py"), "");
+  EXPECT_EQ(served("b.py"), "<miss>");
 }
 
 TEST_F(MirrorTest, TheIndexTellsWhatIsKnown) {
   for (const char* path : {"held.py", "expired.py", "delisted.py"}) see_source(path, "");
   see_vanished("expired.py", IndexEntry::kListed);
   see_vanished("delisted.py", IndexEntry::kListed);
-  mirror_->begin_scan();
+  mirror_->begin_scan({5});
   EXPECT_EQ(mirror_->note_listed("held.py"), Mirror::Known::kHeld);
   EXPECT_EQ(mirror_->note_listed("expired.py"), Mirror::Known::kRetained);
   EXPECT_EQ(mirror_->note_listed("other.py"), Mirror::Known::kNot);
@@ -305,7 +317,7 @@ TEST_F(MirrorTest, ADeletionThatFoundNoRoomIsMadeUpForByTheNextScan) {
   EXPECT_TRUE(writer().starved());
   EXPECT_EQ(served(kLongPath), "x = 1") << "what a lease would promise to be fresh";
   writer().forget_shortage();
-  mirror_->begin_scan();
+  mirror_->begin_scan({5});
   EXPECT_TRUE(misses(kLongPath));
   see_vanished(kLongPath, IndexEntry::kUnlisted);
   EXPECT_FALSE(writer().starved());
