@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import re
 import select
 import shutil
@@ -213,6 +214,8 @@ def test_dev_tells_programs_one_object_per_line(tmp_path):
         dev.until('"deleted"[^\n]*\n')
         dev.process.send_signal(signal.SIGINT)
         dev.until('"stopped"[^\n]*\n')
+        home = pathlib.Path(json.loads(dev.seen.splitlines()[0])["environment"]["BIFROST_SEGMENT_DIR"]).parent
+        assert not home.exists(), "it says so when nothing is left"
     finally:
         dev.close()
     started, *rest = told = [json.loads(line) for line in dev.seen.splitlines()]

@@ -97,13 +97,14 @@ class DevCommand final : public Command {
     report_ = DevReport::make(context.out, context.format);
     watch_for_interruption();
     interpreter_ = worker_interpreter();
-    const PrivateDirectory home;
-    if (home.path().empty()) return fail({ErrorCode::kIo, "no directory can be made in /dev/shm or /tmp"});
-    if (const Status s = serve(context, home.path()); !s && !interrupted()) {
+    std::optional<PrivateDirectory> home(std::in_place);
+    if (home->path().empty()) return fail({ErrorCode::kIo, "no directory can be made in /dev/shm or /tmp"});
+    if (const Status s = serve(context, home->path()); !s && !interrupted()) {
       say(s.error().message);
-      show_log(home.path() + "/log");
+      show_log(home->path() + "/log");
       return ExitCode::kError;
     }
+    home.reset();  // whoever hears that it has stopped may end what is left of it
     report_->stopped();
     return ExitCode::kSuccess;
   }

@@ -18,13 +18,14 @@ Reread batch_of(const std::vector<std::string>& paths) {
   return Reread(std::move(pending), 10);
 }
 
-// What a batch makes of its EXEC.
+// What a batch makes of its EXEC. Observations point into the batch.
 struct Told {
   std::vector<Observation> seen;
   std::vector<PendingPath> again;
   bool deploying = false;
 };
-Told told_by(Reread batch, const redisReply& exec) {
+template <class Batch>
+Told told_by(Batch&& batch, const redisReply& exec) {
   Told told;
   EXPECT_TRUE(batch.read(exec, {[&](const Observation& o) { told.seen.push_back(o); },
                                 [&](PendingPath again) { told.again.push_back(std::move(again)); },
@@ -49,7 +50,7 @@ TEST(Reread, AsksForEverythingInOneTransaction) {
 TEST(Reread, AsksForNoMoreThanTheValueWhereNothingIsDoubtful) {
   std::vector<PendingPath> paths{{ModulePath("a.py"), {1}}, {ModulePath("b.py"), {2}}, {ModulePath("c.py"), {3}}};
   paths[2].with_presence = true;
-  const Reread batch(paths, 10);
+  Reread batch(paths, 10);
   std::string sent;
   batch.send([&](const Command& command) { sent += std::string(command.front()) + " "; });
   EXPECT_EQ(sent, "MULTI PTTL TYPE GETRANGE GETRANGE PTTL GETRANGE SISMEMBER EXEC ");
@@ -94,7 +95,7 @@ TEST(Reread, IsNoTransactionWhereNothingMustBeOfOneInstant) {
 
 TEST(Reread, AMarkIsTheLastCommandBeforeTheExec) {
   std::vector<std::string> sent;
-  const Reread batch({{ModulePath("a.py"), {1}}}, 10, Reread::Mark{"bifrost:mark:x", 7});
+  Reread batch({{ModulePath("a.py"), {1}}}, 10, Reread::Mark{"bifrost:mark:x", 7});
   batch.send([&](const Command& command) {
     std::string line;
     for (const std::string_view word : command) line += (line.empty() ? "" : " ") + std::string(word);
@@ -104,7 +105,7 @@ TEST(Reread, AMarkIsTheLastCommandBeforeTheExec) {
                                            "GETRANGE bifrost:module:a.py 0 10", "PUBLISH bifrost:mark:x 7", "EXEC"));
   EXPECT_EQ(batch.skipped_replies(), 4u);
   EXPECT_EQ(told_by(batch, *parsed("*3\r\n:-2\r\n$1\r\nx\r\n:1\r\n")).seen.size(), 1u);
-  const Reread nothing_but_a_mark({}, 10, Reread::Mark{"bifrost:mark:x", 8});
+  Reread nothing_but_a_mark({}, 10, Reread::Mark{"bifrost:mark:x", 8});
   EXPECT_TRUE(told_by(nothing_but_a_mark, *parsed("*2\r\n:-2\r\n:1\r\n")).seen.empty());
 }
 
@@ -142,7 +143,7 @@ TEST(Reread, AsksForManyIndexEntriesAtOnce) {
 }
 
 TEST(Reread, TellsValueAbsenceWrongTypeAndTooBigApart) {
-  const Reread batch = batch_of({"value.py", "gone.py", "list.py", "big.py", "empty.py"});
+  Reread batch = batch_of({"value.py", "gone.py", "list.py", "big.py", "empty.py"});
   const Reply exec = parsed(
       "*17\r\n:-2\r\n+set\r\n"
       ":86400000\r\n$4\r\nabcd\r\n:1\r\n"
@@ -242,10 +243,9 @@ TEST(Reread, TellsTheTimeToLive) {
 }
 
 TEST(Reread, TellsWhetherADeployIsGoingOn) {
-  const Reread batch({}, 10);
-  EXPECT_TRUE(told_by(batch, *parsed(":60000\r\n")).deploying);
-  EXPECT_TRUE(told_by(batch, *parsed(":-1\r\n")).deploying) << "without an end of its own";
-  EXPECT_FALSE(told_by(batch, *parsed(":-2\r\n")).deploying);
+  EXPECT_TRUE(told_by(Reread({}, 10), *parsed(":60000\r\n")).deploying);
+  EXPECT_TRUE(told_by(Reread({}, 10), *parsed(":-1\r\n")).deploying) << "without an end of its own";
+  EXPECT_FALSE(told_by(Reread({}, 10), *parsed(":-2\r\n")).deploying);
 }
 
 TEST(Reread, AnErrorThatIsAboutTheServerSaysNothingAboutAModule) {
