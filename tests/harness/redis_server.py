@@ -23,7 +23,8 @@ def free_port():
 
 
 class RedisServer:
-    def __init__(self, directory, *arguments):
+    def __init__(self, directory, *arguments, program="redis-server"):
+        self.program = program
         self.directory = pathlib.Path(directory)
         self.socket = self.directory / "redis.sock"
         self.url = f"unix://{self.socket}"
@@ -32,7 +33,7 @@ class RedisServer:
 
     def start(self):
         self.process = processes.start(
-            ["redis-server", "--port", "0", "--unixsocket", self.socket, "--dir", self.directory,
+            [self.program, "--port", "0", "--unixsocket", self.socket, "--dir", self.directory,
              "--save", "", "--appendonly", "yes", "--loglevel", "warning", "--logfile", self.directory / "redis.log", *self.arguments],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         eventually(self._answers, "redis-server answers")
