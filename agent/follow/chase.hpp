@@ -70,17 +70,17 @@ class Chase {
   StreamPosition oldest_pending() const;
   bool idle() const { return queue_.idle() && !look_due_ && !looking_; }
 
-  // The batch to send now, if there is one; it counts as sent. `staged`: there are changes to commit. `at`: of
-  // the last message.
+  // The batch to send now, if there is one; it counts as sent. `staged`: there are changes to commit. `at`: of the last
+  // message.
   std::optional<Batch> next(Manner manner, bool staged, StreamPosition at);
 
   // The mark of the batch that asked for `asked` has arrived as message `at`. False: it is not the one awaited.
   bool mark_arrived(std::uint64_t number, StreamPosition at, std::span<PendingPath> asked);
   std::size_t under_way() const { return under_way_; }
   bool awaits_mark() const { return mark_ != 0 && !mark_at_; }
-  // The answers of the oldest batch under way have been applied (with queue().read_again() for some of them). Of
-  // a marked one: only after mark_arrived(). Returns whether the batch was one that might have ended the chase
-  // and did not.
+  // The answers of the oldest batch under way have been applied (with queue().read_again() for some of them). Of a
+  // marked one: only after mark_arrived(). Returns whether the batch was one that might have ended the chase and did
+  // not.
   bool finish_oldest();
 
   // All that was read is visible, or was so before: the bounds of (H4) count anew.

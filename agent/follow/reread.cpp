@@ -137,19 +137,17 @@ Reread::Answer Reread::answer_by_value(const PendingPath& asked, const redisRepl
 }
 
 Status Reread::read(const redisReply& reply, const Report& report) {
-  if (!transaction()) {
-    const redisReply* const one = &reply;
-    if (const Status s = carried_out({&one, 1}); !s) return s;
-    read_answers({&one, 1}, report);
-    return Done{};
+  const redisReply* const one = &reply;
+  Answers now(&one, 1);
+  if (transaction()) {
+    if (is_error(reply)) return Error{ErrorCode::kRefused, std::string(text_of(reply))};
+    now = elements_of(reply);
+    if (now.size() != answers()) {
+      return Error{ErrorCode::kRefused, "a re-read was answered by " + std::to_string(now.size()) + " replies"};
+    }
   }
-  if (is_error(reply)) return Error{ErrorCode::kRefused, std::string(text_of(reply))};
-  const auto all = elements_of(reply);
-  if (all.size() != answers()) {
-    return Error{ErrorCode::kRefused, "a re-read was answered by " + std::to_string(all.size()) + " replies"};
-  }
-  if (const Status s = carried_out(all); !s) return s;
-  read_answers(all, report);
+  if (const Status s = carried_out(now); !s) return s;
+  read_answers(now, report);
   return Done{};
 }
 

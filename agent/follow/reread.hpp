@@ -4,7 +4,7 @@
 // whatever is there) or STRLEN. A value says that the key exists. Where there is none, or may be none, PTTL (does the
 // key exist?) and SISMEMBER of the index are asked as well, and TYPE of the index once: in one MULTI, so that value
 // and index entry are of one instant. A batch with a mark is a MULTI too: all of its values are of one instant then.
-// Any other is plain commands, which cost both sides half as much, and whose answers are read as they come.
+// Any other is plain commands, each of which is answered once, and whose answers are read as they come.
 // Of many paths that may have been taken out of the index, SMISMEMBER asks at once. Pure: no connection. One thread.
 // (R1) Each path of a batch is reported once: as an observation, or as the question that is still needed.
 // (R2) Three questions are enough for a value that does not grow meanwhile: small, measured, by its size.
