@@ -21,13 +21,16 @@ def test_forks_of_a_threaded_process_never_hang(node, source):
         b.begin_execution()
         stop = threading.Event()
         failed = []
+        def too_late(error):  # a connection has 0.2 s, a question one second: a busy machine may not keep that
+            return "within the deadline" in str(error)
         def ask():
             try:
                 while not stop.is_set():
                     try:
                         {question}
-                    except ImportError:
-                        pass  # Redis has 0.2 s to answer a connection, which a busy machine may not keep
+                    except ImportError as error:
+                        if not too_late(error):
+                            raise
             except Exception as error:
                 failed.append(repr(error))
         threads = [threading.Thread(target=ask) for _ in range(4)]
@@ -44,7 +47,9 @@ def test_forks_of_a_threaded_process_never_hang(node, source):
                 try:
                     try:
                         code = 0 if answers() else 2
-                    except ImportError:  # once more
+                    except ImportError as error:
+                        if not too_late(error):
+                            raise
                         code = 0 if answers() else 3
                 except BaseException:
                     traceback.print_exc()

@@ -146,10 +146,8 @@ def test_where_fences_decide_the_end_of_a_deploy_is_seen_whole(node):
         for name in names[1:]:
             pipe.set(PREFIX + name + ".py", node.value(name + ".py", f"VERSION = {version}\n"))
         pipe.delete(DEPLOYING).execute()
-        seen = [version - 1]
-        while seen == [version - 1]:
-            seen = node.run(look)
-        assert seen == [version]
+        before = [version - 1]
+        assert eventually(lambda was=before: (seen := node.run(look)) != was and seen, "the deploy is over") == [version]
     assert json.loads(node.cachectl("stats", "-o", "json").stdout)["counters"]["group_giveups_total"] == 0
 
 
