@@ -99,3 +99,14 @@ def test_a_module_that_whole_runs_miss_three_times_in_a_row_is_the_targets_no_mo
     assert planned(demand) == ["a", "rare"]
     demand.learn("a:f", imported("a"), whole=True)
     assert planned(demand) == ["a"]
+
+
+def test_patterns_are_planned_those_of_the_target_that_ran_last_first_but_are_no_news(module, demand, monkeypatch):
+    monkeypatch.setattr(module, "MOST_PATTERNS", 3)
+    demand.learn("a:f", imported("a"), whole=True, compiled=[("a1", 32), ("a2", 32)])
+    demand.learn("b:f", imported("b"), whole=True, compiled=[("b1", 32), (b"b2", 0)])
+    assert demand.plan().patterns == [(b"b2", 0), ("b1", 32), ("a2", 32)]
+    assert not demand.learn("a:f", [], whole=False, compiled=[("a3", 32)])
+    assert demand.plan().patterns == [("a3", 32), ("a2", 32), ("a1", 32)]
+    demand.learn("a:f", [], whole=False, compiled=[("a4", 32)])
+    assert demand.plan().patterns == [("a4", 32), ("a3", 32), ("a2", 32)], "the oldest is forgotten"

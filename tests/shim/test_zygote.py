@@ -119,6 +119,59 @@ def test_with_code_warm_each_child_executes_its_modules_from_code_held_ready(zyg
     assert parent.ask("[stats()[k] for k in ('warm', 'skipped')]") == [["flows.main", "shared.helper"], {}]
 
 
+PATTERNS = r"""
+import re, warnings
+BEFORE = [key[1] for key in re._cache]
+re.compile("an import (compiles )?this")
+re.compile(b"and\x00this", re.DOTALL)
+re.compile("x" * 3000)
+with warnings.catch_warnings(record=True) as heard:
+    warnings.simplefilter("always")
+    re.compile("[[a]bc")
+HEARD = len(heard)
+
+
+def known():
+    re.compile("its run compiles this")
+    patterns = ("an import (compiles )?this", b"and\x00this", "x" * 3000, "[[a]bc", "its run compiles this")
+    return [pattern in BEFORE for pattern in patterns], HEARD
+"""
+
+
+def test_with_code_warm_what_imports_compile_is_compiled_in_advance_and_nothing_else(flows, zygote):
+    flows.put("flows/patterns.py", PATTERNS)
+    parent = zygote(warm="code")
+    assert parent.ask("z.execute('flows.patterns:known')") == [[False] * 5, 1]
+    parent.do("settled(lambda s: 'hold' in s['processes'])")
+    # Not what is too long, what each execution is to be warned of, or what an execution may have made of its data.
+    for _ in range(2):
+        assert parent.ask("z.execute('flows.patterns:known')") == [[True, True, False, False, False], 1]
+
+
+def test_an_execution_whose_modules_make_re_forget_everything_is_none_the_worse(flows, zygote):
+    flows.put("flows/purge.py", "import re\nre.compile('a')\nre.purge()\nre._cache = None\n\n\ndef f():\n    return 1\n")
+    parent = zygote(warm="code")
+    assert [parent.ask("z.execute('flows.purge:f')") for _ in range(2)] == [1, 1]
+
+
+COLLECTIONS = """
+import gc
+MADE = [[]]
+
+
+def seen():
+    return gc.get_threshold()[0], any(thing is MADE for thing in gc.get_objects())
+"""
+
+
+def test_collections_do_not_look_at_what_was_imported_unless_a_module_sets_the_thresholds(flows, zygote):
+    flows.put("flows/usual.py", COLLECTIONS)
+    flows.put("flows/own.py", COLLECTIONS + "gc.set_threshold(1234)\n")
+    parent = zygote(warm="code")
+    assert parent.ask("z.execute('flows.usual:seen')") == [parent.ask("__import__('gc').get_threshold()[0]"), False]
+    assert parent.ask("z.execute('flows.own:seen')") == [1234, True]
+
+
 def test_with_none_warm_only_what_is_preloaded_is_there(zygote):
     parent = zygote(warm="none", preload=["decimal"])
     assert parent.ask("[z.execute('flows.main:add', {'a': 1}) for _ in range(3)]") == [102] * 3
@@ -198,6 +251,11 @@ def test_a_template_of_code_runs_nothing_itself(flows, talk):
     assert talk.ask("'flows.main' in sys.modules") is False
     body = "from flows.main import ids\\nanswer = ids()[1]"
     assert talk.ask(f"fork('{body}')") == talk.ask(f"fork('{body}')")
+    flows.put("flows/patterns.py", PATTERNS)
+    talk.do("warm(['flows.main', 'flows.patterns'], kind='code')")
+    body = "from flows.patterns import known\\nanswer = known()[0]"
+    assert talk.ask(f"fork('{body}')")[1] == [True, True, False, False, False]
+    talk.do("warm(['flows.main'], kind='code')")
     flows.put("other.py")
     assert talk.ask("show(warm(kind='code'))")[2] is False
     flows.put("shared/helper.py", "VALUE = 5\n")

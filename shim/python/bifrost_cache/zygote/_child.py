@@ -8,7 +8,7 @@ import threading
 import traceback
 
 from .. import _shim, _target, worker
-from . import _messages
+from . import _messages, _patterns
 
 # Exit code of a child that could not even begin.
 _BROKEN = 70
@@ -58,16 +58,24 @@ def _execute(template, channel, packed, more):
     except BrokenPipeError:
         os._exit(0)  # nobody waits for it any more, and somebody else may run it
     _adopt(order)
-    reply = worker.reply_of(order["target"], order["kwargs"], _load)
+    earlier, compiled = _patterns.count(), []
+
+    def load(target):
+        function = _load(target)
+        compiled.extend(_patterns.compiled_since(earlier))
+        return function
+
+    reply = worker.reply_of(order["target"], order["kwargs"], load)
     reply["imported"] = _shim.watched_imports()
+    reply["compiled"] = compiled
     _write(channel, _messages.framed(reply))
     os.close(channel)
     return 0
 
 
 def _load(target):
-    """With fewer collections while modules are executed: they make little garbage, and each collection walks, and so
-    copies, what was made before. A module that sets the thresholds itself has the last word."""
+    """Collections are rare while modules are executed, and none walks them afterwards: they make little garbage, and each
+    collection writes to, and so copies, all that it looks at. A module that sets the thresholds itself has the last word."""
     thresholds = gc.get_threshold()
     meanwhile = (max(thresholds[0], _IMPORT_THRESHOLD), *thresholds[1:]) if thresholds[0] else thresholds
     gc.set_threshold(*meanwhile)
@@ -75,6 +83,7 @@ def _load(target):
         return _target.load(target)
     finally:
         if gc.get_threshold() == meanwhile:
+            gc.freeze()
             gc.set_threshold(*thresholds)
 
 

@@ -6,9 +6,11 @@ thread at a time.
 
 import collections
 import dataclasses
+import itertools
 
 MOST_MODULES = 5_000
 MOST_BYTES = 256 << 20  # of source; modules and code take some four times that
+MOST_PATTERNS = 256  # of a target, and in all: half of what `re` remembers
 _MOST_TARGETS = 200
 # A target that was not run in so many executions of its scope is not kept warm.
 _FORGOTTEN_AFTER = 1_000
@@ -27,6 +29,7 @@ class _Module:
 @dataclasses.dataclass
 class _Target:
     modules: dict
+    patterns: dict  # (pattern, flags) that its imports compile, those that were met last at the end
     last: int = 0
 
 
@@ -35,6 +38,7 @@ class Plan:
     modules: list  # to import, in order
     children: dict  # module: those whose import began in its
     paths: dict  # module: where its code lies, to be held
+    patterns: list  # (pattern, flags), to be compiled
 
 
 class Demand:
@@ -42,11 +46,11 @@ class Demand:
         self._targets = collections.OrderedDict()  # the least recently run first
         self._executions = 0
 
-    def learn(self, target, imported, whole):
+    def learn(self, target, imported, whole, compiled=()):
         """An execution imported these, as _shim.watched_imports() has it; `whole`: nothing was there before it. True when
-        something of it is news."""
+        something of it is news; that its imports compiled patterns is none, and no reason to make a template."""
         self._executions += 1
-        known = self._targets.setdefault(target, _Target({}))
+        known = self._targets.setdefault(target, _Target({}, {}))
         known.last = self._executions
         self._targets.move_to_end(target)
         while len(self._targets) > _MOST_TARGETS:
@@ -55,6 +59,9 @@ class Demand:
         for name, path, within, size, _ in imported:
             news = news or name not in known.modules or known.modules[name].path != path
             known.modules[name] = _Module(path, within, size)
+        known.patterns.update(dict.fromkeys(compiled))
+        for pattern in list(itertools.islice(known.patterns, max(0, len(known.patterns) - MOST_PATTERNS))):
+            del known.patterns[pattern]
         if whole:
             self._miss(known.modules, {name for name, *_ in imported})
         return news
@@ -68,27 +75,31 @@ class Demand:
 
     def plan(self):
         """Of the targets that were run last, as many as there is room for."""
+        recent = [known for known in reversed(self._targets.values()) if self._executions - known.last < _FORGOTTEN_AFTER]
+        patterns = dict.fromkeys(pattern for target in recent for pattern in reversed(target.patterns))
+        return _plan_of(self._chosen_of(recent), list(itertools.islice(patterns, MOST_PATTERNS)))
+
+    @staticmethod
+    def _chosen_of(targets):
         chosen, size = {}, 0
-        for target in reversed(self._targets.values()):
-            if self._executions - target.last >= _FORGOTTEN_AFTER:
-                break
+        for target in targets:
             for name, module in target.modules.items():
                 if name in chosen:
                     continue
                 if len(chosen) >= MOST_MODULES:
-                    return _plan_of(chosen)
+                    return chosen
                 if size + module.bytes > MOST_BYTES:
                     continue  # smaller ones may still fit
                 size += module.bytes
                 chosen[name] = module
-        return _plan_of(chosen)
+        return chosen
 
 
-def _plan_of(modules):
+def _plan_of(modules, patterns):
     children = collections.defaultdict(list)
     for name, module in modules.items():
         children[module.within].append(name)
     roots = children.pop("", [])
     # Whoever began an import may have been left out of the plan.
     roots += [name for name, module in modules.items() if module.within and module.within not in modules]
-    return Plan(roots, dict(children), {name: module.path for name, module in modules.items()})
+    return Plan(roots, dict(children), {name: module.path for name, module in modules.items()}, patterns)

@@ -86,12 +86,12 @@ class Line:
             self._counts["changed"] += 1
             self._want_renewal()
 
-    def learn(self, target, template, imported):
+    def learn(self, target, template, imported, compiled):
         with self._condition:
             self._counts["executions"] += 1
             if self._order[0] == "root":
                 return
-            news = self._demand.learn(target, imported, whole=template.kind != "modules")
+            news = self._demand.learn(target, imported, template.kind != "modules", compiled)
             if news or template.is_behind(imported):
                 self._want_renewal()
 
@@ -219,7 +219,7 @@ class Line:
 
     def _make(self, root, plan):
         """The new templates by kind, or NotMade."""
-        order = {"paths": list(plan.paths.values()), "most_bytes": _demand.MOST_BYTES}
+        order = {"paths": list(plan.paths.values()), "most_bytes": _demand.MOST_BYTES, "patterns": plan.patterns}
         hold = Template.forked_from(root, "hold", order, self._deadline(), self._is_closed)
         if self._order[0] != "modules":
             hold.modules = [name for name, path in plan.paths.items() if path not in hold.left_out]

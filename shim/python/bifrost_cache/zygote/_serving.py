@@ -15,7 +15,7 @@ import traceback
 from importlib import import_module
 
 from .. import _shim
-from . import _child, _messages, _trial
+from . import _child, _messages, _patterns, _trial
 
 PID_BYTES = 8
 
@@ -186,6 +186,7 @@ def _become_template(kind, control, order, roots):
     news = {"generation": execution.generation}
     if kind == "hold":
         news["left_out"] = _shim.hold_code(order["paths"], order["most_bytes"])
+        _patterns.compile_all(order["patterns"])
     else:
         trial = _trial.Trial(order, lambda name, begins: _messages.send(control, {"imports": name, "begins": begins}))
         trial.run()

@@ -31,6 +31,7 @@ class Template:
         self.inherited = inherited  # what its root has of this process
         self.pid = None
         self.modules = []  # that are ready in it
+        self.patterns = []  # that importing them compiles; of a trial only
         self.left_out = {}  # path: why its code is not held
         self.generation = 0
         self._control = control
@@ -91,6 +92,7 @@ class Template:
     def _take(self, news):
         self._know(news["pid"])
         self.modules = news.get("modules", [])
+        self.patterns = news.get("patterns", [])
         self.left_out = news.get("left_out", {})
         self.generation = news.get("generation", 0)
 

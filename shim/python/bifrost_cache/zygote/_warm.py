@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 
 from .. import _shim
-from . import _demand, _messages, _trial
+from . import _demand, _messages, _patterns, _trial
 from ._template import NotMade, Template
 
 _KINDS = ("modules", "code")
@@ -39,6 +39,7 @@ class _Present:
     names: tuple[str, ...] = ()
     kind: str = ""
     imported: dict = dataclasses.field(default_factory=dict)  # what importing them runs, by name
+    patterns: list = dataclasses.field(default_factory=list)  # and compiles
     warmed: Warmed | None = None
 
 
@@ -95,6 +96,7 @@ def _renewed(names, kind, generation):
     left_out = _find_out(names, imported)
     code_left_out = _shim.hold_code([path for _, path, *_ in imported.values()], _demand.MOST_BYTES)
     if kind == "code":
+        _patterns.compile_all(_present.patterns)
         ready = tuple(name for name, path, *_ in imported.values() if path not in code_left_out)
         skipped = {name: code_left_out[path] for name, path, *_ in imported.values() if path in code_left_out}
     else:
@@ -125,7 +127,8 @@ def _find_out(names, imported):
             left_out.update(error.left_out)
             imported.update((entry[0], entry) for entry in error.imported)
         else:
-            imported.update((entry[0], entry) for entry in found)
+            imported.update((entry[0], entry) for entry in found.modules)
+            _present.patterns = found.patterns
             return left_out
     return {**dict.fromkeys(names, "too many of its modules have to be left out"), **left_out}
 
@@ -146,7 +149,7 @@ def _tried_in_a_fork(order):
     scout = Template("trial", ours)
     try:
         scout.wait_until_ready(time.monotonic() + _TRIAL_S, lambda: False)
-        return scout.modules
+        return scout
     finally:
         scout.close(kill=True)
         try:
@@ -165,8 +168,10 @@ def _end_group():
 def _try(control, order):
     _messages.send(control, {"forked": os.getpid()})
     trial = _trial.Trial(order, lambda name, begins: _messages.send(control, {"imports": name, "begins": begins}))
+    earlier = _patterns.count()
     trial.run()
     if trial.left_out:
         _messages.send(control, {"left_out": trial.left_out, "imported": trial.imported})
     else:
-        _messages.send(control, {"ready": {"pid": os.getpid(), "modules": trial.imported}})
+        news = {"modules": trial.imported, "patterns": _patterns.compiled_since(earlier)}
+        _messages.send(control, {"ready": {"pid": os.getpid(), **news}})

@@ -211,7 +211,8 @@ class Zygote:
         except NotStarted as error:
             line.spawned(str(error))
             return worker.reply_of_spawned(target, order["kwargs"], line.roots, deadline, cancel)
-        line.learn(target, template, [] if reply is None else reply["imported"])
+        told = reply or {"imported": (), "compiled": ()}
+        line.learn(target, template, told["imported"], told["compiled"])
         if reply is not None:
             return reply
         if run.exitcode is None:
