@@ -15,11 +15,22 @@ constexpr std::string_view kStart = "0";   // also the cursor that ends the last
 }  // namespace
 
 void IndexWalk::begin(BootTime now) {
+  begun_ = now;
+  turn_ = (turn_ + 1) % kTurns;
+  begin_with(false);
+}
+
+void IndexWalk::begin_with(bool all) {
   running_ = true;
-  beyond_index_ = listed_ = false;
+  all_ = all;
+  beyond_index_ = listed_ = missed_ = false;
   cursor_ = kStart;
   blocks_.clear();
-  mirror_.begin_scan(now);
+  mirror_.begin_scan(begun_);
+}
+
+bool IndexWalk::has_turn(ModulePathView path) const {
+  return all_ || ModulePathHash{}(path) % kTurns == turn_;
 }
 
 void IndexWalk::stop() {
@@ -53,7 +64,9 @@ Status IndexWalk::on_answer(const redisReply& answer) {
     blocks_.pop_front();
     on_count(std::move(block), answer.integer);
   }
-  if (blocks_.empty() && beyond_index_) running_ = false;
+  if (!blocks_.empty() || !beyond_index_) return Done{};
+  running_ = false;
+  if (missed_ && !all_) begin_with(true);
   return Done{};
 }
 
@@ -70,7 +83,9 @@ Status IndexWalk::on_page(const redisReply& page) {
     const auto path = ModulePathView::parse(text_of(*element));
     if (!path) continue;
     switch (mirror_.note_listed(*path)) {
-      case Mirror::Known::kHeld: there.paths.emplace_back(*path); break;
+      case Mirror::Known::kHeld:
+        if (has_turn(*path)) there.paths.emplace_back(*path);
+        break;
       case Mirror::Known::kRetained:
       case Mirror::Known::kNot: absent.paths.emplace_back(*path); break;
       case Mirror::Known::kLeftOut: mark_(*path, RefreshQueue::Doubt::kUnspecific); break;
@@ -102,6 +117,7 @@ void IndexWalk::add(Block block) {
 void IndexWalk::on_count(Block block, long long count) {
   const auto expected = block.there ? static_cast<long long>(block.paths.size()) : 0;
   if (count == expected) return;
+  missed_ |= block.there;
   if (block.paths.size() == 1) {
     return mark_(block.paths.front(), block.there ? RefreshQueue::Doubt::kGone : RefreshQueue::Doubt::kUnspecific);
   }

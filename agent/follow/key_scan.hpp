@@ -41,13 +41,14 @@ class KeyScan {
   Status on_page(const redisReply& page);
 
   bool running() const { return running_; }
-  // A page that held hardly any module is followed by a rest, of which the owner tells the end: keys of others must not
-  // cost Redis all of its time.
+  // Where hardly any key is a module's, pages are small, and there is a rest now and then, of which the owner tells the
+  // end: keys of others must cost others neither long waits for Redis nor all of its time.
   bool resting() const { return resting_; }
   void rested() { resting_ = false; }
   BootTime begun() const { return begun_; }  // when the newest scan began
 
  private:
+  std::size_t page_names() const;
   bool note(std::string_view key);
   void finish();
 
@@ -56,6 +57,8 @@ class KeyScan {
   bool running_ = false;
   bool under_way_ = false;  // a page has been asked for
   bool resting_ = false;
+  bool sparse_ = false;  // the page before held hardly any module
+  std::size_t names_since_rest_ = 0;
   std::string cursor_;  // of the page to ask for; "": it has been asked for
   BootTime begun_;
 };

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <memory>
 #include <set>
 #include <string>
@@ -17,6 +18,7 @@ namespace {
 using Doubt = RefreshQueue::Doubt;
 using ::testing::IsEmpty;
 using ::testing::Pair;
+using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
 // A mirror, and a Redis of two sets: the index, and the paths whose keys are there.
@@ -50,11 +52,13 @@ class IndexWalkTest : public MirrorFixture {
     return commands;
   }
 
-  std::string answered(const Command& command) const {
+  std::string answered(const Command& command) {
     if (command[0] == "EXISTS") {
       std::size_t there = 0;
       for (std::size_t i = 1; i < command.size(); ++i) {
-        there += keys_.count(std::string(command[i].substr(contract::kPrefix.size())));
+        const std::string path(command[i].substr(contract::kPrefix.size()));
+        asked_.insert(path);
+        there += keys_.count(path);
       }
       return ":" + std::to_string(there) + "\r\n";
     }
@@ -74,6 +78,7 @@ class IndexWalkTest : public MirrorFixture {
   std::unique_ptr<IndexWalk> walk_;
   std::set<std::string> index_;
   std::set<std::string> keys_;
+  std::set<std::string> asked_;  // with EXISTS
   bool index_is_set_ = true;
 };
 
@@ -84,11 +89,33 @@ TEST_F(IndexWalkTest, WhereNothingDiffersNothingIsMarkedAndFewCommandsAreSent) {
   EXPECT_THAT(marked_, IsEmpty());
 }
 
-TEST_F(IndexWalkTest, FindsTheOneThatIsMissingAmongMany) {
+TEST_F(IndexWalkTest, FindsTheOneThatIsMissingAmongManyWhenItHasItsTurn) {
   for (int i = 0; i < 500; ++i) everywhere("m" + std::to_string(i) + ".py");
   keys_.erase("m123.py");
-  EXPECT_LT(walk(), 30);
+  std::size_t walks = 0;
+  for (; marked_.empty() && walks < IndexWalk::kTurns; ++walks) EXPECT_LT(walk(), 50);
   EXPECT_THAT(marked_, UnorderedElementsAre(Pair("m123.py", Doubt::kGone)));
+}
+
+TEST_F(IndexWalkTest, EachWalkAsksForAnEighthOfWhatIsKnownAndListed) {
+  for (int i = 0; i < 4000; ++i) everywhere("m" + std::to_string(i) + ".py");
+  std::set<std::string> asked;
+  std::size_t most = 0;
+  for (std::size_t turn = 0; turn < IndexWalk::kTurns; ++turn) {
+    asked_.clear();
+    walk();
+    most = std::max(most, asked_.size());
+    asked.insert(asked_.begin(), asked_.end());
+  }
+  EXPECT_EQ(asked.size(), 4000u);
+  EXPECT_LT(most, 700u);
+}
+
+TEST_F(IndexWalkTest, WhereOneIsMissingAllAreAskedFor) {
+  for (int i = 0; i < 500; ++i) everywhere("m" + std::to_string(i) + ".py");
+  for (int i = 0; i < 500; i += 2) keys_.erase("m" + std::to_string(i) + ".py");
+  walk();
+  EXPECT_THAT(marked_, SizeIs(250));
 }
 
 TEST_F(IndexWalkTest, FindsWhatIsThereAndNotKnownAmongWhatIsOnlyListed) {
@@ -155,7 +182,7 @@ TEST_F(IndexWalkTest, StoppedAndBegunAgainItIgnoresTheAnswerThatWasUnderWay) {
 }
 
 TEST_F(IndexWalkTest, StoppedTwiceItIgnoresTheAnswerThatWasUnderWay) {
-  everywhere("a.py");
+  index_.insert("a.py");
   walk_->begin({1});
   std::string late;
   walk_->ask_next([&](const Command& command) { late = answered(command); });

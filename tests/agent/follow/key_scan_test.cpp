@@ -30,7 +30,10 @@ class KeyScanTest : public MirrorFixture {
   }
   std::optional<std::string> asked(std::size_t waiting = 0) {
     std::optional<std::string> cursor;
-    scan_->ask_for_page(waiting, [&](const Command& command) { cursor = command.at(1); });
+    scan_->ask_for_page(waiting, [&](const Command& command) {
+      cursor = command.at(1);
+      names_ = command.at(5);
+    });
     return cursor;
   }
   Status answer(const std::string& next_cursor, const std::vector<std::string>& keys) {
@@ -42,6 +45,7 @@ class KeyScanTest : public MirrorFixture {
   static std::string key(const std::string& path) { return "bifrost:module:" + path; }
 
   std::unique_ptr<KeyScan> scan_;
+  std::string names_;  // COUNT of the newest question
 };
 
 TEST_F(KeyScanTest, GoesFromPageToPageUntilTheCursorIsZeroAgain) {
@@ -84,18 +88,29 @@ TEST_F(KeyScanTest, DoubtsWhatIsUnseenAndTheIndexEntryOfWhatIsRetained) {
                                             Pair("gone.py", Doubt::kGone), Pair("expired.py", Doubt::kDelisted)));
 }
 
-TEST_F(KeyScanTest, RestsAfterAPageOfOtherKeys) {
+TEST_F(KeyScanTest, WhereHardlyAnyKeyIsAModulesPagesAreSmallAndARestFollowsEveryThousandNames) {
   scan_->begin({});
-  asked();
-  ASSERT_TRUE(answer("42", {key("a.py")}));
+  EXPECT_EQ(asked(), "0");
+  EXPECT_EQ(names_, "1000");
+  ASSERT_TRUE(answer("1", {key("a.py")}));
   EXPECT_TRUE(scan_->resting());
   EXPECT_EQ(asked(), std::nullopt);
   scan_->rested();
-  EXPECT_EQ(asked(), "42");
+  for (int page = 1; page <= 10; ++page) {
+    EXPECT_FALSE(scan_->resting());
+    EXPECT_EQ(asked(), std::to_string(page));
+    EXPECT_EQ(names_, "100");
+    ASSERT_TRUE(answer(std::to_string(page + 1), {key("b.py")}));
+  }
+  EXPECT_TRUE(scan_->resting());
+  scan_->rested();
+  EXPECT_EQ(asked(), "11");
   std::vector<std::string> modules;
-  for (int i = 0; i < 500; ++i) modules.push_back(key("m" + std::to_string(i) + ".py"));
-  ASSERT_TRUE(answer("43", modules));
+  for (int i = 0; i < 100; ++i) modules.push_back(key("m" + std::to_string(i) + ".py"));
+  ASSERT_TRUE(answer("12", modules));
   EXPECT_FALSE(scan_->resting());
+  EXPECT_EQ(asked(), "12");
+  EXPECT_EQ(names_, "1000");
 }
 
 TEST_F(KeyScanTest, StartedOverGoesThroughAllNamesOnceMore) {
