@@ -100,8 +100,6 @@ class SegmentWriter {
   // Makes everything staged visible as the next generation, and gives the segment its name if it has none yet.
   // On error nothing has become visible; try again.
   Result<Generation> commit();
-  // Commits only when something is staged.
-  Result<Generation> commit_staged() { return staged_ ? commit() : Result<Generation>(generation_); }
   // One slice, of a few milliseconds at most, of what keeps memory in order. True: there is more to do soon.
   bool tend();
 

@@ -3,8 +3,8 @@
 //
 // Writers' transactions, the agent's transactions on their way to Redis, answers and messages on their way back: at
 // each step any one of them may be next. Every order up to the bounds is played through, by replaying the choices that
-// led to it. What is committed must have been the state of Redis at one moment, and never an earlier one than was
-// committed before; when nothing is left on the way, it must be the last.
+// led to it. What is committed must have been the state of Redis at one moment at which no deploy was going on, and
+// never an earlier one than was committed before; when nothing is left on the way, it must be the last.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "agent/follow/chase.hpp"
+#include "agent/follow/deploy_bracket.hpp"
 #include "tests/common/path_of.hpp"
 
 namespace bifrost::agent {
@@ -27,18 +28,25 @@ using State = std::map<Key, int>;              // a key that is deleted has a ne
 using Script = std::vector<std::vector<Key>>;  // keys of each writer's transaction; "-" before one that it deletes
 
 const Key kLong = "long.py";  // takes three questions
+// Words of a script: a deploy's key is set, and deleted.
+const Key kBegin = "(";
+const Key kEnd = ")";
 
-// How the agent of a world decides. The two careless ones are there to see that the reference objects.
+// How the agent of a world decides. The careless ones are there to see that the reference objects.
 enum class Care {
   kFull,
   kAppliesBeforeTheMark,  // answers as they come, as if their mark had
   kIgnoresMarks,          // and commits as soon as nothing is left to read
+  kIgnoresDeploys,
 };
 
 class World {
  public:
   World(Script script, Care care, Chase::Limits limits) : chase_(limits), script_(std::move(script)), care_(care) {
     history_.push_back({});
+    for (const auto& words : script_) {
+      has_deploys_ |= std::find(words.begin(), words.end(), kBegin) != words.end();
+    }
   }
 
   enum class Step { kWrite, kRead, kAnswer, kMessage };
@@ -61,17 +69,22 @@ class World {
   }
 
   bool torn() const { return torn_; }
-  bool caught_up() const { return committed_ == history_.back() && chase_.queue().idle(); }
+  bool caught_up() const { return committed_ == history_.back().state && chase_.idle(); }
   std::uint64_t retries() const { return retries_; }
 
  private:
   struct Asked {
     std::vector<PendingPath> paths;
     std::optional<std::uint64_t> mark;
+    bool looked = false;  // for the deploy's key
+  };
+  struct Moment {
+    State state;
+    bool deploying = false;
   };
   struct Answer {
     Asked asked;
-    State values;
+    Moment at;
     bool last = true;  // of its batch
   };
   struct Message {
@@ -80,11 +93,16 @@ class World {
   };
 
   void write() {
-    State now = history_.back();
+    Moment now = history_.back();
     for (const Key& word : script_[next_write_]) {
+      if (word == kBegin || word == kEnd) {
+        now.deploying = word == kBegin;
+        messages_.push_back({word, 0});
+        continue;
+      }
       const bool deletes = word.front() == '-';
       const Key key = deletes ? word.substr(1) : word;
-      now[key] = (deletes ? -1 : 1) * (std::abs(now[key]) + 1);
+      now.state[key] = (deletes ? -1 : 1) * (std::abs(now.state[key]) + 1);
       messages_.push_back({key, 0});
     }
     ++next_write_;
@@ -93,6 +111,10 @@ class World {
 
   void read() {
     Asked& asked = to_redis_.front();
+    if (has_deploys_ && is_plain(asked) && !std::exchange(asked.looked, true)) {
+      answers_.push_back({{}, history_.back(), false});
+      return;
+    }
     if (is_plain(asked) && asked.paths.size() > 1) {  // one command after the other, each with an answer of its own
       answers_.push_back({{{asked.paths.front()}, {}}, history_.back(), false});
       asked.paths.erase(asked.paths.begin());
@@ -125,7 +147,9 @@ class World {
     const Message got = messages_.front();
     messages_.pop_front();
     ++position_.value;
-    if (got.mark == 0) {
+    if (got.announced == kBegin || got.announced == kEnd) {
+      chase_.look(position_);
+    } else if (got.mark == 0) {
       chase_.queue().mark(path_of(got.announced), position_);
     } else {
       // The transaction under way is the one that was sent last.
@@ -141,6 +165,7 @@ class World {
   std::vector<PendingPath>& marked_paths() { return !answers_.empty() ? answers_.back().asked.paths : nothing_; }
 
   void apply(const Answer& got) {
+    deploy_.seen(got.at.deploying, BootTime{1});
     for (const PendingPath& path : got.asked.paths) {
       const Key key(path.path.text());
       if (key == kLong && path.read != PendingPath::Read::kSized) {
@@ -148,7 +173,7 @@ class World {
         again.read = path.read == PendingPath::Read::kSmall ? PendingPath::Read::kMeasure : PendingPath::Read::kSized;
         again.size_bytes = 1;
         chase_.queue().read_again(std::move(again));
-      } else if (const auto value = got.values.find(key); value != got.values.end()) {
+      } else if (const auto value = got.at.state.find(key); value != got.at.state.end()) {
         if (value->second < 0 && !path.with_presence) {
           PendingPath again = path;
           again.with_presence = true;
@@ -166,8 +191,9 @@ class World {
 
   void go_on() {
     const bool due = care_ == Care::kIgnoresMarks ? chase_.queue().idle() : chase_.cut() == Cut::kExact;
-    if (staged_ != committed_ && due) commit();
-    if (staged_ == committed_) chase_.settle();
+    const bool holds = deploy_.holds() && care_ != Care::kIgnoresDeploys;
+    if (staged_ != committed_ && due && !holds) commit();
+    if (staged_ == committed_ || holds) chase_.settle();
     while (auto batch = chase_.next(Chase::Manner::kCut, staged_ != committed_, position_)) {
       to_redis_.push_back({std::move(batch->paths), batch->mark});
     }
@@ -175,7 +201,8 @@ class World {
 
   void commit() {
     // Of two equal states the later one counts: nobody can tell them apart.
-    const auto moment = std::find(history_.rbegin(), history_.rend(), staged_);
+    const auto moment = std::find_if(history_.rbegin(), history_.rend(),
+                                     [this](const Moment& m) { return !m.deploying && m.state == staged_; });
     const auto number = static_cast<std::size_t>(history_.rend() - moment);
     torn_ |= moment == history_.rend() || number < newest_;
     newest_ = std::max(newest_, number);
@@ -186,7 +213,8 @@ class World {
   Script script_;
   Care care_;
   std::size_t next_write_ = 0;
-  std::vector<State> history_;  // of Redis, after each writer's transaction
+  std::vector<Moment> history_;  // of Redis, after each writer's transaction
+  bool has_deploys_ = false;
 
   std::deque<Asked> to_redis_;
   std::deque<Answer> answers_;
@@ -195,6 +223,7 @@ class World {
   std::vector<PendingPath> nothing_;
   StreamPosition position_;
 
+  DeployBracket deploy_;
   State staged_;
   State committed_;
   std::size_t newest_ = 0;
@@ -294,6 +323,19 @@ TEST(ChaseModel, ADeletionKeepsItsGroupWhole) {
   expect_whole(every_order({{"a.py", "b.py"}, {"-a.py", "b.py"}, {"b.py"}}));
 }
 
+TEST(ChaseModel, ADeployBesideASingleWriteIsWholeInEveryOrder) {
+  expect_whole(every_order({{kBegin}, {"a.py"}, {kEnd}}));
+  expect_whole(every_order({{"a.py", kBegin}, {"b.py", kEnd}}));
+}
+
+TEST(ChaseModel, DeploysAreWholeInOrdersByChance) {
+  const Script script{{"a.py", "b.py"}, {kBegin}, {"a.py"}, {kLong}, {"-b.py"},      {kEnd},
+                      {"a.py"},         {kBegin}, {"b.py"}, {kEnd},  {kLong, "a.py"}};
+  expect_whole(some_orders(script, 20'000, {}));
+  expect_whole(some_orders(script, 20'000, kOneAtATime));
+  expect_whole(some_orders(script, 20'000, {.paths = 2, .under_way = 4}));
+}
+
 TEST(ChaseModel, ManyWritersAreWholeInOrdersByChance) {
   const Script script{{"a.py", "b.py", kLong},
                       {"a.py"},
@@ -312,6 +354,10 @@ TEST(ChaseModel, ManyWritersAreWholeInOrdersByChance) {
 
 TEST(ChaseModel, TheReferenceObjectsToAnAgentThatIgnoresMarks) {
   EXPECT_GT(every_order({{"a.py", "b.py"}, {"a.py", "b.py"}}, Care::kIgnoresMarks).torn, 0u);
+}
+
+TEST(ChaseModel, TheReferenceObjectsToAnAgentThatIgnoresDeploys) {
+  EXPECT_GT(every_order({{kBegin}, {"a.py"}, {kEnd}}, Care::kIgnoresDeploys).torn, 0u);
 }
 
 TEST(ChaseModel, TheReferenceObjectsToAnswersThatDoNotWaitForTheirMark) {
