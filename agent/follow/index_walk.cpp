@@ -15,18 +15,17 @@ constexpr std::string_view kStart = "0";   // also the cursor that ends the last
 }  // namespace
 
 void IndexWalk::begin(BootTime now) {
-  begun_ = now;
   turn_ = (turn_ + 1) % kTurns;
-  begin_with(false);
+  mirror_.begin_scan(now);
+  go_through(false);
 }
 
-void IndexWalk::begin_with(bool all) {
+void IndexWalk::go_through(bool all) {
   running_ = true;
   all_ = all;
   beyond_index_ = listed_ = missed_ = false;
   cursor_ = kStart;
   blocks_.clear();
-  mirror_.begin_scan(begun_);
 }
 
 bool IndexWalk::has_turn(ModulePathView path) const {
@@ -66,7 +65,7 @@ Status IndexWalk::on_answer(const redisReply& answer) {
   }
   if (!blocks_.empty() || !beyond_index_) return Done{};
   running_ = false;
-  if (missed_ && !all_) begin_with(true);
+  if (missed_ && !all_) go_through(true);
   return Done{};
 }
 

@@ -3,11 +3,12 @@
 // Goes through the index page by page, and asks with EXISTS for many keys at once how many of them are there; then
 // through what the mirror knows beyond the index. Where a number is not what it should be, the block is halved until
 // the path is found, which is then marked. So keys that are no modules cost nothing, and a million modules a few
-// thousand commands. Values are not read. Knows no connection: the owner sends the questions and hands in the answers.
-// Modules that are known and listed take turns, since a key that is looked up in a large keyspace costs Redis some
-// cache misses (docs/design/0057): a walk asks for an eighth of them, and for all if one of those is missing. One
-// thread, the mirror's. (X1) At most one question is under way. (X2) When a walk is over, every path has been marked
-// that the index listed from its begin to its end and whose key
+// thousand commands. Values are not read. Modules that are known and listed take turns, since a key that is looked up
+// in a large keyspace costs Redis some cache misses (docs/design/0057): a walk asks for an eighth of them, and goes
+// through the index once more for all if one of those is missing. Knows no connection: the owner sends the questions
+// and hands in the answers. One thread, the mirror's.
+// (X1) At most one question is under way.
+// (X2) When a walk is over, every path has been marked that the index listed from its begin to its end and whose key
 //      was there without being known; every known one whose turn it was, or which the index did not list, and whose key
 //      was not, but for those whose value has been asked for meanwhile; and every retained one that the index had
 //      ceased to list. What it lists is no more protected by the loss of an earlier one; if it lists nothing, all is.
@@ -50,7 +51,7 @@ class IndexWalk {
     std::vector<ModulePath> paths;
     bool there = false;
   };
-  void begin_with(bool all);
+  void go_through(bool all);
   bool has_turn(ModulePathView path) const;
   Status on_page(const redisReply& page);
   void on_count(Block block, long long count);
@@ -59,7 +60,6 @@ class IndexWalk {
 
   Mirror& mirror_;
   Mark mark_;
-  BootTime begun_;
   std::size_t turn_ = 0;
   bool all_ = false;     // have their turn
   bool missed_ = false;  // a key was not there

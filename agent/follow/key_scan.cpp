@@ -11,17 +11,21 @@ namespace {
 // nobody else is served meanwhile.
 constexpr std::size_t kPageNames = 1000;
 constexpr std::size_t kSparsePageNames = 100;
-constexpr std::size_t kModuleEvery = 10;    // names; a page with fewer modules is sparse
-constexpr std::size_t kNamesToRest = 1000;  // of sparse pages
-constexpr std::string_view kStart = "0";    // also the cursor that ends the last page
+constexpr std::size_t kModuleEvery = 10;      // names; a page with fewer modules is sparse
+constexpr std::size_t kNamesToRest = 1000;    // of sparse pages
+constexpr std::chrono::milliseconds kFar{1};  // a small page takes longer
+constexpr int kMostLatePages = 8;             // in a row: that is the distance, and no chance
+constexpr std::string_view kStart = "0";      // also the cursor that ends the last page
 
 }  // namespace
 
 void KeyScan::begin(BootTime now) {
   begun_ = now;
   running_ = true;
-  resting_ = sparse_ = false;
+  resting_ = false;
+  names_next_ = kPageNames;
   names_since_rest_ = 0;
+  late_pages_ = 0;
   cursor_ = kStart;
   mirror_.begin_scan(now);
 }
@@ -31,20 +35,17 @@ void KeyScan::ask_for_page(std::size_t waiting, const std::function<void(const C
   under_way_ = true;
   const std::string cursor = std::exchange(cursor_, {});
   const std::string pattern = std::string(contract::kPrefix) + "*";
-  ask({"SCAN", cursor, "MATCH", pattern, "COUNT", std::to_string(page_names())});
+  names_asked_ = names_next_;
+  ask({"SCAN", cursor, "MATCH", pattern, "COUNT", std::to_string(names_asked_)});
 }
 
-Status KeyScan::on_page(const redisReply& page) {
+Status KeyScan::on_page(const redisReply& page, std::chrono::nanoseconds took) {
   under_way_ = false;
   const auto parts = elements_of(page);
   if (parts.size() != 2) return Error{ErrorCode::kRefused, "SCAN was refused: " + std::string(text_of(page))};
   std::size_t modules = 0;
   for (const redisReply* element : elements_of(*parts[1])) modules += note(text_of(*element)) ? 1 : 0;
-  const std::size_t names = page_names();
-  sparse_ = modules * kModuleEvery < names;
-  names_since_rest_ = sparse_ ? names_since_rest_ + names : 0;
-  resting_ = names_since_rest_ >= kNamesToRest;
-  if (resting_) names_since_rest_ = 0;
+  pace(modules, took);
   if (!cursor_.empty()) return Done{};  // started over meanwhile
   const std::string_view next = text_of(*parts[0]);
   if (next == kStart) {
@@ -55,8 +56,14 @@ Status KeyScan::on_page(const redisReply& page) {
   return Done{};
 }
 
-std::size_t KeyScan::page_names() const {
-  return sparse_ ? kSparsePageNames : kPageNames;
+// How large the next page is, and whether it waits.
+void KeyScan::pace(std::size_t modules, std::chrono::nanoseconds took) {
+  const bool sparse = modules * kModuleEvery < names_asked_;
+  names_since_rest_ = sparse ? names_since_rest_ + names_asked_ : 0;
+  resting_ = names_since_rest_ >= kNamesToRest;
+  if (resting_) names_since_rest_ = 0;
+  if (names_asked_ == kSparsePageNames && late_pages_ < kMostLatePages) late_pages_ = took > kFar ? late_pages_ + 1 : 0;
+  names_next_ = sparse && late_pages_ < kMostLatePages ? kSparsePageNames : kPageNames;
 }
 
 // Whether it is a module.

@@ -11,6 +11,7 @@
 // (K3) Starting over costs no page: one that is under way counts for the new scan, which then begins at the start.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <string>
@@ -37,18 +38,19 @@ class KeyScan {
 
   // Sends the question for the next page through `ask`, if there is one to be asked while so many paths wait.
   void ask_for_page(std::size_t waiting, const std::function<void(const Command&)>& ask);
-  // The answer to it. Errors: kRefused, when it is not a page.
-  Status on_page(const redisReply& page);
+  // The answer to it, which took so long. Errors: kRefused, when it is not a page.
+  Status on_page(const redisReply& page, std::chrono::nanoseconds took);
 
   bool running() const { return running_; }
   // Where hardly any key is a module's, pages are small, and there is a rest now and then, of which the owner tells the
-  // end: keys of others must cost others neither long waits for Redis nor all of its time.
+  // end: keys of others must cost others neither long waits for Redis nor all of its time. From a Redis that is far
+  // away pages are large all the same: each takes the way there and back.
   bool resting() const { return resting_; }
   void rested() { resting_ = false; }
   BootTime begun() const { return begun_; }  // when the newest scan began
 
  private:
-  std::size_t page_names() const;
+  void pace(std::size_t modules, std::chrono::nanoseconds took);
   bool note(std::string_view key);
   void finish();
 
@@ -57,8 +59,10 @@ class KeyScan {
   bool running_ = false;
   bool under_way_ = false;  // a page has been asked for
   bool resting_ = false;
-  bool sparse_ = false;  // the page before held hardly any module
+  std::size_t names_asked_ = 0;  // of the page under way
+  std::size_t names_next_ = 0;
   std::size_t names_since_rest_ = 0;
+  int late_pages_ = 0;  // small ones in a row
   std::string cursor_;  // of the page to ask for; "": it has been asked for
   BootTime begun_;
 };

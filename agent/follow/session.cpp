@@ -200,10 +200,10 @@ void Session::read_again() {
   read_names();
 }
 
-void Session::on_page(const redisReply& page) {
+void Session::on_page(const redisReply& page, BootTime asked) {
   if (ended_) return;
   ++position_.value;
-  if (const Status read = scan_.on_page(page); !read) return end(read.error().message);
+  if (const Status read = scan_.on_page(page, lasted(asked)); !read) return end(read.error().message);
   if (scan_.resting()) scan_rest_->once(kScanRest);
   if (!scan_.running()) {
     sync_end_ = position_;
@@ -346,7 +346,8 @@ void Session::on_observation(const Observation& seen, BootTime sent) {
 void Session::read_names() {
   if (reading_again_ && (!chase().idle() || writer_.has_staged())) return;
   scan_.ask_for_page(queue().waiting(), [this](const Command& command) {
-    data_->ask(command, [this](const redisReply& page, const std::string&) { on_page(page); });
+    data_->ask(command,
+               [this, asked = boot_now()](const redisReply& page, const std::string&) { on_page(page, asked); });
   });
   if (queue().waiting() >= KeyScan::kBacklog) return;
   walk_.ask_next([this](const Command& command) {

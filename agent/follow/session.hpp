@@ -101,7 +101,7 @@ class Session {
   void on_pong();
   void on_mark(std::uint64_t number);
   void on_swept(Sweep sweep);
-  void on_page(const redisReply& page);
+  void on_page(const redisReply& page, BootTime asked);
   void on_walked(const redisReply& answer);
   bool on_entry(ModulePathView path, IndexEntry entry);
   IndexEntry as_index(IndexEntry entry) const;

@@ -48,7 +48,7 @@ const std::array<SettingInfo, static_cast<std::size_t>(Setting::kCount)>& settin
       {Setting::kOnExpiry, "on_expiry", "BIFROST_ON_EXPIRY", "retain",
        "a key that expired: retain the module, or drop it"},
       {Setting::kLease, "lease", "BIFROST_LEASE", "1s", "how old an answer may be without asking again"},
-      {Setting::kReconcile, "reconcile", "BIFROST_RECONCILE", "60s", "time between full comparisons of key names"},
+      {Setting::kReconcile, "reconcile", "BIFROST_RECONCILE", "60s", "time between comparisons of key names"},
       {Setting::kMaxModuleBytes, "max_module_bytes", "BIFROST_MAX_MODULE_BYTES", "32M",
        "values above this size are not mirrored"},
       {Setting::kMaxPending, "max_pending", "BIFROST_MAX_PENDING", "2000000",

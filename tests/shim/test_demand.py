@@ -103,10 +103,10 @@ def test_a_module_that_whole_runs_miss_three_times_in_a_row_is_the_targets_no_mo
 
 def test_patterns_are_planned_those_of_the_target_that_ran_last_first_but_are_no_news(module, demand, monkeypatch):
     monkeypatch.setattr(module, "MOST_PATTERNS", 3)
-    demand.learn("a:f", imported("a"), whole=True, compiled=[("a1", 32), ("a2", 32)])
-    demand.learn("b:f", imported("b"), whole=True, compiled=[("b1", 32), (b"b2", 0)])
-    assert demand.plan().patterns == [(b"b2", 0), ("b1", 32), ("a2", 32)]
-    assert not demand.learn("a:f", [], whole=False, compiled=[("a3", 32)])
-    assert demand.plan().patterns == [("a3", 32), ("a2", 32), ("a1", 32)]
-    demand.learn("a:f", [], whole=False, compiled=[("a4", 32)])
-    assert demand.plan().patterns == [("a4", 32), ("a3", 32), ("a2", 32)], "the oldest is forgotten"
+    demand.learn("a:f", imported("a"), whole=True, compiled=[(str, "a1", 32), (str, "a2", 32)])
+    demand.learn("b:f", imported("b"), whole=True, compiled=[(str, "b1", 32), (bytes, b"b2", 0)])
+    assert demand.plan().patterns == [(bytes, b"b2", 0), (str, "b1", 32), (str, "a2", 32)]
+    assert not demand.learn("a:f", [], whole=False, compiled=[(str, "a3", 32)])
+    assert demand.plan().patterns == [(str, "a3", 32), (str, "a2", 32), (str, "a1", 32)]
+    demand.learn("a:f", [], whole=False, compiled=[(str, "a4", 32)])
+    assert demand.plan().patterns == [(str, "a4", 32), (str, "a3", 32), (str, "a2", 32)], "the oldest is forgotten"

@@ -148,6 +148,37 @@ def test_with_code_warm_what_imports_compile_is_compiled_in_advance_and_nothing_
         assert parent.ask("z.execute('flows.patterns:known')") == [[True, True, False, False, False], 1]
 
 
+STRANGE = """
+import enum, re
+
+class Flag(enum.IntFlag):
+    I = 2
+
+def flag():
+    class Local(int): pass
+    return Local(2)
+
+re.compile("strange", Flag.I)
+re.compile("stranger", flag())
+re.compile("usual")
+BEFORE = list(re._cache)
+
+
+def f():
+    return sorted({"strange", "stranger", "usual"} & {key[1] for key in BEFORE})
+"""
+
+
+def test_flags_of_a_class_that_a_module_has_made_stay_in_its_execution(flows, zygote):
+    flows.put("flows/strange.py", STRANGE)
+    for warm in ("code", "modules"):
+        parent = zygote(warm=warm)
+        assert parent.ask("z.execute('flows.strange:f')") == ["strange", "stranger", "usual"]
+        warmed(parent, "flows.strange")
+        assert parent.ask("z.execute('flows.strange:f')") == ["strange", "stranger", "usual"]
+        assert parent.ask("[stats()['spawned'], 'flows.strange' in __import__('sys').modules]") == [0, False]
+
+
 def test_an_execution_whose_modules_make_re_forget_everything_is_none_the_worse(flows, zygote):
     flows.put("flows/purge.py", "import re\nre.compile('a')\nre.purge()\nre._cache = None\n\n\ndef f():\n    return 1\n")
     parent = zygote(warm="code")
@@ -156,20 +187,31 @@ def test_an_execution_whose_modules_make_re_forget_everything_is_none_the_worse(
 
 COLLECTIONS = """
 import gc
-MADE = [[]]
+MADE = [[[]] for _ in range(20_000)]
+class Base: pass
+def replaced(): return [type("Replaced", (Base,), {})]
+replaced()
+MORE = [[[]] for _ in range(5_000)]
 
 
 def seen():
-    return gc.get_threshold()[0], any(thing is MADE for thing in gc.get_objects())
+    looks = [stats["collections"] for stats in gc.get_stats()]
+    kept = [[] for _ in range(5_000)]
+    older = [now["collections"] - then for now, then in zip(gc.get_stats(), looks)]
+    gc.collect()
+    return older[0] > 0, older[1], len(Base.__subclasses__()), len(gc.get_referrers(MADE)) > 0, gc.get_threshold()
 """
 
 
-def test_collections_do_not_look_at_what_was_imported_unless_a_module_sets_the_thresholds(flows, zygote):
+def test_after_imports_the_collector_leaves_what_they_made_alone_for_a_while_and_forgets_nothing(flows, zygote):
     flows.put("flows/usual.py", COLLECTIONS)
-    flows.put("flows/own.py", COLLECTIONS + "gc.set_threshold(1234)\n")
+    flows.put("flows/own.py", COLLECTIONS + "gc.set_threshold(1234, 5, 6)\n")
     parent = zygote(warm="code")
-    assert parent.ask("z.execute('flows.usual:seen')") == [parent.ask("__import__('gc').get_threshold()[0]"), False]
-    assert parent.ask("z.execute('flows.own:seen')") == [1234, True]
+    new, older, oldest = parent.ask("__import__('gc').get_threshold()")
+    young, looks, replaced, found, thresholds = parent.ask("z.execute('flows.usual:seen')")
+    assert (young, looks, replaced, found) == (True, 0, 0, True)
+    assert thresholds[0] == new and thresholds[1] > older and thresholds[2] == oldest
+    assert parent.ask("z.execute('flows.own:seen')")[4] == [1234, 5, 6]
 
 
 def test_with_none_warm_only_what_is_preloaded_is_there(zygote):

@@ -84,8 +84,9 @@ class World {
   };
   struct Answer {
     Asked asked;
-    Moment at;
-    bool last = true;  // of its batch
+    State values;
+    std::optional<bool> deploying;  // of one that tells
+    bool last = true;               // of its batch
   };
   struct Message {
     Key announced;  // or
@@ -112,16 +113,18 @@ class World {
   void read() {
     Asked& asked = to_redis_.front();
     if (has_deploys_ && is_plain(asked) && !std::exchange(asked.looked, true)) {
-      answers_.push_back({{}, history_.back(), false});
+      answers_.push_back({{}, {}, history_.back().deploying, false});
       return;
     }
-    if (is_plain(asked) && asked.paths.size() > 1) {  // one command after the other, each with an answer of its own
-      answers_.push_back({{{asked.paths.front()}, {}}, history_.back(), false});
+    const bool plain = is_plain(asked);
+    if (plain && asked.paths.size() > 1) {  // one command after the other, each with an answer of its own
+      answers_.push_back({{{asked.paths.front()}, {}}, history_.back().state, {}, false});
       asked.paths.erase(asked.paths.begin());
       return;
     }
     if (asked.mark) messages_.push_back({{}, *asked.mark});
-    answers_.push_back({std::move(asked), history_.back()});
+    const std::optional<bool> deploying = plain ? std::nullopt : std::optional(history_.back().deploying);
+    answers_.push_back({std::move(asked), history_.back().state, deploying});
     to_redis_.pop_front();
   }
 
@@ -135,7 +138,7 @@ class World {
   void answer() {
     Answer got = std::move(answers_.front());
     answers_.pop_front();
-    if (got.asked.mark && chase_.awaits_mark() && care_ == Care::kFull) {
+    if (got.asked.mark && chase_.awaits_mark() && !careless_of_marks()) {
       held_ = std::move(got);
     } else {
       apply(got);
@@ -162,10 +165,11 @@ class World {
     go_on();
   }
 
+  bool careless_of_marks() const { return care_ == Care::kAppliesBeforeTheMark || care_ == Care::kIgnoresMarks; }
   std::vector<PendingPath>& marked_paths() { return !answers_.empty() ? answers_.back().asked.paths : nothing_; }
 
   void apply(const Answer& got) {
-    deploy_.seen(got.at.deploying, BootTime{1});
+    if (got.deploying) deploy_.seen(*got.deploying, BootTime{1});
     for (const PendingPath& path : got.asked.paths) {
       const Key key(path.path.text());
       if (key == kLong && path.read != PendingPath::Read::kSized) {
@@ -173,7 +177,7 @@ class World {
         again.read = path.read == PendingPath::Read::kSmall ? PendingPath::Read::kMeasure : PendingPath::Read::kSized;
         again.size_bytes = 1;
         chase_.queue().read_again(std::move(again));
-      } else if (const auto value = got.at.state.find(key); value != got.at.state.end()) {
+      } else if (const auto value = got.values.find(key); value != got.values.end()) {
         if (value->second < 0 && !path.with_presence) {
           PendingPath again = path;
           again.with_presence = true;
@@ -183,7 +187,7 @@ class World {
         }
       }
     }
-    if (care_ != Care::kFull && chase_.awaits_mark()) {
+    if (careless_of_marks() && got.asked.mark && chase_.awaits_mark()) {
       chase_.mark_arrived(*got.asked.mark, position_, {});
     }
     if (got.last && chase_.finish_oldest()) ++retries_;

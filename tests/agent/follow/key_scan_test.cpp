@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 
@@ -36,12 +37,15 @@ class KeyScanTest : public MirrorFixture {
     });
     return cursor;
   }
-  Status answer(const std::string& next_cursor, const std::vector<std::string>& keys) {
+  Status answer(const std::string& next_cursor, const std::vector<std::string>& keys,
+                std::chrono::nanoseconds took = {}) {
     std::string wire = "*2\r\n" + bulk(next_cursor) + "*" + std::to_string(keys.size()) + "\r\n";
     for (const std::string& key : keys) wire += bulk(key);
-    return answer_with(wire);
+    return answer_with(wire, took);
   }
-  Status answer_with(const std::string& wire) { return scan_->on_page(*parsed(wire)); }
+  Status answer_with(const std::string& wire, std::chrono::nanoseconds took = {}) {
+    return scan_->on_page(*parsed(wire), took);
+  }
   static std::string key(const std::string& path) { return "bifrost:module:" + path; }
 
   std::unique_ptr<KeyScan> scan_;
@@ -111,6 +115,22 @@ TEST_F(KeyScanTest, WhereHardlyAnyKeyIsAModulesPagesAreSmallAndARestFollowsEvery
   EXPECT_FALSE(scan_->resting());
   EXPECT_EQ(asked(), "12");
   EXPECT_EQ(names_, "1000");
+}
+
+TEST_F(KeyScanTest, WhereEachPageTakesLongPagesAreLargeUntilTheNextScan) {
+  constexpr std::chrono::milliseconds kLong{2};
+  for (int scan = 0; scan < 2; ++scan) {
+    scan_->begin({});
+    asked();
+    std::string names;
+    for (int page = 0; page < 20; ++page) {
+      ASSERT_TRUE(answer("1", {}, page == 5 ? std::chrono::milliseconds(0) : kLong));
+      asked_after_rest();
+      names += names_ == "100" ? 's' : 'L';
+    }
+    EXPECT_EQ(names, "sssssssssssssLLLLLLL") << "seven late ones, one in time, and eight late ones";
+    ASSERT_TRUE(answer("0", {}));
+  }
 }
 
 TEST_F(KeyScanTest, StartedOverGoesThroughAllNamesOnceMore) {

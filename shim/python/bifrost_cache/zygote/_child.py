@@ -12,8 +12,8 @@ from . import _messages, _patterns
 
 # Exit code of a child that could not even begin.
 _BROKEN = 70
-# Of objects made between two collections.
-_IMPORT_THRESHOLD = 50_000
+# How many collections of new objects may go by before older ones are looked at.
+_WHILE_IMPORTING = 100_000
 
 
 def run(template, packed, channel, outputs, more):
@@ -58,11 +58,11 @@ def _execute(template, channel, packed, more):
     except BrokenPipeError:
         os._exit(0)  # nobody waits for it any more, and somebody else may run it
     _adopt(order)
-    earlier, compiled = _patterns.count(), []
+    compiled = []
 
     def load(target):
         function = _load(target)
-        compiled.extend(_patterns.compiled_since(earlier))
+        compiled.extend(_patterns.compiled_since_mark())
         return function
 
     reply = worker.reply_of(order["target"], order["kwargs"], load)
@@ -74,17 +74,16 @@ def _execute(template, channel, packed, more):
 
 
 def _load(target):
-    """Collections are rare while modules are executed, and none walks them afterwards: they make little garbage, and each
-    collection writes to, and so copies, all that it looks at. A module that sets the thresholds itself has the last word."""
-    thresholds = gc.get_threshold()
-    meanwhile = (max(thresholds[0], _IMPORT_THRESHOLD), *thresholds[1:]) if thresholds[0] else thresholds
+    """While modules are executed, and for a while afterwards, the collector looks at new objects only: each look at all
+    that was made costs as much as a tenth of the imports. A module that sets the thresholds itself has the last word."""
+    new, older, oldest = gc.get_threshold()
+    meanwhile = new, max(older, _WHILE_IMPORTING), oldest
     gc.set_threshold(*meanwhile)
     try:
         return _target.load(target)
     finally:
         if gc.get_threshold() == meanwhile:
-            gc.freeze()
-            gc.set_threshold(*thresholds)
+            gc.set_threshold(new, older + gc.get_count()[1], oldest)
 
 
 def _write(channel, data):

@@ -29,7 +29,7 @@ class _Module:
 @dataclasses.dataclass
 class _Target:
     modules: dict
-    patterns: dict  # (pattern, flags) that its imports compile, those that were met last at the end
+    patterns: dict  # that its imports compile, see _patterns; those that were news last at the end
     last: int = 0
 
 
@@ -38,7 +38,7 @@ class Plan:
     modules: list  # to import, in order
     children: dict  # module: those whose import began in its
     paths: dict  # module: where its code lies, to be held
-    patterns: list  # (pattern, flags), to be compiled
+    patterns: list  # to be compiled
 
 
 class Demand:

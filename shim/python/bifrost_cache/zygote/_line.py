@@ -23,6 +23,8 @@ _PATIENCE_S = 0.3
 _LONGEST_PATIENCE_S = 5.0
 # How often a template is made anew because modules have to be left out.
 _MOST_TRIALS = 8
+# The part of the time for a template's start that may go into compiling patterns.
+_PATTERN_SHARE = 10
 _DEGREES = {"none": ("root",), "code": ("hold", "root"), "modules": ("modules", "hold", "root")}
 
 
@@ -220,6 +222,7 @@ class Line:
     def _make(self, root, plan):
         """The new templates by kind, or NotMade."""
         order = {"paths": list(plan.paths.values()), "most_bytes": _demand.MOST_BYTES, "patterns": plan.patterns}
+        order["pattern_seconds"] = self._options.start_timeout / _PATTERN_SHARE
         hold = Template.forked_from(root, "hold", order, self._deadline(), self._is_closed)
         if self._order[0] != "modules":
             hold.modules = [name for name, path in plan.paths.items() if path not in hold.left_out]

@@ -39,6 +39,7 @@ def _serve(control, roots, news):
         if stream is not None:
             stream.flush()  # or each child would print it once more
     _shim.settle()
+    _patterns.mark()
     gc.collect()
     gc.freeze()
     server = _Server(control, roots)
@@ -186,7 +187,7 @@ def _become_template(kind, control, order, roots):
     news = {"generation": execution.generation}
     if kind == "hold":
         news["left_out"] = _shim.hold_code(order["paths"], order["most_bytes"])
-        _patterns.compile_all(order["patterns"])
+        _patterns.compile_all(order["patterns"], order["pattern_seconds"])
     else:
         trial = _trial.Trial(order, lambda name, begins: _messages.send(control, {"imports": name, "begins": begins}))
         trial.run()

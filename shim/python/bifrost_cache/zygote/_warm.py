@@ -16,6 +16,7 @@ from ._template import NotMade, Template
 _KINDS = ("modules", "code")
 _MOST_TRIALS = 8
 _TRIAL_S = 30.0
+_PATTERNS_S = 3.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +97,7 @@ def _renewed(names, kind, generation):
     left_out = _find_out(names, imported)
     code_left_out = _shim.hold_code([path for _, path, *_ in imported.values()], _demand.MOST_BYTES)
     if kind == "code":
-        _patterns.compile_all(_present.patterns)
+        _patterns.compile_all(_present.patterns, _PATTERNS_S)
         ready = tuple(name for name, path, *_ in imported.values() if path not in code_left_out)
         skipped = {name: code_left_out[path] for name, path, *_ in imported.values() if path in code_left_out}
     else:
@@ -168,10 +169,10 @@ def _end_group():
 def _try(control, order):
     _messages.send(control, {"forked": os.getpid()})
     trial = _trial.Trial(order, lambda name, begins: _messages.send(control, {"imports": name, "begins": begins}))
-    earlier = _patterns.count()
+    _patterns.mark()
     trial.run()
     if trial.left_out:
         _messages.send(control, {"left_out": trial.left_out, "imported": trial.imported})
     else:
-        news = {"modules": trial.imported, "patterns": _patterns.compiled_since(earlier)}
+        news = {"modules": trial.imported, "patterns": _patterns.compiled_since_mark()}
         _messages.send(control, {"ready": {"pid": os.getpid(), **news}})
