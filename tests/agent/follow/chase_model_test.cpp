@@ -335,9 +335,9 @@ TEST(ChaseModel, ADeployBesideASingleWriteIsWholeInEveryOrder) {
 TEST(ChaseModel, DeploysAreWholeInOrdersByChance) {
   const Script script{{"a.py", "b.py"}, {kBegin}, {"a.py"}, {kLong}, {"-b.py"},      {kEnd},
                       {"a.py"},         {kBegin}, {"b.py"}, {kEnd},  {kLong, "a.py"}};
-  expect_whole(some_orders(script, 20'000, {}));
-  expect_whole(some_orders(script, 20'000, kOneAtATime));
-  expect_whole(some_orders(script, 20'000, {.paths = 2, .under_way = 4}));
+  expect_whole(some_orders(script, 5'000, {}));
+  expect_whole(some_orders(script, 5'000, kOneAtATime));
+  expect_whole(some_orders(script, 5'000, {.paths = 2, .under_way = 4}));
 }
 
 TEST(ChaseModel, ManyWritersAreWholeInOrdersByChance) {
