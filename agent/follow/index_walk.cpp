@@ -64,8 +64,11 @@ Status IndexWalk::on_answer(const redisReply& answer) {
     on_count(std::move(block), answer.integer);
   }
   if (!blocks_.empty() || !beyond_index_) return Done{};
-  running_ = false;
-  if (missed_ && !all_) go_through(true);
+  if (missed_ && !all_) {
+    go_through(true);
+  } else {
+    running_ = false;
+  }
   return Done{};
 }
 

@@ -60,8 +60,8 @@ class Demand:
             news = news or name not in known.modules or known.modules[name].path != path
             known.modules[name] = _Module(path, within, size)
         known.patterns.update(dict.fromkeys(compiled))
-        for pattern in list(itertools.islice(known.patterns, max(0, len(known.patterns) - MOST_PATTERNS))):
-            del known.patterns[pattern]
+        while len(known.patterns) > MOST_PATTERNS:
+            del known.patterns[next(iter(known.patterns))]
         if whole:
             self._miss(known.modules, {name for name, *_ in imported})
         return news

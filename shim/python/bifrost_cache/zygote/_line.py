@@ -93,7 +93,7 @@ class Line:
             self._counts["executions"] += 1
             if self._order[0] == "root":
                 return
-            news = self._demand.learn(target, imported, template.kind != "modules", compiled)
+            news = self._demand.learn(target, imported, whole=template.kind != "modules", compiled=compiled)
             if news or template.is_behind(imported):
                 self._want_renewal()
 
