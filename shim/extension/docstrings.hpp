@@ -72,6 +72,9 @@ its present execution. False when it is not.)";
 inline constexpr const char* kEndWithParent =
     R"(Has the kernel kill this process when the thread that started it ends. `parent` is that thread's process: if it
 is gone already, this process ends at once.)";
+inline constexpr const char* kPrefault =
+    R"(Copies pages that this process shares with the one it was forked from, so that writing to them costs nothing later:
+`most_bytes` at most, and until the descriptor `until` has something to read. Returns the bytes.)";
 inline constexpr const char* kWatchImports =
     R"(Notes from now on which modules of the workspace are run. Forgets what it has noted. `observer`, if any, is
 called before each run with (name, None), and after it with (name, why it failed), "" for not at all.)";

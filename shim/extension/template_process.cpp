@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "shim/core/prefault.hpp"
 #include "shim/extension/docstrings.hpp"
 #include "shim/extension/held_code.hpp"
 #include "shim/extension/hook.hpp"
@@ -65,6 +66,7 @@ void bind_template_process(py::module_& m) {
       docstrings::kLetGo);
   m.def("settle", &settle, docstrings::kSettle);
   m.def("end_with_parent", &end_with_parent, docstrings::kEndWithParent, py::arg("parent"));
+  m.def("prefault", &prefault, docstrings::kPrefault, py::arg("most_bytes"), py::arg("until"));
   m.def(
       "watch_imports", [](py::object observer) { ImportLog::instance().start(std::move(observer)); },
       docstrings::kWatchImports, py::arg("observer") = py::none());

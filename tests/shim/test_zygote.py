@@ -148,6 +148,37 @@ def test_with_code_warm_what_imports_compile_is_compiled_in_advance_and_nothing_
         assert parent.ask("z.execute('flows.patterns:known')") == [[True, True, False, False, False], 1]
 
 
+LOOK = """
+import os
+import shared.helper
+
+
+def look():
+    return [os.getpid(), shared.helper.VALUE]
+"""
+
+
+def test_with_code_warm_a_process_forked_in_advance_runs_the_next_execution_as_things_are_then(flows, zygote):
+    flows.put("flows/spare.py", LOOK)
+    parent = zygote(warm="code")
+    assert parent.ask("z.execute('flows.spare:look')")[1] == 100
+    spare = parent.ask("settled(lambda s: 'spare' in s['processes'])")["processes"]["spare"]
+    flows.put("shared/helper.py", "VALUE = 200\n")
+    assert parent.ask("z.execute('flows.spare:look')") == [spare, 200]
+
+    # One that is killed meanwhile is missed by nobody.
+    killed = parent.ask(f"settled(lambda s: s['processes'].get('spare', {spare}) != {spare})")["processes"]["spare"]
+    parent.do(f"os.kill({killed}, signal.SIGKILL); eventually(lambda: not alive([{killed}]))")
+    pid, value = parent.ask("z.execute('flows.spare:look')")
+    assert pid != killed and value == 200
+    parent.do(f"settled(lambda s: s['processes'].get('spare', {killed}) != {killed})")
+    assert parent.ask("stats()['spawned']") == 0
+
+    below = parent.ask("processes(os.getpid())")
+    parent.do("z.close()")
+    assert parent.ask(f"alive({below})") == []
+
+
 STRANGE = """
 import enum, re
 

@@ -198,6 +198,11 @@ def end_with_parent(parent: int) -> None:
     is gone already, this process ends at once.
     """
 
+def prefault(most_bytes: int, until: int) -> int:
+    """Copies pages that this process shares with the one it was forked from, so that writing to them costs nothing later:
+    `most_bytes` at most, and until the descriptor `until` has something to read. Returns the bytes.
+    """
+
 def watch_imports(observer: Callable[[str, str | None], None] | None = None) -> None:
     """Notes from now on which modules of the workspace are run. Forgets what it has noted. `observer`, if any, is
     called before each run with (name, None), and after it with (name, why it failed), "" for not at all.

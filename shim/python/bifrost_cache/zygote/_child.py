@@ -16,12 +16,16 @@ _BROKEN = 70
 _WHILE_IMPORTING = 100_000
 
 
-def run(template, packed, channel, outputs, more):
-    """In the child. `template` is the serving object that it has a copy of; `packed` and `more` are the order."""
+def run(template, wait_for_order):
+    """In the child. `template` is the serving object that it has a copy of; wait_for_order() gives the packed order and
+    its descriptors, (None, []) for none."""
     code = _BROKEN
     try:
-        _become_own_process(template, outputs)
-        code = _execute(template, channel, packed, more)
+        _become_own_process(template)
+        packed, descriptors = wait_for_order()
+        if not descriptors:
+            os._exit(0)
+        code = _execute(template, packed, *descriptors)
     except SystemExit as end:
         code = _code_of(end)
     except BaseException:
@@ -31,13 +35,10 @@ def run(template, packed, channel, outputs, more):
         _end(code)
 
 
-def _become_own_process(template, outputs):
+def _become_own_process(template):
     # First of all, so that no template's end is missed.
     _shim.end_with_parent(template.process)
     os.setpgid(0, 0)
-    for number, descriptor in enumerate(outputs, start=1):
-        os.dup2(descriptor, number)
-        os.close(descriptor)
     template.forget_in_child()
     # `random` does this by itself.
     numpy_random = sys.modules.get("numpy.random")
@@ -45,8 +46,11 @@ def _become_own_process(template, outputs):
         numpy_random.seed()
 
 
-def _execute(template, channel, packed, more):
+def _execute(template, packed, channel, stdout, stderr, *more):
     """The exit code."""
+    for number, descriptor in enumerate((stdout, stderr), start=1):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
     _shim.watch_imports()
     execution = _shim.begin_unless_changed(roots=template.roots)
     if execution is None:

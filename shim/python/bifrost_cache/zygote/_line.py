@@ -12,7 +12,7 @@ import time
 
 from . import _demand, _messages, _serving
 from ._inherited import Inherited
-from ._template import NotMade, Template, private_bytes_of
+from ._template import NotMade, Template, children_of, private_bytes_of
 
 # The time between two renewals: so many times as long as the last one took, and at least this.
 _PAUSE_RATIO = 4
@@ -113,7 +113,10 @@ class Line:
         values["warm"] = sorted(templates[self._order[0]].modules) if self._order[0] in templates else []
         values["generation"] = best.generation if best else 0
         values["processes"] = {kind: template.pid for kind, template in templates.items()}
-        values["private_bytes"] = sum(private_bytes_of(template.pid) for template in templates.values())
+        if self._order[0] == "hold" and "hold" in templates:
+            spares = set(children_of(templates["hold"].pid)).difference(children)
+            values["processes"].update((("spare", pid) for pid in spares))
+        values["private_bytes"] = sum(map(private_bytes_of, values["processes"].values()))
         values["executions_private_bytes"] = sum(map(private_bytes_of, children))
         return values
 
@@ -222,6 +225,7 @@ class Line:
     def _make(self, root, plan):
         """The new templates by kind, or NotMade."""
         order = {"paths": list(plan.paths.values()), "most_bytes": _demand.MOST_BYTES, "patterns": plan.patterns}
+        order["spare"] = self._order[0] == "hold"
         order["pattern_seconds"] = self._options.start_timeout / _PATTERN_SHARE
         hold = Template.forked_from(root, "hold", order, self._deadline(), self._is_closed)
         if self._order[0] != "modules":

@@ -15,7 +15,7 @@ import traceback
 from importlib import import_module
 
 from .. import _shim
-from . import _child, _messages, _patterns, _trial
+from . import _child, _messages, _patterns, _spare, _trial
 
 PID_BYTES = 8
 
@@ -34,7 +34,7 @@ def root(control, order):
     _serve(control, order["roots"], {})
 
 
-def _serve(control, roots, news):
+def _serve(control, roots, news, keeps_spare=False):
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()  # or each child would print it once more
@@ -42,19 +42,24 @@ def _serve(control, roots, news):
     _patterns.mark()
     gc.collect()
     gc.freeze()
-    server = _Server(control, roots)
+    server = _Server(control, roots, keeps_spare)
     _messages.send(control, {"ready": {"pid": server.process, **news}})
     server.serve()
 
 
 class _Server:
-    """Forks on demand, reports who was forked and how it ended. Until its control socket and its last child are gone."""
+    """Forks on demand, reports who was forked and how it ended. Until its control socket and its last child are gone.
 
-    def __init__(self, control, roots):
+    A spare child is made while no execution runs: it would take the processor from them."""
+
+    def __init__(self, control, roots, keeps_spare):
         self.control = control
         self.roots = roots
         self.process = os.getpid()
+        self._keeps_spare = keeps_spare
         self._children = {}  # pid: where its end is reported, or None
+        self._spare = None
+        self._spare_wanted = keeps_spare
         self._woken, self._waker = socket.socketpair()
         for end in (self._woken, self._waker):
             end.setblocking(False)
@@ -65,6 +70,8 @@ class _Server:
 
     def serve(self):
         while self.control is not None or self._children:
+            if self._spare_wanted and self.control is not None and not self._runs_something():
+                self._fork_spare()
             sources = {self._woken.fileno(): select.POLLIN}
             if self.control is not None:
                 sources[self.control.fileno()] = select.POLLIN
@@ -80,6 +87,8 @@ class _Server:
         self._let_go()
         if self.control is not None:
             self.control.close()
+        if self._spare is not None:
+            self._spare.close()
         for report in self._children.values():
             if report is not None:
                 os.close(report)
@@ -101,19 +110,44 @@ class _Server:
         if message is None:
             self.control.close()
             self.control = None
+            if self._spare is not None:
+                self._spare.close()
         elif message["do"] == "run":
             self._run(message["order"], *descriptors)
         else:
             self._make_template(message["do"], message["order"], *descriptors)
 
-    def _run(self, packed, channel, report, stdout, stderr, *more):
-        pid = self._fork()
-        if pid == 0:
-            os.close(report)
-            _child.run(self, packed, channel, (stdout, stderr), more)
-        for descriptor in (channel, stdout, stderr, *more):
+    def _run(self, packed, channel, report, *rest):
+        spare, self._spare = self._spare, None
+        self._spare_wanted = self._keeps_spare
+        if spare is not None and spare.run(packed, (channel, *rest)):
+            pid = spare.pid
+        else:
+            pid = self._fork()
+            if pid == 0:
+                os.close(report)
+                _child.run(self, lambda: (packed, (channel, *rest)))
+        for descriptor in (channel, *rest):
             os.close(descriptor)
         self._started(pid, report)
+
+    def _fork_spare(self):
+        """One at a time. When it is killed, the next execution is the reason for another."""
+        self._spare_wanted = False
+        ours, theirs = _messages.control_pair()
+        pid = self._fork()
+        if pid == 0:
+            ours.close()
+            _child.run(self, lambda: _spare.wait(theirs))
+        theirs.close()
+        if pid > 0:
+            self._spare = _spare.Spare(pid, ours)
+            self._children[pid] = None
+        else:
+            ours.close()
+
+    def _runs_something(self):
+        return any(report is not None for report in self._children.values())
 
     def _make_template(self, kind, order, control):
         pid = self._fork()
@@ -198,4 +232,4 @@ def _become_template(kind, control, order, roots):
         if not _shim.settle():
             _messages.send(control, {"failed": "modules changed while they were imported"})
             return
-    _serve(control, roots, news)
+    _serve(control, roots, news, keeps_spare=order.get("spare", False))

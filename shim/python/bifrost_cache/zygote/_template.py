@@ -184,6 +184,15 @@ def private_bytes_of(pid):
     return total
 
 
+def children_of(pid):
+    """Their pids; none when it is gone. A template has one thread."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return [int(child) for child in file.read().split()]
+    except OSError:
+        return []
+
+
 def same_output(number):
     """The descriptor of this process' stdout or stderr for a child: a copy, or the null device when it is closed."""
     try:

@@ -47,7 +47,7 @@ class Zygote:
     Args:
         preload: Names of installed modules that templates import.
         warm: What templates keep of the modules that executions of their scope import: "modules", imported ones;
-            "code", their code only; "none".
+            "code", their code only, and a spare process that waits for the next execution; "none".
         cold: Patterns (fnmatch) of modules that no template imports.
         max_templates: Scopes that have templates at a time. The least recently used gives way.
         start_timeout: Seconds for a template to become ready.
@@ -147,7 +147,8 @@ class Zygote:
             (solution_id, global_repo_access), or the roots, to a dict: `warm`, names of the modules that are imported
             in advance, or with warm="code" whose code is held; `skipped`, name to the reason why it is not;
             `generation` of the templates; `executions`, of these `spawned` and `changed` (a template was out of date);
-            `renewals`, and whether one is wanted or under way (`renewing`); `processes`, kind to pid of the templates;
+            `renewals`, and whether one is wanted or under way (`renewing`); `processes`, kind to pid of the templates,
+            and of a `spare` that waits for an execution;
             `private_bytes` that they share with nobody, and `executions_private_bytes` of the executions that run now;
             `trouble`, the last one.
 

@@ -1,0 +1,96 @@
+// What prefault() copies, seen in the kernel's own table of pages, by a child of fork() as in use.
+#include "shim/core/prefault.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <vector>
+
+#include "common/base/unique_fd.hpp"
+
+namespace bifrost {
+namespace {
+
+// pagemap.rst of the kernel.
+constexpr std::uint64_t kPresent = std::uint64_t{1} << 63;
+constexpr std::uint64_t kExclusive = std::uint64_t{1} << 56;
+constexpr std::uint64_t kEverything = std::uint64_t{1} << 40;
+constexpr std::size_t kPages = 1'000;
+
+class PrefaultTest : public testing::Test {
+ protected:
+  PrefaultTest() {
+    std::memset(written_, 1, kPages * page_);
+    std::array<int, 2> ends{};
+    EXPECT_EQ(::pipe(ends.data()), 0);
+    reader_.reset(ends[0]);
+    writer_.reset(ends[1]);
+  }
+  ~PrefaultTest() override {
+    ::munmap(written_, kPages * page_);
+    ::munmap(reserved_, kPages * page_);
+  }
+
+  // How many of its pages have this bit.
+  std::size_t pages_with(std::uint64_t bit, const char* memory) const {
+    const UniqueFd pagemap(::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
+    std::vector<std::uint64_t> entries(kPages);
+    const auto place = static_cast<off_t>(reinterpret_cast<std::uintptr_t>(memory) / page_ * sizeof(entries[0]));
+    if (::pread(pagemap.get(), entries.data(), kPages * sizeof(entries[0]), place) < 0) return kPages + 1;
+    std::size_t count = 0;
+    for (const std::uint64_t entry : entries) count += (entry & bit) != 0 ? 1 : 0;
+    return count;
+  }
+
+  static bool holds_in_child(const std::function<bool()>& claim) {
+    const pid_t pid = ::fork();
+    if (pid == 0) ::_exit(claim() ? 0 : 1);
+    int status = 1;
+    return ::waitpid(pid, &status, 0) == pid && status == 0;
+  }
+
+  char* map() const {
+    void* memory = ::mmap(nullptr, kPages * page_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) std::abort();
+    return static_cast<char*>(memory);
+  }
+
+  const std::size_t page_ = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  char* const written_ = map();
+  char* const reserved_ = map();
+  UniqueFd reader_;
+  UniqueFd writer_;
+};
+
+TEST_F(PrefaultTest, PagesThatTheParentHasWrittenAreTheChildsOwn) {
+  EXPECT_TRUE(holds_in_child([&] {
+    return pages_with(kExclusive, written_) == 0 && prefault(kEverything, reader_.get()) >= kPages * page_ &&
+           pages_with(kExclusive, written_) == kPages && written_[0] == 1;
+  }));
+}
+
+TEST_F(PrefaultTest, WhatNobodyHasWrittenTakesNoRoom) {
+  EXPECT_TRUE(holds_in_child([&] {
+    prefault(kEverything, reader_.get());
+    return pages_with(kPresent, reserved_) == 0;
+  }));
+}
+
+TEST_F(PrefaultTest, NothingIsCopiedOnceThereIsSomethingToRead) {
+  ASSERT_EQ(::write(writer_.get(), "x", 1), 1);
+  EXPECT_TRUE(holds_in_child([&] { return prefault(kEverything, reader_.get()) == 0; }));
+}
+
+TEST_F(PrefaultTest, ABoundIsExceededByLessThanAStep) {
+  EXPECT_TRUE(holds_in_child([&] { return prefault(1, reader_.get()) <= 1 << 20; }));
+}
+
+}  // namespace
+}  // namespace bifrost
