@@ -25,6 +25,9 @@ namespace {
 
 constexpr std::size_t kMostRanges = 65'536;
 constexpr std::uint64_t kStepBytes = 1 << 20;
+// A longer range is a reservation, and looking through it would take longer than copying what is in it saves.
+constexpr std::uint64_t kLongestRange = 1 << 30;
+constexpr int kMostSteps = 65'536;
 // Documented in the kernel's pagemap.rst: the page is in memory.
 constexpr std::uint64_t kPresent = std::uint64_t{1} << 63;
 
@@ -42,7 +45,8 @@ std::vector<Range> private_writable_ranges() {
     Range range{};
     std::array<char, 5> rights{};
     if (std::sscanf(line.c_str(), "%" SCNx64 "-%" SCNx64 " %4s", &range.begin, &range.end, rights.data()) != 3) break;
-    if (std::string_view(rights.data()) == "rw-p" && line.find("[stack") == std::string::npos) ranges.push_back(range);
+    const bool is_memory = range.end - range.begin <= kLongestRange && line.find("[stack") == std::string::npos;
+    if (is_memory && std::string_view(rights.data()) == "rw-p") ranges.push_back(range);
   }
   return ranges;
 }
@@ -88,9 +92,10 @@ class Prefault {
 
 std::uint64_t prefault(std::uint64_t most_bytes, int until) {
   Prefault prefault;
+  int steps = 0;
   for (const Range& range : private_writable_ranges()) {
     for (std::uint64_t at = range.begin; at < range.end; at += kStepBytes) {
-      if (prefault.bytes() >= most_bytes || is_readable(until)) return prefault.bytes();
+      if (prefault.bytes() >= most_bytes || ++steps > kMostSteps || is_readable(until)) return prefault.bytes();
       prefault.copy({at, std::min(at + kStepBytes, range.end)});
     }
   }

@@ -134,7 +134,10 @@ class _Server:
     def _fork_spare(self):
         """One at a time. When it is killed, the next execution is the reason for another."""
         self._spare_wanted = False
-        ours, theirs = _messages.control_pair()
+        try:
+            ours, theirs = _messages.control_pair()
+        except OSError:
+            return  # no descriptors left; executions are forked without one
         pid = self._fork()
         if pid == 0:
             ours.close()
