@@ -4,6 +4,7 @@ Executing code writes to most pages that hold it, since it counts references. A 
 execution that gets it waits neither for the fork nor for a fault per page.
 """
 
+import fcntl
 import os
 
 from .. import _shim
@@ -23,7 +24,7 @@ class Spare:
     def run(self, packed, descriptors):
         """It runs that order. False when it is gone, and then it runs nothing."""
         try:
-            _messages.send(self._control, packed, descriptors, wait=False)
+            _messages.send(self._control, {"order": packed}, descriptors, wait=False)
             return True
         except OSError:
             return False
@@ -40,6 +41,17 @@ def wait(control):
     with control:
         _shim.prefault(_MOST_BYTES, control.fileno())
         try:
-            return _messages.receive(control)
+            message, descriptors = _messages.receive(control)
         except OSError:
-            return None, []
+            message, descriptors = None, []
+    return message and message["order"], [_beyond_streams(descriptor) for descriptor in descriptors]
+
+
+def _beyond_streams(descriptor):
+    """Where the host has closed its standard streams, a descriptor may have come as one of these."""
+    if descriptor > 2:
+        return descriptor
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+    finally:
+        os.close(descriptor)
