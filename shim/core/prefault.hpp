@@ -9,11 +9,11 @@
 
 namespace bifrost {
 
-// Copies writable private pages of this process, in order of address, until `most_bytes` have been looked after or
-// `until` (a descriptor) has something to read, which is noticed within a mebibyte. Returns the bytes. Leaves
-// out mappings of more than a gibibyte, which are reservations. 0 where the kernel cannot (before Linux 5.14) or lets
-// nobody look: then each page is copied when it is written to, as ever.
-// Cost: one to five microseconds per page.
+// Copies writable private pages of this process, in order of address, until `most_bytes` or up to a mebibyte more are
+// copied, or `until` (a descriptor) has something to read, which is noticed within a mebibyte. Leaves out mappings of
+// more than a gibibyte, which are reservations. Returns the bytes: 0 where the kernel cannot (before Linux 5.14) or
+// lets nobody look, and then each page is copied when it is written to, as ever. Cost: one to five microseconds per
+// page.
 std::uint64_t prefault(std::uint64_t most_bytes, int until);
 
 }  // namespace bifrost

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "common/base/unique_fd.hpp"
+#include "tests/common/pagemap.hpp"
 
 namespace bifrost {
 namespace {
@@ -33,16 +34,7 @@ class FileMappingTest : public testing::Test {
     }
   }
   // How many of the mapping's pages count as this process' memory.
-  std::uint64_t present(const FileMapping& mapping) {
-    const UniqueFd map(::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
-    std::uint64_t entries[kPages] = {};
-    const auto first = reinterpret_cast<std::uintptr_t>(mapping.data()) / page_ * sizeof entries[0];
-    EXPECT_EQ(::pread(map.get(), entries, sizeof entries, static_cast<off_t>(first)),
-              static_cast<ssize_t>(sizeof entries));
-    std::uint64_t count = 0;
-    for (const std::uint64_t entry : entries) count += entry >> 63;
-    return count;
-  }
+  std::uint64_t present(const FileMapping& mapping) { return pages_with(kPagePresent, mapping.data(), kPages); }
 
   const std::uint64_t page_;
   const UniqueFd file_;

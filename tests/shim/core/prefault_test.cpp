@@ -1,7 +1,6 @@
 // What prefault() copies, seen in the kernel's own table of pages, by a child of fork() as in use.
 #include "shim/core/prefault.hpp"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -11,16 +10,13 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
-#include <vector>
 
 #include "common/base/unique_fd.hpp"
+#include "tests/common/pagemap.hpp"
 
 namespace bifrost {
 namespace {
 
-// pagemap.rst of the kernel.
-constexpr std::uint64_t kPresent = std::uint64_t{1} << 63;
-constexpr std::uint64_t kExclusive = std::uint64_t{1} << 56;
 constexpr std::uint64_t kEverything = std::uint64_t{1} << 40;
 constexpr std::size_t kPages = 1'000;
 
@@ -36,17 +32,6 @@ class PrefaultTest : public testing::Test {
   ~PrefaultTest() override {
     ::munmap(written_, kPages * page_);
     ::munmap(reserved_, kPages * page_);
-  }
-
-  // How many of its pages have this bit.
-  std::size_t pages_with(std::uint64_t bit, const char* memory) const {
-    const UniqueFd pagemap(::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
-    std::vector<std::uint64_t> entries(kPages);
-    const auto place = static_cast<off_t>(reinterpret_cast<std::uintptr_t>(memory) / page_ * sizeof(entries[0]));
-    if (::pread(pagemap.get(), entries.data(), kPages * sizeof(entries[0]), place) < 0) return kPages + 1;
-    std::size_t count = 0;
-    for (const std::uint64_t entry : entries) count += (entry & bit) != 0 ? 1 : 0;
-    return count;
   }
 
   static bool holds_in_child(const std::function<bool()>& claim) {
@@ -72,15 +57,16 @@ class PrefaultTest : public testing::Test {
 
 TEST_F(PrefaultTest, PagesThatTheParentHasWrittenAreTheChildsOwn) {
   EXPECT_TRUE(holds_in_child([&] {
-    return pages_with(kExclusive, written_) == 0 && prefault(kEverything, reader_.get()) >= kPages * page_ &&
-           pages_with(kExclusive, written_) == kPages && written_[0] == 1;
+    return pages_with(kPageExclusive, written_, kPages) == 0 &&
+           prefault(kEverything, reader_.get()) >= kPages * page_ &&
+           pages_with(kPageExclusive, written_, kPages) == kPages && written_[0] == 1;
   }));
 }
 
 TEST_F(PrefaultTest, WhatNobodyHasWrittenTakesNoRoom) {
   EXPECT_TRUE(holds_in_child([&] {
     prefault(kEverything, reader_.get());
-    return pages_with(kPresent, reserved_) == 0;
+    return pages_with(kPagePresent, reserved_, kPages) == 0;
   }));
 }
 

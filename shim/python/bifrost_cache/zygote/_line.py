@@ -114,8 +114,8 @@ class Line:
         values["generation"] = best.generation if best else 0
         values["processes"] = {kind: template.pid for kind, template in templates.items()}
         if self._order[0] == "hold" and "hold" in templates:
-            spares = set(children_of(templates["hold"].pid)).difference(children)
-            values["processes"].update((("spare", pid) for pid in spares))
+            for pid in set(children_of(templates["hold"].pid)).difference(children):
+                values["processes"]["spare"] = pid
         values["private_bytes"] = sum(map(private_bytes_of, values["processes"].values()))
         values["executions_private_bytes"] = sum(map(private_bytes_of, children))
         return values

@@ -5,6 +5,7 @@ memory file. A child's answer, over a stream: BEGUN before anything of its order
 length and pickled data.
 """
 
+import fcntl
 import os
 import pickle
 import select
@@ -39,8 +40,19 @@ def send(control, message, descriptors=(), wait=True):
 def receive(control):
     """(message, descriptors); (None, []) when the other side is gone."""
     data, descriptors, _, _ = socket.recv_fds(control, _MOST_PACKET_BYTES, _MOST_DESCRIPTORS)
+    descriptors = [_beyond_streams(descriptor) for descriptor in descriptors]
     message = pickle.loads(data) if data else None
     return (from_memory(descriptors.pop()) if message == _SPILLED else message), descriptors
+
+
+def _beyond_streams(descriptor):
+    """Where the host has closed its standard streams, a descriptor may come as one of these, which a child replaces."""
+    if descriptor > 2:
+        return descriptor
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+    finally:
+        os.close(descriptor)
 
 
 def in_memory(value):

@@ -4,9 +4,6 @@ Executing code writes to most pages that hold it, since it counts references. A 
 execution that gets it waits neither for the fork nor for a fault per page.
 """
 
-import fcntl
-import os
-
 from .. import _shim
 from . import _messages
 
@@ -43,15 +40,5 @@ def wait(control):
         try:
             message, descriptors = _messages.receive(control)
         except OSError:
-            message, descriptors = None, []
-    return message and message["order"], [_beyond_streams(descriptor) for descriptor in descriptors]
-
-
-def _beyond_streams(descriptor):
-    """Where the host has closed its standard streams, a descriptor may have come as one of these."""
-    if descriptor > 2:
-        return descriptor
-    try:
-        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
-    finally:
-        os.close(descriptor)
+            return None, []
+    return message and message["order"], descriptors
