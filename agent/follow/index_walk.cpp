@@ -10,7 +10,6 @@ namespace {
 
 constexpr std::string_view kPageMembers = "1000";
 constexpr std::size_t kBlockPaths = 1000;  // how many keys one EXISTS names
-constexpr std::string_view kStart = "0";   // also the cursor that ends the last page
 
 }  // namespace
 
@@ -24,7 +23,7 @@ void IndexWalk::go_through(bool all) {
   running_ = true;
   all_ = all;
   beyond_index_ = listed_ = missed_ = false;
-  cursor_ = kStart;
+  cursor_ = kFirstCursor;
   blocks_.clear();
 }
 
@@ -95,8 +94,8 @@ Status IndexWalk::on_page(const redisReply& page) {
   }
   add(std::move(there));
   add(std::move(absent));
-  cursor_ = no_set ? kStart : text_of(*parts[0]);
-  if (cursor_ == kStart) go_beyond_the_index();
+  cursor_ = no_set ? kFirstCursor : text_of(*parts[0]);
+  if (cursor_ == kFirstCursor) go_beyond_the_index();
   return Done{};
 }
 

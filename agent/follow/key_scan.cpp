@@ -15,7 +15,6 @@ constexpr std::size_t kModuleEvery = 10;      // names; a page with fewer module
 constexpr std::size_t kNamesToRest = 1000;    // of sparse pages
 constexpr std::chrono::milliseconds kFar{1};  // a small page takes longer
 constexpr int kMostLatePages = 8;             // in a row: that is the distance, and no chance
-constexpr std::string_view kStart = "0";      // also the cursor that ends the last page
 
 }  // namespace
 
@@ -26,7 +25,7 @@ void KeyScan::begin(BootTime now) {
   names_next_ = kPageNames;
   names_since_rest_ = 0;
   late_pages_ = 0;
-  cursor_ = kStart;
+  cursor_ = kFirstCursor;
   mirror_.begin_scan(now);
 }
 
@@ -48,7 +47,7 @@ Status KeyScan::on_page(const redisReply& page, std::chrono::nanoseconds took) {
   pace(modules, took);
   if (!cursor_.empty()) return Done{};  // started over meanwhile
   const std::string_view next = text_of(*parts[0]);
-  if (next == kStart) {
+  if (next == kFirstCursor) {
     finish();
   } else {
     cursor_ = next;

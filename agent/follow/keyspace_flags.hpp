@@ -7,6 +7,8 @@
 
 namespace bifrost::agent {
 
+inline constexpr std::string_view kFlagsSetting = "notify-keyspace-events";
+
 // K for the channel, A for every class but misses: overwriting a string by another type is announced in that type's
 // class only.
 inline bool has_needed_flags(std::string_view flags) {

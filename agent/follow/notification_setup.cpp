@@ -7,15 +7,11 @@
 #include "agent/loop/log.hpp"
 
 namespace bifrost::agent {
-namespace {
-
-constexpr std::string_view kFlags = "notify-keyspace-events";
-
-}  // namespace
+namespace {}  // namespace
 
 void set_up_notifications(DataConnection& data, SignalChoice choice, std::function<void(Notifications)> on_done) {
   if (choice == SignalChoice::kTracking) return on_done(Notifications::kOff);
-  data.ask({"CONFIG", "GET", kFlags},
+  data.ask({"CONFIG", "GET", kFlagsSetting},
            [&data, choice, on_done = std::move(on_done)](const redisReply& reply, const std::string&) {
              const auto pair = elements_of(reply);
              if (pair.size() != 2) {
@@ -27,7 +23,7 @@ void set_up_notifications(DataConnection& data, SignalChoice choice, std::functi
              const std::string before(text_of(*pair[1]));
              const auto wanted = flags_to_set(before);
              if (!wanted) return on_done(Notifications::kOn);
-             data.ask({"CONFIG", "SET", kFlags, *wanted},
+             data.ask({"CONFIG", "SET", kFlagsSetting, *wanted},
                       [before, wanted = *wanted, on_done](const redisReply& set, const std::string&) {
                         if (is_error(set)) {
                           log::warn("notifications", {{"enabled", "no"}, {"flags", before}, {"why", text_of(set)}});

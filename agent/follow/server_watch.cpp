@@ -7,11 +7,7 @@
 #include "agent/loop/log.hpp"
 
 namespace bifrost::agent {
-namespace {
-
-constexpr std::string_view kFlags = "notify-keyspace-events";
-
-}  // namespace
+namespace {}  // namespace
 
 void ServerWatch::begin(std::function<void(const ServerFacts&)> on_facts) {
   looking_since_ = boot_now();
@@ -69,12 +65,13 @@ void ServerWatch::look(bool tracking) {
 }
 
 void ServerWatch::ask_flags(std::function<void()> on_sufficient) {
-  data_.ask({"CONFIG", "GET", kFlags}, [this, on_sufficient = std::move(on_sufficient)](const redisReply& reply,
-                                                                                        const std::string&) {
-    const auto pair = elements_of(reply);
-    if (pair.size() != 2 || has_needed_flags(text_of(*pair[1]))) return on_sufficient();
-    callbacks_.on_unusable("somebody changed " + std::string(kFlags) + " to `" + std::string(text_of(*pair[1])) + "`");
-  });
+  data_.ask({"CONFIG", "GET", kFlagsSetting},
+            [this, on_sufficient = std::move(on_sufficient)](const redisReply& reply, const std::string&) {
+              const auto pair = elements_of(reply);
+              if (pair.size() != 2 || has_needed_flags(text_of(*pair[1]))) return on_sufficient();
+              callbacks_.on_unusable("somebody changed " + std::string(kFlagsSetting) + " to `" +
+                                     std::string(text_of(*pair[1])) + "`");
+            });
 }
 
 void ServerWatch::judge(const ServerFacts& now, bool tracking) {

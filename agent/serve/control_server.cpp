@@ -13,8 +13,7 @@
 namespace bifrost::agent {
 namespace {
 
-constexpr int kBacklog = 1024;
-constexpr RequestServer::Limits kLimits{4096, 512, control::kMaxLineBytes, std::chrono::seconds(30)};
+constexpr RequestServer::Limits kControlLimits{4096, 512, control::kMaxLineBytes, std::chrono::seconds(30)};
 
 std::size_t line_in(std::string_view input) {
   return input.find('\n') + 1;  // npos + 1 is 0
@@ -37,7 +36,7 @@ Result<std::unique_ptr<ControlServer>> ControlServer::listen(uv_loop_t* loop, co
   if (!address) return address.error();
   ::unlink(path.c_str());
   const mode_t before = ::umask(0117);  // 0660 from the first moment on
-  auto listening = listen_at(reinterpret_cast<const sockaddr*>(&*address), sizeof *address, kBacklog);
+  auto listening = listen_at(reinterpret_cast<const sockaddr*>(&*address), sizeof *address);
   ::umask(before);
   if (!listening) return Error{ErrorCode::kIo, "control socket " + path + ": " + listening.error().message};
   return std::unique_ptr<ControlServer>(
@@ -47,7 +46,7 @@ Result<std::unique_ptr<ControlServer>> ControlServer::listen(uv_loop_t* loop, co
 ControlServer::ControlServer(uv_loop_t* loop, UniqueFd listening, std::string path, Requests requests)
     : path_(std::move(path)),
       requests_(std::move(requests)),
-      clients_(loop, std::move(listening), kLimits,
+      clients_(loop, std::move(listening), kControlLimits,
                {line_in, [this](RequestServer::ClientId c, std::string_view input) { on_request(c, input); },
                 [this] { requests_.refused(); }}),
       socket_(identity_of(path_)) {}

@@ -7,8 +7,7 @@
 namespace bifrost::agent {
 namespace {
 
-constexpr int kBacklog = 1024;
-constexpr RequestServer::Limits kLimits{512, 0, 8192, std::chrono::seconds(10)};
+constexpr RequestServer::Limits kHttpLimits{512, 0, 8192, std::chrono::seconds(10)};
 
 std::string_view reason(int status) {
   switch (status) {
@@ -30,7 +29,7 @@ std::size_t header_in(std::string_view input) {
 }  // namespace
 
 Result<std::unique_ptr<HttpServer>> HttpServer::listen(uv_loop_t* loop, const ListenAddress& address, Answer answer) {
-  auto listening = listen_at(reinterpret_cast<const sockaddr*>(&address.address), sizeof address.address, kBacklog);
+  auto listening = listen_at(reinterpret_cast<const sockaddr*>(&address.address), sizeof address.address);
   if (!listening) {
     return Error{ErrorCode::kIo, "metrics address " + to_text(address.address) + ": " + listening.error().message};
   }
@@ -45,7 +44,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::listen(uv_loop_t* loop, const Li
 HttpServer::HttpServer(uv_loop_t* loop, UniqueFd listening, Answer answer)
     : answer_(std::move(answer)),
       clients_(
-          loop, std::move(listening), kLimits,
+          loop, std::move(listening), kHttpLimits,
           {header_in, [this](RequestServer::ClientId c, std::string_view input) { on_request(c, input); }, [] {}}) {}
 
 void HttpServer::on_request(RequestServer::ClientId client, std::string_view input) {

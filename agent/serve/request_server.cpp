@@ -12,6 +12,7 @@
 namespace bifrost::agent {
 namespace {
 
+constexpr int kBacklog = 1024;
 constexpr int kMaxAcceptsPerTurn = 64;
 constexpr std::chrono::seconds kSweepPeriod{1};
 
@@ -39,13 +40,13 @@ std::string name_of_peer(int fd, const sockaddr_storage& from) {
 
 }  // namespace
 
-Result<UniqueFd> listen_at(const sockaddr* address, socklen_t length, int backlog) {
+Result<UniqueFd> listen_at(const sockaddr* address, socklen_t length) {
   UniqueFd fd(::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const int on = 1;  // or an address stays taken for a minute after the agent before
   const bool ready =
       fd.valid() &&
       (address->sa_family == AF_UNIX || ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0) &&
-      ::bind(fd.get(), address, length) == 0 && ::listen(fd.get(), backlog) == 0;
+      ::bind(fd.get(), address, length) == 0 && ::listen(fd.get(), kBacklog) == 0;
   if (!ready) return Error{ErrorCode::kIo, uv_strerror(-errno)};
   return fd;
 }

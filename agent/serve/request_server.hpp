@@ -98,6 +98,6 @@ class RequestServer {
 };
 
 // A listening, non-blocking socket. Errors: kIo (one word of why; the caller knows the address).
-Result<UniqueFd> listen_at(const sockaddr* address, socklen_t length, int backlog);
+Result<UniqueFd> listen_at(const sockaddr* address, socklen_t length);
 
 }  // namespace bifrost::agent

@@ -24,12 +24,12 @@
 namespace bifrost::bench {
 namespace {
 
-std::unique_ptr<Stores> stores;
+std::unique_ptr<Stores> all_stores;
 
 void find_hit(benchmark::State& state) {
   std::size_t i = 0;
   for (auto _ : state) {
-    const Found found = stores->segment().snapshot().find_file(stores->hits()[i++]);
+    const Found found = all_stores->segment().snapshot().find_file(all_stores->hits()[i++]);
     if (found.status != Lookup::kHit) die("a hit missed");
     benchmark::DoNotOptimize(found);
   }
@@ -37,7 +37,7 @@ void find_hit(benchmark::State& state) {
 void find_miss(benchmark::State& state) {
   std::size_t i = 0;
   for (auto _ : state) {
-    const Found found = stores->segment().snapshot().find_file(stores->misses()[i++]);
+    const Found found = all_stores->segment().snapshot().find_file(all_stores->misses()[i++]);
     if (found.status != Lookup::kMiss) die("a miss hit");
     benchmark::DoNotOptimize(found);
   }
@@ -46,13 +46,13 @@ void lmdb(benchmark::State& state, const Questions& questions, bool renew, bool 
   std::size_t i = 0;
   MDB_val value;
   for (auto _ : state) {
-    if (stores->lmdb_get(questions[i++], value, renew) != there) die("LMDB answers otherwise");
+    if (all_stores->lmdb_get(questions[i++], value, renew) != there) die("LMDB answers otherwise");
     benchmark::DoNotOptimize(value);
   }
 }
 void map_hit(benchmark::State& state) {
   std::size_t i = 0;
-  for (auto _ : state) benchmark::DoNotOptimize(stores->map().find(stores->hits()[i++])->second.data());
+  for (auto _ : state) benchmark::DoNotOptimize(all_stores->map().find(all_stores->hits()[i++])->second.data());
 }
 
 // Both copies go to the same buffer: another alignment would be measured instead.
@@ -62,7 +62,7 @@ std::string copy_to;
 void copy(benchmark::State& state, std::size_t bytes) {
   const std::string path = Stores::copy_path(bytes);
   for (auto _ : state) {
-    const Snapshot snapshot = stores->segment().snapshot();
+    const Snapshot snapshot = all_stores->segment().snapshot();
     const Found found = snapshot.find_file(path);
     if (snapshot.copy_content(found.record, copy_to) != Lookup::kHit) die("a copy was lost");
     benchmark::DoNotOptimize(copy_to.data());
@@ -108,11 +108,11 @@ std::string size_name(std::size_t bytes) {
 double one_process(Report& report) {
   benchmark::ClearRegisteredBenchmarks();
   benchmark::RegisterBenchmark("find_hit", find_hit);
-  benchmark::RegisterBenchmark("lmdb_hit", [](auto& s) { lmdb(s, stores->hits(), true, true); });
-  benchmark::RegisterBenchmark("lmdb_hit_within", [](auto& s) { lmdb(s, stores->hits(), false, true); });
+  benchmark::RegisterBenchmark("lmdb_hit", [](auto& s) { lmdb(s, all_stores->hits(), true, true); });
+  benchmark::RegisterBenchmark("lmdb_hit_within", [](auto& s) { lmdb(s, all_stores->hits(), false, true); });
   benchmark::RegisterBenchmark("map_hit", map_hit);
   benchmark::RegisterBenchmark("find_miss", find_miss);
-  benchmark::RegisterBenchmark("lmdb_miss", [](auto& s) { lmdb(s, stores->misses(), true, false); });
+  benchmark::RegisterBenchmark("lmdb_miss", [](auto& s) { lmdb(s, all_stores->misses(), true, false); });
   for (const std::size_t bytes : kCopyBytes) {
     benchmark::RegisterBenchmark(("copy_" + size_name(bytes)).c_str(), [bytes](auto& s) { copy(s, bytes); });
     benchmark::RegisterBenchmark(("memcpy_" + size_name(bytes)).c_str(), [bytes](auto& s) { plain_copy(s, bytes); });
@@ -121,7 +121,7 @@ double one_process(Report& report) {
   benchmark::RunSpecifiedBenchmarks(&times);
   const auto row = [&](const std::string& what, const char* ours, const std::string& peer, const char* theirs,
                        std::optional<double> budget) {
-    report.add({stores->modules(), what, times.of(ours), peer, times.of(theirs), "ns", budget, true});
+    report.add({all_stores->modules(), what, times.of(ours), peer, times.of(theirs), "ns", budget, true});
   };
   row("find, hit", "find_hit", "LMDB, renewed", "lmdb_hit", 0.25);
   row("find, hit", "find_hit", "LMDB, one transaction", "lmdb_hit_within", {});
@@ -178,23 +178,24 @@ int run(int argc, char** argv) {
   Report report;
   double first_hit = 0;
   for (const std::size_t modules : sizes) {
-    stores.reset();
-    stores = std::make_unique<Stores>(modules, source_bytes_for(modules));
+    all_stores.reset();
+    all_stores = std::make_unique<Stores>(modules, source_bytes_for(modules));
     const double hit = one_process(report);
     if (first_hit == 0) first_hit = hit;
     if (modules != sizes.front()) {
       report.add({modules, "find, hit", hit, fmt::format("{} modules", sizes.front()), first_hit, "ns",
                   modules == 1'000'000 && sizes.front() == 4000 ? std::optional<double>(3) : std::nullopt, true});
     }
-    for (const auto& [what, questions] : {std::pair{"hit", &stores->hits()}, std::pair{"miss", &stores->misses()}}) {
-      const Steps steps = steps_of(stores->segment(), *questions);
+    for (const auto& [what, questions] :
+         {std::pair{"hit", &all_stores->hits()}, std::pair{"miss", &all_stores->misses()}}) {
+      const Steps steps = steps_of(all_stores->segment(), *questions);
       report.note(fmt::format("{:>8} steps of a {}: {:.2f} slots (at most {}), {:.2f} record headers (at most {})",
                               modules, what, steps.mean_slots, steps.most_slots, steps.mean_headers,
                               steps.most_headers));
     }
-    if (processes) several_processes(*stores, report);
+    if (processes) several_processes(*all_stores, report);
   }
-  stores.reset();
+  all_stores.reset();
   if (!json.empty() && !report.write_json(json, command)) die("cannot write " + json);
   return 0;
 }

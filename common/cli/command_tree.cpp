@@ -50,6 +50,10 @@ void add_options(const CLI::App& app, std::vector<OptionEntry>& options) {
 
 }  // namespace
 
+bool OptionEntry::is_help() const {
+  return std::find(names.begin(), names.end(), "--help") != names.end();
+}
+
 CommandEntry command_tree(const CLI::App& app) {
   CommandEntry command{app.get_name(), app.get_description(), {}, {}};
   add_options(app, command.options);

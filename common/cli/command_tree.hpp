@@ -21,6 +21,8 @@ struct OptionEntry {
   std::string fallback;  // "" if there is none to show
   bool positional = false;
   bool required = false;
+
+  bool is_help() const;
 };
 
 struct CommandEntry {

@@ -67,10 +67,6 @@ std::string usage_of(const CommandEntry& command) {
   return usage + " [OPTIONS]";
 }
 
-bool is_help(const OptionEntry& option) {
-  return std::find(option.names.begin(), option.names.end(), "--help") != option.names.end();
-}
-
 }  // namespace
 
 std::string program_help(const CommandEntry& program, const std::string& footer, std::size_t width) {
@@ -90,7 +86,7 @@ std::string verb_help(const CommandEntry& program, const CommandEntry& verb, std
   text += entries_text("Arguments", entries_of(verb.options, true), width);
   std::vector<OptionEntry> own;
   std::copy_if(verb.options.begin(), verb.options.end(), std::back_inserter(own),
-               [](const OptionEntry& o) { return !is_help(o); });
+               [](const OptionEntry& o) { return !o.is_help(); });
   text += entries_text("Options", entries_of(own, false), width);
   std::string of_all;
   for (const OptionEntry& option : program.options) of_all += (of_all.empty() ? "" : ", ") + option.names.back();

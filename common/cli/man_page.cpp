@@ -48,10 +48,6 @@ void add_option(std::string& out, const OptionEntry& option) {
   out += "\n";
 }
 
-bool is_help(const OptionEntry& option) {
-  return std::find(option.names.begin(), option.names.end(), "--help") != option.names.end();
-}
-
 std::string usage(const CommandEntry& command) {
   std::string text = "\\fB" + plain(command.name) + "\\fR";
   for (const OptionEntry& option : command.options) {
@@ -93,7 +89,7 @@ std::string man_page(const CommandEntry& program, const ManPage& page) {
     for (const CommandEntry& verb : program.commands) {
       out += ".SS " + usage(verb) + "\n" + plain(verb.summary) + ".\n";
       for (const OptionEntry& option : verb.options) {
-        if (!is_help(option)) add_option(out, option);
+        if (!option.is_help()) add_option(out, option);
       }
     }
   }

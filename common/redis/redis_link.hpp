@@ -26,6 +26,9 @@ struct FreeReply {
 };
 using Reply = std::unique_ptr<redisReply, FreeReply>;
 
+// Of SCAN and SSCAN; also the cursor behind the last page.
+inline constexpr std::string_view kFirstCursor = "0";
+
 inline std::string_view text_of(const redisReply& r) {
   return r.str == nullptr ? std::string_view{} : std::string_view(r.str, r.len);
 }

@@ -17,7 +17,7 @@ namespace {
 using Place = std::array<std::uint64_t, kPresenceWords>;
 static_assert(sizeof(Place) == kPresencePlaceBytes);
 
-constexpr WorkerFile kFile{kPresenceFileName, kPresenceFileBytes, true};
+constexpr WorkerFile kPresence{kPresenceFileName, kPresenceFileBytes, true};
 
 constexpr std::uint64_t kMostPids = 1u << 22;  // the kernel's own limit
 constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15u;
@@ -56,18 +56,18 @@ off_t place_of(std::uint64_t pid, std::uint64_t pid_namespace) {
 }  // namespace
 
 Status keep_presence_file(const std::string& dir) {
-  const UniqueFd there = kFile.open(dir, O_RDWR);
+  const UniqueFd there = kPresence.open(dir, O_RDWR);
   struct stat st {};
   if (there.valid() && ::fstat(there.get(), &st) == 0 && st.st_uid == ::geteuid()) return Done{};
-  return kFile.create(dir);
+  return kPresence.create(dir);
 }
 
 void remove_presence_file(const std::string& dir) {
-  kFile.remove(dir);
+  kPresence.remove(dir);
 }
 
 bool write_presence(const std::string& dir, const Presence& presence) {
-  const UniqueFd fd = kFile.open(dir, O_WRONLY);
+  const UniqueFd fd = kPresence.open(dir, O_WRONLY);
   if (!fd.valid()) return false;
   const Place place = bytes_of(presence);
   return ::pwrite(fd.get(), place.data(), sizeof(place), place_of(presence.pid, presence.pid_namespace)) ==
@@ -75,7 +75,7 @@ bool write_presence(const std::string& dir, const Presence& presence) {
 }
 
 void clear_presence(const std::string& dir, std::uint64_t pid, std::uint64_t pid_namespace) {
-  const UniqueFd fd = kFile.open(dir, O_RDWR);
+  const UniqueFd fd = kPresence.open(dir, O_RDWR);
   if (!fd.valid()) return;
   const off_t at = place_of(pid, pid_namespace);
   Place place{};
@@ -87,7 +87,7 @@ void clear_presence(const std::string& dir, std::uint64_t pid, std::uint64_t pid
 }
 
 std::optional<std::vector<Presence>> read_presence(const std::string& dir) {
-  const UniqueFd fd = kFile.open(dir, O_RDONLY);
+  const UniqueFd fd = kPresence.open(dir, O_RDONLY);
   if (!fd.valid()) return std::nullopt;
   std::vector<Place> places(kPresencePlaces);
   if (::pread(fd.get(), places.data(), kPresenceFileBytes, 0) != static_cast<ssize_t>(kPresenceFileBytes)) {

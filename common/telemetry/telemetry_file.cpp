@@ -14,7 +14,7 @@ using Shard = std::array<std::uint64_t, kTelemetryWords>;
 
 constexpr std::size_t kShardsTried = 8;
 
-constexpr WorkerFile kFile{kTelemetryFileName, kTelemetryFileBytes, false};
+constexpr WorkerFile kTelemetry{kTelemetryFileName, kTelemetryFileBytes, false};
 
 bool lock_shard(int fd, std::size_t shard) {
   struct flock range {};
@@ -28,15 +28,15 @@ bool lock_shard(int fd, std::size_t shard) {
 }  // namespace
 
 Status create_telemetry_file(const std::string& dir) {
-  return kFile.create(dir);
+  return kTelemetry.create(dir);
 }
 
 void remove_telemetry_file(const std::string& dir) {
-  kFile.remove(dir);
+  kTelemetry.remove(dir);
 }
 
 std::optional<WorkerTotals> read_telemetry(const std::string& dir) {
-  const UniqueFd fd = kFile.open(dir, O_RDONLY);
+  const UniqueFd fd = kTelemetry.open(dir, O_RDONLY);
   if (!fd.valid()) return std::nullopt;
   std::vector<Shard> shards(kTelemetryShards);
   if (::pread(fd.get(), shards.data(), kTelemetryFileBytes, 0) != static_cast<ssize_t>(kTelemetryFileBytes)) {
@@ -50,7 +50,7 @@ std::optional<WorkerTotals> read_telemetry(const std::string& dir) {
 }
 
 bool add_telemetry(const std::string& dir, const WorkerTotals& counted) {
-  const UniqueFd fd = kFile.open(dir, O_RDWR);
+  const UniqueFd fd = kTelemetry.open(dir, O_RDWR);
   if (!fd.valid()) return false;
   const auto first = static_cast<std::size_t>(::getpid());
   for (std::size_t i = 0; i < kShardsTried; ++i) {

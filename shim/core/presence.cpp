@@ -8,7 +8,7 @@
 namespace bifrost {
 namespace {
 
-constexpr std::chrono::seconds kPeriod(1);
+constexpr std::chrono::seconds kPresencePeriod(1);
 
 PresenceSource source_of(Authority authority) {
   switch (authority) {
@@ -26,7 +26,8 @@ void PresenceReport::say(const View& view) {
   const std::uint64_t generation = source == PresenceSource::kRedis ? 0 : view.generation().value;
   const BootTime now = boot_now();
   const BootTime said{said_ns_.load(std::memory_order_relaxed)};
-  if (said.ns != 0 && generation_.load(std::memory_order_relaxed) == generation && now.since(said) < kPeriod) return;
+  if (said.ns != 0 && generation_.load(std::memory_order_relaxed) == generation && now.since(said) < kPresencePeriod)
+    return;
   // Found once: a process does not change its namespace.
   if (namespace_.load(std::memory_order_relaxed) == 0) namespace_.store(own_pid_namespace(), std::memory_order_relaxed);
   generation_.store(generation, std::memory_order_relaxed);

@@ -5,7 +5,7 @@
 namespace bifrost {
 namespace {
 
-constexpr std::chrono::seconds kPeriod(1);
+constexpr std::chrono::seconds kTelemetryPeriod(1);
 
 }  // namespace
 
@@ -28,7 +28,7 @@ void Telemetry::report_if_due(const ShimCounters& counters) {
   if (!enabled_) return;
   {
     const std::lock_guard lock(mutex_);
-    if (boot_now().since(last_) < kPeriod) return;
+    if (boot_now().since(last_) < kTelemetryPeriod) return;
   }
   report(counters);
 }

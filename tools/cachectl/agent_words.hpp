@@ -1,6 +1,7 @@
 // agent_words.hpp - what the running agent says of itself beyond the segment. Documents: docs/control-protocol.md.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -39,6 +40,9 @@ struct AgentWords {
   bool more_not_compiled = false;  // that number is a lower bound
   std::optional<CompileFailure> first_failure;
 };
+
+// For an answer that nobody else waits for.
+inline constexpr std::chrono::seconds kAgentTime(5);
 
 // Errors: those of AgentConnection, and kRefused when the answer is not understood.
 // The whole document that answers `request`, in which there is `member`.

@@ -13,13 +13,11 @@
 namespace bifrost::cachectl {
 namespace {
 
-constexpr std::chrono::seconds kAnswerTime(5);
-
 class ConfigCommand final : public Command {
  public:
   ExitCode run(Context& context) override {
     AgentConnection agent(context.segment_dir());
-    const auto document = ask_document_with(agent, std::string(control::kConfig), "settings", Deadline(kAnswerTime));
+    const auto document = ask_document_with(agent, std::string(control::kConfig), "settings", Deadline(kAgentTime));
     if (!document) return fail_without_agent(document.error());
     if (context.format == OutputFormat::kJson) {
       write_json(context.out, document->at("settings"));

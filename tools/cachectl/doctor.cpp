@@ -14,7 +14,7 @@ namespace {
 
 using Grade = Diagnosis::Grade;
 
-constexpr std::size_t kIndent = 6;  // beside a grade
+constexpr std::size_t kBesideGrade = 6;  // columns
 
 std::string_view name_of(Grade grade) {
   switch (grade) {
@@ -90,10 +90,10 @@ class DoctorCommand final : public Command {
                                                   : Output::Tone::kBad;
       bad += d.grade == Grade::kBad ? 1 : 0;
       notes += d.grade == Grade::kNote ? 1 : 0;
-      const std::string padding(kIndent - name_of(d.grade).size(), ' ');
+      const std::string padding(kBesideGrade - name_of(d.grade).size(), ' ');
       out.paragraph(out.toned(name_of(d.grade), tone) + padding, fmt::format("{}: {}", d.part, printable(d.what)),
-                    kIndent);
-      if (!d.advice.empty()) out.paragraph("      do: ", printable(d.advice), kIndent + 4);
+                    kBesideGrade);
+      if (!d.advice.empty()) out.paragraph("      do: ", printable(d.advice), kBesideGrade + 4);
     }
     out.print("\n{} bad, {} to note, {} ok\n", bad, notes, all.size() - bad - notes);
   }

@@ -27,7 +27,7 @@ using Grade = Diagnosis::Grade;
 
 constexpr long kTmpfsMagic = 0x01021994;
 constexpr long kRamfsMagic = 0x858458f6;
-constexpr std::chrono::seconds kAnswerTime(2);
+constexpr std::chrono::seconds kNodeTime(2);
 
 // Where the segment lies, and whether it can grow: by a chunk at a time.
 void examine_room(Context& context, Diagnoses& out) {
@@ -88,7 +88,7 @@ void examine_mirror(Context& context, Diagnoses& out) {
                                                                       : "see docs/threat-model.md, section 3"});
   } else {
     const SegmentInfo info = (*segment)->info();
-    const auto words = ask_state(context.segment_dir(), Deadline(kAnswerTime));
+    const auto words = ask_state(context.segment_dir(), Deadline(kNodeTime));
     const Health health = assess(info, boot_now(), words ? &*words : nullptr);
     out.push_back(
         {Grade::kGood, "segment",
@@ -107,7 +107,7 @@ void examine_mirror(Context& context, Diagnoses& out) {
                      "restart the agent after an upgrade: systemctl restart bifrost-agent"});
     }
   }
-  const auto pong = AgentConnection(context.segment_dir()).ask(control::kPing, Deadline(kAnswerTime));
+  const auto pong = AgentConnection(context.segment_dir()).ask(control::kPing, Deadline(kNodeTime));
   if (pong) {
     out.push_back({Grade::kGood, "agent", "answers on its control socket", ""});
     return;

@@ -13,7 +13,7 @@ namespace {
 
 using Grade = Diagnosis::Grade;
 
-constexpr std::chrono::seconds kAnswerTime(5);
+constexpr std::chrono::seconds kRedisTime(5);
 constexpr char kPart[] = "redis";
 
 std::string field_of(std::string_view info, std::string_view name) {
@@ -58,7 +58,7 @@ class RedisExam {
 
   // Whoever is not let in learns nothing about server and rights.
   bool lets_us_in() {
-    const auto reply = redis_.command({"PING"}, Deadline(kAnswerTime));
+    const auto reply = redis_.command({"PING"}, Deadline(kRedisTime));
     if (!reply) {
       say(Grade::kBad, reply.error().message, kPingIt);
       return false;
@@ -72,7 +72,7 @@ class RedisExam {
   }
 
   void examine_server() {
-    const auto reply = redis_.command({"INFO"}, Deadline(kAnswerTime));
+    const auto reply = redis_.command({"INFO"}, Deadline(kRedisTime));
     if (!reply) return say(Grade::kBad, reply.error().message, kPingIt);
     if (begins_with(**reply, kNoRight)) {
       return say(Grade::kNote, "INFO is not allowed: version and role are not known", "ACL SETUSER ... +info");
@@ -106,7 +106,7 @@ class RedisExam {
   }
 
   void examine_notifications() {
-    const auto reply = redis_.command({"CONFIG", "GET", "notify-keyspace-events"}, Deadline(kAnswerTime));
+    const auto reply = redis_.command({"CONFIG", "GET", "notify-keyspace-events"}, Deadline(kRedisTime));
     if (!reply) return;  // said before
     const auto pair = elements_of(**reply);
     if (is_error(**reply) && !begins_with(**reply, kNoRight) && !begins_with(**reply, "ERR unknown command")) {
@@ -168,7 +168,7 @@ class RedisExam {
   // The answer of a server that carries the command out for this user. Otherwise null, and remembered is which rule is
   // missing, or what else kept it from being carried out: only NOPERM says anything about rights.
   Reply ask(const bifrost::Command& command, const std::string& rule) {
-    auto reply = redis_.command(command, Deadline(kAnswerTime));
+    auto reply = redis_.command(command, Deadline(kRedisTime));
     if (reply && !is_error(**reply)) return std::move(*reply);
     if (!reply || !begins_with(**reply, kNoRight)) {
       if (unexamined_.empty()) unexamined_ = reply ? std::string(text_of(**reply)) : reply.error().message;
@@ -183,7 +183,7 @@ class RedisExam {
 
   // Of what the agent can do without.
   bool may(const bifrost::Command& command) {
-    const auto reply = redis_.command(command, Deadline(kAnswerTime));
+    const auto reply = redis_.command(command, Deadline(kRedisTime));
     return reply && !is_error(**reply);
   }
 

@@ -18,7 +18,7 @@ namespace {
 using nlohmann::ordered_json;
 
 // The agent answers earlier when nothing happens.
-constexpr std::chrono::seconds kAnswerTime = control::kLongestEventsWait + std::chrono::seconds(5);
+constexpr std::chrono::seconds kEventsTime = control::kLongestEventsWait + std::chrono::seconds(5);
 
 class EventsCommand final : public Command {
  public:
@@ -36,7 +36,7 @@ class EventsCommand final : public Command {
     bool first = true;
     do {
       const auto document = ask_document_with(agent, std::string(control::kEvents) + std::to_string(newest), "events",
-                                              Deadline(kAnswerTime));
+                                              Deadline(kEventsTime));
       if (!document) return fail_without_agent(document.error());
       const ordered_json& events = document->at("events");
       const std::size_t skipped = first && events.size() > limit_ ? events.size() - limit_ : 0;

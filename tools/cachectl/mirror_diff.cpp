@@ -64,7 +64,7 @@ Result<std::vector<ModulePath>> MirrorDiff::paths_in_redis() {
   const Deadline deadline(kScanTime);
   std::vector<ModulePath> paths;
   std::set<std::string> refused;  // a scan may name a key twice
-  std::string cursor = "0";
+  std::string cursor(kFirstCursor);
   const std::string pattern = std::string(contract::kPrefix) + "*";
   do {
     const auto reply = redis_.command({"SCAN", cursor, "MATCH", pattern, "COUNT", "1000"}, deadline);
@@ -82,7 +82,7 @@ Result<std::vector<ModulePath>> MirrorDiff::paths_in_redis() {
         refused.emplace(spelled);
       }
     }
-  } while (cursor != "0");
+  } while (cursor != kFirstCursor);
   report_.refused = refused.size();
   return paths;
 }

@@ -88,7 +88,7 @@ Result<bool> ModulePush::holds(ModulePathView path, std::string_view source) {
 Result<std::set<ModulePath>> ModulePush::indexed_modules() {
   const Deadline deadline(kIndexTime);
   std::set<ModulePath> modules;
-  std::string cursor = "0";
+  std::string cursor(kFirstCursor);
   do {
     const auto reply = redis_.command({"SSCAN", contract::kIndexKey, cursor, "COUNT", "1000"}, deadline);
     if (!reply) return reply.error();
@@ -104,7 +104,7 @@ Result<std::set<ModulePath>> ModulePush::indexed_modules() {
       if (first == contract::kSolutionsRoot) continue;
       if (const auto module = ModulePathView::parse(path)) modules.emplace(*module);
     }
-  } while (cursor != "0");
+  } while (cursor != kFirstCursor);
   return modules;
 }
 

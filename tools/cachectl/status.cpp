@@ -18,7 +18,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::chrono::milliseconds kAnswerTime(300);
+constexpr std::chrono::milliseconds kStatusTime(300);
 constexpr std::size_t kIndent = 12;         // of what stands beside a name
 constexpr std::size_t kProblemIndent = 11;  // beside NOT READY
 
@@ -129,7 +129,7 @@ class StatusCommand final : public Command {
     if (has_problem(health, "agent_stopped") || has_problem(health, "agent_silent")) {
       return Error{ErrorCode::kUnreachable, "there is no agent to ask"};
     }
-    return ask_state(context.segment_dir(), Deadline(kAnswerTime));
+    return ask_state(context.segment_dir(), Deadline(kStatusTime));
   }
 
   static void look_at_socket(const Context& context, const Result<AgentWords>& words, Health& health) {

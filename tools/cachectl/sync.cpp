@@ -11,13 +11,12 @@
 #include "common/control/agent_connection.hpp"
 #include "common/control/control_protocol.hpp"
 #include "tools/cachectl/agent_errors.hpp"
+#include "tools/cachectl/agent_words.hpp"
 #include "tools/cachectl/confirmation.hpp"
 #include "tools/cachectl/verbs.hpp"
 
 namespace bifrost::cachectl {
 namespace {
-
-constexpr std::chrono::seconds kAnswerTime(5);
 
 // The agent obeys its own user and root only.
 bool runs_as_agent(const std::string& dir) {
@@ -43,7 +42,7 @@ class SyncCommand final : public Command {
       return ExitCode::kError;
     }
     AgentConnection agent(context.segment_dir());
-    const auto answer = agent.ask(prune_ ? control::kSyncPrune : control::kSync, Deadline(kAnswerTime));
+    const auto answer = agent.ask(prune_ ? control::kSyncPrune : control::kSync, Deadline(kAgentTime));
     if (!answer) {
       const ExitCode code = fail_without_agent(answer.error());
       return answer.error().code == ErrorCode::kRefused && !runs_as_agent(context.segment_dir())
