@@ -19,7 +19,7 @@ class Record:
     def __init__(self, file, offset, chunk):
         self.file, self.offset = file, offset
         self.kind, self.space, key_bytes, token_bytes = struct.unpack_from("<BBHH", chunk, offset + 24)
-        self.key = chunk[offset + RECORD_HEADER_BYTES:][:key_bytes].decode()
+        self.key = chunk[offset + RECORD_HEADER_BYTES:offset + RECORD_HEADER_BYTES + key_bytes].decode()
         self.checksum = offset + 64
         self.token = offset + RECORD_HEADER_BYTES + _words(key_bytes)
         self.content = self.token + _words(token_bytes)
