@@ -1,6 +1,7 @@
 #include "shim/core/process_state.hpp"
 
 #include <algorithm>
+#include <filesystem>
 
 namespace bifrost {
 namespace {
@@ -14,8 +15,17 @@ Error invalid(const Settings& settings, Setting id, std::string_view expected) {
                                            "): expected " + std::string(expected)};
 }
 
+// Whether the same path may have a shorter spelling.
+bool may_be_indirect(std::string_view path) {
+  return path.find("//") != std::string_view::npos || path.find("/.") != std::string_view::npos;
+}
+
+std::string direct(std::string_view path) {
+  return std::filesystem::path(path).lexically_normal().native();
+}
+
 Result<std::string> workspace_of(const Settings& settings) {
-  std::string root = settings.get(Setting::kWorkspace);
+  std::string root = direct(settings.get(Setting::kWorkspace));
   while (!root.empty() && root.back() == '/') root.pop_back();
   if (root.empty() || root.front() != '/') {
     return invalid(settings, Setting::kWorkspace, "an absolute path below /");
@@ -72,14 +82,16 @@ ProcessState::ProcessState(const Settings& settings, std::string workspace, Trus
   watch_forks();
 }
 
-std::optional<std::string_view> ProcessState::storage_of(std::string_view file_path) const {
+std::optional<std::string> ProcessState::storage_of(std::string_view file_path) const {
+  std::string spelled;
+  if (may_be_indirect(file_path)) file_path = spelled = direct(file_path);
   if (file_path.substr(0, workspace_.size()) != workspace_) return std::nullopt;
   file_path.remove_prefix(workspace_.size());
-  if (file_path.empty()) return file_path;
+  if (file_path.empty()) return std::string();
   if (file_path.front() != '/') return std::nullopt;
   file_path.remove_prefix(1);
   while (!file_path.empty() && file_path.back() == '/') file_path.remove_suffix(1);
-  return file_path;
+  return std::string(file_path);
 }
 
 std::string ProcessState::file_of(std::string_view storage_path) const {
@@ -374,8 +386,9 @@ bool ProcessState::is_same_in(const View& view, const LoadedModules::Map& loaded
   const auto dot = name.rfind('.');
   const auto parent = dot == std::string::npos ? loaded.end() : loaded.find(std::string_view(name).substr(0, dot));
   if (dot != std::string::npos && parent == loaded.end()) return false;
-  const std::vector<std::string>& directories =
-      dot == std::string::npos ? view.scope.roots() : parent->second.found->portions;
+  const std::vector<std::string>& directories = dot != std::string::npos         ? parent->second.found->portions
+                                                : module.found->searched.empty() ? view.scope.roots()
+                                                                                 : module.found->searched;
   const std::string_view last = dot == std::string::npos ? name : std::string_view(name).substr(dot + 1);
   const Resolution now = resolver().resolve(view, directories, last, Asking::kStore);
   if (!module.same_as(now)) return false;

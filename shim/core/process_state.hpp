@@ -48,8 +48,9 @@ class ProcessState final : public AtFork {
   bool serves_stale() const { return settings_.get(Setting::kOnStale) != "error"; }
   bool installed_first() const { return settings_.get(Setting::kPrecedence) == "installed"; }
 
-  // The directory in storage that a path entry means ("" for the workspace itself), if it lies in the workspace.
-  std::optional<std::string_view> storage_of(std::string_view file_path) const;
+  // The directory in storage that an absolute path means ("" for the workspace itself), if it lies in the workspace.
+  // As the file system would: `//`, `.` and `..` are resolved, by their spelling, since there are no links.
+  std::optional<std::string> storage_of(std::string_view file_path) const;
   std::string file_of(std::string_view storage_path) const;
 
   // Decides what this execution imports from. Asks agent and Redis, within about the request's time-out.

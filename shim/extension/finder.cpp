@@ -32,6 +32,27 @@ std::vector<std::string> directories_below(const Scope& scope, std::string_view 
   return directories;
 }
 
+// Where a top-level name is looked for: what stands on sys.path before the workspace comes before it, as with files.
+std::vector<std::string> top_level_directories(ProcessState& state) {
+  std::vector<std::string> roots = state.scope().roots();
+  PyObject* const path = PySys_GetObject("path");
+  if (path == nullptr || !PyList_Check(path)) return roots;
+  std::vector<std::string> directories;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(path); ++i) {
+    const auto text = utf8_of(PyList_GET_ITEM(path, i));
+    auto directory = text ? state.storage_of(*text) : std::nullopt;
+    if (!directory) continue;
+    if (!directory->empty()) {
+      directories.push_back(std::move(*directory));
+      continue;
+    }
+    if (directories.empty()) return roots;
+    directories.insert(directories.end(), roots.begin(), roots.end());
+    return directories;
+  }
+  return roots;
+}
+
 }  // namespace
 
 std::optional<SearchPlace> place_of(ProcessState& state, const py::object& fullname, const py::object& path) {
@@ -42,7 +63,7 @@ std::optional<SearchPlace> place_of(ProcessState& state, const py::object& fulln
   if (path.is_none()) {
     if (top_level) {
       if (is_reserved(fullname)) return std::nullopt;
-      return SearchPlace{state.scope().roots(), *name};
+      return SearchPlace{top_level_directories(state), *name};
     }
     return SearchPlace{directories_below(state.scope(), name->substr(0, dot)), name->substr(dot + 1)};
   }

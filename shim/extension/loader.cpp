@@ -27,6 +27,21 @@ py::str as_str(std::string_view utf8) {
   return py::reinterpret_steal<py::str>(text);
 }
 
+// Whether str.splitlines() ends lines in it where Python's tokenizer does not.
+bool has_other_line_ends(std::string_view text) {
+  for (const std::string_view end : {"\v", "\f", "\x1c", "\x1d", "\x1e", "\xC2\x85", "\xE2\x80\xA8", "\xE2\x80\xA9"}) {
+    if (text.find(end) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+// linecache takes the lines of a loader's source by splitlines(), those of a file as the tokenizer does.
+py::str as_source(std::string_view text) {
+  py::str source = as_str(text);
+  if (!has_other_line_ends(text)) return source;
+  return py::module_::import("bifrost_cache._source_text").attr("SourceText")(source);
+}
+
 // What opening the text as a file would give: \r\n and \r become \n.
 std::string with_universal_newlines(std::string_view text) {
   std::string out;
@@ -178,11 +193,32 @@ py::object VirtualModuleLoader::at_home(py::object code) const {
   return code;
 }
 
+namespace {
+
+// What Python's compiler objects to, other than its parser, it shows with a line that it reads from the file.
+void add_line(const py::object& syntax_error, std::string_view source) {
+  try {
+    if (!syntax_error.attr("text").is_none()) return;
+    const auto number = syntax_error.attr("lineno").cast<std::size_t>();
+    const py::list lines = as_source(with_universal_newlines(source)).attr("splitlines")(true);
+    if (number >= 1 && number <= lines.size()) syntax_error.attr("text") = lines[number - 1];
+  } catch (const std::exception&) {
+    // Without it the error is the same, with less to look at.
+  }
+}
+
+}  // namespace
+
 py::object VirtualModuleLoader::compiled(std::string_view content) const {
   const ImportlibObjects& python = ImportlibObjects::get();
   // As str: coding cookies are ignored, the text is what it is.
-  return python.call_with_frames_removed(python.compile, as_str(executed_text(content)), file_, "exec",
-                                         py::arg("dont_inherit") = true);
+  const std::string_view text = executed_text(content);
+  try {
+    return python.call_with_frames_removed(python.compile, as_str(text), file_, "exec", py::arg("dont_inherit") = true);
+  } catch (py::error_already_set& error) {
+    if (error.matches(PyExc_SyntaxError)) add_line(error.value(), text);
+    throw;
+  }
 }
 
 std::string VirtualModuleLoader::content() const {
@@ -214,7 +250,7 @@ py::str VirtualModuleLoader::get_source(const py::object& fullname) const {
   check_name(fullname);
   const std::string source = content();
   const std::string_view text = executed_text(source);
-  return text.find('\r') == std::string_view::npos ? as_str(text) : as_str(with_universal_newlines(text));
+  return text.find('\r') == std::string_view::npos ? as_source(text) : as_source(with_universal_newlines(text));
 }
 
 py::str VirtualModuleLoader::get_filename(const py::object& fullname) const {

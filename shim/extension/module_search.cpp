@@ -1,5 +1,7 @@
 #include "shim/extension/module_search.hpp"
 
+#include <algorithm>
+
 #include "shim/extension/finalisation.hpp"
 #include "shim/extension/host_store.hpp"
 #include "shim/extension/importlib_objects.hpp"
@@ -111,7 +113,13 @@ py::object ModuleSearch::find(const py::object& fullname, const py::object& path
   } else if (resolution.kind == Kind::kNamespace && form == NamespaceForm::kWhole) {
     if (py::object theirs = regular_on_disk(fullname, path, name)) return theirs;
   }
-  if (resolution.found()) return spec_of(fullname, std::move(resolution), form);
+  if (resolution.found()) {
+    // Or the next execution would look for it among the roots alone, and take it for another module.
+    if (name == utf8_of(fullname) && !std::ranges::equal(directories, state_->scope().roots())) {
+      resolution.searched.assign(directories.begin(), directories.end());
+    }
+    return spec_of(fullname, std::move(resolution), form);
+  }
   if (resolution.kind == Kind::kRefused) throw_import_error(fullname, resolution);
   if (resolution.kind == Kind::kUnsettled) return py::none();  // the host's own client asks
   Absence& absence = absence_of_thread;

@@ -50,17 +50,21 @@ void install() {
   if (kInterpreterShowsLines) return;
   const Hooks& h = hooks();
   replace("sys", "excepthook", h.main_original, h.main_ours);
+  replace("sys", "__excepthook__", h.main_original, h.main_ours);  // what the hooks of others go on to
   // The one that threading takes when it is imported, and the one that it has taken.
   replace("_thread", "_excepthook", h.thread_original, h.thread_ours);
   replace("threading", "excepthook", h.thread_original, h.thread_ours);
+  replace("threading", "__excepthook__", h.thread_original, h.thread_ours);
 }
 
 void remove() {
   if (kInterpreterShowsLines) return;
   const Hooks& h = hooks();
   replace("sys", "excepthook", h.main_ours, h.main_original);
+  replace("sys", "__excepthook__", h.main_ours, h.main_original);
   replace("_thread", "_excepthook", h.thread_ours, h.thread_original);
   replace("threading", "excepthook", h.thread_ours, h.thread_original);
+  replace("threading", "__excepthook__", h.thread_ours, h.thread_original);
 }
 
 }  // namespace bifrost::uncaught

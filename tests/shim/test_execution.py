@@ -1,6 +1,7 @@
 """begin_execution: what it pins, what it evicts, and what happens when agent or Redis are not there."""
 
 import pytest
+from harness import WORKSPACE
 
 
 def test_an_acknowledged_write_is_what_the_execution_runs(node, talk):
@@ -51,6 +52,26 @@ def test_eviction_takes_all_workspace_modules_and_their_parents_attributes(node,
     ]
     talk.do("import ns.b")
     assert talk.ask("ns.b.X") == 2
+
+
+def test_modules_from_other_entries_of_the_path_stay_until_they_change(node, talk):
+    node.put("helper.py", "V = 'root'\n")
+    node.put("flows/late.py", "V = 'late'\n")
+    node.put("flows/own.py", "V = 'own'\n")
+    talk.begin()
+    talk.do(f"import sys; sys.path.insert(0, '{WORKSPACE}/flows'); import helper, late, own")
+    assert talk.ask("[helper.V, late.V, own.V]") == ["root", "late", "own"]
+    assert talk.begin()["evicted"] == []
+    node.put("flows/helper.py", "V = 'flows'\n")
+    assert talk.begin()["evicted"] == ["helper", "late", "own"]
+    talk.do("import helper")
+    assert talk.ask("helper.V") == "flows"
+    node.put("helper.py", "V = 'no matter'\n")
+    assert talk.begin()["evicted"] == []
+    node.delete("flows/helper.py")
+    assert talk.begin()["evicted"] == ["helper"]
+    talk.do("import helper")
+    assert talk.ask("helper.V") == "no matter"
 
 
 def test_modules_that_put_something_else_in_their_own_place_are_evicted_as_well(node, talk):

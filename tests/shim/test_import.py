@@ -407,7 +407,7 @@ def test_names_that_no_path_can_have_are_not_ours_and_nobody_is_asked(node, tmp_
     for name in names[:-1]:
         node.put(name + ".py", "ODD = 1")
         node.put(name + "/__init__.py", "ODD = 1")
-    node.put("a/good.py", "")
+    node.put("a/good.py", "good")
     env = {} if segment == "mirror" else {"BIFROST_SEGMENT_DIR": str(tmp_path / "none")}
     out = node.execute(
         f"""
@@ -418,13 +418,14 @@ def test_names_that_no_path_can_have_are_not_ours_and_nobody_is_asked(node, tmp_
         out["found"] += [name for name in {names!r}
                          if ":" not in name and finder.find_spec(name, [{WORKSPACE!r} + "/a"])]
         loader = finder.find_spec("a.good").loader
-        for path in ("../x.py", "a//b.py", ".py", "a/../a/good.py", "/abs.py", "nul\\0.py", ""):
+        for path in ("../x.py", "a//b.py", ".py", "a/../../good.py", "/abs.py", "nul\\0.py", ""):
             try:
                 out["found"].append(loader.get_data({WORKSPACE!r} + "/" + path).decode())
             except FileNotFoundError:
                 pass
+        out["good"] = loader.get_data({WORKSPACE!r} + "/a/../x//../a/good.py").decode()
         out["asked"] = asked
         """,
         env,
     )
-    assert (out["found"], out["asked"]) == ([], [])
+    assert (out["found"], out["asked"], out["good"]) == ([], [], "good")

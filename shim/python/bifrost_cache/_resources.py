@@ -10,7 +10,7 @@ from importlib.resources.abc import Traversable, TraversableResources
 from . import _shim
 
 
-class WorkspaceFile(Traversable):
+class _WorkspacePath(Traversable):
     def __init__(self, loader, path):
         self._loader = loader
         self._path = path
@@ -19,6 +19,32 @@ class WorkspaceFile(Traversable):
     def name(self):
         return posixpath.basename(self._path)
 
+    def joinpath(self, *descendants):
+        here = self
+        for part in "/".join(str(d) for d in descendants).split("/"):
+            if part in ("", "."):
+                continue
+            if part == "..":
+                raise ValueError(f"a resource lies below its package: {descendants}")
+            here = here._child(part)
+        return here
+
+    __truediv__ = joinpath
+
+    def _child(self, name):
+        return WorkspaceMissing(self._loader, posixpath.join(self._path, name))
+
+    def __eq__(self, other):
+        return isinstance(other, _WorkspacePath) and self._path == other._path
+
+    def __hash__(self):
+        return hash(self._path)
+
+    def __str__(self):
+        return self._path
+
+
+class WorkspaceFile(_WorkspacePath):
     def is_file(self):
         return True
 
@@ -26,9 +52,6 @@ class WorkspaceFile(Traversable):
         return False
 
     def iterdir(self):
-        raise NotADirectoryError(self._path)
-
-    def joinpath(self, *descendants):
         raise NotADirectoryError(self._path)
 
     def read_bytes(self):
@@ -40,19 +63,8 @@ class WorkspaceFile(Traversable):
         stream = io.BytesIO(self.read_bytes())
         return stream if mode == "rb" else io.TextIOWrapper(stream, *args, **kwargs)
 
-    def __str__(self):
-        return self._path
 
-
-class WorkspaceDirectory(Traversable):
-    def __init__(self, loader, path):
-        self._loader = loader
-        self._path = path
-
-    @property
-    def name(self):
-        return posixpath.basename(self._path)
-
+class WorkspaceDirectory(_WorkspacePath):
     def is_file(self):
         return False
 
@@ -76,31 +88,14 @@ class WorkspaceDirectory(Traversable):
             else:
                 yield WorkspaceDirectory(self._loader, path)
 
-    def joinpath(self, *descendants):
-        here = self
-        for part in "/".join(str(d) for d in descendants).split("/"):
-            if part in ("", "."):
-                continue
-            if part == "..":
-                raise ValueError(f"a resource lies below its package: {descendants}")
-            if not isinstance(here, WorkspaceDirectory):
-                raise NotADirectoryError(str(here))
-            here = here._child(part)
-        return here
-
-    __truediv__ = joinpath
-
     def _child(self, name):
         for child in self.iterdir():
             if child.name == name:
                 return child
-        return WorkspaceMissing(self._loader, posixpath.join(self._path, name))
+        return super()._child(name)
 
     def open(self, mode="r", *args, **kwargs):
         raise IsADirectoryError(self._path)
-
-    def __str__(self):
-        return self._path
 
 
 class WorkspaceMissing(WorkspaceFile):
@@ -108,6 +103,9 @@ class WorkspaceMissing(WorkspaceFile):
 
     def is_file(self):
         return False
+
+    def iterdir(self):
+        raise FileNotFoundError(self._path)
 
 
 class PackageReader(TraversableResources):

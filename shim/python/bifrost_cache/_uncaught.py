@@ -17,7 +17,7 @@ def show(original, exc_type, exc, tb):
     if sys.stderr is None or not _concerns_workspace(exc, tb):
         original(exc_type, exc, tb)
     else:
-        traceback.print_exception(exc_type, exc, tb)
+        _print(exc_type, exc, tb)
 
 
 def show_in_thread(original, args):
@@ -31,8 +31,15 @@ def show_in_thread(original, args):
         return
     name = args.thread.name if args.thread is not None else threading.get_ident()
     print(f"Exception in thread {name}:", file=sys.stderr)
-    traceback.print_exception(args.exc_type, args.exc_value, args.exc_traceback)
+    _print(args.exc_type, args.exc_value, args.exc_traceback)
     sys.stderr.flush()
+
+
+def _print(exc_type, exc, tb):
+    # The interpreter shows the last frames that sys.tracebacklimit allows, traceback by itself the first.
+    limit = getattr(sys, "tracebacklimit", None)
+    last = -limit if isinstance(limit, int) and limit > 0 else None
+    traceback.print_exception(exc_type, exc, tb, limit=last)
 
 
 def _concerns_workspace(exc, tb):

@@ -43,6 +43,11 @@ TEST(ProcessStateTest, TranslatesBetweenFilesAndStorage) {
   EXPECT_EQ((*state)->storage_of("/tmp/ws/shared/"), "shared");
   EXPECT_FALSE((*state)->storage_of("/tmp/wsx/shared"));
   EXPECT_FALSE((*state)->storage_of("shared"));
+  EXPECT_EQ((*state)->storage_of("/tmp/ws/a/../b/./c//d/"), "b/c/d");
+  EXPECT_EQ((*state)->storage_of("/tmp/./ws/.."), std::nullopt);
+  EXPECT_EQ((*state)->storage_of("//tmp/x/../ws/a/.."), "");
+  EXPECT_EQ((*state)->storage_of("/tmp/ws/.hidden/..x"), ".hidden/..x");
+  EXPECT_EQ((*state)->storage_of("/tmp/ws/../../../../etc"), std::nullopt);
   EXPECT_EQ((*state)->file_of("shared/x.py"), "/tmp/ws/shared/x.py");
 }
 
