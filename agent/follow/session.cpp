@@ -108,7 +108,7 @@ void Session::note_losses(const ServerFacts& facts) {
   contact_.facts = facts;
   if (!why || mirror_.known() == 0) return;
   log::warn("redis_lost_its_data", {{"why", *why}, {"then", "what it does not list is kept"}});
-  mirror_.lose_index();
+  mirror_.lose_everything();
 }
 
 void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
@@ -215,7 +215,7 @@ void Session::on_page(const redisReply& page, BootTime asked) {
 void Session::on_everything() {
   log::warn("redis_reset", {{"why", "Redis says that everything may have changed: reading it again"}});
   if (ended_) return;
-  mirror_.lose_index();
+  mirror_.lose_everything();
   begin_sync();
 }
 
@@ -225,7 +225,7 @@ void Session::on_swept(Sweep sweep) {
   const bool reset = sweep == Sweep::kReset;
   log::warn("redis_swept",
             {{"why", std::string(reset ? kResetCommands : "SWAPDB") + " was executed: reading everything again"}});
-  if (reset) mirror_.lose_index();
+  if (reset) mirror_.lose_everything();
   begin_sync();
 }
 
@@ -245,16 +245,23 @@ void Session::on_index(IndexNews news) {
   if (news == IndexNews::kLost) {
     writer_.count(Counter::kIndexLosses);
     log::warn("index_lost", {{"then", "modules that it listed are kept until they are written or deleted"}});
+    look_for_delisted();  // before they count as listed again
     mirror_.lose_index();
     mirror_.for_each_leaving([this](ModulePathView path) { mark(path, Doubt::kGone); });
   } else {
-    mirror_.for_each_by_index([this](ModulePathView path) { mark(path, Doubt::kDelisted); });
+    delisted_ = true;
   }
   // A path whose key is gone may still have been listed when it was read, and is not known as retained yet. A read
   // whose mark is still to come was executed after this: of what is under way that is the last batch.
   const std::size_t after = chase().awaits_mark() ? 1 : 0;
   queue().mark_in_flight(position_, news == IndexNews::kLost ? Doubt::kGone : Doubt::kDelisted, after);
   if (news == IndexNews::kLost) index_lost_before_ = chase().under_way() - after;
+}
+
+// Once for a burst of such messages, before anything goes by what is known up to here.
+void Session::look_for_delisted() {
+  if (!std::exchange(delisted_, false)) return;
+  mirror_.for_each_by_index([this](ModulePathView path) { mark(path, RefreshQueue::Doubt::kDelisted); });
 }
 
 bool Session::on_entry(ModulePathView path, IndexEntry entry) {
@@ -285,12 +292,14 @@ void Session::look_at_deploy() {
 }
 
 void Session::on_pong() {
+  look_for_delisted();
   if (const auto sent = rule_.fence_in_flight()) callbacks_.on_fence_time(lasted(*sent));
   rule_.fence_answered(position_);
   writer_.count(Counter::kFences);
 }
 
 void Session::on_mark(std::uint64_t number) {
+  look_for_delisted();
   ++position_.value;
   if (number == 0) {
     trial_.succeed();
@@ -306,6 +315,7 @@ void Session::mark(ModulePathView path, RefreshQueue::Doubt doubt) {
 // Every input ends here; each step does what the steps before have made possible.
 void Session::advance() {
   if (ended_) return;
+  look_for_delisted();
   move_phase();
   commit_when_whole();
   publish_freshness();

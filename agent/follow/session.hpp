@@ -71,8 +71,8 @@ class Session {
 
   // Answers once the segment holds every write acknowledged before this call, or with the reason why it cannot.
   void fence(OnFence on_fence);
-  // Reads everything again; `prune` then drops what Redis does not have, if need be after a later session's reading. A
-  // mirror that is live and not short of room stays so meanwhile.
+  // Reads everything again; `prune` then drops what Redis does not have, if need be after a later session's reading,
+  // unless Redis has lost its data by then. A mirror that is live and not short of room stays so meanwhile.
   void resync(bool prune);
 
   bool live() const { return phase_ == Phase::kLive; }
@@ -97,6 +97,7 @@ class Session {
   // What happens.
   void on_module(ModulePathView path, RefreshQueue::Doubt doubt);
   void on_index(IndexNews news);
+  void look_for_delisted();
   void on_everything();
   void on_pong();
   void on_mark(std::uint64_t number);
@@ -164,6 +165,7 @@ class Session {
   std::size_t index_lost_before_ = 0;  // how many answers on their way are of the time before the index was lost
   MarkTrial trial_;
   bool reading_again_ = false;  // all of it, while live
+  bool delisted_ = false;       // the index has fewer members; what that means has yet to be looked for
   bool ended_ = false;
 };
 

@@ -141,6 +141,11 @@ void Mirror::lose_index() {
   for (auto& [path, entry] : paths_) lose_index(path, entry);
 }
 
+void Mirror::lose_everything() {
+  prune_asked_ = false;
+  lose_index();
+}
+
 void Mirror::lose_index_of(ModulePathView path) {
   if (const auto found = paths_.find(path); found != paths_.end()) lose_index(found->first, found->second);
 }
@@ -197,6 +202,7 @@ void Mirror::for_each_delisted(const std::function<void(ModulePathView)>& visit)
 }
 
 void Mirror::for_each_by_index(const std::function<void(ModulePathView)>& visit) const {
+  if (!has_retained()) return;
   for (const auto& [path, entry] : paths_) {
     if (entry.retained && !entry.index_lost) visit(path);
   }

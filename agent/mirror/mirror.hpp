@@ -60,9 +60,10 @@ class Mirror {
   // Redis holds a key of the modules' kind under `path`, which cannot be a module's: nothing is mirrored.
   void refuse(std::string_view path, PathFault why);
 
-  // Redis has lost its index, or all data: for what it held until now, a newer index that does not list it says
-  // nothing.
+  // Redis has lost its index: for what it held until now, a newer index that does not list it says nothing.
   void lose_index();
+  // Redis has lost all data: the same, and a prune that was asked for before would drop what has to be kept now.
+  void lose_everything();
   // The same for one path: what has been read of it was so before.
   void lose_index_of(ModulePathView path);
 

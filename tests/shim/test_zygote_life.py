@@ -92,12 +92,106 @@ def zygote(flows):
         yield lambda **options: stack.enter_context(zygote_on(flows, **options))
 
 
+HURRY = """
+from bifrost_cache.zygote import _line
+_line._END_S = 0.05
+def held(target, path, **scope):
+    thread = threading.Thread(target=lambda: results.append(attempt(target, {'path': path}, **scope)))
+    thread.start()
+    eventually(lambda: os.path.exists(path))
+    return thread
+results = []
+"""
+
+
 @pytest.fixture
 def warm_parent(zygote):
     parent = zygote()
     parent.do("z.execute('flow:value')")
     warmed(parent, "flow")
     return parent
+
+
+# --- ends of templates -----------------------------------------------------------------------------------------
+
+
+def test_executions_outlive_the_templates_of_their_scope(flows, zygote, tmp_path):
+    parent = zygote(max_templates=1)
+    flows.put("flow.py", FLOW + "\n\ndef until(path):\n    open(path, 'w').close()\n"
+                                "    while os.path.exists(path):\n        time.sleep(0.01)\n    return 'done'\n")
+    parent.do(HURRY + f"thread = held('flow:until', {str(tmp_path / 'here')!r})")
+    flows.put("_solutions/s/other.py", "def value():\n    return 2\n")
+    assert parent.ask("[z.execute('other:value', solution_id='s') for _ in range(20)]") == [2] * 20
+    assert parent.ask("list(z.stats())") == [["s", False]]
+    parent.do(f"os.unlink({str(tmp_path / 'here')!r}); thread.join(30)")
+    assert parent.ask("results") == ["done"]
+    assert parent.ask("eventually(lambda: len(processes(os.getpid())) == 3)")
+
+
+def test_close_ends_executions_of_scopes_that_lost_their_templates(flows, zygote, tmp_path):
+    parent = zygote(max_templates=1)
+    parent.do(HURRY + f"thread = held('flow:wait', {str(tmp_path / 'here')!r})")
+    flows.put("_solutions/s/other.py", "def value():\n    return 2\n")
+    assert parent.ask("z.execute('other:value', solution_id='s')") == 2
+    parent.do("z.close(); thread.join(30)")
+    assert parent.ask("results")[0]["type"] == "WorkerDied"
+    assert parent.ask("eventually(lambda: not processes(os.getpid()))")
+
+
+def test_executions_outlive_a_root_that_hangs(flows, zygote, tmp_path):
+    flows.put("flow.py", FLOW + "\n\ndef until(path):\n    open(path, 'w').close()\n"
+                                "    while os.path.exists(path):\n        time.sleep(0.01)\n    return 'done'\n")
+    parent = zygote(warm="none")
+    parent.do(HURRY + f"thread = held('flow:until', {str(tmp_path / 'here')!r})")
+    parent.do("root = stats()['processes']['root']; os.kill(root, signal.SIGSTOP)")
+    assert parent.ask("z.execute('flow:value')") == 1
+    assert parent.ask("settled(lambda s: s['processes'].get('root', root) != root)")
+    parent.do(f"os.unlink({str(tmp_path / 'here')!r}); thread.join(30)")
+    assert parent.ask("results") == ["done"]
+    assert parent.ask("eventually(lambda: root not in alive([root]))")
+
+
+# --- hosts -----------------------------------------------------------------------------------------------------
+
+
+def test_a_host_that_blocks_sigchld_gets_its_executions_and_their_mask(flows, zygote):
+    flows.put("flow.py", FLOW + "\n\ndef blocked():\n    return sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ()))\n")
+    parent = zygote()
+    parent.do("signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})")
+    assert parent.ask("[int(number) for number in z.execute('flow:blocked')] == [signal.SIGCHLD]")
+    assert parent.ask("attempt('flow:die', {'code': 5}, timeout=20)['exitcode']") == 5
+    assert parent.ask("stats()['spawned']") == 0
+
+
+@pytest.mark.parametrize("timeout", ["30 * 86400", "1e18", "float('inf')"])
+def test_any_timeout_is_a_timeout(flows, zygote, timeout):
+    parent = zygote()
+    assert parent.ask(f"z.execute('flow:value', timeout={timeout})") == 1
+    assert parent.ask("stats()['spawned']") == 0
+
+
+def test_a_fork_or_a_closed_one_says_so_by_execute_async_as_well(flows, zygote):
+    parent = zygote()
+    parent.do(
+        """
+        def asked():
+            try:
+                return asyncio.run(asyncio.wait_for(z.execute_async('flow:value'), 10))
+            except BaseException as error:
+                return f'{type(error).__name__}: {error}'
+        first = asked()
+        reading, writing = os.pipe()
+        if os.fork() == 0:
+            os.write(writing, asked().encode())
+            os._exit(0)
+        os.wait()
+        in_fork = os.read(reading, 1000).decode()
+        z.close()
+        """
+    )
+    assert parent.ask("first") == 1
+    assert parent.ask("in_fork").startswith("RuntimeError: this Zygote belongs to the process")
+    assert parent.ask("asked()") == "RuntimeError: this Zygote is closed"
 
 
 # --- ends of executions ----------------------------------------------------------------------------------------
@@ -336,6 +430,17 @@ def test_a_module_that_was_mended_is_imported_in_advance_again(flows, zygote):
     assert parent.ask("z.execute('flow:value')") == 2
     warmed(parent, "flow", "helper")
     assert parent.ask("stats()['skipped']") == {}
+
+
+def test_a_module_that_exits_is_left_out_and_no_other(flows, zygote):
+    flows.put("leaves.py", "import os, sys\nif 'WARM_TEST_OK' not in os.environ:\n    sys.exit(3)\n")
+    flows.put("user.py", "import helper\ndef value():\n    import leaves\n    return helper.VALUE\n")
+    parent = zygote()
+    parent.do("z.execute('flow:value'); os.environ['WARM_TEST_OK'] = '1'")
+    assert parent.ask("z.execute('user:value')") == 1
+    told = parent.ask("settled(lambda s: 'leaves' in s['skipped'] and 'user' in s['warm'])")
+    assert sorted(told["warm"]) == ["flow", "helper", "user"]
+    assert told["skipped"]["leaves"].startswith("its import fails: SystemExit")
 
 
 # --- many ------------------------------------------------------------------------------------------------------

@@ -49,6 +49,19 @@ def test_an_accepted_prune_outlives_the_session_that_accepted_it(live):
     eventually(lambda: set(kinds(live)) == {"shared/halopsa.py"}, "the retained module goes")
 
 
+def test_a_large_clean_up_does_not_cost_the_agent_its_connection(node):
+    modules, removed = 100_000, 10_000
+    node.put_many((f"area/m{i}.py", "X = 1") for i in range(modules))
+    node.start_agent()
+    pipeline = node.redis.client().pipeline(transaction=False)
+    for i in range(removed):
+        pipeline.delete(f"bifrost:module:area/m{i}.py")
+        pipeline.srem("bifrost:module:index", f"area/m{i}.py")
+    pipeline.execute()
+    eventually(lambda: node.status()["modules"] == modules - removed, "what was deleted is gone")
+    assert "redis_lost" not in node.agent.log
+
+
 def test_cold_ends_when_writers_return_and_nothing_is_dropped_across_a_restart_of_the_agent(live):
     live.put("other.py", "X = 1\n")
     live.wait("--fresh")

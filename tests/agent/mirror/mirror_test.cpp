@@ -159,6 +159,15 @@ TEST_F(MirrorTest, PruneDropsWhatRedisDoesNotHave) {
   EXPECT_EQ(served("b.py"), "y = 1");
 }
 
+TEST_F(MirrorTest, APruneIsOffWhenRedisHasLostItsData) {
+  see_source("a.py", "x = 1");
+  mirror_->ask_for_prune();
+  mirror_->lose_everything();
+  see_vanished("a.py", IndexEntry::kNoIndex);
+  mirror_->prune_if_asked();
+  EXPECT_EQ(served("a.py"), "x = 1");
+}
+
 TEST_F(MirrorTest, PrunesOncePerRequest) {
   see_source("a.py", "x = 1");
   see_vanished("a.py", IndexEntry::kNoIndex);

@@ -41,8 +41,9 @@ class Line:
         self._counts = {"executions": 0, "renewals": 0, "changed": 0, "spawned": 0}
         self._trouble = ""
         self._running = set()
+        self._earlier = []  # processes of roots that were given up
         self._took = 0.0  # the last renewal
-        self._started = self._wanted = self._closed = self._failed = self._renewing = False
+        self._started = self._wanted = self._closed = self._failed = self._renewing = self._hurries = False
         self._thread = threading.Thread(target=self._keep, name=f"bifrost zygote {roots[0]}", daemon=True)
         self._thread.start()
 
@@ -55,7 +56,7 @@ class Line:
                 left = None if until is None else until - time.monotonic()
                 if left is not None and left <= 0:
                     raise TimeoutError
-                self._condition.wait(left)
+                self._condition.wait(left if left is None else min(left, threading.TIMEOUT_MAX))
             return [self._templates[kind] for kind in self._order if kind in self._templates]
 
     @contextlib.contextmanager
@@ -120,11 +121,20 @@ class Line:
         values["executions_private_bytes"] = sum(map(private_bytes_of, children))
         return values
 
-    def close(self):
-        """Its processes end, at once or with the last execution; the thread with them."""
+    def retire(self):
+        """No execution begins any more. With the last one its processes end, and the thread with them."""
         with self._condition:
             self._closed = True
             self._condition.notify_all()
+
+    def close(self):
+        """The same, and what has not ended after _END_S is killed."""
+        with self._condition:
+            self._closed = self._hurries = True
+            self._condition.notify_all()
+
+    def has_ended(self):
+        return not self._thread.is_alive()
 
     def join(self, seconds):
         self._thread.join(seconds)
@@ -142,6 +152,7 @@ class Line:
             while not self._closed:
                 self._failed = False
                 took = 0.0
+                self._reap_earlier()
                 self._drop(*[kind for kind, template in list(self._templates.items()) if not template.lives()])
                 if "root" not in self._templates:
                     process = self._start_root(process)
@@ -163,7 +174,7 @@ class Line:
             self._condition.notify_all()
             while not self._closed and time.monotonic() < until:
                 self._condition.wait(until - time.monotonic())
-            while not (self._closed or self._wanted or "root" not in self._templates):
+            while not (self._closed or self._wanted or "root" not in self._templates or self._idle_earlier()):
                 self._condition.wait()
             patience = time.monotonic() + min(max(_PATIENCE_S, 2 * self._took), _LONGEST_PATIENCE_S)
             while self._running and not self._closed and time.monotonic() < patience:
@@ -171,7 +182,8 @@ class Line:
 
     def _start_root(self, earlier):
         if earlier is not None:
-            _reap(earlier)
+            self._earlier.append(earlier)
+            self._reap_earlier()
         self._drop("modules", "hold")
         ours, theirs = _messages.control_pair()
         order = {"parent": os.getpid(), "settings": self.settings, "preload": self._options.preload, "roots": self.roots}
@@ -180,6 +192,7 @@ class Line:
         template = Template("root", ours)
         try:
             template.inherited = Inherited()
+            template.root = process
             process.start()
             theirs.close()
             template.wait_until_ready(self._deadline(), self._is_closed)
@@ -196,6 +209,19 @@ class Line:
             self._templates["root"] = template
             self._wanted = True
         return process
+
+    def _idle_earlier(self):
+        busy = {run.template.root for run in self._running}
+        return [process for process in self._earlier if process not in busy]
+
+    def _reap_earlier(self):
+        """A root that does not fork is killed once its executions have ended."""
+        with self._condition:
+            idle = self._idle_earlier()
+            self._earlier = [process for process in self._earlier if process not in idle]
+        for process in idle:
+            process.kill()
+            _reap(process)
 
     def _renew(self):
         with self._condition:
@@ -278,8 +304,13 @@ class Line:
             self._templates.clear()
         for template in templates:
             template.close()
-        if process is not None:
-            _reap(process)
+        with self._condition:
+            while self._running and not self._hurries:
+                self._condition.wait()
+            processes = [*self._earlier, *([process] if process is not None else [])]
+            self._earlier.clear()
+        for ending in processes:
+            _reap(ending)
 
 
 # How long a root may take to end after the last execution of its scope.

@@ -97,10 +97,16 @@ def frame_in(received):
     return pickle.loads(memoryview(received)[LENGTH_BYTES:end]) if len(received) >= end else None
 
 
+_LONGEST_POLL_MS = 1 << 30  # it takes a C int
+
+
 def poll(descriptors, until):
     """{descriptor: events} once one is ready, {} when the time `until` (None: never) has come."""
     poller = select.poll()
     for descriptor, events in descriptors.items():
         poller.register(descriptor, events)
-    left = None if until is None else max(0.0, until - time.monotonic())
-    return dict(poller.poll(None if left is None else left * 1000 + 1))
+    while True:
+        left = None if until is None else max(0.0, until - time.monotonic())
+        ready = dict(poller.poll(None if left is None else min(left * 1000 + 1, _LONGEST_POLL_MS)))
+        if ready or (left is not None and left * 1000 < _LONGEST_POLL_MS):
+            return ready

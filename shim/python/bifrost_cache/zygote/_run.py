@@ -27,7 +27,7 @@ class Run:
     def __init__(self, template, deadline, cancel=None):
         self.exitcode = None
         self.pid = None
-        self._template = template
+        self.template = template
         self._deadline = deadline  # None: never
         self._cancel = cancel  # a descriptor that is ready when the caller gives up
         self._channel = self._report = None
@@ -36,7 +36,7 @@ class Run:
 
     def run(self, order):
         try:
-            with self._template:
+            with self.template:
                 try:
                     self._start(order)
                     return self._reply()
@@ -56,7 +56,7 @@ class Run:
             passed += [_template.same_output(number) for number in (1, 2)]
             packed, more = _messages.packed_order(order)
             passed += more
-            self._template.send({"do": "run", "order": packed}, passed)
+            self.template.send({"do": "run", "order": packed}, passed)
         except OSError as error:
             raise NotStarted(f"the template is gone: {error}") from error
         finally:

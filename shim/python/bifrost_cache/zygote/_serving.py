@@ -66,6 +66,8 @@ class _Server:
         # What a terminal or a service manager sends to all is for those who run executions.
         handlers = {signal.SIGINT: signal.SIG_IGN, signal.SIGTERM: signal.SIG_IGN, signal.SIGCHLD: lambda *_: None}
         self._handlers = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        # Without it nothing would tell of children's ends. Executions get the mask that the host has.
+        self._mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         self._wakeup = signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
 
     def serve(self):
@@ -97,6 +99,7 @@ class _Server:
     def _let_go(self):
         """Handlers and wake-ups are as they were before this object was made."""
         signal.set_wakeup_fd(self._wakeup)
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._woken.close()

@@ -29,6 +29,7 @@ class Template:
     def __init__(self, kind, control, inherited=None):
         self.kind = kind  # "root", "hold" or "modules"
         self.inherited = inherited  # what its root has of this process
+        self.root = None  # the process that its root is
         self.pid = None
         self.modules = []  # that are ready in it
         self.patterns = []  # that importing them compiles; of a trial only
@@ -45,6 +46,7 @@ class Template:
         """NotMade when there is none by `deadline`, it must do without some modules, or stopped() becomes true."""
         ours, theirs = _messages.control_pair()
         made = cls(kind, ours, template.inherited)
+        made.root = template.root
         try:
             template.send({"do": kind, "order": order}, [theirs.fileno()])
         except OSError as error:

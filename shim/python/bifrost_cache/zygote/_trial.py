@@ -78,7 +78,7 @@ class Trial:
             import_module(name)
         except _LeftOut as error:
             self._leave_out(name, f"it needs {error.name}, which is left out")
-        except Exception as error:
+        except BaseException as error:  # SystemExit, too, is a module's own
             self._leave_out(name, _why(error))
 
     def _observe(self, name, outcome):

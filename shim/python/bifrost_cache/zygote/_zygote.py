@@ -80,6 +80,7 @@ class Zygote:
         self._options = _Options(tuple(preload), warm, tuple(cold), max_templates, start_timeout)
         self._lock = threading.Lock()
         self._lines = collections.OrderedDict()  # name of a scope: Line; the least recently used first
+        self._retired = []  # Lines whose executions still run
         self._threads = None
         self._process = os.getpid()
         self._closed = False
@@ -130,6 +131,7 @@ class Zygote:
         """
         scope = _scope_of(solution_id, global_repo_access, roots)
         with self._lock:
+            self._check_open()
             if self._threads is None:
                 self._threads = concurrent.futures.ThreadPoolExecutor(_MOST_AT_ONCE, "bifrost execution")
         kept, given = socket.socketpair()
@@ -175,8 +177,9 @@ class Zygote:
             return
         with self._lock:
             self._closed = True
-            lines, threads = list(self._lines.values()), self._threads
+            lines, threads = [*self._lines.values(), *self._retired], self._threads
             self._lines.clear()
+            self._retired.clear()
         for line in lines:
             line.close()
         for line in lines:
@@ -241,21 +244,28 @@ class Zygote:
     def _line(self, scope):
         settings = worker.travelling_settings()
         with self._lock:
-            if self._closed:
-                raise RuntimeError("this Zygote is closed")
-            if os.getpid() != self._process:
-                raise RuntimeError("this Zygote belongs to the process from which this one was forked: make another")
+            self._check_open()
             line = self._lines.get(scope.name)
             if line is not None and (line.is_over() or line.settings != settings):
-                line.close()
+                self._retire(line)
                 line = None
             if line is None:
                 line = self._lines[scope.name] = Line(scope.roots, settings, self._options)
             self._lines.move_to_end(scope.name)
-            surplus = [self._lines.popitem(last=False)[1] for _ in range(len(self._lines) - self._options.max_templates)]
-        for old in surplus:
-            old.close()
+            for _ in range(len(self._lines) - self._options.max_templates):
+                self._retire(self._lines.popitem(last=False)[1])
         return line
+
+    def _check_open(self):
+        if os.getpid() != self._process:
+            raise RuntimeError("this Zygote belongs to the process from which this one was forked: make another")
+        if self._closed:
+            raise RuntimeError("this Zygote is closed")
+
+    def _retire(self, line):
+        """It ends when its executions have ended, or with close()."""
+        line.retire()
+        self._retired = [old for old in (*self._retired, line) if not old.has_ended()]
 
 
 def _scope_of(solution_id, global_repo_access, roots):
