@@ -7,7 +7,6 @@
 #include "agent/loop/log.hpp"
 
 namespace bifrost::agent {
-namespace {}  // namespace
 
 void set_up_notifications(DataConnection& data, SignalChoice choice, std::function<void(Notifications)> on_done) {
   if (choice == SignalChoice::kTracking) return on_done(Notifications::kOff);

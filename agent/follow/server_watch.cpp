@@ -7,7 +7,6 @@
 #include "agent/loop/log.hpp"
 
 namespace bifrost::agent {
-namespace {}  // namespace
 
 void ServerWatch::begin(std::function<void(const ServerFacts&)> on_facts) {
   looking_since_ = boot_now();

@@ -26,6 +26,12 @@ def wait(path):
     time.sleep(600)
 
 
+def until(path):
+    os.mkfifo(path)
+    open(path).close()  # once somebody opens it to write
+    return "done"
+
+
 def die(code):
     os._exit(code)
 
@@ -95,8 +101,8 @@ def zygote(flows):
 HURRY = """
 from bifrost_cache.zygote import _line
 _line._END_S = 0.05
-def held(target, path, **scope):
-    thread = threading.Thread(target=lambda: results.append(attempt(target, {'path': path}, **scope)))
+def held(target, path):
+    thread = threading.Thread(target=lambda: results.append(attempt(target, {'path': path})))
     thread.start()
     eventually(lambda: os.path.exists(path))
     return thread
@@ -117,13 +123,11 @@ def warm_parent(zygote):
 
 def test_executions_outlive_the_templates_of_their_scope(flows, zygote, tmp_path):
     parent = zygote(max_templates=1)
-    flows.put("flow.py", FLOW + "\n\ndef until(path):\n    open(path, 'w').close()\n"
-                                "    while os.path.exists(path):\n        time.sleep(0.01)\n    return 'done'\n")
     parent.do(HURRY + f"thread = held('flow:until', {str(tmp_path / 'here')!r})")
     flows.put("_solutions/s/other.py", "def value():\n    return 2\n")
     assert parent.ask("[z.execute('other:value', solution_id='s') for _ in range(20)]") == [2] * 20
     assert parent.ask("list(z.stats())") == [["s", False]]
-    parent.do(f"os.unlink({str(tmp_path / 'here')!r}); thread.join(30)")
+    parent.do(f"open({str(tmp_path / 'here')!r}, 'w').close(); thread.join(30)")
     assert parent.ask("results") == ["done"]
     assert parent.ask("eventually(lambda: len(processes(os.getpid())) == 3)")
 
@@ -139,14 +143,12 @@ def test_close_ends_executions_of_scopes_that_lost_their_templates(flows, zygote
 
 
 def test_executions_outlive_a_root_that_hangs(flows, zygote, tmp_path):
-    flows.put("flow.py", FLOW + "\n\ndef until(path):\n    open(path, 'w').close()\n"
-                                "    while os.path.exists(path):\n        time.sleep(0.01)\n    return 'done'\n")
     parent = zygote(warm="none")
     parent.do(HURRY + f"thread = held('flow:until', {str(tmp_path / 'here')!r})")
     parent.do("root = stats()['processes']['root']; os.kill(root, signal.SIGSTOP)")
     assert parent.ask("z.execute('flow:value')") == 1
     assert parent.ask("settled(lambda s: s['processes'].get('root', root) != root)")
-    parent.do(f"os.unlink({str(tmp_path / 'here')!r}); thread.join(30)")
+    parent.do(f"open({str(tmp_path / 'here')!r}, 'w').close(); thread.join(30)")
     assert parent.ask("results") == ["done"]
     assert parent.ask("eventually(lambda: root not in alive([root]))")
 

@@ -52,7 +52,7 @@ def test_a_worker_gets_the_module_or_an_error(live, name, amounts, enough):
 
 @pytest.mark.parametrize("name,amounts,enough", [
     ("RLIMIT_NOFILE", range(12, 40, 3), 39),
-    ("RLIMIT_AS", range(16 << 20, 128 << 20, 2 << 20), 112 << 20),
+    ("RLIMIT_AS", range(16 << 20, 128 << 20, 1 << 20), 112 << 20),
     ("RLIMIT_FSIZE", [1 << 14, 1 << 16, 1 << 20, 64 << 20], 64 << 20),  # the log is a file, too
 ])
 def test_an_agent_serves_or_ends_with_a_sentence(node, name, amounts, enough):

@@ -17,6 +17,7 @@ BEGUN, CHANGED = b"b", b"c"
 _MOST_PACKET_BYTES = 1 << 15
 _SPILLED = "in memory"  # instead of a message that fits no packet: it is in the last descriptor
 _MOST_DESCRIPTORS = 8
+_LONGEST_POLL_MS = 1 << 30  # it takes a C int
 
 
 def control_pair():
@@ -95,9 +96,6 @@ def frame_in(received):
         return None
     end = LENGTH_BYTES + int.from_bytes(received[:LENGTH_BYTES], "little")
     return pickle.loads(memoryview(received)[LENGTH_BYTES:end]) if len(received) >= end else None
-
-
-_LONGEST_POLL_MS = 1 << 30  # it takes a C int
 
 
 def poll(descriptors, until):
