@@ -12,6 +12,8 @@ import redis
 from harness import processes
 from harness.waiting import PATIENCE_S, Failed, eventually, expect
 
+SOON_MS = 20
+
 
 def free_port():
     """Below the range that the kernel gives to outgoing connections: none of another test's takes it in the meantime."""
@@ -48,6 +50,13 @@ class RedisServer:
 
     def client(self, **options):
         return redis.Redis(unix_socket_path=str(self.socket), socket_timeout=PATIENCE_S, **options)
+
+    def let_expire(self, *keys):
+        """Their time runs out in a moment. Redis takes 1 ms now and then for a time that is over, and deletes instead."""
+        pipe = self.client().pipeline(transaction=False)
+        for key in keys:
+            pipe.pexpire(key, SOON_MS)
+        pipe.execute()
 
     def stop(self):
         if self.process:

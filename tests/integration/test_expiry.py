@@ -36,7 +36,7 @@ def talk(node, api):
 
 def expire(node, path):
     eventually(lambda: node.cachectl("exists", path).returncode == 0, "the agent has mirrored it")
-    node.redis.client().pexpire(PREFIX + path, 1)
+    node.redis.let_expire(PREFIX + path)
     eventually(lambda: not node.redis.client().exists(PREFIX + path), "the key has expired")
     eventually(lambda: node.cachectl("exists", path).returncode == 4, "the agent has dropped it")
 

@@ -112,7 +112,7 @@ def test_a_deploy_that_died_ends_with_its_key(node):
     client.set(DEPLOYING, "1")
     node.put("shared/a.py", "VERSION = 2\n")
     eventually(lambda: since(node), "the deploy is seen")
-    client.pexpire(DEPLOYING, 1)
+    node.redis.let_expire(DEPLOYING)
     eventually(lambda: node.run(BOTH)[:2] == [2, 1], "what there is becomes visible")
     assert since(node) is None
 

@@ -26,7 +26,7 @@ def counters(node):
 def test_prune_drops_what_redis_does_not_have_and_keeps_the_rest(live):
     live.put("expiring.py", "X = 1\n")
     live.wait("--fresh")
-    live.redis.client().pexpire("bifrost:module:expiring.py", 1)
+    live.redis.let_expire("bifrost:module:expiring.py")
     eventually(lambda: kinds(live).get("expiring.py"), "the expiry is seen")
     assert live.cachectl("sync").returncode == 0
     live.wait("--ready")
@@ -39,7 +39,7 @@ def test_prune_drops_what_redis_does_not_have_and_keeps_the_rest(live):
 def test_an_accepted_prune_outlives_the_session_that_accepted_it(live):
     live.put("expiring.py", "X = 1\n")
     live.wait("--fresh")
-    live.redis.client().pexpire("bifrost:module:expiring.py", 1)
+    live.redis.let_expire("bifrost:module:expiring.py")
     eventually(lambda: kinds(live).get("expiring.py"), "the expiry is seen")
     live.redis.stop()
     eventually(lambda: not live.status()["redis"]["connected"], "the session ends")

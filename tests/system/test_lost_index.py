@@ -34,8 +34,7 @@ def writers_begin_a_new_index(node):
 
 def keys_expire(node, paths=OLD):
     client = node.redis.client()
-    for path in paths:
-        client.pexpire(PREFIX + path, 1)
+    node.redis.let_expire(*[PREFIX + path for path in paths])
     eventually(lambda: not client.exists(*[PREFIX + path for path in paths]), "the keys have expired")
     node.wait("--fresh")
 
@@ -70,7 +69,7 @@ def test_an_index_that_was_unlinked_after_a_module_was_deleted_deletes_nothing_e
 
 
 def test_an_index_that_expired_deletes_nothing(followed):
-    followed.redis.client().pexpire(INDEX, 1)
+    followed.redis.let_expire(INDEX)
     eventually(lambda: not followed.redis.client().exists(INDEX), "the index has expired")
     lost_and_begun_again(followed)
 
@@ -225,10 +224,7 @@ def test_one_removal_costs_few_commands_however_many_modules_are_retained(node):
     node.put_many([(path, "X = 1\n") for path in many])
     node.start_agent("--reconcile", "1h", "--lease", "1h")
     client = node.redis.client()
-    pipe = client.pipeline(transaction=False)
-    for path in many:
-        pipe.pexpire(PREFIX + path, 1)
-    pipe.execute()
+    node.redis.let_expire(*[PREFIX + path for path in many])
     eventually(lambda: node.status()["retained"] == len(many), "all have expired and are retained")
     node.wait("--fresh")
 

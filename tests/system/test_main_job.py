@@ -347,7 +347,7 @@ def test_flushed_modules_are_kept_until_writers_return(live):
 
 
 def test_an_expired_module_is_kept_and_marked(live):
-    live.redis.client().pexpire("bifrost:module:shared/halopsa.py", 1)
+    live.redis.let_expire("bifrost:module:shared/halopsa.py")
     eventually(lambda: "retained" in json.dumps(json.loads(live.cachectl("list", "-o", "json").stdout)) and
                live.cachectl("wait", "--fresh").returncode == 0, "the expiry is seen")
     assert live.run(IMPORT) == 1

@@ -123,7 +123,7 @@ def test_an_agent_that_takes_over_starts_or_says_why_not_whatever_fails(node, ca
     node.put("only_here.py", "VALUE = 2\n")
     node.put_many((f"many/m{n}.py", f"VALUE = {n}\n" * 100) for n in range(500))
     node.start_agent()
-    node.redis.client().pexpire(PREFIX + "only_here.py", 1)
+    node.redis.let_expire(PREFIX + "only_here.py")
     eventually(lambda: node.status()["retained"] == 1, "its key has expired")
     node.agent.stop()
     try_each_failure_of(node, call)

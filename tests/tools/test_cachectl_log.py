@@ -30,7 +30,7 @@ def reasons(node, path):
 
 
 def expire(node, path):
-    node.redis.client().pexpire(f"bifrost:module:{path}", 1)
+    node.redis.let_expire(f"bifrost:module:{path}")
 
 
 @pytest.fixture
