@@ -177,7 +177,7 @@ void Session::begin_sync() {
   writer_.forget_shortage();
   writer_.count(Counter::kResyncs);
   phase_ = Phase::kScanning;
-  reading_again_ = false;
+  reading_again_ = lacked_names_ = false;
   show_state();
   walk_.stop();
   scan_.begin(boot_now());
@@ -186,7 +186,7 @@ void Session::begin_sync() {
 
 void Session::resync(bool prune) {
   if (prune) mirror_.ask_for_prune();
-  if (phase_ == Phase::kLive && !short_of_room()) return read_again();
+  if (phase_ == Phase::kLive && !writer_.starved()) return read_again();
   if (phase_ != Phase::kConnecting) begin_sync();
 }
 
@@ -195,6 +195,8 @@ void Session::resync(bool prune) {
 void Session::read_again() {
   writer_.count(Counter::kResyncs);
   reading_again_ = true;
+  lacked_names_ |= writer_.incomplete();  // until it is known what there is room for now
+  writer_.forget_shortage();
   walk_.stop();
   scan_.begin(boot_now());
   read_names();
@@ -387,7 +389,7 @@ void Session::move_phase() {
 }
 
 void Session::finish_sync() {
-  reading_again_ = false;
+  reading_again_ = lacked_names_ = false;
   mirror_.prune_if_asked();
   begin_walk();
   show_state();
@@ -490,11 +492,9 @@ bool Session::too_silent(BootTime now) {
 void Session::scan_when_due(BootTime now) {
   if (phase_ != Phase::kLive) return;
   const nanoseconds age = now.since(std::max(scan_.begun(), walk_begun_));
-  if (short_of_room() && age > (writer_.starved() ? kStarvedRetry : options_.reconcile)) {
-    begin_sync();
-  } else if (!scan_.running() && !walk_.running() && age > options_.reconcile) {
-    begin_walk();
-  }
+  if (writer_.starved() && age > kStarvedRetry) return begin_sync();
+  if (reading_again_ || walk_.running() || age <= options_.reconcile) return;
+  lacks_names() ? read_again() : begin_walk();
 }
 
 void Session::begin_walk() {
@@ -505,16 +505,26 @@ void Session::begin_walk() {
 void Session::show_state() {
   LinkState state;
   state.redis_connected = true;
-  state.complete = phase_ == Phase::kLive && !writer_.incomplete();
+  state.complete = phase_ == Phase::kLive && !lacks_names();
   state.signals = (stream_->keyspace() ? static_cast<std::uint64_t>(layout::Signal::kKeyspace) : 0) |
                   (stream_->tracking() ? static_cast<std::uint64_t>(layout::Signal::kTracking) : 0);
   state.deploying_since_unix_ms = deploy_.since_unix_ms();
   state.cuts = trial_.in_force() ? layout::Cuts::kMarks : layout::Cuts::kFences;
-  state.state = phase_ != Phase::kLive                           ? layout::AgentState::kSyncing
-                : short_of_room() || writer_.without_room() != 0 ? layout::AgentState::kDegraded
-                : mirror_.cold()                                 ? layout::AgentState::kCold
-                                                                 : layout::AgentState::kLive;
+  state.state = phase_ != Phase::kLive ? layout::AgentState::kSyncing
+                : lacks_room()         ? layout::AgentState::kDegraded
+                : mirror_.cold()       ? layout::AgentState::kCold
+                                       : layout::AgentState::kLive;
   writer_.set_link_state(state);
+  note_shortage(state.state == layout::AgentState::kDegraded);
+}
+
+void Session::note_shortage(bool short_of_room) {
+  if (std::exchange(shortage_noted_, short_of_room) || !short_of_room) return;
+  log::warn("segment_full", {{"modules", writer_.modules()},
+                             {"without_room", writer_.without_room()},
+                             {"complete", writer_.incomplete() ? "no" : "yes"},
+                             {"then", "workers ask Redis for what does not fit"},
+                             {"do", "raise --max-size, or enlarge the file system"}});
 }
 
 }  // namespace bifrost::agent

@@ -133,8 +133,10 @@ class Session {
   RefreshQueue& queue() { return rereads_->chase().queue(); }
   Chase& chase() { return rereads_->chase(); }
   CommitRule::Situation situation() { return {writer_.has_staged(), chase().idle(), trial_.cut(chase().cut())}; }
-  bool short_of_room() const { return writer_.starved() || writer_.incomplete(); }
+  bool lacks_names() const { return lacked_names_ || writer_.incomplete(); }
+  bool lacks_room() const { return lacks_names() || writer_.starved() || writer_.without_room() != 0; }
   void show_state();
+  void note_shortage(bool short_of_room);
   void end(const std::string& why);
 
   uv_loop_t* loop_;
@@ -165,7 +167,9 @@ class Session {
   std::size_t index_lost_before_ = 0;  // how many answers on their way are of the time before the index was lost
   MarkTrial trial_;
   bool reading_again_ = false;  // all of it, while live
+  bool lacked_names_ = false;   // when that began
   bool delisted_ = false;       // the index has fewer members; what that means has yet to be looked for
+  bool shortage_noted_ = false;
   bool ended_ = false;
 };
 

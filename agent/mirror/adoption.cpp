@@ -45,7 +45,7 @@ bool Adoption::step() {
   slice_bytes_ = 0;
   if (next_.value == snapshot_.slot_count()) return writer_.stage_touched_nodes(kSliceNames);
   for (; next_.value < snapshot_.slot_count() && slice_bytes_ < kSliceBytes; ++next_.value) look_at(next_);
-  if (next_.value == snapshot_.slot_count()) writer_.adopted();
+  if (next_.value == snapshot_.slot_count()) writer_.adopted(old_->complete(snapshot_.generation()));
   return false;
 }
 

@@ -35,9 +35,9 @@ double seconds(std::chrono::nanoseconds d) {
 
 // Every gauge, once. Readiness and freshness mean what `bifrost-cachectl status` means by them.
 constexpr std::array<GaugeInfo, 22> kGauges = {{
-    {"bifrost_ready", "1 if the lease is valid and the mirror complete",
-     [](const SegmentInfo& i, BootTime now) { return i.lease_valid(now) && i.complete ? 1.0 : 0.0; }},
-    {"bifrost_complete", "1 if everything in Redis has been read since the last connection",
+    {"bifrost_ready", "1 if the lease is valid and the mirror complete, or as complete as its room allows",
+     [](const SegmentInfo& i, BootTime now) { return i.ready(now) ? 1.0 : 0.0; }},
+    {"bifrost_complete", "1 if everything in Redis has been read since the last connection, and its names had room",
      [](const SegmentInfo& i, BootTime) { return i.complete ? 1.0 : 0.0; }},
     {"bifrost_redis_connected", "1 if the connections to Redis are up",
      [](const SegmentInfo& i, BootTime) { return i.redis_connected ? 1.0 : 0.0; }},
@@ -200,7 +200,7 @@ std::string Metrics::text(const SegmentInfo& info, const std::optional<WorkerTot
 Readiness readiness(const SegmentInfo& info, BootTime now) {
   const auto word = [](bool b) { return b ? "true" : "false"; };
   Readiness answer;
-  answer.ready = info.lease_valid(now) && info.complete;
+  answer.ready = info.ready(now);
   answer.body = std::string("{\"ready\":") + word(answer.ready) +
                 ",\"checks\":{\"redis_connected\":" + word(info.redis_connected) +
                 ",\"complete\":" + word(info.complete) + ",\"lease_valid\":" + word(info.lease_valid(now)) + "}}\n";

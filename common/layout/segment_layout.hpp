@@ -94,7 +94,7 @@ inline constexpr std::uint64_t kSyncedThroughNs = 1216;
 inline constexpr std::uint64_t kLeaseUntilNs = 1224;
 inline constexpr std::uint64_t kHeartbeatNs = 1232;
 inline constexpr std::uint64_t kState = 1280;
-inline constexpr std::uint64_t kComplete = 1288;
+inline constexpr std::uint64_t kComplete = 1288;  // see complete_since
 inline constexpr std::uint64_t kRedisConnected = 1296;
 inline constexpr std::uint64_t kSignals = 1304;
 inline constexpr std::uint64_t kModules = 1312;
@@ -134,6 +134,14 @@ inline constexpr std::uint64_t kBytes = 64;
 }  // namespace code_tag
 
 inline constexpr std::uint64_t kRootHeaderBytes = 4096;
+
+// What control::kComplete says: 0, or one more than the generation since which a miss means "not in Redis".
+constexpr std::uint64_t complete_since(Generation g) {
+  return g.value + 1;
+}
+constexpr bool is_complete_since(std::uint64_t said, Generation g) {
+  return said != 0 && g.value >= said - 1;
+}
 
 // What the agent says about itself in control::kState.
 enum class AgentState : std::uint64_t {

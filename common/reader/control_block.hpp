@@ -36,12 +36,9 @@ class BasicControlBlock {
     return is_lease(until, now, lease);
   }
 
-  // A full synchronisation has been committed: a miss means "not in Redis".
-  bool complete() const {
-    // SYNC complete (acquire): pairs with Publication::show_complete (release). Whoever sees it and then takes a
-    // snapshot sees what made it true.
-    return words_.acquire(layout::control::kComplete) != 0;
-  }
+  // Whether a miss at generation `g` means "not in Redis": g holds a full synchronisation, and all that came after it
+  // has found room. Ask after reading g. Relaxed: a generation that lacks something is published after that was shown.
+  bool complete(Generation g) const { return layout::is_complete_since(words_.relaxed(layout::control::kComplete), g); }
 
   // A deploy holds generations back. Relaxed: recent on its own, no decision about data rests on it.
   bool deploying() const { return words_.relaxed(layout::control::kDeployingSinceMs) != 0; }

@@ -78,6 +78,11 @@ struct SegmentInfo {
   // As Segment::lease_valid: the times are of this boot and of this time namespace, and they make sense.
   bool clock_is_ours = false;
   bool lease_valid(BootTime now) const { return clock_is_ours && is_lease(lease_until, now, lease); }
+  // New executions import from the mirror. In a degraded one it may lack some names, which they ask Redis for.
+  bool ready(BootTime now) const {
+    return lease_valid(now) && (complete || state == layout::AgentState::kDegraded) &&
+           state != layout::AgentState::kStopped;
+  }
 };
 
 class Segment {
@@ -100,7 +105,7 @@ class Segment {
   bool retired() const { return control().retired(); }
   BootTime synced_through() const { return control().synced_through(); }
   bool lease_valid(BootTime now) const { return clock_is_ours_ && control().lease_valid(now, lease_); }
-  bool complete() const { return control().complete(); }
+  bool complete(Generation g) const { return control().complete(g); }
   bool deploying() const { return control().deploying(); }
   // Of the Redis that the mirror is in sync with; "" when it is not known.
   std::string run_id() const;

@@ -46,10 +46,10 @@ void NodeTree::add_file(std::string_view path) {
   const Split at = split(without_suffix(path));
   Directory& directory = directories_[std::string(at.parent)];
   if (is_init(at)) {
-    if (std::exchange(directory.has_init, true)) return;
+    directory.has_init = true;
     touch(at.parent);
   } else {
-    if (std::exchange(directory.children[std::string(at.name)].module, true)) return;
+    directory.children[std::string(at.name)].module = true;
     touch(without_suffix(path));
   }
   link_upwards(at.parent);

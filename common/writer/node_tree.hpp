@@ -26,7 +26,7 @@ struct NodeValue {
 
 class NodeTree {
  public:
-  // A storage path that ends in `.py` now exists, or exists no longer. Repeating either is harmless.
+  // A storage path that ends in `.py` now exists, or exists no longer. Repeating either touches its node again.
   void add_file(std::string_view path);
   void remove_file(std::string_view path);
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "common/layout/code_tag.hpp"
@@ -155,10 +156,9 @@ class Publication {
     words_.release(layout::control::kLeaseUntilNs, lease_until_ns);
   }
 
-  void show_complete(bool complete) {
-    // SYNC complete (release): pairs with BasicControlBlock::complete (acquire). The commit that made it true was
-    // published before.
-    words_.release(layout::control::kComplete, complete ? 1 : 0);
+  // Nothing: misses say nothing. Relaxed: see BasicControlBlock::complete.
+  void show_complete(std::optional<Generation> since) {
+    words_.relaxed(layout::control::kComplete, since ? layout::complete_since(*since) : 0);
   }
 
   // Numbers to show: each is recent on its own, no order needed.

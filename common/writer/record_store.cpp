@@ -233,6 +233,7 @@ ChunkStore::Keep RecordStore::kept_from(Use use) const {
   switch (use) {
     case Use::kCode: return {2 * headroom, 2 * chunk};
     case Use::kSource: return {headroom, 2 * chunk};
+    case Use::kName: return {headroom, chunk};
     case Use::kHeadroom: return {0, chunk};
     default: return {0, 0};
   }

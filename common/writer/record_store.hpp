@@ -33,10 +33,10 @@ struct StoreOptions {
 class RecordStore {
  public:
   using Place = SlotTable::Place;
-  // Who may take the last of the room. Code leaves the most to others; sources leave some to what must never fail:
-  // deletions, "not mirrored" and the nodes that go with them are what keeps an old version from being served. All
-  // leave a chunk to moving, by which room is made.
-  enum class Use { kCode, kSource, kHeadroom, kMoving };
+  // Who may take the last of the room. Code leaves the most to others; sources leave some to new names, by which misses
+  // say that there is no module; these leave some to what must never fail: deletions and "not mirrored" are what keeps
+  // an old version from being served. All leave a chunk to moving, by which room is made.
+  enum class Use { kCode, kSource, kName, kHeadroom, kMoving };
 
   struct Hears {
     std::function<void(const CodeTag&)> code_dropped;            // of a newest version

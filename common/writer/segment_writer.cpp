@@ -14,10 +14,6 @@ using layout::RecordKind;
 constexpr std::string_view kNoRoomReason = "the segment is full (raise --max-size)";
 constexpr std::string_view kNoFileRoomReason = "the file system has no room for a larger segment (enlarge it)";
 
-RecordStore::Use use_of(RecordKind kind) {
-  return kind == RecordKind::kSource ? RecordStore::Use::kSource : RecordStore::Use::kHeadroom;
-}
-
 StoreId new_store_id() {
   std::random_device random;
   const auto word = [&random] { return std::uint64_t{random()} << 32 | random(); };
@@ -78,6 +74,11 @@ bool SegmentWriter::adopt(Address at, bool with_code) {
   return true;
 }
 
+void SegmentWriter::adopted(bool complete) {
+  adopts_names_ = complete;
+  store_->adopted(generation_);
+}
+
 Status SegmentWriter::publish() {
   stage_touched_nodes();
   if (staged_) {
@@ -109,22 +110,42 @@ Put SegmentWriter::remove(std::string_view path, layout::Reason reason) {
   return put;
 }
 
-// A key that has a slot still shows its old version; one without a slot looks as if it did not exist.
-void SegmentWriter::note_no_room(KeySpace space, std::string_view key) {
-  (newest(space, key) ? starved_ : incomplete_) = true;
+bool SegmentWriter::shows(KeySpace space, std::string_view key) const {
+  const auto record = newest(space, key);
+  return record && record->head.shape.kind != RecordKind::kAbsent;
 }
 
+// What is shown is an old version then. What is not can be left out: a miss is no answer until there is room.
+void SegmentWriter::note_no_room(KeySpace space, std::string_view key) {
+  (shows(space, key) ? starved_ : incomplete_) = true;
+}
+
+void SegmentWriter::forget_shortage() {
+  starved_ = incomplete_ = false;
+  adopts_names_ = true;
+  for (const std::string& node : std::exchange(left_out_, {})) nodes_.touch_again(node);
+}
+
+// The tree also knows files that are left out: their names must not mean what they would mean without them.
 Put SegmentWriter::stage_file(const Change& change) {
+  const bool is_new = !shows(change.space, change.key);
   const Put put = stage(change);
-  if (put != Put::kStaged) return put;
-  if (change.kind == RecordKind::kAbsent) {
+  if (change.kind != RecordKind::kAbsent) {
+    if (is_new) nodes_.add_file(change.key);
+  } else if (put != Put::kNoRoom) {
     nodes_.remove_file(change.key);
-  } else {
-    nodes_.add_file(change.key);
   }
+  if (put != Put::kStaged) return put;
   ++changes_;
   if (changed_.size() < layout::commit::kMaxListed) changed_.push_back(newest(change.space, change.key)->address);
   return put;
+}
+
+RecordStore::Use SegmentWriter::use_of(const Change& change) const {
+  if (change.kind == RecordKind::kSource) return RecordStore::Use::kSource;
+  const bool hides_old_version =
+      change.kind == RecordKind::kAbsent || (change.space == KeySpace::kFile && shows(change.space, change.key));
+  return hides_old_version ? RecordStore::Use::kHeadroom : RecordStore::Use::kName;
 }
 
 std::optional<RecordView> SegmentWriter::newest(KeySpace space, std::string_view key) const {
@@ -167,7 +188,7 @@ Put SegmentWriter::stage(const Change& change) {
   const RecordKind kind_before = now ? now->head.shape.kind : RecordKind::kAbsent;
   const std::string reason_before = now && kind_before == RecordKind::kNotMirrored ? std::string(now->content) : "";
   const bool was_retained = now && has_mark(*now, layout::Mark::kRetained);
-  if (!store_->add(change.space, change.key, head, body, use_of(change.kind), next())) return Put::kNoRoom;
+  if (!store_->add(change.space, change.key, head, body, use_of(change), next())) return Put::kNoRoom;
   for (const CodeTag& tag : outdated) {
     if (CodeShare* share = share_of(tag)) --share->modules;
   }
@@ -245,7 +266,7 @@ Attach SegmentWriter::attach_code(std::string_view path, const layout::Checksum&
   return Attach::kAttached;
 }
 
-// One that finds no room is touched again, and waits for the next round.
+// One that finds no room waits for the next round; one that need not be there, until everything is read again.
 bool SegmentWriter::stage_touched_nodes(std::size_t most) {
   if (to_stage_.empty()) to_stage_ = nodes_.take_touched();
   for (; most != 0 && !to_stage_.empty(); --most) {
@@ -256,13 +277,20 @@ bool SegmentWriter::stage_touched_nodes(std::size_t most) {
 }
 
 void SegmentWriter::stage_node(const std::string& node) {
+  if (!adopts_names_ && !shows(KeySpace::kNode, node)) {
+    left_out_.insert(node);
+    return;
+  }
   const NodeValue value = nodes_.value_of(node);
   Change change{KeySpace::kNode, value.kind, node, {}, value.listing};
   if (!value.file.empty()) change.link = layout::hash_key(KeySpace::kFile, value.file).value;
-  const bool has_file = value.file.empty() || newest(KeySpace::kFile, value.file);
+  const bool has_file = value.file.empty() || shows(KeySpace::kFile, value.file);
   if (has_file && stage(change) != Put::kNoRoom) return;
+  // What it meant until now is wrong: better no answer than that.
+  stage({KeySpace::kNode, RecordKind::kAbsent, node});
   note_no_room(KeySpace::kNode, node);
-  nodes_.touch_again(node);
+  if (shows(KeySpace::kNode, node)) return nodes_.touch_again(node);
+  if (has_file) left_out_.insert(node);  // else its file touches it once there is room
 }
 
 // For tools: what this generation changes, and when. There is none where there is no room for it.
@@ -284,6 +312,7 @@ void SegmentWriter::write_commit() {
 Result<Generation> SegmentWriter::commit() {
   stage_touched_nodes();
   if (changes_ != 0) write_commit();
+  if (incomplete_) show_complete(false);  // before readers see what that is true of
   if (const Status s = store_->publish_root(next()); !s) return s.error();
   shown().publish_generation(next());
   generation_ = next();
@@ -307,11 +336,16 @@ void SegmentWriter::publish_sync(BootTime synced_through, BootTime lease_until) 
 
 void SegmentWriter::set_link_state(const LinkState& s) {
   shown().show(layout::control::kState, static_cast<std::uint64_t>(s.state));
-  shown().show_complete(s.complete);
+  show_complete(s.complete);
   shown().show(layout::control::kRedisConnected, s.redis_connected ? 1 : 0);
   shown().show(layout::control::kSignals, s.signals);
   shown().show(layout::control::kCuts, static_cast<std::uint64_t>(s.cuts));
   shown().show(layout::control::kDeployingSinceMs, s.deploying_since_unix_ms);
+}
+
+void SegmentWriter::show_complete(bool complete) {
+  if (std::exchange(shown_complete_, complete) == complete) return;
+  shown().show_complete(complete ? std::optional(generation_) : std::nullopt);
 }
 
 // Word by word: who reads it meanwhile may find a mixture, which is no server's run id.

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -65,7 +66,9 @@ class SegmentWriter {
   Status adopt_chunk(ChunkNumber number) { return store_->adopt_chunk(number); }
   // A newest version that has been verified, and whether its code has been. False when no slot is left for its key.
   bool adopt(Address record, bool with_code);
-  void adopted() { store_->adopted(generation_); }
+  // `complete`: what was adopted lacked no name. If it did, nobody gets one from what files there are before everything
+  // is read again: a namespace may be a package.
+  void adopted(bool complete);
   // Stages what names mean where that has changed or is not what was adopted; of at most so many nodes. True when none
   // is left. commit() and publish() do the rest by themselves.
   bool stage_touched_nodes(std::size_t most = ~std::size_t{0});
@@ -123,10 +126,10 @@ class SegmentWriter {
   // Nothing more fits at all: an old version may still be visible, so no lease may be given until this ends.
   // After it, read everything again.
   bool starved() const { return starved_; }
-  // Some key found no slot: a miss does not mean that Redis has no such module.
+  // Some name found no room, and is not there at all: a miss does not mean that Redis has no such module.
   bool incomplete() const { return incomplete_; }
   // Before everything is read again.
-  void forget_shortage() { starved_ = incomplete_ = false; }
+  void forget_shortage();
   std::uint64_t modules() const { return modules_; }
   std::uint64_t not_mirrored() const { return not_mirrored_; }
   // Of those not mirrored, the ones that would be if there were room.
@@ -145,15 +148,18 @@ class SegmentWriter {
     layout::Word link = 0;
     layout::Reason reason = layout::Reason::kChange;
   };
+  RecordStore::Use use_of(const Change& change) const;
   Put stage(const Change& change);
   Put stage_file(const Change& change);
   void stage_node(const std::string& node);
   void write_commit();
+  bool shows(layout::KeySpace space, std::string_view key) const;
   void note_no_room(layout::KeySpace space, std::string_view key);
   void count_kind(layout::KeySpace space, layout::RecordKind kind, std::string_view content, std::uint64_t by);
   void count_code(const RecordView& record, std::uint64_t by);
   CodeShare* share_of(const CodeTag& tag);
   void show_numbers();
+  void show_complete(bool complete);
   std::optional<RecordView> newest(layout::KeySpace space, std::string_view key) const;
 
   Generation next() const { return {generation_.value + 1}; }
@@ -163,6 +169,7 @@ class SegmentWriter {
   std::unique_ptr<RecordStore> store_;
   NodeTree nodes_;
   std::vector<std::string> to_stage_;  // nodes, the next one last
+  std::set<std::string> left_out_;     // nodes that found no room, and are not there
   Generation generation_;
   BootTime synced_through_;
   bool staged_ = false;
@@ -170,6 +177,8 @@ class SegmentWriter {
   std::uint64_t changes_ = 0;     // how many there were
   bool starved_ = false;
   bool incomplete_ = false;
+  bool shown_complete_ = false;
+  bool adopts_names_ = true;  // those that adopted files make
   std::uint64_t modules_ = 0;
   std::uint64_t not_mirrored_ = 0;
   std::uint64_t without_room_ = 0;

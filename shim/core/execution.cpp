@@ -18,8 +18,8 @@ std::string why_lease_is_invalid(const Segment& segment, BootTime now) {
 void look_at(View& view, std::shared_ptr<const Segment> segment) {
   view.segment = std::move(segment);
   if (view.segment == nullptr) return;
-  view.complete = view.segment->complete();
   view.snapshot = view.segment->snapshot();
+  view.complete = view.segment->complete(view.snapshot.generation());
 }
 
 // Sets the authority to kMirror when the lease vouches for the segment; else says why not.

@@ -180,7 +180,8 @@ Resolver::Listing Resolver::list(const View& view, const std::string& directory)
       return !is_path_part(c.name) || (directory.empty() && c.name == contract::kSolutionsRoot);
     });
   };
-  if (view.authority == Authority::kRedis) {
+  const bool may_lack = view.authority == Authority::kMirror && !view.complete;
+  if (view.authority == Authority::kRedis || may_lack) {
     if (auto index = nodes_.index(view)) {
       listing.children = (*index)->children(directory);
       hide_what_nobody_can_import();

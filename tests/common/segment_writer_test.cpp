@@ -104,6 +104,102 @@ TEST_F(SegmentWriterTest, WithoutASlotForANewModuleTheMirrorIsIncompleteButNotSt
   EXPECT_FALSE(writer().incomplete());
 }
 
+// As a synchronisation does: all that is there, commits between.
+void fill(SegmentWriter& writer, int first, int step, int end) {
+  for (int i = first; i < end; i += step) {
+    writer.put_source("d/m" + std::to_string(i) + ".py", std::string(20'000, 'x'), "h");
+    if (i % 16 == 0) {
+      ASSERT_TRUE(writer.commit());
+    }
+  }
+  ASSERT_TRUE(writer.commit());
+}
+
+TEST_F(SegmentWriterTest, OneThatIsFarTooSmallStarvesNobodyAndTakesWhatFitsOnceTheRestIsDeleted) {
+  make_writer(2 << 20);
+  fill(writer(), 0, 1, 1500);
+  EXPECT_TRUE(writer().incomplete());
+  EXPECT_FALSE(writer().starved());
+  for (int i = 0; i < 1500; ++i) {
+    if (i % 30 == 0) continue;
+    EXPECT_NE(writer().remove("d/m" + std::to_string(i) + ".py"), Put::kNoRoom) << i;
+    if (i % 16 == 0) commit();
+  }
+  EXPECT_FALSE(writer().starved());
+  writer().forget_shortage();
+  fill(writer(), 0, 30, 1500);
+  EXPECT_FALSE(writer().incomplete());
+  EXPECT_EQ(writer().modules(), 50u);
+  EXPECT_EQ(writer().without_room(), 0u);
+  EXPECT_EQ(attach()->snapshot().find_node("d/m1470").status, Lookup::kHit);
+}
+
+class FullSegmentTest : public SegmentWriterTest {
+ protected:
+  void fill_up() {
+    for (int i = 0; !writer().incomplete(); ++i) {
+      ASSERT_LT(i, 1'000'000);
+      writer().put_source(name(i), std::string(1000, 'x'), "");
+    }
+  }
+  void make_room() {
+    for (int i = 0; i < 500; ++i) {
+      ASSERT_EQ(writer().remove(name(i)), Put::kStaged) << i;
+      if (i % 10 == 0) commit();  // what a batch that is not committed replaces cannot be given up
+    }
+    commit();
+    writer().forget_shortage();
+  }
+
+ private:
+  static std::string name(int i) { return "full/m" + std::to_string(i) + ".py"; }
+};
+
+TEST_F(FullSegmentTest, ANameNeverMeansWhatItWouldMeanWithoutAFileThatFoundNoRoom) {
+  make_writer(1 << 20);
+  publish("shown/m.py", "x");
+  publish("module.py", "x");
+  fill_up();
+  for (const char* package : {"shown", "module", "later"}) {
+    EXPECT_EQ(writer().put_source(std::string(package) + "/__init__.py", "", ""), Put::kNoRoom);
+  }
+  EXPECT_EQ(writer().put_source("later.py", "", ""), Put::kNoRoom);
+  commit();
+  const auto snapshot = attach()->snapshot();
+  for (const char* package : {"shown", "module", "later"}) {
+    EXPECT_EQ(snapshot.find_node(package).status, Lookup::kMiss) << package;
+  }
+  EXPECT_EQ(snapshot.find_node("shown/m").status, Lookup::kHit);
+  EXPECT_FALSE(writer().starved());
+  // Taken back, it is what it was.
+  make_room();
+  writer().remove("shown/__init__.py");
+  writer().remove("module/__init__.py");
+  commit();
+  EXPECT_EQ(attach()->snapshot().find_node("shown").node.shape.kind, layout::RecordKind::kNamespace);
+  EXPECT_EQ(attach()->snapshot().find_node("module").node.shape.kind, layout::RecordKind::kModule);
+}
+
+TEST_F(FullSegmentTest, AGenerationThatLacksANameIsNeverCalledComplete) {
+  make_writer(1 << 20);
+  publish("a.py", "x");
+  writer().set_link_state({layout::AgentState::kLive, true, true, 3});
+  const auto segment = attach();
+  const Generation whole = writer().generation();
+  EXPECT_TRUE(segment->complete(whole));
+  EXPECT_FALSE(segment->complete({whole.value - 1}));
+  fill_up();
+  commit();
+  EXPECT_FALSE(attach()->complete(writer().generation()));
+  // Nor is it when a later one is.
+  const Generation lacking = writer().generation();
+  make_room();
+  commit();
+  writer().set_link_state({layout::AgentState::kLive, true, true, 3});
+  EXPECT_TRUE(attach()->complete(writer().generation()));
+  EXPECT_FALSE(attach()->complete(lacking));
+}
+
 TEST_F(SegmentWriterTest, NoticesThatItsNameIsGoneAndTakesItAgain) {
   publish("a.py", "x");
   const auto orphan = attach();
@@ -140,7 +236,7 @@ TEST_F(SegmentWriterTest, LeaseAndCountersGoOverToTheNextRoot) {
   EXPECT_TRUE(before->retired());
   const auto successor = attach();
   EXPECT_TRUE(successor->lease_valid(BootTime{150}));
-  EXPECT_TRUE(successor->complete());
+  EXPECT_TRUE(successor->complete(successor->info().generation));
   EXPECT_EQ(successor->info().state, layout::AgentState::kLive);
   EXPECT_EQ(successor->info().counters[static_cast<std::size_t>(Counter::kEvents)], 5u);
 }

@@ -63,8 +63,7 @@ INSTANTIATE_TEST_SUITE_P(Without, WeakReader,
                                            Weakness{"AcquireOnTheCommitLog", &Weakened::commits},
                                            Weakness{"TheFenceBeforeTheCheck", &Weakened::gone},
                                            Weakness{"AcquireOnRetired", &Weakened::retired},
-                                           Weakness{"AcquireOnTheTimes", &Weakened::synced},
-                                           Weakness{"AcquireOnComplete", &Weakened::complete}),
+                                           Weakness{"AcquireOnTheTimes", &Weakened::synced}),
                          [](const auto& instance) { return instance.param.name; });
 
 using Stores = std::vector<Store>;
@@ -136,9 +135,6 @@ TEST(WeakWriter, WithoutReleaseOnSyncedThrough) {
 TEST(WeakWriter, WithoutReleaseOnLeaseUntil) {
   expect_killed(Suite({}, relaxed(control(layout::control::kLeaseUntilNs))));
 }
-TEST(WeakWriter, WithoutReleaseOnComplete) {
-  expect_killed(Suite({}, relaxed(control(layout::control::kComplete))));
-}
 TEST(WeakWriter, WithoutReleaseOnGone) {
   expect_killed(Suite({}, relaxed(in_chunk(layout::chunk::kGone))));
 }
@@ -209,8 +205,16 @@ TEST(WeakWriter, ThatRetiresBeforeTheSuccessorHasTheName) {
 TEST(WeakWriter, ThatGivesTheLeaseBeforeItsTime) {
   expect_killed(Suite({}, before(control(layout::control::kLeaseUntilNs), control(layout::control::kSyncedThroughNs))));
 }
-TEST(WeakWriter, ThatIsCompleteBeforeItsGeneration) {
-  expect_killed(Suite({}, before(control(layout::control::kComplete), control(layout::control::kGeneration))));
+TEST(WeakWriter, ThatLacksNamesBeforeItSaysSo) {
+  expect_killed(Suite({}, before(control(layout::control::kGeneration), control(layout::control::kComplete))));
+}
+TEST(WeakWriter, ThatIsCompleteSinceOneGenerationTooEarly) {
+  expect_killed(Suite({}, [](Stores& stores, const Script& script) {
+    const Which complete = control(layout::control::kComplete);
+    for (Store& s : stores) {
+      if (complete(s, script.log().images()[s.image]) && s.value != 0) --s.value;
+    }
+  }));
 }
 
 }  // namespace

@@ -19,7 +19,6 @@ struct Weakened {
   bool gone = false;  // the fence before the check
   bool retired = false;
   bool synced = false;
-  bool complete = false;
 };
 
 // Stands for ReadWords in the templates of common/reader.
@@ -63,7 +62,6 @@ class ModelWords {
       case layout::control::kRetired: return weakened_->retired;
       case layout::control::kSyncedThroughNs: return weakened_->synced;
       case layout::control::kLeaseUntilNs: return weakened_->synced;
-      case layout::control::kComplete: return weakened_->complete;
       default: return weakened_->slots;
     }
   }

@@ -165,13 +165,14 @@ class Scenarios {
       return until > control.synced_through().ns + kLease ? "the lease is longer than its time allows" : "";
     });
   }
-  // Who sees `complete` and then takes a snapshot sees what made it true.
-  Verdict complete_is_in_the_snapshot() const {
+  // Who is told that a snapshot is complete holds one that is.
+  Verdict complete_is_true_of_the_snapshot() const {
     return explore([&](Reader& reader) -> std::string {
       const Process process(reader, history_, weakened_);
-      if (!Control(process.root(root_)).complete()) return {};
       const Generation seen = Snapshot::newest(process.memory(root_)).generation();
-      return seen <= pinned_at_begin() ? "complete, but not what made it so" : "";
+      if (!Control(process.root(root_)).complete(seen)) return {};
+      if (seen <= pinned_at_begin()) return "complete, but of a time before any synchronisation";
+      return seen == script_.lacks_names ? "complete, but names had no room" : "";
     });
   }
 

@@ -21,6 +21,20 @@ void require(bool holds, const Script& script) {
   if (!holds) throw std::runtime_error("the script `" + script.name + "` does not do what it is for");
 }
 
+// Until the next source does not fit. One takes half a chunk: more than enough for small records is left.
+void fill_with_sources(RecordedWriter& w) {
+  for (int n = 0; w.writer().without_room() == 0; ++n) {
+    w.writer().put_source("ballast" + std::to_string(n) + ".py", std::string(store_log::kSmallChunk / 2, 'b'), "");
+  }
+}
+
+// Until the next name does not fit. They are long, so that there are few, and in one directory, whose listing is short.
+void fill_with_names(RecordedWriter& w) {
+  for (int n = 0; !w.writer().incomplete(); ++n) {
+    w.writer().put_not_mirrored(std::string(layout::kMaxKeyBytes - 20, 'n') + "/m" + std::to_string(n) + ".py", "");
+  }
+}
+
 Script make_updates() {
   Script s = begin_script("updates");
   RecordedWriter& w = *s.writer;
@@ -46,16 +60,26 @@ Script make_updates() {
 Script make_syncs() {
   Script s = begin_script("syncs");
   RecordedWriter& w = *s.writer;
+  fill_with_sources(w);
   w.commit();
   s.begin = w.log().size();
-  for (const char* content : {"a1", "a2"}) {
+  const auto sync = [&w](const char* content) {
     w.put("a.py", content);
     w.commit();
     const BootTime through{w.writer().generation().value * kSyncStep};
     w.writer().publish_sync(through, {through.ns + kLease});
-    w.writer().set_link_state({layout::AgentState::kLive, true, true, 3});
-  }
+    w.writer().set_link_state({layout::AgentState::kLive, !w.writer().incomplete(), true, 3});
+  };
+  sync("a1");
+  sync("a2");
+  fill_with_names(w);
+  for (int n = 0; n < 4; ++n) w.writer().remove("ballast" + std::to_string(n) + ".py");
+  sync("a3");
+  s.lacks_names = w.writer().generation();
+  w.writer().forget_shortage();
+  sync("a4");
   s.paths = {"a.py"};
+  require(!w.writer().incomplete(), s);
   return s;
 }
 

@@ -18,6 +18,7 @@ struct Script {
   std::size_t begin = 0;  // readers have attached by then
   std::vector<std::string> paths;
   std::vector<std::string> nodes;
+  Generation lacks_names;  // has no room for some
   bool code = false;
 
   const store_log::StoreLog& log() const { return writer->log(); }
@@ -25,7 +26,8 @@ struct Script {
 
 // Three generations: update, delete, create again, staged and replaced.
 const Script& updates();
-// Synchronisation times: generation g is published with time g * kSyncStep, valid for kLease.
+// Synchronisation times: generation g is published with time g * kSyncStep, valid for kLease. All but lacks_names are
+// complete.
 inline constexpr std::uint64_t kSyncStep = 1000;
 inline constexpr std::uint64_t kLease = 500;
 const Script& syncs();

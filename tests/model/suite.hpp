@@ -55,7 +55,7 @@ class Suite {
     if (&script == &syncs()) {
       return reports("synced_through is in the snapshot", s.synced_through_is_in_the_snapshot()) &&
              reports("the lease rests on a time", s.lease_rests_on_a_time()) &&
-             reports("complete is in the snapshot", s.complete_is_in_the_snapshot());
+             reports("complete is true of the snapshot", s.complete_is_true_of_the_snapshot());
     }
     for (const std::string& path : script.paths) {
       if (!reports("finds " + path, s.finds_a_file(path)) || !reports("verifies " + path, s.verifies_a_file(path)) ||

@@ -64,11 +64,12 @@ struct Tally {
   std::uint64_t gone = 0;  // memory was given back, and the same snapshot found elsewhere
   std::uint64_t lost = 0;  // snapshots that were no longer kept
   std::uint64_t codes = 0;
-  std::uint64_t roots = 0;  // attached, one after the other
+  std::uint64_t roots = 0;     // attached, one after the other
+  std::uint64_t complete = 0;  // snapshots in which a miss is an answer
 
   Tally& operator+=(const Tally& t) {
     hits += t.hits, misses += t.misses, not_mirrored += t.not_mirrored, gone += t.gone, lost += t.lost;
-    codes += t.codes, roots += t.roots;
+    codes += t.codes, roots += t.roots, complete += t.complete;
     return *this;
   }
 };
@@ -99,6 +100,8 @@ class Grip {
   void take_newest() {
     attach_if_replaced();
     snapshot_ = Snapshot::newest(Protocol::memory_of(*segment_));
+    complete_ = segment_->complete(generation());
+    if (complete_) ++tally_.complete;
   }
 
   // Both halves of a pair; nothing when the snapshot is no longer kept.
@@ -150,7 +153,7 @@ class Grip {
     const Found found = snapshot_.find_file(path);
     switch (found.status) {
       case Lookup::kGone: return std::nullopt;
-      case Lookup::kMiss: ++tally_.misses; return Answer{State::kAbsent, 0};
+      case Lookup::kMiss: ++tally_.misses; return Answer{complete_ ? State::kAbsent : State::kNotMirrored, 0};
       case Lookup::kNotMirrored: ++tally_.not_mirrored; return Answer{State::kNotMirrored, 0};
       case Lookup::kDamaged: throw std::logic_error(wrong(generation(), path + " is damaged"));
       case Lookup::kHit: break;
@@ -191,6 +194,7 @@ class Grip {
     if (found.status == Lookup::kGone) return false;
     const std::string name = "the name " + left_of(pair);
     if (found.status == Lookup::kDamaged) throw std::logic_error(wrong(generation(), name + " is damaged"));
+    if (found.status == Lookup::kMiss && !complete_) return true;
     if ((found.status == Lookup::kMiss) != (left.state == State::kAbsent)) {
       throw std::logic_error(wrong(generation(), name + " and its file disagree"));
     }
@@ -207,6 +211,7 @@ class Grip {
   std::function<void()> meanwhile_;
   std::shared_ptr<const Segment> segment_;
   Snapshot snapshot_;
+  bool complete_ = false;  // else a miss says nothing
   Tally tally_;
 };
 

@@ -38,8 +38,9 @@ seconds stress_time() {
 
 void print(const std::string& who, const Tally& t) {
   std::cout << fmt::format(
-      "  {}: {} hits, {} misses, {} not mirrored, {} with code, {} times memory gone, {} snapshots lost, {} roots\n",
-      who, t.hits, t.misses, t.not_mirrored, t.codes, t.gone, t.lost, t.roots);
+      "  {}: {} hits, {} misses, {} not mirrored, {} with code, {} times memory gone, {} snapshots lost, {} complete, "
+      "{} roots\n",
+      who, t.hits, t.misses, t.not_mirrored, t.codes, t.gone, t.lost, t.complete, t.roots);
 }
 
 // What a directory's segment says of itself, asked again and again.
@@ -104,6 +105,7 @@ TEST_F(Stress, InOneProcessEveryAnswerIsOneVersion) {
   EXPECT_GT(tally.misses, 0u);
   EXPECT_GT(tally.not_mirrored, 0u);
   EXPECT_GT(tally.codes, 0u);
+  EXPECT_GT(tally.complete, 0u);
   EXPECT_GT(tally.lost, 0u) << "no history was given up under a reader";
 }
 
@@ -112,6 +114,7 @@ TEST_F(Stress, InOneProcessWhatMovesUnderAReaderIsFoundAgain) {
   print("both", tally);
   EXPECT_GT(tally.hits, 0u);
   EXPECT_GT(tally.codes, 0u);
+  EXPECT_GT(tally.complete, 0u);
   EXPECT_GT(tally.gone, 0u) << "nothing was moved under a reader";
 }
 

@@ -38,12 +38,18 @@ Workload::Workload(const std::string& dir, std::uint64_t seed, const Room& room)
     writer_ = or_throw(agent::Adoption::writer_for(**old, options));
     adopt_all(*old, *writer_);
     writer_->announce_tag(kTag);
+    if (!(*old)->complete(writer_->generation())) read_everything();
     return;
   }
   if (old.error().code != ErrorCode::kNotFound) throw std::runtime_error(old.error().message);
   writer_ = or_throw(SegmentWriter::create(options));
   or_throw(writer_->commit());
   writer_->announce_tag(kTag);
+}
+
+void Workload::put(unsigned pair, std::uint64_t stamp) {
+  put(left_of(pair) + ".py", stamp);
+  put(right_of(pair) + ".py", stamp);
 }
 
 void Workload::put(const std::string& path, std::uint64_t stamp) {
@@ -53,10 +59,17 @@ void Workload::put(const std::string& path, std::uint64_t stamp) {
   if (writer_->put_source(path, content, std::to_string(stamp)) == Put::kNoRoom) ++left_out_;
 }
 
+// As an agent does that has taken over, and for what found no room.
+void Workload::read_everything() {
+  writer_->forget_shortage();
+  for (unsigned pair = 0; pair < kPairs; ++pair) put(pair, writer_->generation().value + 1);
+}
+
 void Workload::step() {
   const std::uint64_t stamp = writer_->generation().value + 1;
   const unsigned changes = 1 + static_cast<unsigned>(random_() % 3);
   unsigned last = 0;
+  if (writer_->incomplete()) read_everything();
   for (unsigned i = 0; i < changes; ++i) {
     last = static_cast<unsigned>(random_() % kPairs);
     const std::string left = left_of(last) + ".py";
@@ -65,12 +78,12 @@ void Workload::step() {
       writer_->remove(left);
       writer_->remove(right);
     } else {
-      put(left, stamp);
-      put(right, stamp);
+      put(last, stamp);
     }
   }
   or_throw(writer_->commit());
   if (writer_->starved()) throw std::runtime_error("starved: old versions may be visible, which no reader can judge");
+  writer_->set_link_state({layout::AgentState::kLive, !writer_->incomplete(), true, 3});
   const std::string path = left_of(last) + ".py";
   if (const auto source = writer_->source_of(path); source && random_() % 2 == 0) {
     writer_->attach_code(path, source->head.digest, kTag, code_for(path, stamp));

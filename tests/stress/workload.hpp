@@ -47,7 +47,9 @@ class Workload {
   SegmentWriter& writer() { return *writer_; }
 
  private:
+  void put(unsigned pair, std::uint64_t stamp);
   void put(const std::string& path, std::uint64_t stamp);
+  void read_everything();
 
   std::unique_ptr<SegmentWriter> writer_;
   std::mt19937_64 random_;

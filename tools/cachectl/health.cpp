@@ -128,7 +128,7 @@ void add_compile_problems(const AgentWords& words, std::vector<Problem>& problem
 Health assess(const SegmentInfo& info, BootTime now, const AgentWords* words) {
   Health health;
   health.state = state_of(info, now);
-  health.ready = info.lease_valid(now) && info.complete && info.state != AgentState::kStopped;
+  health.ready = info.ready(now);
   if (!health.ready) health.problems.push_back(why_not_ready(info, health.state, now, words));
   add_shortcomings(info, health.problems);
   if (words != nullptr) add_compile_problems(*words, health.problems);

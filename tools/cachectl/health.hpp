@@ -22,7 +22,7 @@ struct Problem {
 
 struct Health {
   std::string_view state;         // starting, syncing, live, degraded, cold, stale or stopped
-  bool ready = false;             // lease valid and mirror complete: hits and misses are answers
+  bool ready = false;             // see SegmentInfo::ready
   std::vector<Problem> problems;  // worst first; there may be some although ready
 };
 

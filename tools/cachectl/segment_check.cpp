@@ -42,11 +42,15 @@ void SegmentCheck::find_fault(std::string key, std::string what) {
   }
 }
 
+void SegmentCheck::find_no_name(std::string key, std::string what) {
+  if (report_.complete) find_fault(std::move(key), std::move(what));
+}
+
 Lookup SegmentCheck::run(const std::function<void(SlotNumber)>& on_slot) {
   for (SlotNumber slot{0}; slot.value < snapshot_.slot_count(); ++slot.value) {
     on_slot(slot);
     if (check_slot(slot) != Lookup::kGone) continue;
-    if (SegmentCheck(snapshot_.renewed()).check_slot(slot) != Lookup::kGone) return Lookup::kGone;
+    if (SegmentCheck(snapshot_.renewed(), report_.complete).check_slot(slot) != Lookup::kGone) return Lookup::kGone;
     find_fault(fmt::format("slot {}", slot.value), "leads to memory that is not there");
   }
   return check_everything_is_listed();
@@ -101,7 +105,7 @@ Lookup SegmentCheck::check_file(const RecordRef& record, const std::string& path
   const Found node = snapshot_.find(KeySpace::kNode, name);
   if (node.status == Lookup::kGone) return node.status;
   if (node.status != Lookup::kHit) {
-    find_fault(path, "no import name leads to it");
+    find_no_name(path, "no import name leads to it");
     return Lookup::kHit;
   }
   const RecordKind kind = node.record.shape.kind;
@@ -173,7 +177,9 @@ Lookup SegmentCheck::check_listing(const std::string& name, std::string_view con
     const std::string full = joined(name, child.name);
     const Found found = snapshot_.find(KeySpace::kNode, full);
     if (found.status == Lookup::kGone) return found.status;
-    if (found.status != Lookup::kHit || found.record.shape.kind != child.kind) {
+    if (found.status == Lookup::kMiss) {
+      find_no_name(full, "listed, but not there");
+    } else if (found.status != Lookup::kHit || found.record.shape.kind != child.kind) {
       find_fault(full, fmt::format("listed as a {} but not there as one", word_for(child.kind)));
     }
     listed_.insert(full);
@@ -183,7 +189,7 @@ Lookup SegmentCheck::check_listing(const std::string& name, std::string_view con
 
 Lookup SegmentCheck::check_everything_is_listed() {
   for (const std::string& name : existing_) {
-    if (listed_.count(name) == 0) find_fault(name, "not listed in its directory");
+    if (listed_.count(name) == 0) find_no_name(name, "not listed in its directory");
   }
   return Lookup::kHit;
 }

@@ -3,7 +3,7 @@
 // (C1) Every slot leads to a record within bounds, whose checksum holds, and which a lookup of its key finds again.
 // (C2) Every file has a path that a module can have. Every module and package name leads to the file that it is named
 // after, and every file has its name. (C3) Directory listings and names agree: what is listed exists with that kind,
-// what exists is listed.
+// what exists is listed. A segment that is not complete may lack any name; what it has says nothing wrong.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +24,7 @@ struct Finding {
 
 struct CheckReport {
   Generation generation;
+  bool complete = true;        // else names that are not there are no contradiction
   std::uint64_t records = 0;   // of any kind, deletions included
   std::uint64_t modules = 0;   // files that exist, mirrored or not
   std::uint64_t variants = 0;  // compiled code
@@ -37,7 +38,10 @@ struct CheckReport {
 
 class SegmentCheck {
  public:
-  explicit SegmentCheck(const Snapshot& snapshot) : snapshot_(snapshot) { report_.generation = snapshot.generation(); }
+  SegmentCheck(const Snapshot& snapshot, bool complete) : snapshot_(snapshot) {
+    report_.generation = snapshot.generation();
+    report_.complete = complete;
+  }
 
   // kHit when everything was looked at, kGone when the report means nothing: start again. `on_slot` is called
   // before each of the snapshot's slots.
@@ -53,6 +57,7 @@ class SegmentCheck {
   Lookup check_listing(const std::string& name, std::string_view content);
   Lookup check_everything_is_listed();
   void find_fault(std::string key, std::string what);
+  void find_no_name(std::string key, std::string what);
 
   Snapshot snapshot_;
   CheckReport report_;

@@ -19,6 +19,7 @@ void write_json(Output& out, const CheckReport& report) {
             {"records", report.records},
             {"modules", report.modules},
             {"names", report.names},
+            {"complete", report.complete},
             {"variants", report.variants},
             {"bytes", report.bytes},
             {"contradictions", report.contradictions},
@@ -30,6 +31,7 @@ void write_text(Output& out, const CheckReport& report) {
   out.print("{}: generation {}, {} modules, {} import names, {} records, {} compiled, {} checked, {} contradictions\n",
             report.contradictions == 0 ? "sound" : "DAMAGED", report.generation.value, report.modules, report.names,
             report.records, report.variants, human_bytes(report.bytes), report.contradictions);
+  if (!report.complete) out.print("not complete: it may lack names, which workers ask Redis for\n");
 }
 
 class VerifyCommand final : public Command {
@@ -39,7 +41,7 @@ class VerifyCommand final : public Command {
     if (!segment) return fail(segment.error());
     CheckReport report;
     const auto checked = read_consistently(**segment, [&](const Snapshot& snapshot) {
-      SegmentCheck check(snapshot);
+      SegmentCheck check(snapshot, (*segment)->complete(snapshot.generation()));
       ProgressBar bar("verify", snapshot.slot_count());
       const Lookup status = check.run([&bar](SlotNumber slot) { bar.show(slot.value); });
       report = check.report();
