@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <sstream>
+#include <string_view>
 #include <utility>
 
 #include "agent/size_bound.hpp"
@@ -24,12 +25,20 @@ Result<T> choice(const Settings& settings, Setting id, const std::map<std::strin
   return at_setting(settings, id, "`" + settings.get(id) + "` is none of " + allowed);
 }
 
+struct Range {
+  std::uint64_t least;
+  std::uint64_t most;
+  std::string_view unit;
+};
+
 template <class T>
-Result<std::uint64_t> number(const Settings& settings, Setting id, T parse, std::uint64_t least, std::uint64_t most) {
+Result<std::uint64_t> number(const Settings& settings, Setting id, T parse, const Range& allowed) {
   const Result<std::uint64_t> value = parse(settings.get(id));
   if (!value) return at_setting(settings, id, value.error().message);
-  if (*value < least || *value > most) {
-    return at_setting(settings, id, "`" + settings.get(id) + "` is outside the allowed range");
+  if (*value < allowed.least || *value > allowed.most) {
+    const std::string range = std::to_string(allowed.least) + " and " + std::to_string(allowed.most);
+    return at_setting(settings, id,
+                      "`" + settings.get(id) + "` is not between " + range + " " + std::string(allowed.unit));
   }
   return *value;
 }
@@ -38,7 +47,7 @@ Result<std::uint64_t> number(const Settings& settings, Setting id, T parse, std:
 Result<std::optional<std::uint64_t>> optional_bytes(const Settings& settings, Setting id, std::uint64_t least,
                                                     std::uint64_t most) {
   if (settings.get(id).empty()) return std::optional<std::uint64_t>();
-  const auto bytes = number(settings, id, parse_bytes, least, most);
+  const auto bytes = number(settings, id, parse_bytes, {least, most, "bytes"});
   if (!bytes) return bytes.error();
   return std::optional<std::uint64_t>(*bytes);
 }
@@ -99,16 +108,16 @@ Result<AgentConfig> parse_agent_config(const Settings& s) {
   if (!expiry) return expiry.error();
   config.on_expiry = *expiry;
   config.session.follow_expiry = *expiry == OnExpiry::kDrop;
-  const auto lease = number(s, Setting::kLease, parse_duration_ms, 50, 3'600'000);
+  const auto lease = number(s, Setting::kLease, parse_duration_ms, {50, 3'600'000, "ms"});
   if (!lease) return lease.error();
   config.session.lease = std::chrono::milliseconds(*lease);
-  const auto reconcile = number(s, Setting::kReconcile, parse_duration_ms, 1000, 86'400'000);
+  const auto reconcile = number(s, Setting::kReconcile, parse_duration_ms, {1000, 86'400'000, "ms"});
   if (!reconcile) return reconcile.error();
   config.session.reconcile = std::chrono::milliseconds(*reconcile);
-  const auto module_bytes = number(s, Setting::kMaxModuleBytes, parse_bytes, 1024, kGiB / 2);
+  const auto module_bytes = number(s, Setting::kMaxModuleBytes, parse_bytes, {1024, kGiB / 2, "bytes"});
   if (!module_bytes) return module_bytes.error();
   config.session.max_module_bytes = *module_bytes;
-  const auto pending = number(s, Setting::kMaxPending, parse_bytes, 1000, 100'000'000);
+  const auto pending = number(s, Setting::kMaxPending, parse_bytes, {1000, 100'000'000, "changes"});
   if (!pending) return pending.error();
   config.session.max_pending = *pending;
   config.segment_dir = s.get(Setting::kSegmentDir);
@@ -121,7 +130,7 @@ Result<AgentConfig> parse_agent_config(const Settings& s) {
   const auto max_size = optional_bytes(s, Setting::kMaxSize, kLeastMaxSize, kMostMaxSize);
   if (!max_size) return max_size.error();
   config.max_size_bytes = *max_size ? **max_size : default_max_size(config.segment_dir).bytes;
-  const auto history = number(s, Setting::kHistory, parse_duration_ms, 0, std::uint64_t{30} * 86'400'000);
+  const auto history = number(s, Setting::kHistory, parse_duration_ms, {0, std::uint64_t{30} * 86'400'000, "ms"});
   if (!history) return history.error();
   config.history = std::chrono::milliseconds(*history);
   const auto history_size = optional_bytes(s, Setting::kHistorySize, 0, kMostMaxSize);

@@ -47,6 +47,8 @@ TEST(AgentConfig, NamesTheSettingThatIsWrongAndWhereItCameFrom) {
   const auto config = configured({{Setting::kLease, "soon"}});
   ASSERT_FALSE(config);
   EXPECT_NE(config.error().message.find("lease (from --lease)"), std::string::npos) << config.error().message;
+  EXPECT_EQ(configured({{Setting::kLease, "1ms"}}).error().message,
+            "lease (from --lease): `1ms` is not between 50 and 3600000 ms");
 }
 
 TEST(AgentConfig, RefusesWhatIsOutOfRange) {

@@ -133,6 +133,16 @@ def test_a_wrong_url_is_2_in_both_programs(node, url):
         assert (done.returncode, b"redis_url (from --redis-url)" in done.stderr) == (2, True), verb
 
 
+# --- the agent --------------------------------------------------------------------------------------------------------
+
+
+def test_an_agent_that_was_killed_is_named_as_soon_as_its_lease_has_lapsed(node):
+    node.start_agent()
+    node.agent.kill()
+    first = eventually(lambda: node.status()["problems"], "the lease lapses")[0]
+    assert first["name"] == "agent_silent" and "systemctl restart" in first["advice"]
+
+
 # --- the control socket -----------------------------------------------------------------------------------------------
 
 

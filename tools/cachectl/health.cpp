@@ -12,6 +12,8 @@ namespace {
 
 using layout::AgentState;
 
+constexpr std::string_view kNotConfirmed = "not_confirmed";
+
 std::string_view name_of(AgentState state) {
   switch (state) {
     case AgentState::kStarting: return "starting";
@@ -55,18 +57,20 @@ Problem no_redis(const SegmentInfo& info, const AgentWords* words) {
           true};
 }
 
+Problem silent_agent(const SegmentInfo& info, BootTime now) {
+  return {"agent_silent",
+          fmt::format("the agent (pid {}) has given no sign of life for {}", info.agent_pid,
+                      human_duration(now.since(info.heartbeat))),
+          "systemctl restart bifrost-agent: it takes over from this segment and workers need no restart", true};
+}
+
 Problem why_not_ready(const SegmentInfo& info, std::string_view state, BootTime now, const AgentWords* words) {
   if (state == "stopped") {
     return {"agent_stopped", "the agent was stopped",
             "systemctl start bifrost-agent; until then workers ask Redis, and without Redis use what was mirrored last",
             true};
   }
-  if (agent_silent(info, now)) {
-    return {"agent_silent",
-            fmt::format("the agent (pid {}) has given no sign of life for {}", info.agent_pid,
-                        human_duration(now.since(info.heartbeat))),
-            "systemctl restart bifrost-agent: it takes over from this segment and workers need no restart", true};
-  }
+  if (agent_silent(info, now)) return silent_agent(info, now);
   if (!info.redis_connected) return no_redis(info, words);
   constexpr std::string_view kWait = "bifrost-cachectl wait --ready; workers ask Redis until then";
   const bool at_work = state == "starting" || state == "syncing";
@@ -76,7 +80,7 @@ Problem why_not_ready(const SegmentInfo& info, std::string_view state, BootTime 
   if (at_work || !info.complete) {
     return {"syncing", "the agent reads everything from Redis again", std::string(kWait), true};
   }
-  return {"not_confirmed", "Redis has not confirmed the mirror within its lease",
+  return {kNotConfirmed, "Redis has not confirmed the mirror within its lease",
           "bifrost-cachectl doctor; look for a slow or stopped Redis", true};
 }
 
@@ -133,6 +137,12 @@ Health assess(const SegmentInfo& info, BootTime now, const AgentWords* words) {
   add_shortcomings(info, health.problems);
   if (words != nullptr) add_compile_problems(*words, health.problems);
   return health;
+}
+
+void blame_silence(const SegmentInfo& info, BootTime now, Health& health) {
+  for (Problem& p : health.problems) {
+    if (p.name == kNotConfirmed) p = silent_agent(info, now);
+  }
 }
 
 Problem missing_control_socket() {

@@ -28,6 +28,8 @@ struct Health {
 
 // `words`: what the agent says of itself, if it could be asked.
 Health assess(const SegmentInfo& info, BootTime now, const AgentWords* words = nullptr);
+// Nobody answers at the control socket: that, and not Redis, is why a lease has lapsed.
+void blame_silence(const SegmentInfo& info, BootTime now, Health& health);
 // The agent's control socket has gone, or may not be used by this user.
 Problem missing_control_socket();
 Problem forbidden_control_socket();

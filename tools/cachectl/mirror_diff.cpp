@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t kBatchPaths = 64;
 constexpr std::chrono::seconds kBatchTime(30);
+constexpr std::chrono::seconds kPageTime(5);
 constexpr std::chrono::seconds kScanTime(120);
 constexpr std::chrono::seconds kFenceTime(2);
 // A module that changes all the time differs in every look; after these it is reported.
@@ -67,7 +68,8 @@ Result<std::vector<ModulePath>> MirrorDiff::paths_in_redis() {
   std::string cursor(kFirstCursor);
   const std::string pattern = std::string(contract::kPrefix) + "*";
   do {
-    const auto reply = redis_.command({"SCAN", cursor, "MATCH", pattern, "COUNT", "1000"}, deadline);
+    const auto at_most = Deadline::at(std::min(deadline.instant(), Deadline(kPageTime).instant()));
+    const auto reply = redis_.command({"SCAN", cursor, "MATCH", pattern, "COUNT", "1000"}, at_most);
     if (!reply) return reply.error();
     const auto page = elements_of(**reply);
     if (page.size() != 2) return Error{ErrorCode::kRefused, "SCAN was refused: " + std::string(text_of(**reply))};

@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kMaxBatchChanges = 128;
 constexpr std::size_t kMaxBatchBytes = 4u << 20;
 constexpr std::chrono::seconds kBatchTime(30);
+constexpr std::chrono::seconds kLookTime(5);
 constexpr std::string_view kDeploySeconds = "60";  // longer than a batch may take
 constexpr std::chrono::seconds kIndexTime(60);     // for the whole index
 
@@ -77,7 +78,7 @@ Status ModulePush::send(bool last) {
 
 Result<bool> ModulePush::holds(ModulePathView path, std::string_view source) {
   const std::string key = contract::key_of(path);
-  const auto reply = redis_.command({"GET", key}, Deadline(kBatchTime));
+  const auto reply = redis_.command({"GET", key}, Deadline(kLookTime));
   if (!reply) return reply.error();
   if (is_error(**reply)) return Error{ErrorCode::kRefused, std::string(text_of(**reply))};
   if ((*reply)->type == REDIS_REPLY_NIL) return false;

@@ -114,6 +114,7 @@ class StatusCommand final : public Command {
     const BootTime now = boot_now();
     const auto words = ask_agent(context, assess(info, now));
     Health health = assess(info, now, words ? &*words : nullptr);
+    if (!words && words.error().code == ErrorCode::kUnreachable) blame_silence(info, now, health);
     look_at_socket(context, words, health);
     if (context.format == OutputFormat::kJson) {
       write_json(context, info, health, now);
