@@ -33,6 +33,8 @@ class NodeTree {
   // The nodes whose value may have changed since the last call, each once, in falling order.
   std::vector<std::string> take_touched();
 
+  bool has_touched() const { return !touched_.empty(); }
+
   // Reports the node again at the next take_touched(): its value could not be stored.
   void touch_again(std::string_view node) { touched_.emplace_back(node); }
 

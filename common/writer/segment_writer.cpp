@@ -124,6 +124,7 @@ void SegmentWriter::forget_shortage() {
   starved_ = incomplete_ = false;
   adopts_names_ = true;
   for (const std::string& node : std::exchange(left_out_, {})) nodes_.touch_again(node);
+  staged_ |= nodes_.has_touched();
 }
 
 // The tree also knows files that are left out: their names must not mean what they would mean without them.
@@ -287,7 +288,7 @@ void SegmentWriter::stage_node(const std::string& node) {
   const bool has_file = value.file.empty() || shows(KeySpace::kFile, value.file);
   if (has_file && stage(change) != Put::kNoRoom) return;
   // What it meant until now is wrong: better no answer than that.
-  stage({KeySpace::kNode, RecordKind::kAbsent, node});
+  stage({KeySpace::kNode, RecordKind::kAbsent, node, {}, {}});
   note_no_room(KeySpace::kNode, node);
   if (shows(KeySpace::kNode, node)) return nodes_.touch_again(node);
   if (has_file) left_out_.insert(node);  // else its file touches it once there is room

@@ -128,7 +128,7 @@ class SegmentWriter {
   bool starved() const { return starved_; }
   // Some name found no room, and is not there at all: a miss does not mean that Redis has no such module.
   bool incomplete() const { return incomplete_; }
-  // Before everything is read again.
+  // Before everything is read again. The next commit tries again to show the names that found no room.
   void forget_shortage();
   std::uint64_t modules() const { return modules_; }
   std::uint64_t not_mirrored() const { return not_mirrored_; }

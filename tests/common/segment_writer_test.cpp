@@ -134,6 +134,18 @@ TEST_F(SegmentWriterTest, OneThatIsFarTooSmallStarvesNobodyAndTakesWhatFitsOnceT
   EXPECT_EQ(attach()->snapshot().find_node("d/m1470").status, Lookup::kHit);
 }
 
+TEST_F(SegmentWriterTest, NamesThatWereLeftOutAreStagedAgainThoughNothingElseChanges) {
+  publish("a.py", "x");
+  writer().adopted(false);
+  publish("b.py", "x");
+  EXPECT_EQ(attach()->snapshot().find_node("b").status, Lookup::kMiss);
+  EXPECT_FALSE(writer().has_staged());
+  writer().forget_shortage();
+  EXPECT_TRUE(writer().has_staged()) << "nobody would commit, and the segment would be called complete";
+  commit();
+  EXPECT_EQ(attach()->snapshot().find_node("b").status, Lookup::kHit);
+}
+
 class FullSegmentTest : public SegmentWriterTest {
  protected:
   void fill_up() {
