@@ -377,6 +377,7 @@ void Session::on_walked(const redisReply& answer) {
 void Session::move_phase() {
   if (phase_ == Phase::kReading && chase().oldest_pending() > sync_end_) {
     phase_ = Phase::kSettling;
+    writer_.know_every_file();
     rule_.begin_patience(boot_now(), writer_.has_staged());
     chase().settle();
   }
@@ -491,8 +492,11 @@ bool Session::too_silent(BootTime now) {
 
 void Session::scan_when_due(BootTime now) {
   if (phase_ != Phase::kLive) return;
+  if (writer_.starved()) {
+    if (now.since(scan_.begun()) > kStarvedRetry) begin_sync();
+    return;
+  }
   const nanoseconds age = now.since(std::max(scan_.begun(), walk_begun_));
-  if (writer_.starved() && age > kStarvedRetry) return begin_sync();
   if (reading_again_ || walk_.running() || age <= options_.reconcile) return;
   lacks_names() ? read_again() : begin_walk();
 }
@@ -515,15 +519,23 @@ void Session::show_state() {
                 : mirror_.cold()       ? layout::AgentState::kCold
                                        : layout::AgentState::kLive;
   writer_.set_link_state(state);
-  note_shortage(state.state == layout::AgentState::kDegraded);
+  if (phase_ == Phase::kLive) note_shortage();
 }
 
-void Session::note_shortage(bool short_of_room) {
-  if (std::exchange(shortage_noted_, short_of_room) || !short_of_room) return;
+// Once for each kind while it lasts.
+void Session::note_shortage() {
+  const Shortage now = writer_.starved()             ? Shortage::kOfChanges
+                       : lacks_names()               ? Shortage::kOfNames
+                       : writer_.without_room() != 0 ? Shortage::kOfModules
+                                                     : Shortage::kNone;
+  if (std::exchange(shortage_noted_, now) == now || now == Shortage::kNone) return;
+  const char* then = now == Shortage::kOfChanges ? "a change waits for room: no lease until it has found some"
+                     : now == Shortage::kOfNames ? "workers ask Redis about every name that they do not find"
+                                                 : "workers ask Redis for what does not fit";
   log::warn("segment_full", {{"modules", writer_.modules()},
                              {"without_room", writer_.without_room()},
-                             {"complete", writer_.incomplete() ? "no" : "yes"},
-                             {"then", "workers ask Redis for what does not fit"},
+                             {"complete", lacks_names() ? "no" : "yes"},
+                             {"then", then},
                              {"do", "raise --max-size, or enlarge the file system"}});
 }
 

@@ -133,10 +133,11 @@ class Session {
   RefreshQueue& queue() { return rereads_->chase().queue(); }
   Chase& chase() { return rereads_->chase(); }
   CommitRule::Situation situation() { return {writer_.has_staged(), chase().idle(), trial_.cut(chase().cut())}; }
+  enum class Shortage { kNone, kOfModules, kOfNames, kOfChanges };
   bool lacks_names() const { return lacked_names_ || writer_.incomplete(); }
   bool lacks_room() const { return lacks_names() || writer_.starved() || writer_.without_room() != 0; }
   void show_state();
-  void note_shortage(bool short_of_room);
+  void note_shortage();
   void end(const std::string& why);
 
   uv_loop_t* loop_;
@@ -169,7 +170,7 @@ class Session {
   bool reading_again_ = false;  // all of it, while live
   bool lacked_names_ = false;   // when that began
   bool delisted_ = false;       // the index has fewer members; what that means has yet to be looked for
-  bool shortage_noted_ = false;
+  Shortage shortage_noted_ = Shortage::kNone;
   bool ended_ = false;
 };
 

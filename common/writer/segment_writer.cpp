@@ -122,7 +122,14 @@ void SegmentWriter::note_no_room(KeySpace space, std::string_view key) {
 
 void SegmentWriter::forget_shortage() {
   starved_ = incomplete_ = false;
-  adopts_names_ = true;
+  try_names_again();
+}
+
+void SegmentWriter::know_every_file() {
+  if (!std::exchange(adopts_names_, true)) try_names_again();
+}
+
+void SegmentWriter::try_names_again() {
   for (const std::string& node : std::exchange(left_out_, {})) nodes_.touch_again(node);
   staged_ |= nodes_.has_touched();
 }
@@ -136,6 +143,7 @@ Put SegmentWriter::stage_file(const Change& change) {
   } else if (put != Put::kNoRoom) {
     nodes_.remove_file(change.key);
   }
+  staged_ |= nodes_.has_touched();  // also by what finds no room: what its name has meant until now may be wrong
   if (put != Put::kStaged) return put;
   ++changes_;
   if (changed_.size() < layout::commit::kMaxListed) changed_.push_back(newest(change.space, change.key)->address);
@@ -267,7 +275,8 @@ Attach SegmentWriter::attach_code(std::string_view path, const layout::Checksum&
   return Attach::kAttached;
 }
 
-// One that finds no room waits for the next round; one that need not be there, until everything is read again.
+// One that finds no room waits for the next round. One that is not shown waits until everything is read again, or for
+// the file that it lacks.
 bool SegmentWriter::stage_touched_nodes(std::size_t most) {
   if (to_stage_.empty()) to_stage_ = nodes_.take_touched();
   for (; most != 0 && !to_stage_.empty(); --most) {

@@ -66,9 +66,10 @@ class SegmentWriter {
   Status adopt_chunk(ChunkNumber number) { return store_->adopt_chunk(number); }
   // A newest version that has been verified, and whether its code has been. False when no slot is left for its key.
   bool adopt(Address record, bool with_code);
-  // `complete`: what was adopted lacked no name. If it did, nobody gets one from what files there are before everything
-  // is read again: a namespace may be a package.
+  // `complete`: what was adopted lacked no name. If it may have, no other name is shown before know_every_file(): what
+  // looks like a namespace may be a package.
   void adopted(bool complete);
+  void know_every_file();
   // Stages what names mean where that has changed or is not what was adopted; of at most so many nodes. True when none
   // is left. commit() and publish() do the rest by themselves.
   bool stage_touched_nodes(std::size_t most = ~std::size_t{0});
@@ -152,6 +153,7 @@ class SegmentWriter {
   Put stage(const Change& change);
   Put stage_file(const Change& change);
   void stage_node(const std::string& node);
+  void try_names_again();
   void write_commit();
   bool shows(layout::KeySpace space, std::string_view key) const;
   void note_no_room(layout::KeySpace space, std::string_view key);
@@ -169,7 +171,7 @@ class SegmentWriter {
   std::unique_ptr<RecordStore> store_;
   NodeTree nodes_;
   std::vector<std::string> to_stage_;  // nodes, the next one last
-  std::set<std::string> left_out_;     // nodes that found no room, and are not there
+  std::set<std::string> left_out_;     // nodes that have their files but no room, and are not there
   Generation generation_;
   BootTime synced_through_;
   bool staged_ = false;

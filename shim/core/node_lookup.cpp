@@ -72,15 +72,33 @@ NodeLookup::MirrorAnswer NodeLookup::look_for_node(const View& view, const Modul
     case layout::RecordKind::kPackage: {
       auto path = node.package_file();
       if (!path) return no_record(view, Lookup::kDamaged);
-      MirrorAnswer read = read_record(view, found.file, std::move(*path));
-      if (read.gap == Gap::kNone && read.resolution.kind == Kind::kModule) {
-        read.resolution.kind = Kind::kPackage;
-        read.resolution.portions = {node.text()};
-      }
-      return read;
+      return answer_for(node, read_record(view, found.file, std::move(*path)));
     }
     default: return read_record(view, found.file, node.file());
   }
+}
+
+// A name that had no room does not lead to a file that has it. Once its key has expired nobody else has that file.
+NodeLookup::MirrorAnswer NodeLookup::retained_without_name(const View& view, const Wanted& wanted,
+                                                           MirrorAnswer missed) const {
+  if (missed.gap != Gap::kIncomplete || wanted.node() == nullptr) return missed;
+  for (const ModulePath& path : candidate_paths(*wanted.node())) {
+    MirrorAnswer read = look_for_file(view, path);
+    if (read.gap == Gap::kNone && read.retained) return answer_for(*wanted.node(), std::move(read));
+    // What there is of that path, or was until it expired, comes before any other.
+    auto known = index(view);
+    if (read.gap != Gap::kIncomplete || !known || (*known)->contains(path.text())) return missed;
+  }
+  return missed;
+}
+
+NodeLookup::MirrorAnswer NodeLookup::answer_for(const ModuleNode& node, MirrorAnswer read) {
+  Resolution& r = read.resolution;
+  if (read.gap == Gap::kNone && r.kind == Kind::kModule && *r.path != node.file()) {
+    r.kind = Kind::kPackage;
+    r.portions = {node.text()};
+  }
+  return read;
 }
 
 NodeLookup::MirrorAnswer NodeLookup::look_for_file(const View& view, ModulePathView path) const {
@@ -99,7 +117,7 @@ NodeLookup::MirrorAnswer NodeLookup::no_record(const View& view, Lookup status) 
     default: break;
   }
   if (view.complete || view.authority == Authority::kStale) return {};
-  return {{}, Gap::kIncomplete, "the mirror is not complete yet"};
+  return {{}, Gap::kIncomplete, "the mirror is not complete"};
 }
 
 NodeLookup::MirrorAnswer NodeLookup::read_record(const View& view, const RecordRef& file, ModulePath path) const {
@@ -155,19 +173,14 @@ Resolution NodeLookup::expired_body(const View& view, const ModuleNode& node, Re
   for (ModulePath& path : candidate_paths(node)) {
     const auto record = before_expiry(view, path);
     if (!record) continue;
-    const bool is_package = path != node.file();
     MirrorAnswer last = read_record(view, *record, std::move(path));
     if (last.gap != Gap::kNone || last.resolution.kind != Kind::kModule) continue;
     if (!serve_stale_) {
       failed.reason += "; BIFROST_ON_STALE=error forbids the last known source";
       return failed;
     }
-    if (is_package) {
-      last.resolution.kind = Kind::kPackage;
-      last.resolution.portions = {node.text()};
-    }
     counters_.add(ShimCounter::kStaleServes);
-    return std::move(last.resolution);
+    return answer_for(node, std::move(last)).resolution;
   }
   return failed;
 }
@@ -184,6 +197,11 @@ Resolution NodeLookup::fill_gap(const View& view, const Wanted& wanted, const Mi
   if (file->kind != FileInRedis::Kind::kAbsent) {
     view.takes_what_is_newest();
     return from_file(std::move(*file), wanted);
+  }
+  MirrorAnswer kept = retained_without_name(view, wanted, mirror);
+  if (holds_module(kept)) {
+    counters_.add(ShimCounter::kRetainedServes);
+    return std::move(kept.resolution);
   }
   // A gap hides what a directory is, but not that the key is gone.
   if (wanted.node() == nullptr) return Resolution::answer(Kind::kNotFound);
@@ -207,7 +225,7 @@ Resolution NodeLookup::ask_redis(const View& view, const Wanted& wanted) const {
     file->index_exists = index_existed |= file->index_exists;
     // The mirror after Redis, and at its newest: what Redis had until now may have reached it meanwhile.
     const View newest = mirror_.at_newest(view);
-    MirrorAnswer mirror = look_in_mirror(newest, wanted);
+    MirrorAnswer mirror = retained_without_name(newest, wanted, look_in_mirror(newest, wanted));
     // A module that is there for the mirror and not for Redis has expired, is half deleted, or was written after Redis
     // had answered. If the mirror has not seen it go, another look tells in nearly every case; the one or two round
     // trips are paid by modules that have just gone.

@@ -72,6 +72,9 @@ class NodeLookup {
   MirrorAnswer look_in_mirror(const View& view, const Wanted& wanted) const;
   MirrorAnswer look_for_node(const View& view, const ModuleNode& node) const;
   MirrorAnswer look_for_file(const View& view, ModulePathView path) const;
+  MirrorAnswer retained_without_name(const View& view, const Wanted& wanted, MirrorAnswer missed) const;
+  // What was read of one of the node's paths, as an answer about the node.
+  static MirrorAnswer answer_for(const ModuleNode& node, MirrorAnswer read);
   std::optional<RecordRef> before_expiry(const View& view, ModulePathView path) const;
   // When a lookup did not hit.
   MirrorAnswer no_record(const View& view, Lookup status) const;

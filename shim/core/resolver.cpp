@@ -16,6 +16,20 @@ bool needs_settling(const Resolution& here) {
   return here.kind == Kind::kNotFound || here.kind == Kind::kNamespace || here.kind == Kind::kUnknown;
 }
 
+// Of two that have one name, the one that is imported stays: a package, a module, a namespace.
+void add_children(const std::vector<Child>& more, std::vector<Child>& to) {
+  using layout::RecordKind;
+  const auto rank = [](const Child& c) {
+    return c.kind == RecordKind::kPackage ? 0 : c.kind == RecordKind::kModule ? 1 : 2;
+  };
+  to.insert(to.end(), more.begin(), more.end());
+  std::sort(to.begin(), to.end(), [&](const Child& a, const Child& b) {
+    return std::pair(std::string_view(a.name), rank(a)) < std::pair(std::string_view(b.name), rank(b));
+  });
+  to.erase(std::unique(to.begin(), to.end(), [](const Child& a, const Child& b) { return a.name == b.name; }),
+           to.end());
+}
+
 Resolution from_store(const ModuleNode& node, StoreAnswer said) {
   Resolution r;
   switch (said.kind) {
@@ -180,8 +194,7 @@ Resolver::Listing Resolver::list(const View& view, const std::string& directory)
       return !is_path_part(c.name) || (directory.empty() && c.name == contract::kSolutionsRoot);
     });
   };
-  const bool may_lack = view.authority == Authority::kMirror && !view.complete;
-  if (view.authority == Authority::kRedis || may_lack) {
+  if (view.authority == Authority::kRedis) {
     if (auto index = nodes_.index(view)) {
       listing.children = (*index)->children(directory);
       hide_what_nobody_can_import();
@@ -197,6 +210,9 @@ Resolver::Listing Resolver::list(const View& view, const std::string& directory)
     if (read == Lookup::kHit) decode_listing(Snapshot::content_in(found.record, body), listing.children);
   }
   listing.snapshot_lost |= found.status == Lookup::kGone;
+  if (view.authority == Authority::kMirror && !view.complete) {
+    if (auto index = nodes_.index(view)) add_children((*index)->children(directory), listing.children);
+  }
   hide_what_nobody_can_import();
   return listing;
 }

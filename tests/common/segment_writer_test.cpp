@@ -141,6 +141,9 @@ TEST_F(SegmentWriterTest, NamesThatWereLeftOutAreStagedAgainThoughNothingElseCha
   EXPECT_EQ(attach()->snapshot().find_node("b").status, Lookup::kMiss);
   EXPECT_FALSE(writer().has_staged());
   writer().forget_shortage();
+  commit();
+  EXPECT_EQ(attach()->snapshot().find_node("b").status, Lookup::kMiss) << "not every file is known";
+  writer().know_every_file();
   EXPECT_TRUE(writer().has_staged()) << "nobody would commit, and the segment would be called complete";
   commit();
   EXPECT_EQ(attach()->snapshot().find_node("b").status, Lookup::kHit);
@@ -190,6 +193,25 @@ TEST_F(FullSegmentTest, ANameNeverMeansWhatItWouldMeanWithoutAFileThatFoundNoRoo
   commit();
   EXPECT_EQ(attach()->snapshot().find_node("shown").node.shape.kind, layout::RecordKind::kNamespace);
   EXPECT_EQ(attach()->snapshot().find_node("module").node.shape.kind, layout::RecordKind::kModule);
+}
+
+TEST_F(FullSegmentTest, ANameThatIsWrongWithoutAFileIsTakenBackThoughNothingElseChanges) {
+  make_writer(1 << 20);
+  const std::string pkg(500, 'p');  // takes more than what is left in the end
+  const std::string init = pkg + "/__init__.py";
+  publish(pkg + "/m.py", "x");
+  fill_up();
+  commit();
+  for (int names = 0; writer().put_not_mirrored(init, "") == Put::kStaged;) {  // a commit frees a little
+    writer().remove(init);
+    while (writer().put_not_mirrored("more" + std::to_string(names) + ".py", "") == Put::kStaged) ++names;
+    commit();
+    ASSERT_LT(names, 100'000);
+  }
+  EXPECT_TRUE(writer().has_staged()) << "nobody would commit";
+  ASSERT_EQ(attach()->snapshot().find_node(pkg).node.shape.kind, layout::RecordKind::kNamespace);
+  commit();
+  EXPECT_EQ(attach()->snapshot().find_node(pkg).status, Lookup::kMiss);
 }
 
 TEST_F(FullSegmentTest, AGenerationThatLacksANameIsNeverCalledComplete) {

@@ -101,7 +101,7 @@ def test_no_lease_returns_while_a_deletion_waits_for_room(node, small):
         together.set(f"bifrost:module:{path}", node.value(path, ""))
     together.sadd("bifrost:module:index", "other.py", *paths)
     together.execute()
-    agent = node.start_agent()
+    agent = node.start_agent("--reconcile", "1s")  # which must not make it forget what waits
     assert node.status()["modules"] == len(paths)
 
     # Everything goes while the agent does not look, so that it must record it all before it may commit.

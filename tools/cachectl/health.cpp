@@ -77,11 +77,15 @@ Problem why_not_ready(const SegmentInfo& info, std::string_view state, BootTime 
   if (at_work && info.synced_through.ns == 0) {
     return {"first_sync", "the first synchronisation with Redis is not finished", std::string(kWait), true};
   }
-  if (at_work || !info.complete) {
+  if (at_work || (!info.complete && info.state != AgentState::kDegraded)) {
     return {"syncing", "the agent reads everything from Redis again", std::string(kWait), true};
   }
-  return {kNotConfirmed, "Redis has not confirmed the mirror within its lease",
-          "bifrost-cachectl doctor; look for a slow or stopped Redis", true};
+  return {
+      kNotConfirmed, "Redis has not confirmed the mirror within its lease",
+      info.state == AgentState::kDegraded
+          ? "bifrost-cachectl doctor; look for a slow or stopped Redis. Or raise max_size: a change may wait for room"
+          : "bifrost-cachectl doctor; look for a slow or stopped Redis",
+      true};
 }
 
 // What the mirror lacks although the agent works.

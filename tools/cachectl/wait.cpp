@@ -27,7 +27,7 @@ class WaitCommand final : public Command {
  public:
   void declare(CLI::App& app) override {
     CLI::Option_group* what = app.add_option_group("condition");
-    what->add_flag("--ready", ready_, "the mirror is complete and its lease valid");
+    what->add_flag("--ready", ready_, "the lease is valid and the mirror complete, or degraded");
     what->add_flag("--fresh", fresh_, "it holds every write that Redis acknowledged before this call");
     what->add_flag("--synced", synced_, "the agent has finished every full synchronisation that was asked for");
     what->add_option("--generation", generation_, "it has reached this generation")

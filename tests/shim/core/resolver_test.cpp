@@ -261,6 +261,34 @@ TEST_F(ResolverTest, ADeletionThatIsHalfDoneDoesNotBringAnOlderVersionBack) {
   EXPECT_EQ(count(ShimCounter::kRetainedServes), 0u);
 }
 
+TEST_F(ResolverTest, WhatExpiredIsFoundThoughItsNameHadNoRoom) {
+  put("old/x.py", "x = 1");
+  commit();
+  writer().adopted(false);  // from here on no name is shown that is new
+  for (const char* path : {"pkg/__init__.py", "pkg/m.py", "m.py", "both.py", "deleted.py"}) {
+    put(path, std::string("p = '") + path + "'");
+    redis().add_to_index(path);
+  }
+  redis().add_to_index("both/__init__.py");  // had no room at all
+  commit();
+  for (const char* path : {"pkg/__init__.py", "m.py", "both.py"}) writer().mark(path, layout::Mark::kRetained, true);
+  agent();
+  say_complete(false);
+  ASSERT_EQ(begin(), Authority::kMirror);
+  EXPECT_EQ(import("pkg"), "p = 'pkg/__init__.py'");
+  EXPECT_EQ(import("m"), "p = 'm.py'");
+  EXPECT_EQ(import("both"), "<namespace>") << "the package is what it was";
+  EXPECT_EQ(import("deleted"), "<not found>");
+  EXPECT_EQ(worker().list(""), (std::vector<Child>{{"both", layout::RecordKind::kPackage},
+                                                   {"deleted", layout::RecordKind::kModule},
+                                                   {"m", layout::RecordKind::kModule},
+                                                   {"old", layout::RecordKind::kNamespace},
+                                                   {"pkg", layout::RecordKind::kPackage}}));
+  stop_agent();
+  ASSERT_EQ(begin(), Authority::kRedis);
+  EXPECT_EQ(import("pkg"), "p = 'pkg/__init__.py'");
+}
+
 TEST_F(ResolverTest, ARedisThatLostEverythingDeletedNothing) {
   put("x.py", "x = 1");
   put("y.py", "y = 1");
