@@ -506,7 +506,14 @@ void Session::begin_walk() {
   walk_.begin(walk_begun_);
 }
 
+Shortage Session::shortage() const {
+  if (writer_.starved()) return Shortage::kOfChanges;
+  if (lacks_names()) return Shortage::kOfNames;
+  return writer_.without_room() != 0 ? Shortage::kOfModules : Shortage::kNone;
+}
+
 void Session::show_state() {
+  const Shortage lacking = shortage();
   LinkState state;
   state.redis_connected = true;
   state.complete = phase_ == Phase::kLive && !lacks_names();
@@ -514,29 +521,12 @@ void Session::show_state() {
                   (stream_->tracking() ? static_cast<std::uint64_t>(layout::Signal::kTracking) : 0);
   state.deploying_since_unix_ms = deploy_.since_unix_ms();
   state.cuts = trial_.in_force() ? layout::Cuts::kMarks : layout::Cuts::kFences;
-  state.state = phase_ != Phase::kLive ? layout::AgentState::kSyncing
-                : lacks_room()         ? layout::AgentState::kDegraded
-                : mirror_.cold()       ? layout::AgentState::kCold
-                                       : layout::AgentState::kLive;
+  state.state = phase_ != Phase::kLive       ? layout::AgentState::kSyncing
+                : lacking != Shortage::kNone ? layout::AgentState::kDegraded
+                : mirror_.cold()             ? layout::AgentState::kCold
+                                             : layout::AgentState::kLive;
   writer_.set_link_state(state);
-  if (phase_ == Phase::kLive) note_shortage();
-}
-
-// Once for each kind while it lasts.
-void Session::note_shortage() {
-  const Shortage now = writer_.starved()             ? Shortage::kOfChanges
-                       : lacks_names()               ? Shortage::kOfNames
-                       : writer_.without_room() != 0 ? Shortage::kOfModules
-                                                     : Shortage::kNone;
-  if (std::exchange(shortage_noted_, now) == now || now == Shortage::kNone) return;
-  const char* then = now == Shortage::kOfChanges ? "a change waits for room: no lease until it has found some"
-                     : now == Shortage::kOfNames ? "workers ask Redis about every name that they do not find"
-                                                 : "workers ask Redis for what does not fit";
-  log::warn("segment_full", {{"modules", writer_.modules()},
-                             {"without_room", writer_.without_room()},
-                             {"complete", lacks_names() ? "no" : "yes"},
-                             {"then", then},
-                             {"do", "raise --max-size, or enlarge the file system"}});
+  if (phase_ == Phase::kLive) shortage_report_.note(lacking, writer_);
 }
 
 }  // namespace bifrost::agent

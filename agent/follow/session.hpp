@@ -6,7 +6,8 @@
 // Session puts the parts together and holds what they share. The parts decide: change_stream.hpp what is announced,
 // key_scan.hpp and index_walk.hpp which names there are, chase.hpp what is read next, rereads.hpp where the answers
 // stand, reread.hpp what they mean, mirror.hpp what that changes, commit_rule.hpp when it becomes visible and how fresh
-// it is, mark_trial.hpp and deploy_watch.hpp what that depends on, server_watch.hpp how far to trust it.
+// it is, mark_trial.hpp and deploy_watch.hpp what that depends on, server_watch.hpp how far to trust it,
+// shortage.hpp what to say when there is no room for it.
 // Any trouble ends the session: the agent revokes the lease and starts another. Belongs to the loop's thread.
 // (F1) synced_through = t only if every message before the PONG of a PING sent at t has been applied, and committed
 //      unless a deploy is going on.
@@ -35,6 +36,7 @@
 #include "agent/follow/refresh_queue.hpp"
 #include "agent/follow/rereads.hpp"
 #include "agent/follow/server_watch.hpp"
+#include "agent/follow/shortage.hpp"
 #include "agent/mirror/mirror.hpp"
 #include "common/control/control_protocol.hpp"
 #include "common/writer/segment_writer.hpp"
@@ -133,11 +135,9 @@ class Session {
   RefreshQueue& queue() { return rereads_->chase().queue(); }
   Chase& chase() { return rereads_->chase(); }
   CommitRule::Situation situation() { return {writer_.has_staged(), chase().idle(), trial_.cut(chase().cut())}; }
-  enum class Shortage { kNone, kOfModules, kOfNames, kOfChanges };
   bool lacks_names() const { return lacked_names_ || writer_.incomplete(); }
-  bool lacks_room() const { return lacks_names() || writer_.starved() || writer_.without_room() != 0; }
+  Shortage shortage() const;
   void show_state();
-  void note_shortage();
   void end(const std::string& why);
 
   uv_loop_t* loop_;
@@ -170,7 +170,7 @@ class Session {
   bool reading_again_ = false;  // all of it, while live
   bool lacked_names_ = false;   // when that began
   bool delisted_ = false;       // the index has fewer members; what that means has yet to be looked for
-  Shortage shortage_noted_ = Shortage::kNone;
+  ShortageReport shortage_report_;
   bool ended_ = false;
 };
 

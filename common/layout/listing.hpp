@@ -18,6 +18,11 @@ struct Child {
   bool operator==(const Child&) const = default;
 };
 
+// Of two children with one name the import takes a package before a module, and any file before a namespace.
+inline bool hides(layout::RecordKind one, layout::RecordKind other) {
+  return one != other && (one == layout::RecordKind::kPackage || other == layout::RecordKind::kNamespace);
+}
+
 inline void append_child(std::string& listing, std::string_view name, layout::RecordKind kind) {
   listing.push_back(static_cast<char>(kind));
   listing.push_back(static_cast<char>(name.size() & 0xff));

@@ -354,7 +354,8 @@ void SegmentWriter::set_link_state(const LinkState& s) {
 }
 
 void SegmentWriter::show_complete(bool complete) {
-  if (std::exchange(shown_complete_, complete) == complete) return;
+  const bool shows_it = store_->root().own(layout::control::kComplete) != 0;
+  if (shows_it == complete) return;  // since then
   shown().show_complete(complete ? std::optional(generation_) : std::nullopt);
 }
 

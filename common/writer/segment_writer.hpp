@@ -179,7 +179,6 @@ class SegmentWriter {
   std::uint64_t changes_ = 0;     // how many there were
   bool starved_ = false;
   bool incomplete_ = false;
-  bool shown_complete_ = false;
   bool adopts_names_ = true;  // those that adopted files make
   std::uint64_t modules_ = 0;
   std::uint64_t not_mirrored_ = 0;

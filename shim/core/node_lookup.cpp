@@ -86,8 +86,9 @@ NodeLookup::MirrorAnswer NodeLookup::retained_without_name(const View& view, con
     MirrorAnswer read = look_for_file(view, path);
     if (read.gap == Gap::kNone && read.retained) return answer_for(*wanted.node(), std::move(read));
     // What there is of that path, or was until it expired, comes before any other.
+    if (read.gap != Gap::kIncomplete) return missed;
     auto known = index(view);
-    if (read.gap != Gap::kIncomplete || !known || (*known)->contains(path.text())) return missed;
+    if (!known || (*known)->contains(path.text())) return missed;
   }
   return missed;
 }

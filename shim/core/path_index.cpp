@@ -31,25 +31,22 @@ bool PathIndex::has_directory(std::string_view directory) const {
 }
 
 std::vector<Child> PathIndex::children(std::string_view directory) const {
-  constexpr std::string_view kSuffix = ".py";
-  constexpr std::string_view kInit = "/__init__.py";
   const std::string prefix = directory.empty() ? std::string() : join_node(directory, "");
   std::map<std::string, RecordKind, std::less<>> names;
   const auto note = [&names](std::string_view name, RecordKind kind) {
-    // The kinds are numbered module, package, namespace; a package wins, then a module.
-    const auto rank = [](RecordKind k) { return k == RecordKind::kPackage ? 0 : k == RecordKind::kModule ? 1 : 2; };
     const auto [entry, is_new] = names.emplace(name, kind);
-    if (!is_new && rank(kind) < rank(entry->second)) entry->second = kind;
+    if (!is_new && hides(kind, entry->second)) entry->second = kind;
   };
   for (auto it = first_below(prefix); it != paths_.end() && it->compare(0, prefix.size(), prefix) == 0; ++it) {
     const std::string_view rest = std::string_view(*it).substr(prefix.size());
     const auto slash = rest.find('/');
     if (slash == std::string_view::npos) {
-      if (directory.empty() || rest != kInit.substr(1)) {
-        note(rest.substr(0, rest.size() - kSuffix.size()), RecordKind::kModule);
+      if (directory.empty() || rest != paths::kInitFile.substr(1)) {
+        note(rest.substr(0, rest.size() - paths::kSuffix.size()), RecordKind::kModule);
       }
     } else {
-      note(rest.substr(0, slash), rest.substr(slash) == kInit ? RecordKind::kPackage : RecordKind::kNamespace);
+      note(rest.substr(0, slash),
+           rest.substr(slash) == paths::kInitFile ? RecordKind::kPackage : RecordKind::kNamespace);
     }
   }
   std::vector<Child> children;

@@ -16,16 +16,11 @@ bool needs_settling(const Resolution& here) {
   return here.kind == Kind::kNotFound || here.kind == Kind::kNamespace || here.kind == Kind::kUnknown;
 }
 
-// Of two that have one name, the one that is imported stays: a package, a module, a namespace.
+// Of two that have one name, the one that is imported stays.
 void add_children(const std::vector<Child>& more, std::vector<Child>& to) {
-  using layout::RecordKind;
-  const auto rank = [](const Child& c) {
-    return c.kind == RecordKind::kPackage ? 0 : c.kind == RecordKind::kModule ? 1 : 2;
-  };
   to.insert(to.end(), more.begin(), more.end());
-  std::sort(to.begin(), to.end(), [&](const Child& a, const Child& b) {
-    return std::pair(std::string_view(a.name), rank(a)) < std::pair(std::string_view(b.name), rank(b));
-  });
+  std::sort(to.begin(), to.end(),
+            [](const Child& a, const Child& b) { return a.name != b.name ? a.name < b.name : hides(a.kind, b.kind); });
   to.erase(std::unique(to.begin(), to.end(), [](const Child& a, const Child& b) { return a.name == b.name; }),
            to.end());
 }

@@ -384,67 +384,6 @@ def test_a_fork_of_the_parent_is_told_to_make_its_own(warm_parent):
     assert warm_parent.ask("[code, z.execute('flow:value'), stats()['spawned']]") == [0, 1, 0]
 
 
-# --- modules that no template should import --------------------------------------------------------------------
-
-BAD = {
-    "starts a thread": "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n",
-    "leaves a descriptor open: ": "import socket\nS = socket.socket()\n",
-    "changes the handler of SIGUSR1": "import signal\nsignal.signal(signal.SIGUSR1, lambda *_: None)\n",
-    "starts a process": "import os, time\nif os.fork() == 0:\n    time.sleep(20)\n    os._exit(0)\n",
-    "fails: ValueError: not here": "import os\nif 'WARM_TEST_OK' not in os.environ:\n    raise ValueError('not here')\n",
-    "ended the template": "import os\nif 'WARM_TEST_OK' not in os.environ:\n    os._exit(3)\n",
-    "did not end in time": "import os, time\nif 'WARM_TEST_OK' not in os.environ:\n    time.sleep(600)\n",
-}
-
-
-@pytest.mark.parametrize("why", list(BAD))
-def test_a_module_that_does_more_than_define_is_left_out_with_what_imports_it(flows, zygote, why):
-    flows.put("bad.py", BAD[why])
-    flows.put("user.py", "import helper, bad\nimport flow\ndef value():\n    return helper.VALUE\n")
-    parent = zygote(start_timeout=3)
-    # What templates do not see, executions do.
-    parent.do("z.execute('flow:value'); os.environ['WARM_TEST_OK'] = '1'")
-    assert parent.ask("z.execute('user:value', timeout=60)") == 1
-    told = parent.ask("settled(lambda s: 'bad' in s['skipped'] and 'flow' in s['warm'])")
-    assert told["skipped"]["bad"].startswith(f"its import {why}")
-    assert told["skipped"]["user"] in ("it imports bad, which is left out", told["skipped"]["bad"])
-    assert sorted(told["warm"]) == ["flow", "helper"]
-    assert parent.ask("[z.execute('user:value', timeout=60), stats()['spawned']]") == [1, 0]
-    assert parent.ask("eventually(lambda: len(processes(os.getpid())) == 3)")
-
-
-def test_cold_modules_and_what_imports_them_are_left_out(flows, zygote):
-    flows.put("vendor/client.py", "")
-    flows.put("user.py", "import vendor.client, helper\ndef value():\n    return helper.VALUE\n")
-    parent = zygote(cold=["vendor.*"])
-    assert parent.ask("[z.execute('user:value'), z.execute('flow:value')]") == [1, 1]
-    told = parent.ask("settled(lambda s: 'flow' in s['warm'])")
-    assert sorted(told["warm"]) == ["flow", "helper"]
-    assert told["skipped"] == {"user": "it imports vendor.client, which is left out"}
-    assert parent.ask("z.execute('user:value')") == 1
-
-
-def test_a_module_that_was_mended_is_imported_in_advance_again(flows, zygote):
-    flows.put("helper.py", "import socket\nS = socket.socket()\nVALUE = 1\n")
-    parent = zygote()
-    parent.do("z.execute('flow:value'); settled(lambda s: 'helper' in s['skipped'])")
-    flows.put("helper.py", "VALUE = 2\n")
-    assert parent.ask("z.execute('flow:value')") == 2
-    warmed(parent, "flow", "helper")
-    assert parent.ask("stats()['skipped']") == {}
-
-
-def test_a_module_that_exits_is_left_out_and_no_other(flows, zygote):
-    flows.put("leaves.py", "import os, sys\nif 'WARM_TEST_OK' not in os.environ:\n    sys.exit(3)\n")
-    flows.put("user.py", "import helper\ndef value():\n    import leaves\n    return helper.VALUE\n")
-    parent = zygote()
-    parent.do("z.execute('flow:value'); os.environ['WARM_TEST_OK'] = '1'")
-    assert parent.ask("z.execute('user:value')") == 1
-    told = parent.ask("settled(lambda s: 'leaves' in s['skipped'] and 'user' in s['warm'])")
-    assert sorted(told["warm"]) == ["flow", "helper", "user"]
-    assert told["skipped"]["leaves"].startswith("its import fails: SystemExit")
-
-
 # --- many ------------------------------------------------------------------------------------------------------
 
 

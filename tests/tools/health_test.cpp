@@ -54,6 +54,17 @@ TEST(HealthTest, AKilledAgentLeavesAStaleMirrorAndSilence) {
   EXPECT_NE(first_problem(info).find("no sign of life for 12 s"), std::string::npos);
 }
 
+TEST(HealthTest, ALeaseThatLapsedIsTheFaultOfAnAgentThatDoesNotAnswer) {
+  SegmentInfo info = live();
+  info.lease_until = ago(milliseconds(1));
+  const Result<AgentWords> nothing = Error{ErrorCode::kUnreachable, "nobody listens"};
+  const Health health = assess(info, kNow, &nothing);
+  ASSERT_EQ(health.problems.size(), 1u);
+  EXPECT_EQ(health.problems.front().name, "agent_silent");
+  const Result<AgentWords> words = AgentWords{};
+  EXPECT_EQ(assess(info, kNow, &words).problems.front().name, "not_confirmed");
+}
+
 TEST(HealthTest, ALostRedisIsNamedWithItsAddress) {
   SegmentInfo info = live();
   info.state = AgentState::kSyncing;
@@ -137,7 +148,8 @@ TEST(HealthTest, WhatTheAgentSaysIsNamedAndBlocksNothing) {
   words.interpreters.push_back({"/nowhere/python3", "", "/nowhere/python3 cannot be started: why", "do this"});
   words.not_compiled = 1;
   words.first_failure = CompileFailure{"a.py", "cpython-311", 7, "SyntaxError: x"};
-  const Health health = assess(live(), kNow, &words);
+  const Result<AgentWords> answer = words;
+  const Health health = assess(live(), kNow, &answer);
   EXPECT_TRUE(health.ready);
   ASSERT_EQ(health.problems.size(), 2u);
   EXPECT_EQ(health.problems[0].what, "/nowhere/python3 cannot be started: why");
@@ -153,7 +165,8 @@ TEST(HealthTest, WhyRedisIsAwayIsSaidWhenTheAgentKnows) {
   info.lease_until = {};
   AgentWords words;
   words.redis_trouble = "data: refused";
-  const Problem problem = assess(info, kNow, &words).problems.front();
+  const Result<AgentWords> answer = words;
+  const Problem problem = assess(info, kNow, &answer).problems.front();
   EXPECT_EQ(problem.name, "redis_down");
   EXPECT_TRUE(problem.blocks);
   EXPECT_EQ(problem.what, "the agent has no working connection to Redis at redis://localhost:6379/0: data: refused");

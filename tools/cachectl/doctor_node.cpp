@@ -88,8 +88,8 @@ void examine_mirror(Context& context, Diagnoses& out) {
                                                                       : "see docs/threat-model.md, section 3"});
   } else {
     const SegmentInfo info = (*segment)->info();
-    const auto words = ask_state(context.segment_dir(), Deadline(kNodeTime));
-    const Health health = assess(info, boot_now(), words ? &*words : nullptr);
+    const auto answer = ask_state(context.segment_dir(), Deadline(kNodeTime));
+    const Health health = assess(info, boot_now(), &answer);
     out.push_back(
         {Grade::kGood, "segment",
          fmt::format("layout {}, {}, {} modules", info.layout_version, human_bytes(info.size_bytes), info.modules),

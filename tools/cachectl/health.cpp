@@ -12,8 +12,6 @@ namespace {
 
 using layout::AgentState;
 
-constexpr std::string_view kNotConfirmed = "not_confirmed";
-
 std::string_view name_of(AgentState state) {
   switch (state) {
     case AgentState::kStarting: return "starting";
@@ -45,6 +43,10 @@ std::string_view state_of(const SegmentInfo& info, BootTime now) {
   return info.state == AgentState::kSyncing && info.redis_connected ? "syncing" : "stale";
 }
 
+const AgentWords* words_in(const Result<AgentWords>* answer) {
+  return answer != nullptr && *answer ? &**answer : nullptr;
+}
+
 Problem no_redis(const SegmentInfo& info, const AgentWords* words) {
   std::string what = fmt::format("the agent has no working connection to Redis at {}", info.redis_url);
   if (words != nullptr && !words->redis_trouble.empty()) {
@@ -64,14 +66,14 @@ Problem silent_agent(const SegmentInfo& info, BootTime now) {
           "systemctl restart bifrost-agent: it takes over from this segment and workers need no restart", true};
 }
 
-Problem why_not_ready(const SegmentInfo& info, std::string_view state, BootTime now, const AgentWords* words) {
+Problem why_not_ready(const SegmentInfo& info, std::string_view state, BootTime now, const Result<AgentWords>* answer) {
   if (state == "stopped") {
     return {"agent_stopped", "the agent was stopped",
             "systemctl start bifrost-agent; until then workers ask Redis, and without Redis use what was mirrored last",
             true};
   }
   if (agent_silent(info, now)) return silent_agent(info, now);
-  if (!info.redis_connected) return no_redis(info, words);
+  if (!info.redis_connected) return no_redis(info, words_in(answer));
   constexpr std::string_view kWait = "bifrost-cachectl wait --ready; workers ask Redis until then";
   const bool at_work = state == "starting" || state == "syncing";
   if (at_work && info.synced_through.ns == 0) {
@@ -80,8 +82,10 @@ Problem why_not_ready(const SegmentInfo& info, std::string_view state, BootTime 
   if (at_work || (!info.complete && info.state != AgentState::kDegraded)) {
     return {"syncing", "the agent reads everything from Redis again", std::string(kWait), true};
   }
+  // Whoever does not answer has not asked Redis either.
+  if (answer != nullptr && !*answer && answer->error().code == ErrorCode::kUnreachable) return silent_agent(info, now);
   return {
-      kNotConfirmed, "Redis has not confirmed the mirror within its lease",
+      "not_confirmed", "Redis has not confirmed the mirror within its lease",
       info.state == AgentState::kDegraded
           ? "bifrost-cachectl doctor; look for a slow or stopped Redis. Or raise max_size: a change may wait for room"
           : "bifrost-cachectl doctor; look for a slow or stopped Redis",
@@ -133,20 +137,14 @@ void add_compile_problems(const AgentWords& words, std::vector<Problem>& problem
 
 }  // namespace
 
-Health assess(const SegmentInfo& info, BootTime now, const AgentWords* words) {
+Health assess(const SegmentInfo& info, BootTime now, const Result<AgentWords>* answer) {
   Health health;
   health.state = state_of(info, now);
   health.ready = info.ready(now);
-  if (!health.ready) health.problems.push_back(why_not_ready(info, health.state, now, words));
+  if (!health.ready) health.problems.push_back(why_not_ready(info, health.state, now, answer));
   add_shortcomings(info, health.problems);
-  if (words != nullptr) add_compile_problems(*words, health.problems);
+  if (const AgentWords* words = words_in(answer)) add_compile_problems(*words, health.problems);
   return health;
-}
-
-void blame_silence(const SegmentInfo& info, BootTime now, Health& health) {
-  for (Problem& p : health.problems) {
-    if (p.name == kNotConfirmed) p = silent_agent(info, now);
-  }
 }
 
 Problem missing_control_socket() {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/base/clock.hpp"
+#include "common/base/result.hpp"
 #include "common/reader/segment.hpp"
 #include "tools/cachectl/agent_words.hpp"
 
@@ -26,10 +27,8 @@ struct Health {
   std::vector<Problem> problems;  // worst first; there may be some although ready
 };
 
-// `words`: what the agent says of itself, if it could be asked.
-Health assess(const SegmentInfo& info, BootTime now, const AgentWords* words = nullptr);
-// Nobody answers at the control socket: that, and not Redis, is why a lease has lapsed.
-void blame_silence(const SegmentInfo& info, BootTime now, Health& health);
+// `answer`: what the agent said of itself when it was asked, or why it said nothing.
+Health assess(const SegmentInfo& info, BootTime now, const Result<AgentWords>* answer = nullptr);
 // The agent's control socket has gone, or may not be used by this user.
 Problem missing_control_socket();
 Problem forbidden_control_socket();

@@ -9,6 +9,7 @@
 #include "common/control/agent_connection.hpp"
 #include "common/redis/contract.hpp"
 #include "tools/cachectl/progress_bar.hpp"
+#include "tools/cachectl/redis_access.hpp"
 #include "tools/cachectl/segment_access.hpp"
 #include "tools/cachectl/text.hpp"
 
@@ -16,7 +17,6 @@ namespace bifrost::cachectl {
 namespace {
 
 constexpr std::size_t kBatchPaths = 64;
-constexpr std::chrono::seconds kBatchTime(30);
 constexpr std::chrono::seconds kPageTime(5);
 constexpr std::chrono::seconds kScanTime(120);
 constexpr std::chrono::seconds kFenceTime(2);

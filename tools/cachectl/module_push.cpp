@@ -5,6 +5,7 @@
 
 #include "common/redis/contract.hpp"
 #include "common/redis/module_value.hpp"
+#include "tools/cachectl/redis_access.hpp"
 #include "tools/cachectl/sha256.hpp"
 
 namespace bifrost::cachectl {
@@ -12,7 +13,6 @@ namespace {
 
 constexpr std::size_t kMaxBatchChanges = 128;
 constexpr std::size_t kMaxBatchBytes = 4u << 20;
-constexpr std::chrono::seconds kBatchTime(30);
 constexpr std::chrono::seconds kLookTime(5);
 constexpr std::string_view kDeploySeconds = "60";  // longer than a batch may take
 constexpr std::chrono::seconds kIndexTime(60);     // for the whole index

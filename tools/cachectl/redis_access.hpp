@@ -11,6 +11,8 @@
 namespace bifrost::cachectl {
 
 inline constexpr std::chrono::seconds kConnectTime(5);
+// For the commands and values of one pipeline.
+inline constexpr std::chrono::seconds kBatchTime(30);
 
 // The URL of the settings as it may be shown: without credentials.
 std::string redis_name(const Settings& settings);

@@ -13,13 +13,6 @@ namespace {
 using layout::KeySpace;
 using layout::RecordKind;
 
-constexpr std::string_view kSuffix = ".py";
-constexpr std::string_view kInit = "/__init__.py";
-
-bool ends_with(std::string_view text, std::string_view end) {
-  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
-}
-
 std::string_view word_for(RecordKind kind) {
   switch (kind) {
     case RecordKind::kModule: return "module";
@@ -100,8 +93,8 @@ Lookup SegmentCheck::check_file(const RecordRef& record, const std::string& path
     return Lookup::kHit;
   }
   if (check_code(record, path) == Lookup::kGone) return Lookup::kGone;
-  const bool package = ends_with(path, kInit);
-  const std::string name = path.substr(0, path.size() - (package ? kInit.size() : kSuffix.size()));
+  const bool package = path.ends_with(paths::kInitFile);
+  const std::string name = path.substr(0, path.size() - (package ? paths::kInitFile.size() : paths::kSuffix.size()));
   const Found node = snapshot_.find(KeySpace::kNode, name);
   if (node.status == Lookup::kGone) return node.status;
   if (node.status != Lookup::kHit) {
@@ -143,7 +136,7 @@ Lookup SegmentCheck::check_code(const RecordRef& record, const std::string& path
     }
   }
   if (status == Lookup::kDamaged) find_fault(path, "its list of compiled code leads nowhere");
-  return status == Lookup::kGone ? status : Lookup::kHit;
+  return Lookup::kHit;  // code may be given up, or moved with a newer version, before the version that it was made of
 }
 
 Lookup SegmentCheck::check_node(const RecordRef& record, const std::string& name, std::string_view content) {
@@ -161,7 +154,7 @@ Lookup SegmentCheck::check_node(const RecordRef& record, const std::string& name
     if (found.status == Lookup::kHit) {
       if (const Lookup copied = snapshot_.copy_key(found.file, path); copied != Lookup::kHit) return copied;
     }
-    if (path != name + std::string(kind == RecordKind::kModule ? kSuffix : kInit)) {
+    if (path != name + std::string(kind == RecordKind::kModule ? paths::kSuffix : paths::kInitFile)) {
       find_fault(name, fmt::format("this {} does not lead to its file", word_for(kind)));
     }
   }

@@ -112,10 +112,9 @@ class StatusCommand final : public Command {
     if (!segment) return fail(segment.error());
     const SegmentInfo info = (*segment)->info();
     const BootTime now = boot_now();
-    const auto words = ask_agent(context, assess(info, now));
-    Health health = assess(info, now, words ? &*words : nullptr);
-    if (!words && words.error().code == ErrorCode::kUnreachable) blame_silence(info, now, health);
-    look_at_socket(context, words, health);
+    const auto answer = ask_agent(context, assess(info, now));
+    Health health = assess(info, now, &answer);
+    look_at_socket(context, answer, health);
     if (context.format == OutputFormat::kJson) {
       write_json(context, info, health, now);
     } else {
@@ -133,8 +132,8 @@ class StatusCommand final : public Command {
     return ask_state(context.segment_dir(), Deadline(kStatusTime));
   }
 
-  static void look_at_socket(const Context& context, const Result<AgentWords>& words, Health& health) {
-    if (!words && words.error().code == ErrorCode::kPermission) health.problems.push_back(forbidden_control_socket());
+  static void look_at_socket(const Context& context, const Result<AgentWords>& answer, Health& health) {
+    if (!answer && answer.error().code == ErrorCode::kPermission) health.problems.push_back(forbidden_control_socket());
     if (!health.ready || control_socket_is_there(context.segment_dir())) return;
     health.ready = false;
     health.problems.insert(health.problems.begin(), missing_control_socket());

@@ -6,6 +6,7 @@
 #include <array>
 #include <ctime>
 
+#include "common/base/module_path.hpp"
 #include "common/redis/contract.hpp"
 
 namespace bifrost::cachectl {
@@ -123,9 +124,6 @@ std::string utc_time(std::uint64_t unix_ms) {
 
 namespace {
 
-constexpr std::string_view kSuffix = ".py";
-constexpr std::string_view kInitFile = "__init__.py";
-
 std::string_view without_solution(std::string_view path) {
   const std::string root = std::string(contract::kSolutionsRoot) + "/";
   if (path.substr(0, root.size()) != root) return path;
@@ -133,24 +131,18 @@ std::string_view without_solution(std::string_view path) {
   return slash == std::string_view::npos ? path : path.substr(slash + 1);
 }
 
-bool ends_with(std::string_view text, std::string_view end) {
-  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
-}
-
 }  // namespace
 
 bool is_package_path(std::string_view path) {
-  const std::string_view inner = without_solution(path);
-  return ends_with(inner, kInitFile) && inner.size() > kInitFile.size() &&
-         inner[inner.size() - kInitFile.size() - 1] == '/';
+  return without_solution(path).ends_with(paths::kInitFile);
 }
 
 std::string import_name(std::string_view path) {
   std::string_view inner = without_solution(path);
   if (is_package_path(path)) {
-    inner.remove_suffix(kInitFile.size() + 1);
-  } else if (ends_with(inner, kSuffix)) {
-    inner.remove_suffix(kSuffix.size());
+    inner.remove_suffix(paths::kInitFile.size());
+  } else if (inner.ends_with(paths::kSuffix)) {
+    inner.remove_suffix(paths::kSuffix.size());
   }
   std::string name(inner);
   std::replace(name.begin(), name.end(), '/', '.');

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/agent/follow/pending_paths.hpp"
 #include "tests/common/path_of.hpp"
 
 namespace bifrost::agent {
@@ -16,12 +17,6 @@ using Doubt = RefreshQueue::Doubt;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
-
-std::vector<std::string> paths(const std::vector<PendingPath>& asked) {
-  std::vector<std::string> names;
-  for (const PendingPath& p : asked) names.push_back(p.path.text());
-  return names;
-}
 
 class ChaseTest : public ::testing::Test {
  protected:

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/agent/follow/pending_paths.hpp"
 #include "tests/common/path_of.hpp"
 
 namespace bifrost::agent {
@@ -11,12 +12,6 @@ namespace {
 using Doubt = RefreshQueue::Doubt;
 
 constexpr std::uint64_t kPlenty = 1u << 30;  // bytes
-
-std::vector<std::string> paths(const std::vector<PendingPath>& batch) {
-  std::vector<std::string> names;
-  for (const PendingPath& p : batch) names.push_back(p.path.text());
-  return names;
-}
 
 TEST(RefreshQueue, APathWaitsOnceUnderItsFirstMark) {
   RefreshQueue queue;

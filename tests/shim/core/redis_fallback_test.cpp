@@ -7,8 +7,6 @@
 namespace bifrost {
 namespace {
 
-using Kind = FileInRedis::Kind;
-
 class RedisFallbackTest : public ShimFixture {
  protected:
   RedisFallback& fallback() {
@@ -25,7 +23,7 @@ TEST_F(RedisFallbackTest, ReadsTheFirstPathThatExistsInOneRoundTrip) {
   EXPECT_EQ(fallback().first_of({"a/__init__.py", "a.py"})->content, "module");
   redis().put("a/__init__.py", "package", "");
   const auto file = fallback().first_of({"a/__init__.py", "a.py"});
-  EXPECT_EQ(file->kind, Kind::kSource);
+  EXPECT_EQ(file->kind, FileInRedis::Kind::kSource);
   EXPECT_EQ(file->path->text(), "a/__init__.py");
   EXPECT_EQ(file->content, "package");
   EXPECT_EQ(file->hash, "");
@@ -35,17 +33,17 @@ TEST_F(RedisFallbackTest, ReadsTheFirstPathThatExistsInOneRoundTrip) {
 TEST_F(RedisFallbackTest, TellsAbsentFromEmptyFromUnusable) {
   redis().put("empty.py", "");
   redis().put_raw("half.py", "{\"content\": ");
-  EXPECT_EQ(fallback().first_of({"none.py"})->kind, Kind::kAbsent);
-  EXPECT_EQ(fallback().first_of({"empty.py"})->kind, Kind::kSource);
+  EXPECT_EQ(fallback().first_of({"none.py"})->kind, FileInRedis::Kind::kAbsent);
+  EXPECT_EQ(fallback().first_of({"empty.py"})->kind, FileInRedis::Kind::kSource);
   const auto half = fallback().first_of({"half.py"});
-  EXPECT_EQ(half->kind, Kind::kBadValue);
+  EXPECT_EQ(half->kind, FileInRedis::Kind::kBadValue);
   EXPECT_EQ(half->path->text(), "half.py");
   EXPECT_FALSE(half->reason.empty());
 }
 
 TEST_F(RedisFallbackTest, TakesAWrongTypeForTheKeysFaultAndOtherErrorsForTheServers) {
   redis().refuse_with("WRONGTYPE Operation against a key holding the wrong kind of value");
-  EXPECT_EQ(fallback().first_of({"a.py"})->kind, Kind::kBadValue);
+  EXPECT_EQ(fallback().first_of({"a.py"})->kind, FileInRedis::Kind::kBadValue);
   redis().refuse_with("LOADING Redis is loading the dataset in memory");
   const auto loading = fallback().first_of({"a.py"});
   ASSERT_FALSE(loading);

@@ -13,11 +13,9 @@ namespace bifrost {
 namespace {
 
 using std::chrono::milliseconds;
-using Kind = StoreAnswer::Kind;
-
 constexpr std::chrono::seconds kLong(20);
 
-StoreAnswer of(Kind kind, std::string reason = {}) {
+StoreAnswer of(StoreAnswer::Kind kind, std::string reason = {}) {
   StoreAnswer answer;
   answer.kind = kind;
   answer.reason = std::move(reason);
@@ -35,7 +33,7 @@ class SettledNamesTest : public ::testing::Test {
   // Another thread's question, which is being put from here on and gets its answer by let().
   class Question {
    public:
-    Question(SettledNamesTest& test, Kind kind) {
+    Question(SettledNamesTest& test, StoreAnswer::Kind kind) {
       answer_ = std::async(std::launch::async, [this, &test, kind] {
         return test.settle("", [this, kind] {
           asking_.set_value();
@@ -59,10 +57,10 @@ class SettledNamesTest : public ::testing::Test {
 
 TEST_F(SettledNamesTest, AsksOncePerRootAndName) {
   int asked = 0;
-  const auto ask = [&] { return ++asked, of(Kind::kNamespace); };
+  const auto ask = [&] { return ++asked, of(StoreAnswer::Kind::kNamespace); };
   for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(settle("", ask).kind, Kind::kNamespace);
-    EXPECT_EQ(settle("_solutions/s", ask).kind, Kind::kNamespace);
+    EXPECT_EQ(settle("", ask).kind, StoreAnswer::Kind::kNamespace);
+    EXPECT_EQ(settle("_solutions/s", ask).kind, StoreAnswer::Kind::kNamespace);
   }
   EXPECT_EQ(asked, 2);
 }
@@ -71,36 +69,36 @@ TEST_F(SettledNamesTest, KnowsWhatWasSaidAndNothingElse) {
   EXPECT_FALSE(names_.known("", node_));
   settle("", [&] {
     EXPECT_FALSE(names_.known("", node_)) << "it is only being asked";
-    return of(Kind::kAbsent);
+    return of(StoreAnswer::Kind::kAbsent);
   });
   ASSERT_TRUE(names_.known("", node_));
-  EXPECT_EQ(names_.known("", node_)->kind, Kind::kAbsent);
+  EXPECT_EQ(names_.known("", node_)->kind, StoreAnswer::Kind::kAbsent);
   EXPECT_FALSE(names_.known("_solutions/s", node_));
 }
 
 TEST_F(SettledNamesTest, AFailureIsNoAnswer) {
-  EXPECT_EQ(settle("", [] { return of(Kind::kFailed, "down"); }).reason, "down");
+  EXPECT_EQ(settle("", [] { return of(StoreAnswer::Kind::kFailed, "down"); }).reason, "down");
   EXPECT_FALSE(names_.known("", node_));
-  EXPECT_EQ(settle("", [] { return of(Kind::kAbsent); }).kind, Kind::kAbsent);
+  EXPECT_EQ(settle("", [] { return of(StoreAnswer::Kind::kAbsent); }).kind, StoreAnswer::Kind::kAbsent);
 }
 
 TEST_F(SettledNamesTest, AnotherThreadsQuestionIsWaitedFor) {
-  Question first(*this, Kind::kNamespace);
+  Question first(*this, StoreAnswer::Kind::kNamespace);
   // Only once it waits is the answer given.
   const auto around = [&](const std::function<void()>& wait) {
     first.let();
     wait();
   };
   const auto never = []() -> StoreAnswer { throw std::logic_error("the question is being put already"); };
-  EXPECT_EQ(names_.settle("", node_, never, around, kLong).kind, Kind::kNamespace);
-  EXPECT_EQ(first.answer().kind, Kind::kNamespace);
+  EXPECT_EQ(names_.settle("", node_, never, around, kLong).kind, StoreAnswer::Kind::kNamespace);
+  EXPECT_EQ(first.answer().kind, StoreAnswer::Kind::kNamespace);
 }
 
 TEST_F(SettledNamesTest, WhoeverWaitsForAnotherGivesUpInTime) {
-  Question first(*this, Kind::kAbsent);
+  Question first(*this, StoreAnswer::Kind::kAbsent);
   const StoreAnswer said = settle(
-      "", [] { return of(Kind::kAbsent); }, milliseconds(1));
-  EXPECT_EQ(said.kind, Kind::kFailed);
+      "", [] { return of(StoreAnswer::Kind::kAbsent); }, milliseconds(1));
+  EXPECT_EQ(said.kind, StoreAnswer::Kind::kFailed);
   EXPECT_TRUE(said.timed_out);
   EXPECT_EQ(said.reason, "another thread asks for it, and had no answer within 1 ms");
   first.let();
@@ -109,16 +107,17 @@ TEST_F(SettledNamesTest, WhoeverWaitsForAnotherGivesUpInTime) {
 
 TEST_F(SettledNamesTest, AnInterruptEndsTheQuestionForAll) {
   EXPECT_THROW(settle("", []() -> StoreAnswer { throw std::runtime_error("Ctrl-C"); }), std::runtime_error);
-  EXPECT_EQ(settle("", [] { return of(Kind::kAbsent); }).kind, Kind::kAbsent);
+  EXPECT_EQ(settle("", [] { return of(StoreAnswer::Kind::kAbsent); }).kind, StoreAnswer::Kind::kAbsent);
 }
 
 TEST_F(SettledNamesTest, AChildAsksAgainWhatAThreadOfItsParentWasAsking) {
-  settle("answered", [] { return of(Kind::kNamespace); });
-  Question first(*this, Kind::kAbsent);
+  settle("answered", [] { return of(StoreAnswer::Kind::kNamespace); });
+  Question first(*this, StoreAnswer::Kind::kAbsent);
   const pid_t child = ::fork();
   if (child == 0) {
     ::alarm(20);
-    const bool asks = settle("", [] { return of(Kind::kNamespace); }).kind == Kind::kNamespace;
+    const bool asks =
+        settle("", [] { return of(StoreAnswer::Kind::kNamespace); }).kind == StoreAnswer::Kind::kNamespace;
     ::_exit(asks && names_.known("answered", node_) ? 0 : 1);
   }
   int status = -1;
