@@ -23,9 +23,10 @@ Put Mirror::put_source(ModulePathView path, std::string_view content, std::strin
 void Mirror::adopt(ModulePathView path, const Adopted& module) {
   Entry& entry = paths_.try_emplace(ModulePath(path)).first->second;
   entry.held = module.has_source ? Held::kSource : Held::kNotMirrored;
-  entry.retained = module.retained;
+  // Where nothing is retained, what the agent before did retain is a module whose key the first scan does not find.
+  entry.retained = module.retained && policy_ == OnExpiry::kRetain;
   entry.index_lost = module.index_lost;
-  if (module.retained) ++retained_count_;
+  if (entry.retained) ++retained_count_;
   if (module.has_source && on_source_) on_source_(path, module.bytes);
 }
 
@@ -33,7 +34,7 @@ bool Mirror::take_over(ModulePathView path, std::string_view content, std::strin
   const bool there = put_source(path, content, hash) == Put::kStaged;
   Entry& entry = hold(path, there ? Held::kSource : Held::kNotMirrored, there, {});
   entry.left_out = !there;
-  if (there && module.retained) set_retained(path, entry, true);
+  if (there && module.retained && policy_ == OnExpiry::kRetain) set_retained(path, entry, true);
   if (there && module.index_lost) set_index_lost(path, entry, true);
   return there;
 }

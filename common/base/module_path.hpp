@@ -240,6 +240,8 @@ class ModuleNode {
 
   const std::string& text() const { return text_; }
   ModulePath file() const;
+  // `pkg/__init__`: the file of a package under a second name, which no directory lists.
+  bool names_init() const { return std::string_view(text_).ends_with("/__init__"); }
   // Nothing when that would be too long.
   std::optional<ModulePath> package_file() const;
 

@@ -30,9 +30,6 @@ constexpr Word pack_extent(Block block, std::uint64_t bytes) {
 constexpr std::uint64_t extent_bytes(Word extent) {
   return extent & ((std::uint64_t{1} << 56) - 1);
 }
-constexpr bool is_block(Word extent, Block block) {
-  return extent >> 56 == static_cast<Word>(block);
-}
 
 // Record: these words, then key, token and content, each padded with zeros to a whole word.
 namespace record {

@@ -251,6 +251,7 @@ class BasicSnapshot {
   };
 
   // As the public ones; `ref` is written in place, since it is too large to hand around in a lookup of some 30 ns.
+  // After a miss its address is that of some version of the key, or 0.
   Lookup find(const Key& key, layout::KeyHash hash, Steps& steps, RecordRef& ref) const;
   Lookup at_slot(SlotNumber slot, Steps& steps, RecordRef& ref) const;
 
@@ -310,7 +311,10 @@ Lookup BasicSnapshot<Memory>::find(const Key& key, layout::KeyHash hash, Steps& 
     for (int look = 1;; ++look) {
       // SYNC slot-publish (acquire): pairs with Publication::publish_slot (release).
       const layout::Word word = memory_.root().acquire(regions.slot_offset(slot));
-      if (word == 0) return missing(dropped);  // nothing lies beyond a slot that was never used
+      if (word == 0) {            // nothing lies beyond a slot that was never used
+        ref.address = Address();  // of another key that was met on the way
+        return missing(dropped);
+      }
       if (layout::slot_fingerprint(word) != hash.fingerprint()) break;
       if (layout::slot_dropped(word)) {
         dropped = true;

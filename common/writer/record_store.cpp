@@ -88,10 +88,10 @@ bool RecordStore::add(KeySpace space, std::string_view key, RecordHead head, std
   publish_slot(*place, *at);
   // The code of the same content goes over to the new version.
   if (before) out_of_date(*before, never_visible, head.variants.value == 0);
-  account_live(*at, head.extent_bytes(), false, true);
+  account_live(*at, head.extent_bytes(), true);
   if (head.shape.kind == RecordKind::kAbsent) {
     // A deletion says nothing to snapshots that do not know the key: it goes with the history that it ends.
-    account_live(*at, head.extent_bytes(), false, false);
+    account_live(*at, head.extent_bytes(), false);
     note_history(*at, head.extent_bytes());
   }
   grow_table_if_due();
@@ -113,7 +113,7 @@ bool RecordStore::attach(KeySpace space, std::string_view key, const VariantHead
   if (!at || !place || place->head.value == 0) return false;
   chunks_.write_variant(*at, head, code);
   chunks_.attach(chunks_.record_at(place->head), *at);
-  account_live(*at, bytes, true, true);
+  account_code(chunks_.variant_at(*at), true);
   return true;
 }
 
@@ -135,25 +135,29 @@ void RecordStore::committed(Generation generation) {
 }
 
 void RecordStore::out_of_date(const RecordView& version, bool never_visible, bool with_code) {
-  const auto end = [&](Address at, std::uint64_t bytes, bool code) {
-    account_live(at, bytes, code, false);
-    if (!never_visible) note_history(at, bytes);
-  };
   if (with_code) {
-    chunks_.for_each_variant(version, [&](const VariantView& v) { end(v.address, v.bytes, true); });
+    chunks_.for_each_variant(version, [&](const VariantView& v) {
+      account_code(v, false);
+      note_history(v.address, v.bytes);  // it may be an older version's as well
+    });
   }
-  // A deletion counts as history from the start.
-  if (version.head.shape.kind != RecordKind::kAbsent) end(version.address, version.head.extent_bytes(), false);
+  if (version.head.shape.kind == RecordKind::kAbsent) return;  // which counts as history from the start
+  account_live(version.address, version.head.extent_bytes(), false);
+  if (!never_visible) note_history(version.address, version.head.extent_bytes());
 }
 
-void RecordStore::account_live(Address at, std::uint64_t bytes, bool code, bool add) {
-  ChunkStore::Chunk& chunk = chunks_.chunk(at.chunk());
+void RecordStore::account_live(Address at, std::uint64_t bytes, bool add) {
   const std::uint64_t by = add ? bytes : ~bytes + 1;
-  chunk.live += by;
+  chunks_.chunk(at.chunk()).live += by;
   live_bytes_ += by;
-  if (!code) return;
-  chunk.code += by;
+}
+
+void RecordStore::account_code(const VariantView& code, bool add) {
+  account_live(code.address, code.bytes, add);
+  const std::uint64_t by = add ? code.bytes : ~code.bytes + 1;
+  chunks_.chunk(code.address.chunk()).code += by;
   code_bytes_ += by;
+  hears_.code_counted(code.head.tag, add);
 }
 
 // --- Taking over -------------------------------------------------------------------------------------------------
@@ -186,9 +190,9 @@ bool RecordStore::adopt_record(Address at, bool with_code) {
   publish_slot(*place, at);
   grow_table_if_due();
   if (record.head.shape.kind == RecordKind::kAbsent) return true;
-  account_live(at, record.head.extent_bytes(), false, true);
+  account_live(at, record.head.extent_bytes(), true);
   if (with_code) {
-    chunks_.for_each_variant(record, [&](const VariantView& v) { account_live(v.address, v.bytes, true, true); });
+    chunks_.for_each_variant(record, [&](const VariantView& v) { account_code(v, true); });
   } else if (record.head.variants.value != 0) {
     chunks_.detach_all(at);
   }
@@ -262,10 +266,20 @@ void RecordStore::plan_chunks() {
                bytes / layout::kPageBytes * layout::kPageBytes);
 }
 
+std::optional<Address> RecordStore::place_for(std::uint64_t bytes, Use use) {
+  const auto at = chunks_.make_place(bytes, kept_from(use));
+  // Before anything leads there. A successor counts on from here though the file may be gone or damaged by then: who
+  // has that file mapped would look for a chunk of the same number in it.
+  if (const std::uint64_t begun = chunks_.newest().value; root_->own(layout::control::kChunksBegun) < begun) {
+    root_->publication().show(layout::control::kChunksBegun, begun);
+  }
+  return at ? std::optional(*at) : std::nullopt;
+}
+
 std::optional<Address> RecordStore::allocate(std::uint64_t bytes, Use use) {
   plan_chunks();
   for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
-    if (const auto at = chunks_.make_place(bytes, kept_from(use))) return *at;
+    if (const auto at = place_for(bytes, use)) return at;
     if (!make_room(use)) return std::nullopt;
   }
   return std::nullopt;
@@ -316,8 +330,8 @@ bool RecordStore::give_up_code() {
 
 void RecordStore::drop_code_of(const Place& place) {
   chunks_.for_each_variant(chunks_.record_at(place.head), [this](const VariantView& v) {
-    hears_.code_dropped(v.head.tag);
-    account_live(v.address, v.bytes, true, false);
+    hears_.code_dropped();
+    account_code(v, false);
   });
   chunks_.detach_all(place.head);
 }
@@ -375,8 +389,6 @@ RecordStore::Progress RecordStore::empty_on(Emptying& work, std::uint64_t budget
         work = {work.chunk, kept_from()};
         return Progress::kMore;
       }
-      // Before: a successor counts on from here, since the file is no longer there to be counted.
-      root_->publication().show(layout::control::kChunksBegun, chunks_.newest().value);
       chunks_.give_back(work.chunk);
       return Progress::kDone;
     }
@@ -422,25 +434,25 @@ bool RecordStore::move_record(const Place& place, Use use) {
   const RecordView old = chunks_.record_at(place.head);
   std::vector<VariantView> code;
   chunks_.for_each_variant(old, [&](const VariantView& v) { code.push_back(v); });
-  const auto at = chunks_.make_place(old.head.extent_bytes(), kept_from(use));
+  const auto at = place_for(old.head.extent_bytes(), use);
   if (!at) return false;
   RecordHead head = old.head;
   head.variants = Address();
   chunks_.write_record(*at, head, old.body);
-  account_live(*at, head.extent_bytes(), false, true);
+  account_live(*at, head.extent_bytes(), true);
   for (const VariantView& v : code) {
-    const auto there = chunks_.make_place(v.bytes, kept_from(use));
+    const auto there = place_for(v.bytes, use);
     if (!there) {
-      hears_.code_dropped(v.head.tag);
+      hears_.code_dropped();
       continue;
     }
     chunks_.write_variant(*there, v.head, v.code);
     chunks_.attach(chunks_.record_at(*at), *there);
-    account_live(*there, v.bytes, true, true);
+    account_code(chunks_.variant_at(*there), true);
   }
   publish_slot(place, *at);
-  account_live(old.address, old.head.extent_bytes(), false, false);
-  for (const VariantView& v : code) account_live(v.address, v.bytes, true, false);
+  account_live(old.address, old.head.extent_bytes(), false);
+  for (const VariantView& v : code) account_code(v, false);
   return true;
 }
 

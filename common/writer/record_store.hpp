@@ -39,9 +39,10 @@ class RecordStore {
   enum class Use { kCode, kSource, kName, kHeadroom, kMoving };
 
   struct Hears {
-    std::function<void(const CodeTag&)> code_dropped;            // of a newest version
-    std::function<void(bool before_its_time)> history_given_up;  // an entry of the ledger, for lack of room
-    std::function<void()> root_published;                        // in place of another
+    std::function<void(const CodeTag&, bool more)> code_counted;  // of a newest version: one more, or one less
+    std::function<void()> code_dropped;                           // for lack of room
+    std::function<void(bool before_its_time)> history_given_up;   // an entry of the ledger, for lack of room
+    std::function<void()> root_published;                         // in place of another
   };
 
   // A store without a name: publish_root() gives it one. Errors: kNoSpace, kPermission, kIo.
@@ -116,6 +117,8 @@ class RecordStore {
   std::uint64_t bytes_of_deletion(layout::KeySpace space, std::string_view key, Generation next);
   void forget_unpublished_commit(Generation newest);
   void note_history(Address at, std::uint64_t bytes);
+  // Room for a block, without making any.
+  std::optional<Address> place_for(std::uint64_t bytes, Use use);
   std::optional<Address> allocate(std::uint64_t bytes, Use use);
   ChunkStore::Keep kept_from(Use use) const;
   std::uint64_t history_allowance() const;
@@ -148,7 +151,8 @@ class RecordStore {
   bool empty(std::optional<ChunkNumber> chunk);
   bool move_block(const ChunkStore::BlockView& block, Address at, Use use);
   bool move_record(const Place& place, Use use);
-  void account_live(Address at, std::uint64_t bytes, bool code, bool add);
+  void account_live(Address at, std::uint64_t bytes, bool add);
+  void account_code(const VariantView& code, bool add);
   void out_of_date(const RecordView& version, bool never_visible, bool with_code);
   std::optional<Place> owner_of(const VariantView& variant);
 

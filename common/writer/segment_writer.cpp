@@ -46,10 +46,10 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::open(const StoreOptions& o
                                                            Generation generation) {
   std::unique_ptr<SegmentWriter> writer(new SegmentWriter(options));
   RecordStore::Hears hears;
-  hears.code_dropped = [w = writer.get()](const CodeTag& tag) {
-    w->count(Counter::kCodeDropped);
-    if (CodeShare* share = w->share_of(tag)) --share->modules;
+  hears.code_counted = [w = writer.get()](const CodeTag& tag, bool more) {
+    if (CodeShare* share = w->share_of(tag)) share->modules += more ? 1 : std::uint64_t(-1);
   };
+  hears.code_dropped = [w = writer.get()] { w->count(Counter::kCodeDropped); };
   hears.history_given_up = [w = writer.get()](bool before_its_time) {
     if (before_its_time) w->count(Counter::kHistoryGivenUp);
   };
@@ -70,7 +70,6 @@ bool SegmentWriter::adopt(Address at, bool with_code) {
   if (record.head.shape.space != KeySpace::kFile || record.head.shape.kind == RecordKind::kAbsent) return true;
   nodes_.add_file(record.key);
   if (has_mark(record, layout::Mark::kRetained)) ++retained_;
-  count_code(record, 1);
   return true;
 }
 
@@ -190,17 +189,10 @@ Put SegmentWriter::stage(const Change& change) {
   head.digest = layout::content_digest(change.content);
   if (same_source) head.variants = now->head.variants;
   const std::string body = record_body(change.key, change.token, change.content);
-  std::vector<CodeTag> outdated;
-  if (now && !same_source) {
-    store_->for_each_variant(*now, [&](const VariantView& v) { outdated.push_back(v.head.tag); });
-  }
   const RecordKind kind_before = now ? now->head.shape.kind : RecordKind::kAbsent;
   const std::string reason_before = now && kind_before == RecordKind::kNotMirrored ? std::string(now->content) : "";
   const bool was_retained = now && has_mark(*now, layout::Mark::kRetained);
   if (!store_->add(change.space, change.key, head, body, use_of(change), next())) return Put::kNoRoom;
-  for (const CodeTag& tag : outdated) {
-    if (CodeShare* share = share_of(tag)) --share->modules;
-  }
   count_kind(change.space, kind_before, reason_before, std::uint64_t(-1));
   count_kind(change.space, change.kind, change.content, 1);
   if (was_retained) --retained_;  // a new version starts without the mark
@@ -230,12 +222,6 @@ CodeShare* SegmentWriter::share_of(const CodeTag& tag) {
   if (code_.size() == layout::control::kCodeTagCapacity) return nullptr;
   code_.push_back({tag, 0, false});
   return &code_.back();
-}
-
-void SegmentWriter::count_code(const RecordView& record, std::uint64_t by) {
-  store_->for_each_variant(record, [&](const VariantView& variant) {
-    if (CodeShare* share = share_of(variant.head.tag)) share->modules += by;
-  });
 }
 
 bool SegmentWriter::announce_tag(const CodeTag& tag) {
@@ -270,7 +256,6 @@ Attach SegmentWriter::attach_code(std::string_view path, const layout::Checksum&
     count(Counter::kCodeDropped);
     return Attach::kNoRoom;
   }
-  ++share_of(tag)->modules;
   show_numbers();
   return Attach::kAttached;
 }

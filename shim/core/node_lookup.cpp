@@ -66,6 +66,7 @@ NodeLookup::MirrorAnswer NodeLookup::look_in_mirror(const View& view, const Want
 
 NodeLookup::MirrorAnswer NodeLookup::look_for_node(const View& view, const ModuleNode& node) const {
   const FoundNode found = view.snapshot.find_node(node.text());
+  if (found.status == Lookup::kMiss && node.names_init()) return look_for_file(view, node.file());
   if (found.status != Lookup::kHit) return no_record(view, found.status);
   switch (found.node.shape.kind) {
     case layout::RecordKind::kNamespace: return {Resolution::namespace_at(node.text()), Gap::kNone, {}};

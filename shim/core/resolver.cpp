@@ -153,6 +153,7 @@ bool Resolver::witness_name(const View& view, std::span<const std::string> direc
   for (const std::string& directory : directories) {
     const auto node = ModuleNode::parse(join_node(directory, name));
     if (!node || !view.scope.admits(node->text())) continue;
+    if (node->names_init()) return false;  // no slot of a node leads to it
     const FoundNode found = view.snapshot.find_node(node->text());
     if (found.status != Lookup::kHit && found.status != Lookup::kMiss) return false;
     const auto hash = layout::hash_key(layout::KeySpace::kNode, node->text());

@@ -144,8 +144,9 @@ py::object ModuleSearch::find_path(const std::string& path) const {
   say_what_must_be_said();
   if (!found.found()) return py::none();
   const Scope scope = state_->scope();
-  const std::string_view name = scope.below_root(scope.node_of(*found.path));
-  return spec_of(py::str(module_name_of(name)), std::move(found), NamespaceForm::kWhole);
+  // Before `found` is moved from, whose path it is a part of.
+  const py::str name(module_name_of(scope.below_root(scope.node_of(*found.path))));
+  return spec_of(name, std::move(found), NamespaceForm::kWhole);
 }
 
 Resolution ModuleSearch::ask_callable(std::span<const std::string> directories, std::string_view name,

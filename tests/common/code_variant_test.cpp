@@ -129,6 +129,15 @@ TEST_F(CodeVariantTest, GivesWayToSources) {
   EXPECT_EQ(attach_code("a.py", "x = 1", kPython311, std::string(500'000, 'c')), Attach::kNoRoom);
 }
 
+TEST_F(CodeVariantTest, GivesWayToTheNextVersionOfItsOwnSource) {
+  make_writer(1 << 20);
+  publish("a.py", "x = 1");
+  EXPECT_EQ(attach_code("a.py", "x = 1", kPython311, std::string(500'000, 'c')), Attach::kAttached);
+  publish("a.py", std::string(600'000, '#'));
+  EXPECT_EQ(attach()->info().not_mirrored, 0u);
+  EXPECT_EQ(shares(), (std::map<std::string, std::uint64_t>{{"cpython-311", 0}}));
+}
+
 // Those with the most code may be modules for which there is no room elsewhere.
 TEST_F(CodeVariantTest, AllOfItGoesBeforeASourceIsLeftOut) {
   make_writer(8 << 20);

@@ -149,6 +149,27 @@ TEST_F(SnapshotTest, SaysThatItsMemoryIsGoneOnceThatHasBeenGivenBack) {
   EXPECT_EQ(source(segment->snapshot(), "a.py"), big + "39");
 }
 
+// Two keys with one fingerprint, of which one slot is the first for both.
+TEST_F(SnapshotTest, TheHistoryOfAKeyThatWasNeverThereIsNoOtherKeys) {
+  make_writer(1 << 20);
+  publish("first.py", "");
+  const std::uint64_t slots = attach()->snapshot().slot_count();
+  std::map<std::pair<std::uint64_t, std::uint64_t>, std::string> met;
+  std::string there, absent;
+  for (int n = 0; absent.empty(); ++n) {
+    ASSERT_LT(n, 1'000'000);
+    const std::string key = std::to_string(n) + ".py";
+    const layout::KeyHash hash = layout::hash_key(layout::KeySpace::kFile, key);
+    const auto [at, is_new] = met.try_emplace({hash.fingerprint(), hash.first_slot(slots).value}, key);
+    if (!is_new) there = at->second, absent = key;
+  }
+  publish(there, "");
+  const Snapshot snapshot = attach()->snapshot();
+  ASSERT_EQ(snapshot.slot_count(), slots);
+  EXPECT_NE(snapshot.newest_of(layout::KeySpace::kFile, there), Address());
+  EXPECT_EQ(snapshot.newest_of(layout::KeySpace::kFile, absent), Address());
+}
+
 TEST_F(SnapshotTest, ReadsUnderAMappingThatCannotBeWritten) {
   publish("a.py", "x = 1");
   const UniqueFd fd(::open(segment_path().c_str(), O_RDONLY));

@@ -96,3 +96,15 @@ def test_the_last_known_body_is_refused_where_the_policy_says_so(node, api, talk
     with pytest.raises(WorkerRaised) as failed:
         talk(BIFROST_ON_STALE="error").do(IMPORT)
     assert failed.value.name == "ImportError" and "BIFROST_ON_STALE=error forbids" in failed.value.text
+
+
+def test_what_an_agent_before_retained_goes(node):
+    node.agent.stop()
+    node.start_agent("--on-expiry", "retain")
+    node.put("a.py", "X = 1\n")
+    eventually(lambda: node.cachectl("exists", "a.py").returncode == 0, "the agent has mirrored it")
+    node.redis.let_expire(PREFIX + "a.py")
+    eventually(lambda: node.cachectl.json("status")["retained"] == 1, "the agent retains it")
+    node.agent.stop()
+    node.start_agent("--on-expiry", "drop")
+    eventually(lambda: node.cachectl("exists", "a.py").returncode == 4, "the agent has dropped it")

@@ -68,6 +68,18 @@ def test_a_file_is_run_by_its_path(flows):
     assert (done.returncode, done.stdout) == (0, '["flows.my-flow", "shared", 3]\n'), done.stderr
 
 
+@pytest.mark.parametrize("path, name", [("m.py", "m"), ("f/m.py", "f.m"), ("jobs/nightly.py", "jobs.nightly")])
+def test_a_file_with_a_short_path_has_its_whole_name_and_follows_edits(node, path, name):
+    node.put(path, "V = 1\nclass C:\n    pass\n")
+    worker = node.worker()
+    worker.do("import pickle")
+    assert worker.ask(f"[b.load_path({path!r}).__name__, b.load_path({path!r}).V]") == [name, 1]
+    assert worker.ask(f"pickle.loads(pickle.dumps(b.load_path({path!r}).C)) is b.load_path({path!r}).C")
+    node.put(path, "V = 2\n")
+    worker.do("b.begin_execution()")
+    assert worker.ask(f"b.load_path({path!r}).V") == 2
+
+
 def test_a_name_with_dots_is_one_module(flows):
     flows.put("flows/report.v2.py", "def main():\n    return __name__, __file__\n")
     done = flows.python("-m", "bifrost_cache", "run", "flows/report.v2.py:main")

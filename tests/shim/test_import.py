@@ -48,6 +48,18 @@ def test_packages_relative_imports_and_precedence_work_as_on_disk(node):
     assert out == {"a": "é😀", "b": "é😀", "path": [f"{WORKSPACE}/pkg"], "init": f"{WORKSPACE}/pkg/__init__.py"}
 
 
+def test_the_init_file_of_a_package_has_a_second_name(node):
+    node.put("pkg/__init__.py", "X = 1\n")
+    node.put("pkg/sub.py", "from .__init__ import X\n")
+    worker = node.worker()
+    worker.do("import pkg.sub, pkg.__init__ as init")
+    assert worker.ask("[pkg.sub.X, init.__name__, init is pkg, init.__file__ == pkg.__file__]") == [1, "pkg.__init__", False, True]
+    node.put("pkg/__init__.py", "X = 2\n")
+    worker.do("b.begin_execution(); import pkg.sub")
+    assert worker.ask("pkg.sub.X") == 2
+    assert worker.error_of("import pkg.sub.__init__").startswith("ModuleNotFoundError")
+
+
 def test_circular_imports_work(node):
     node.put("one.py", "import two\nX = two.Y + 1\n")
     node.put("two.py", "import one\nY = 1\n")

@@ -24,6 +24,7 @@ BAD = {
     "starts a thread": "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n",
     "leaves a descriptor open: ": "import socket\nS = socket.socket()\n",
     "changes the handler of SIGUSR1": "import signal\nsignal.signal(signal.SIGUSR1, lambda *_: None)\n",
+    "maps memory that executions would share": "import mmap\nPAGE = mmap.mmap(-1, 4096)\n",
     "starts a process": "import os, time\nif os.fork() == 0:\n    time.sleep(20)\n    os._exit(0)\n",
     "fails: ValueError: not here": "import os\nif 'WARM_TEST_OK' not in os.environ:\n    raise ValueError('not here')\n",
     "ended the template": "import os\nif 'WARM_TEST_OK' not in os.environ:\n    os._exit(3)\n",

@@ -8,7 +8,7 @@ from zygote_parent import warmed, zygote_on
 # What an execution can leave behind, and how the next one would see it. State of the same process, so each looks first
 # and changes then.
 STATE = """
-import contextvars, logging, os, random, sys
+import contextvars, logging, os, random, sys, time
 import helper
 
 SEEN = []
@@ -59,6 +59,10 @@ def sample():
 
 def environment(name):
     return os.environ.get(name)
+
+
+def time_zone():
+    return time.tzname[0]
 
 
 def directory():
@@ -193,6 +197,8 @@ def test_changes_of_the_parent_reach_its_executions(flows, zygote):
     parent.do("os.environ['OLD'] = 'old'; z.execute('flow:look'); settled()")
     parent.do("os.environ['NEW'] = 'new'; del os.environ['OLD']")
     assert parent.ask("[z.execute('flow:environment', {'name': n}) for n in ('NEW', 'OLD')]") == ["new", None]
+    parent.do("os.environ['TZ'] = 'XYZ-5'")
+    assert parent.ask("z.execute('flow:time_zone')") == "XYZ"
     (flows.directory / "below").mkdir()
     (flows.directory / "below" / "besides.py").write_text("VALUE = 'installed'\n")
     parent.do(f"os.chdir('{flows.directory}/below'); sys.path.append('{flows.directory}/below')")

@@ -371,6 +371,36 @@ def test_close_ends_everything_and_refuses_more(warm_parent):
     warm_parent.do("z.close()")
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_process_of_multiprocessing_that_does_not_close_its_zygote_ends(flows, tmp_path, method):
+    host = tmp_path / "host.py"
+    host.write_text(LEAVES_IT_OPEN.format(method=method))
+    done = flows.python(host)
+    assert (done.returncode, done.stdout) == (0, "1\n0\n"), done.stderr
+
+
+LEAVES_IT_OPEN = """
+import multiprocessing
+from bifrost_cache.zygote import Zygote
+
+def use():
+    print(Zygote().execute("flow:value"), flush=True)
+
+if __name__ == "__main__":
+    process = multiprocessing.get_context({method!r}).Process(target=use)
+    process.start()
+    process.join(60)
+    print(process.exitcode)
+    process.kill()
+"""
+
+
+def test_a_daemonic_process_is_told_that_it_may_have_no_templates(warm_parent):
+    warm_parent.do("multiprocessing.current_process()._config['daemon'] = True")
+    assert "daemonic" in warm_parent.error_of("z.execute('flow:value')")
+    warm_parent.do("multiprocessing.current_process()._config['daemon'] = False")
+
+
 def test_a_fork_of_the_parent_is_told_to_make_its_own(warm_parent):
     warm_parent.do(
         """

@@ -3,7 +3,7 @@
 import contextlib
 
 PARENT = """
-import asyncio, json, os, select, signal, threading, time
+import asyncio, json, multiprocessing, os, select, signal, threading, time
 from bifrost_cache.zygote import Zygote, warm
 
 def attempt(*a, **k):

@@ -264,6 +264,7 @@ def test_help_lists_the_verbs_and_their_options(cachectl):
     ["nonsense"], ["doctor", "x"], ["diff", "a", "b"], ["completion"], ["-o", "yaml"], ["list", "a", "b"],
     ["show"], ["get"], ["exists"], ["push"], ["push", ".", "--ttl", "0"], ["push", ".", "--ttl", "soon"], ["wait"],
     ["wait", "--ready", "--fresh"], ["wait", "--ready", "--timeout", "10"], ["wait", "--generation", "-1"],
+    ["wait", "--generation", "9" * 30], ["get", "a.py", "--generation", "-1"], ["show", "a.py", "--generation", "9" * 20],
     ["status", "--unknown"]])
 def test_wrong_usage_is_2_with_one_line_on_stderr(cachectl, arguments):
     result = cachectl(*arguments)

@@ -49,6 +49,13 @@ inline const auto kPrefixCheck = [](const std::string& text) {
   return fault ? "no path begins like this: " + std::string(reason_text(*fault)) : std::string();
 };
 
+// CLI11 check for a generation. CLI11 itself takes "-1" for the largest number.
+inline const auto kGenerationCheck = [](const std::string& text) {
+  constexpr std::size_t kMostDigits = 19;  // fit 64 bits, whatever they are
+  const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+  return digits && text.size() <= kMostDigits ? std::string() : "a generation is a whole number of at most 19 digits";
+};
+
 // CLI11 check for "250ms", "10s", "2m".
 inline const auto kDurationCheck = [](const std::string& text) {
   const auto parsed = parse_duration_ms(text);

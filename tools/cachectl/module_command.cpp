@@ -8,7 +8,9 @@ namespace bifrost::cachectl {
 
 void ModuleCommand::declare(CLI::App& app) {
   app.add_option("PATH", spelled_, "storage path, as in shared/halopsa.py")->required()->type_name("");
-  app.add_option("--generation", generation_, "as it was at that generation, if that is still kept")->type_name("N");
+  app.add_option("--generation", generation_, "as it was at that generation, if that is still kept")
+      ->check(kGenerationCheck)
+      ->type_name("N");
 }
 
 ExitCode ModuleCommand::run(Context& context) {

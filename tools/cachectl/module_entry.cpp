@@ -38,7 +38,9 @@ Lookup read_code_tags(const Snapshot& snapshot, const RecordRef& record, std::ve
   VariantRef variant;
   for (std::uint64_t step = 0; step < layout::kMaxVariants; ++step) {
     const Lookup status = snapshot.next_variant(record, variant);
-    if (status != Lookup::kHit) return status == Lookup::kMiss ? Lookup::kHit : status;
+    // Code may be given up, or moved with a newer version, before the version that it was made of.
+    if (status == Lookup::kMiss || status == Lookup::kGone) break;
+    if (status != Lookup::kHit) return status;
     tags.push_back(variant.tag.name());
   }
   return Lookup::kHit;

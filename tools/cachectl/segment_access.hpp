@@ -29,6 +29,10 @@ inline Error not_kept(Generation generation) {
           "generation " + std::to_string(generation.value) +
               " is not kept any more: bifrost-cachectl log shows how far back the history reaches"};
 }
+inline Error not_yet_made(Generation generation, Generation newest) {
+  return {ErrorCode::kNotFound, "there is no generation " + std::to_string(generation.value) + " yet: the newest is " +
+                                    std::to_string(newest.value)};
+}
 inline Error snapshots_lost() {
   return {ErrorCode::kTimeout, "the segment is rewritten faster than it can be read: try again"};
 }
@@ -44,13 +48,16 @@ Lookup settled(const Snapshot& snapshot, const Look& look) {
 
 // Calls `read(snapshot)` with the newest snapshot, or the one of generation `at`, until it does not meet memory that
 // was given back meanwhile. `read` returns a Lookup; the result is never kGone. Error, with `at`: that generation is
-// not kept any more.
+// not kept any more, or there is none yet.
 template <std::invocable<const Snapshot&> Read>
 Result<Lookup> read_consistently(const Segment& segment, const Read& read, std::optional<Generation> at = {}) {
   std::shared_ptr<const Segment> newer;
   for (int attempt = 0; attempt < kMaxSnapshots; ++attempt) {
     const Segment& now = newer ? *newer : segment;
     const Snapshot snapshot = at ? now.snapshot_at(*at) : now.snapshot();
+    if (const Generation newest = now.info().generation; newest < snapshot.generation()) {
+      return not_yet_made(snapshot.generation(), newest);
+    }
     if (!snapshot.kept()) return not_kept(snapshot.generation());
     const Lookup answer = read(snapshot);
     if (answer != Lookup::kGone) return answer;

@@ -31,7 +31,7 @@ class WaitCommand final : public Command {
     what->add_flag("--fresh", fresh_, "it holds every write that Redis acknowledged before this call");
     what->add_flag("--synced", synced_, "the agent has finished every full synchronisation that was asked for");
     what->add_option("--generation", generation_, "it has reached this generation")
-        ->check(CLI::NonNegativeNumber)
+        ->check(kGenerationCheck)
         ->type_name("N");
     what->require_option(1);
     app.add_option("--timeout", timeout_, "give up after this long, as in 250ms, 10s or 2m")

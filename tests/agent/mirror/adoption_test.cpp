@@ -138,6 +138,33 @@ TEST_F(AdoptionTest, AChunkThatIsMissingCostsWhatWasInIt) {
   EXPECT_EQ(served("b.py"), "b");
 }
 
+// A worker that has the missing file mapped would look for new records in it.
+TEST_F(AdoptionTest, TheNumberOfAChunkThatIsMissingIsNotUsedAgain) {
+  publish("b.py", "b");
+  publish("a.py", std::string(3 << 20, 'a'));  // has a chunk of its own, the newest
+  const Address before = address_of("a.py");
+  std::filesystem::remove(chunk_path(before));
+  take_over();
+  publish("a.py", std::string(3 << 20, 'n'));
+  EXPECT_GT(address_of("a.py").chunk(), before.chunk());
+}
+
+// What readers cannot reach has been verified by nobody.
+TEST_F(AdoptionTest, HeadsOfThePastMayBeDamaged) {
+  publish("a.py", std::string(100'000, 'a'));
+  publish("a.py", "small");
+  put("b.py", "never visible, and the last in its chunk");
+  const RecordView last = *writer().source_of("b.py");
+  layout::Shape shape = last.head.shape;
+  shape.key_bytes = 0xffff;
+  poke(last.address, layout::record::kShape, layout::pack_shape(shape));
+  take_over();
+  let_pass(std::chrono::hours(2));
+  tend();
+  EXPECT_NE(address_of("a.py").chunk(), last.address.chunk()) << "moved: the chunk is mostly out of date";
+  EXPECT_EQ(served("a.py"), "small");
+}
+
 TEST_F(AdoptionTest, CodeGoesOverWithItsSourceIfTheAgentBeforeMadeIt) {
   publish("a.py", "x = 1");
   publish("b.py", "y = 1");

@@ -240,6 +240,19 @@ TEST_F(MirrorTest, WithDropAnExpiredModuleGoes) {
   EXPECT_EQ(served("a.py"), "<miss>");
 }
 
+TEST_F(MirrorTest, WithDropWhatTheAgentBeforeRetainedIsMissing) {
+  see_source("a.py", "x = 1");
+  see_vanished("a.py", IndexEntry::kListed);
+  EXPECT_EQ(served("a.py"), "x = 1");
+  start(OnExpiry::kDrop);
+  mirror_->adopt(path_of("a.py"), {true, true, true, 5});
+  EXPECT_FALSE(mirror_->has_retained());
+  mirror_->begin_scan({5});
+  EXPECT_THAT(unseen(), ::testing::ElementsAre("a.py"));
+  see_vanished("a.py", IndexEntry::kListed);
+  EXPECT_EQ(served("a.py"), "<miss>");
+}
+
 TEST_F(MirrorTest, AScanFindsWhatIsMissing) {
   see_source("kept.py", "");
   see_source("gone.py", "");

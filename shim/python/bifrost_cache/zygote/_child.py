@@ -5,6 +5,7 @@ import gc
 import os
 import sys
 import threading
+import time
 import traceback
 
 from .. import _shim, _target, worker
@@ -103,6 +104,8 @@ def _adopt(order):
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+    if "TZ" in order["environment"]:
+        time.tzset()
     if order["directory"] is not None:
         os.chdir(order["directory"])
     if order["path"] is not None:

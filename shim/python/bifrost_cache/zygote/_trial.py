@@ -1,13 +1,14 @@
 """Imports modules in a template, and finds those that must not be imported there.
 
 What an import leaves behind besides modules would be shared by all children, or missing in them: threads, descriptors,
-handlers of signals, child processes. What fails in the template may succeed in a child. Such modules, those that
+handlers of signals, child processes, memory that forks have in common. What fails in the template may succeed in a child. Such modules, those that
 somebody keeps cold, and whatever imports them are left out: told by name and reason, for the next template. The process
 that found one is spoilt.
 """
 
 import fnmatch
 import os
+import re
 import signal
 import sys
 from importlib import import_module
@@ -97,8 +98,8 @@ class Trial:
         _shim.let_go()  # our own connections are nobody's fault
         traces = _traces()
         for what, before, now in zip(_TRACES, self._traces, traces):
-            # That the template's last child has ended is nobody's doing here.
-            differs = now > before if what == "processes" else now != before
+            # That the template's last child has ended, or memory was unmapped, is nobody's doing here.
+            differs = not now <= before if what in ("processes", "memory") else now != before
             if differs and culprit is not None:
                 self._leave_out(culprit, f"its import {_said(what, before, now)}")
         self._traces = traces
@@ -107,7 +108,7 @@ class Trial:
         self.left_out.setdefault(name, why)
 
 
-_TRACES = ("threads", "descriptors", "signals", "processes")
+_TRACES = ("threads", "descriptors", "signals", "processes", "memory")
 
 
 def _traces():
@@ -116,6 +117,7 @@ def _traces():
         _descriptors(),
         {number: signal.getsignal(number) for number in _SIGNALS},
         _has_children(),
+        _shared_memory(),
     )
 
 
@@ -141,6 +143,15 @@ def _has_children():
         return False
 
 
+def _shared_memory():
+    """Mappings that a fork and its parent write to together: locks of multiprocessing, say."""
+    with open("/proc/self/maps", "rb") as maps:
+        return {line.split(b" ", 1)[0] for line in maps if _is_written_together(line)}
+
+
+_is_written_together = re.compile(rb"\S+ .w.s ").match
+
+
 def _said(what, before, now):
     if what == "threads":
         return "starts a thread" if now > before else "ends a thread"
@@ -150,6 +161,8 @@ def _said(what, before, now):
     if what == "signals":
         changed = [signal.Signals(number).name for number in now if now[number] != before[number]]
         return f"changes the handler of {', '.join(changed)}"
+    if what == "memory":
+        return "maps memory that executions would share"
     return "starts a process"
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import collections
 import concurrent.futures
 import dataclasses
+import multiprocessing.util
 import os
 import pickle
 import socket
@@ -21,6 +21,8 @@ from ._run import Cancelled, NotStarted, Run
 _DEGREES = ("modules", "code", "none")
 _MOST_AT_ONCE = 256
 _CLOSE_S = 15.0
+# Before pools and managers, which executions may use.
+_EXIT_PRIORITY = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,8 +86,8 @@ class Zygote:
         self._threads = None
         self._process = os.getpid()
         self._closed = False
-        # Before multiprocessing's own handler, which would wait for the templates.
-        atexit.register(self.close)
+        # Before multiprocessing waits for the templates, which its own children do without handlers of atexit.
+        self._at_exit = multiprocessing.util.Finalize(None, self.close, exitpriority=_EXIT_PRIORITY)
 
     def execute(
         self,
@@ -186,7 +188,7 @@ class Zygote:
             line.join(_CLOSE_S)
         if threads is not None:
             threads.shutdown(wait=False)
-        atexit.unregister(self.close)
+        self._at_exit.cancel()
 
     def __enter__(self) -> Zygote:
         return self
@@ -261,6 +263,8 @@ class Zygote:
             raise RuntimeError("this Zygote belongs to the process from which this one was forked: make another")
         if self._closed:
             raise RuntimeError("this Zygote is closed")
+        if multiprocessing.current_process().daemon:
+            raise RuntimeError("a daemonic process of multiprocessing may start none: use a Zygote elsewhere")
 
     def _retire(self, line):
         """It ends when its executions have ended, or with close()."""
