@@ -75,6 +75,39 @@ TEST_F(RecordStoreTest, HistoryBeyondItsSizeGoesBeforeItsTimeAndIsCounted) {
   EXPECT_LT(disk_bytes(), 24u << 20);
 }
 
+// What readers cannot reach has been verified by nobody, and an agent takes it over all the same.
+TEST_F(RecordStoreTest, ABlockWhoseLengthsContradictEachOtherEndsAWalk) {
+  ChunkStore chunks(dir_, StoreId{1, 2});
+  chunks.plan(1 << 20, 64 << 10);
+  RecordHead head;
+  head.shape = {layout::RecordKind::kSource, layout::KeySpace::kFile, 4, 0};
+  head.content_bytes = 5;
+  const VariantHead code{CodeTag("cpython-311", 3495, 0), {}, 7};
+  const std::uint64_t variant_bytes = layout::variant_bytes(3);
+  const auto record = chunks.make_place(head.extent_bytes(), {});
+  ASSERT_TRUE(record);
+  chunks.write_record(*record, head, record_body("a.py", "", "x = 1"));
+  const auto variant = chunks.make_place(variant_bytes, {});
+  ASSERT_TRUE(variant);
+  chunks.write_variant(*variant, code, "abc");
+  ASSERT_EQ(chunks.block_at(*record)->bytes, head.extent_bytes());
+  ASSERT_EQ(chunks.block_at(*variant)->bytes, variant_bytes);
+  EXPECT_FALSE(chunks.block_at(Address(variant->chunk(), variant->offset() + variant_bytes))) << "nothing is there";
+
+  const layout::Word shape = layout::pack_shape(head.shape);
+  for (const layout::Word lie : {shape ^ 0xffff'0000, shape ^ 0xffff'0000'0000}) {
+    poke(*record, layout::record::kShape, lie);
+    EXPECT_FALSE(chunks.block_at(*record)) << lie;
+  }
+  poke(*record, layout::record::kShape, shape);
+  for (const layout::Word lie : {std::uint64_t{50}, ~std::uint64_t{0} - 2, ~std::uint64_t{0} << 3}) {
+    poke(*record, layout::record::kContentBytes, lie);
+    EXPECT_FALSE(chunks.block_at(*record)) << lie;
+    poke(*variant, layout::variant::kCodeBytes, lie);
+    EXPECT_FALSE(chunks.block_at(*variant)) << lie;
+  }
+}
+
 TEST_F(RecordStoreTest, NeverTakesMoreThanItMay) {
   make_writer(8 << 20);
   std::mt19937 random(20261126);

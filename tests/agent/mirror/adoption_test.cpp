@@ -147,22 +147,7 @@ TEST_F(AdoptionTest, TheNumberOfAChunkThatIsMissingIsNotUsedAgain) {
   take_over();
   publish("a.py", std::string(3 << 20, 'n'));
   EXPECT_GT(address_of("a.py").chunk(), before.chunk());
-}
-
-// What readers cannot reach has been verified by nobody.
-TEST_F(AdoptionTest, HeadsOfThePastMayBeDamaged) {
-  publish("a.py", std::string(100'000, 'a'));
-  publish("a.py", "small");
-  put("b.py", "never visible, and the last in its chunk");
-  const RecordView last = *writer().source_of("b.py");
-  layout::Shape shape = last.head.shape;
-  shape.key_bytes = 0xffff;
-  poke(last.address, layout::record::kShape, layout::pack_shape(shape));
-  take_over();
-  let_pass(std::chrono::hours(2));
-  tend();
-  EXPECT_NE(address_of("a.py").chunk(), last.address.chunk()) << "moved: the chunk is mostly out of date";
-  EXPECT_EQ(served("a.py"), "small");
+  EXPECT_FALSE(std::filesystem::exists(chunk_path(before)));
 }
 
 TEST_F(AdoptionTest, CodeGoesOverWithItsSourceIfTheAgentBeforeMadeIt) {
