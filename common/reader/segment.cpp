@@ -96,7 +96,6 @@ SegmentInfo Segment::info() const {
   SegmentInfo i;
   i.clock_is_ours = clock_is_ours_;
   i.layout_version = words.relaxed(layout::prefix::kLayoutVersion);
-  i.epoch = words.relaxed(header::kEpoch);
   i.agent_pid = words.relaxed(header::kAgentPid);
   i.agent_started_unix_ms = words.relaxed(header::kAgentStartedMs);
   i.lease = ms_at(words, header::kLeaseMs);
@@ -105,7 +104,6 @@ SegmentInfo Segment::info() const {
   i.workspace = text_at(words, header::kWorkspace, header::kWorkspaceBytes);
   i.generation = {words.acquire(control::kGeneration)};
   i.oldest_generation = {words.relaxed(control::kOldestGeneration)};
-  i.retired = retired();
   i.synced_through = synced_through();
   i.lease_until = {words.acquire(control::kLeaseUntilNs)};
   // Relaxed from here on: numbers to show, each recent on its own.

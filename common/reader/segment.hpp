@@ -30,7 +30,6 @@ using Snapshot = BasicSnapshot<MappedMemory>;
 // What the agent says of itself, read in one go. Texts are sanitised by their consumers.
 struct SegmentInfo {
   std::uint64_t layout_version = 0;
-  std::uint64_t epoch = 0;
   std::uint64_t agent_pid = 0;
   std::uint64_t agent_started_unix_ms = 0;
   std::chrono::milliseconds lease{0};
@@ -40,7 +39,6 @@ struct SegmentInfo {
 
   Generation generation;
   Generation oldest_generation;
-  bool retired = false;
   BootTime synced_through;  // 0: never in sync
   BootTime lease_until;     // 0: revoked
   BootTime heartbeat;

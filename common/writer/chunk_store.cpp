@@ -31,14 +31,13 @@ std::string record_body(std::string_view key, std::string_view token, std::strin
   return body;
 }
 
-Result<Address> ChunkStore::make_place(std::uint64_t bytes, Keep keep) {
+std::optional<Address> ChunkStore::make_place(std::uint64_t bytes, Keep keep) {
   if (bytes > planned_bytes_ / 2) {  // one of its own
     // What must be kept is kept in the chunk that is being filled.
-    const auto kept = keep.behind == 0 ? Result<Address>(Address()) : make_place(0, keep);
-    if (!kept) return kept.error();
+    if (keep.behind != 0 && !make_place(0, keep)) return std::nullopt;
     const std::uint64_t total = whole_pages(header::kHeaderBytes + bytes);
     const auto number = begin_chunk(total, total, keep.spare);
-    if (!number) return number.error();
+    if (!number) return std::nullopt;
     chunk(*number).sealed = true;
     return Address(*number, header::kHeaderBytes);
   }
@@ -49,13 +48,13 @@ Result<Address> ChunkStore::make_place(std::uint64_t bytes, Keep keep) {
   // The old one is sealed only when there is another: what is kept in it must stay within reach.
   const std::uint64_t reserved = std::min(planned_bytes_, whole_pages(header::kHeaderBytes + bytes + keep.behind));
   const auto number = begin_chunk(planned_bytes_, reserved, keep.spare);
-  if (!number) return number.error();
+  if (!number) return std::nullopt;
   seal();
   filling_ = *number;
   return place_in(*filling_, bytes, keep);
 }
 
-Result<Address> ChunkStore::place_in(ChunkNumber number, std::uint64_t bytes, Keep keep) {
+std::optional<Address> ChunkStore::place_in(ChunkNumber number, std::uint64_t bytes, Keep keep) {
   Chunk& c = chunk(number);
   const std::uint64_t needed = c.used + bytes + keep.behind;
   const std::uint64_t before = c.file.reserved();
@@ -71,22 +70,20 @@ Result<Address> ChunkStore::place_in(ChunkNumber number, std::uint64_t bytes, Ke
     reserved_ += target - before;
     return Address(number, c.used);
   }
-  return Error{ErrorCode::kNoSpace, "no room for more records"};
+  return std::nullopt;
 }
 
-Status ChunkStore::may_take(std::uint64_t more, std::uint64_t spare) {
-  if (reserved_ + more + spare <= allowed_) return Done{};
+bool ChunkStore::may_take(std::uint64_t more, std::uint64_t spare) {
+  if (reserved_ + more + spare <= allowed_) return true;
   full_ = Full::kAllowance;
-  return Error{ErrorCode::kNoSpace, "the segment is at its maximum size"};
+  return false;
 }
 
-Result<ChunkNumber> ChunkStore::begin_chunk(std::uint64_t bytes, std::uint64_t reserved, std::uint64_t spare) {
-  if (const Status s = may_take(reserved, spare); !s) return s.error();
+std::optional<ChunkNumber> ChunkStore::begin_chunk(std::uint64_t bytes, std::uint64_t reserved, std::uint64_t spare) {
+  if (!may_take(reserved, spare)) return std::nullopt;
+  full_ = Full::kFileSystem;  // if it fails
   auto file = SegmentFile::create(dir_, bytes, reserved, spare);
-  if (!file) {
-    full_ = Full::kFileSystem;
-    return file.error();
-  }
+  if (!file) return std::nullopt;
   const ChunkNumber number = next_;
   WriteWords words = file->words();
   // Plain relaxed stores: the file has no name yet, and rename publishes it.
@@ -98,7 +95,7 @@ Result<ChunkNumber> ChunkStore::begin_chunk(std::uint64_t bytes, std::uint64_t r
   words.relaxed(header::kStoreHigh, id_.high);
   words.relaxed(header::kNumber, number.value);
   words.relaxed(header::kUsedBytes, header::kHeaderBytes);
-  if (const Status s = file->publish(chunk_file_name(number.value)); !s) return s.error();
+  if (!file->publish(chunk_file_name(number.value))) return std::nullopt;
   reserved_ += file->reserved();
   chunks_.emplace(number.value, Chunk{std::move(*file)});
   ++next_.value;
@@ -162,13 +159,10 @@ void ChunkStore::write_variant(Address at, const VariantHead& head, std::string_
   chunk(at.chunk()).used = at.offset() + layout::variant_bytes(code.size());
 }
 
-void ChunkStore::attach(const RecordView& record, Address variant) {
-  Address holder = record.address;
-  std::uint64_t word = layout::record::kVariants;
-  for_each_variant(record, [&](const VariantView& v) {
-    holder = v.address;
-    word = layout::variant::kNext;
-  });
+void ChunkStore::attach(Address record, Address variant) {
+  const std::vector<VariantView> there = variants_of(record);
+  const Address holder = there.empty() ? record : there.back().address;
+  const std::uint64_t word = there.empty() ? layout::record::kVariants : layout::variant::kNext;
   publication(holder).attach_variant(holder.offset() + word, variant);
 }
 
@@ -220,15 +214,13 @@ VariantView ChunkStore::variant_at(Address at) const {
   return v;
 }
 
-void ChunkStore::for_each_variant(const RecordView& record,
-                                  const std::function<void(const VariantView&)>& visit) const {
-  // Read now: a variant may have been attached since the view was taken.
-  Address at(words_of(record.address).own(record.address.offset() + layout::record::kVariants));
-  while (at.value != 0 && has(at)) {
-    const VariantView variant = variant_at(at);
-    at = variant.next;
-    visit(variant);
+std::vector<VariantView> ChunkStore::variants_of(Address record) const {
+  std::vector<VariantView> variants;
+  Address at(words_of(record).own(record.offset() + layout::record::kVariants));
+  for (; at.value != 0 && has(at) && variants.size() < layout::kMaxVariants; at = variants.back().next) {
+    variants.push_back(variant_at(at));
   }
+  return variants;
 }
 
 std::optional<ChunkStore::BlockView> ChunkStore::block_at(Address at) const {

@@ -7,11 +7,11 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/base/result.hpp"
 #include "common/layout/key_hash.hpp"
@@ -76,19 +76,20 @@ class ChunkStore {
     std::uint64_t behind = 0;
     std::uint64_t spare = 0;
   };
-  // Room for a block of `bytes`. Errors: kNoSpace, where full() says what is full.
-  Result<Address> make_place(std::uint64_t bytes, Keep keep);
+  // Room for a block of `bytes`. Nothing where there is none, and full() says what is full.
+  std::optional<Address> make_place(std::uint64_t bytes, Keep keep);
   enum class Full { kAllowance, kFileSystem };
   Full full() const { return full_; }
   void write_record(Address at, const RecordHead& head, std::string_view body);
   void write_variant(Address at, const VariantHead& head, std::string_view code);
-  void attach(const RecordView& record, Address variant);
+  void attach(Address record, Address variant);
   void detach_all(Address record);
   void mark(Address at, std::uint64_t marks);
 
   RecordView record_at(Address at) const;
   VariantView variant_at(Address at) const;
-  void for_each_variant(const RecordView& record, const std::function<void(const VariantView&)>& visit) const;
+  // The code that hangs on it, the oldest first: at most layout::kMaxVariants.
+  std::vector<VariantView> variants_of(Address record) const;
   // The block at `at`: its kind and its bytes; nothing where the blocks of that chunk end.
   struct BlockView {
     layout::Block kind;
@@ -128,10 +129,10 @@ class ChunkStore {
 
  private:
   static std::uint64_t behind(const Chunk& c) { return c.file.reserved() - c.used; }
-  Result<Address> place_in(ChunkNumber number, std::uint64_t bytes, Keep keep);
-  Result<ChunkNumber> begin_chunk(std::uint64_t bytes, std::uint64_t reserved, std::uint64_t spare);
+  std::optional<Address> place_in(ChunkNumber number, std::uint64_t bytes, Keep keep);
+  std::optional<ChunkNumber> begin_chunk(std::uint64_t bytes, std::uint64_t reserved, std::uint64_t spare);
   void cut(Chunk& c);
-  Status may_take(std::uint64_t more, std::uint64_t spare);
+  bool may_take(std::uint64_t more, std::uint64_t spare);
   WriteWords words_of(Address at) const { return chunks_.at(at.chunk().value).file.words(); }
   ChunkPublication publication(Address at) { return ChunkPublication(words_of(at)); }
 

@@ -3,14 +3,14 @@
 // A version that is superseded stays readable until the ledger says that nobody within the promise needs it. Bytes are
 // noted while a generation is being made, dated when it is committed, and expire in the order of their dates. Pure: the
 // time is an input. One thread.
-// (H1) Bytes dated t expire only by expire_before(t') with t' > t, or by give_up_oldest().
+// (H1) take_oldest(t) takes only what is dated before t.
 // (H2) Memory is bounded: dates closer together than the grain share an entry.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <deque>
-#include <functional>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
@@ -21,8 +21,13 @@ namespace bifrost {
 
 class HistoryLedger {
  public:
-  // Hears how many bytes of a chunk no snapshot needs any more.
-  using OnExpired = std::function<void(ChunkNumber, std::uint64_t bytes)>;
+  struct Entry {
+    BootTime begin;
+    BootTime end;
+    Generation generation;  // the last one
+    std::uint64_t bytes = 0;
+    std::unordered_map<std::uint64_t, std::uint64_t> by_chunk;
+  };
 
   // One entry covers at most `grain` of time and `grain_bytes`.
   HistoryLedger(std::chrono::nanoseconds grain, std::uint64_t grain_bytes) : grain_(grain), grain_bytes_(grain_bytes) {}
@@ -54,41 +59,25 @@ class HistoryLedger {
     }
   }
 
-  // Expires what is out of date since before `horizon`.
-  void expire_before(BootTime horizon, const OnExpired& on_expired) {
-    while (!entries_.empty() && entries_.front().end < horizon) give_up_oldest(on_expired);
-  }
-  // Expires the oldest entry, whatever its date. False when there is none.
-  bool give_up_oldest(const OnExpired& on_expired) {
-    if (entries_.empty()) return false;
-    const Entry oldest = std::move(entries_.front());
+  // The oldest entry, if it is out of date since before `horizon`: no snapshot needs it any more.
+  std::optional<Entry> take_oldest(BootTime horizon = {~std::uint64_t{0}}) {
+    if (entries_.empty() || entries_.front().end >= horizon) return std::nullopt;
+    std::optional<Entry> oldest = std::move(entries_.front());
     entries_.pop_front();
-    bytes_ -= oldest.bytes;
-    kept_from_ = oldest.generation;
-    kept_since_ = oldest.end;
-    for (const auto& [chunk, bytes] : oldest.by_chunk) on_expired({chunk}, bytes);
-    return true;
+    bytes_ -= oldest->bytes;
+    kept_from_ = oldest->generation;
+    kept_since_ = oldest->end;
+    return oldest;
   }
 
-  bool empty() const { return entries_.empty(); }
   // Snapshots from this generation on are whole. 0: all are.
   Generation kept_from() const { return kept_from_; }
   // When that generation had become visible; 0: nothing has expired.
   BootTime kept_since() const { return kept_since_; }
-  // Date of the oldest entry.
-  BootTime oldest() const { return entries_.empty() ? BootTime{} : entries_.front().end; }
   std::uint64_t bytes() const { return bytes_; }
   std::size_t entries() const { return entries_.size(); }
 
  private:
-  struct Entry {
-    BootTime begin;
-    BootTime end;
-    Generation generation;  // the last one
-    std::uint64_t bytes = 0;
-    std::unordered_map<std::uint64_t, std::uint64_t> by_chunk;
-  };
-
   std::chrono::nanoseconds grain_;
   std::uint64_t grain_bytes_;
   std::unordered_map<std::uint64_t, std::uint64_t> open_;

@@ -112,7 +112,7 @@ bool RecordStore::attach(KeySpace space, std::string_view key, const VariantHead
   const auto place = place_of(space, key);
   if (!at || !place || place->head.value == 0) return false;
   chunks_.write_variant(*at, head, code);
-  chunks_.attach(chunks_.record_at(place->head), *at);
+  chunks_.attach(place->head, *at);
   account_code(chunks_.variant_at(*at), true);
   return true;
 }
@@ -136,10 +136,10 @@ void RecordStore::committed(Generation generation) {
 
 void RecordStore::out_of_date(const RecordView& version, bool never_visible, bool with_code) {
   if (with_code) {
-    chunks_.for_each_variant(version, [&](const VariantView& v) {
+    for (const VariantView& v : chunks_.variants_of(version.address)) {
       account_code(v, false);
       note_history(v.address, v.bytes);  // it may be an older version's as well
-    });
+    }
   }
   if (version.head.shape.kind == RecordKind::kAbsent) return;  // which counts as history from the start
   account_live(version.address, version.head.extent_bytes(), false);
@@ -192,7 +192,7 @@ bool RecordStore::adopt_record(Address at, bool with_code) {
   if (record.head.shape.kind == RecordKind::kAbsent) return true;
   account_live(at, record.head.extent_bytes(), true);
   if (with_code) {
-    chunks_.for_each_variant(record, [&](const VariantView& v) { account_code(v, true); });
+    for (const VariantView& v : chunks_.variants_of(at)) account_code(v, true);
   } else if (record.head.variants.value != 0) {
     chunks_.detach_all(at);
   }
@@ -273,7 +273,7 @@ std::optional<Address> RecordStore::place_for(std::uint64_t bytes, Use use) {
   if (const std::uint64_t begun = chunks_.newest().value; root_->own(layout::control::kChunksBegun) < begun) {
     root_->publication().show(layout::control::kChunksBegun, begun);
   }
-  return at ? std::optional(*at) : std::nullopt;
+  return at;
 }
 
 std::optional<Address> RecordStore::allocate(std::uint64_t bytes, Use use) {
@@ -301,16 +301,21 @@ void RecordStore::expire() {
   const auto age = static_cast<std::uint64_t>(std::chrono::nanoseconds(options_.history).count());
   const std::uint64_t now = options_.clock().ns;
   if (now < age) return;
-  ledger_.expire_before({now - age}, [this](ChunkNumber number, std::uint64_t bytes) { note_expired(number, bytes); });
+  while (const auto old = ledger_.take_oldest({now - age})) forget(*old);
 }
 
 bool RecordStore::give_up_history(layout::HistoryLimit why) {
-  const BootTime dated = ledger_.oldest();
-  const auto note = [this](ChunkNumber number, std::uint64_t bytes) { note_expired(number, bytes); };
-  if (!ledger_.give_up_oldest(note)) return false;
+  const auto oldest = ledger_.take_oldest();
+  if (!oldest) return false;
+  forget(*oldest);
   history_limit_ = why;
-  hears_.history_given_up(options_.clock().since(dated) < options_.history);
+  hears_.history_given_up(options_.clock().since(oldest->end) < options_.history);
   return true;
+}
+
+void RecordStore::forget(const HistoryLedger::Entry& history) {
+  root_->publication().give_up_before(kept_from());
+  for (const auto& [number, bytes] : history.by_chunk) chunks_.chunk({number}).history -= bytes;
 }
 
 bool RecordStore::give_up_code() {
@@ -329,16 +334,11 @@ bool RecordStore::give_up_code() {
 }
 
 void RecordStore::drop_code_of(const Place& place) {
-  chunks_.for_each_variant(chunks_.record_at(place.head), [this](const VariantView& v) {
+  for (const VariantView& v : chunks_.variants_of(place.head)) {
     hears_.code_dropped();
     account_code(v, false);
-  });
+  }
   chunks_.detach_all(place.head);
-}
-
-void RecordStore::note_expired(ChunkNumber number, std::uint64_t bytes) {
-  root_->publication().give_up_before(kept_from());
-  if (chunks_.has(Address(number, 0))) chunks_.chunk(number).history -= bytes;
 }
 
 template <class Value>
@@ -424,16 +424,15 @@ std::optional<RecordStore::Place> RecordStore::owner_of(const VariantView& varia
            layout::hash_key(KeySpace::kFile, record.key).value == variant.head.key_hash;
   });
   if (!place || place->head.value == 0) return std::nullopt;
-  bool owned = false;
-  chunks_.for_each_variant(chunks_.record_at(place->head),
-                           [&](const VariantView& v) { owned |= v.address == variant.address; });
-  return owned ? place : std::nullopt;
+  for (const VariantView& v : chunks_.variants_of(place->head)) {
+    if (v.address == variant.address) return place;
+  }
+  return std::nullopt;
 }
 
 bool RecordStore::move_record(const Place& place, Use use) {
   const RecordView old = chunks_.record_at(place.head);
-  std::vector<VariantView> code;
-  chunks_.for_each_variant(old, [&](const VariantView& v) { code.push_back(v); });
+  const std::vector<VariantView> code = chunks_.variants_of(place.head);
   const auto at = place_for(old.head.extent_bytes(), use);
   if (!at) return false;
   RecordHead head = old.head;
@@ -447,7 +446,7 @@ bool RecordStore::move_record(const Place& place, Use use) {
       continue;
     }
     chunks_.write_variant(*there, v.head, v.code);
-    chunks_.attach(chunks_.record_at(*at), *there);
+    chunks_.attach(*at, *there);
     account_code(chunks_.variant_at(*there), true);
   }
   publish_slot(place, *at);

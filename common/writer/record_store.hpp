@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/writer/chunk_store.hpp"
 #include "common/writer/history_ledger.hpp"
@@ -57,9 +58,7 @@ class RecordStore {
   // Where a key lives or would live. Nothing when there are no slots left for another key.
   std::optional<Place> place_of(layout::KeySpace space, std::string_view key);
   RecordView record_at(Address at) const { return chunks_.record_at(at); }
-  void for_each_variant(const RecordView& record, const std::function<void(const VariantView&)>& visit) const {
-    chunks_.for_each_variant(record, visit);
-  }
+  std::vector<VariantView> variants_of(const RecordView& record) const { return chunks_.variants_of(record.address); }
 
   // Writes a version of `key` that readers see once its generation is published; what was newest until now becomes
   // history, unless it was never visible. False: no room.
@@ -131,7 +130,7 @@ class RecordStore {
   // Of the chunk that holds most; false: there is none left.
   bool give_up_code();
   void drop_code_of(const Place& place);
-  void note_expired(ChunkNumber number, std::uint64_t bytes);
+  void forget(const HistoryLedger::Entry& history);
   // The chunk of which `value` makes the most; nothing where it is always 0.
   template <class Value>
   std::optional<ChunkNumber> best_chunk(Value value) const;

@@ -64,12 +64,11 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::open(const StoreOptions& o
 bool SegmentWriter::adopt(Address at, bool with_code) {
   if (!store_->adopt_record(at, with_code)) return false;
   const RecordView record = store_->record_at(at);
-  count_kind(record.head.shape.space, record.head.shape.kind, record.content, 1);
+  count(record, 1);
   // What an import name says follows from the files that were adopted, perhaps not all.
   if (record.head.shape.space == KeySpace::kNode) nodes_.touch_again(record.key);
   if (record.head.shape.space != KeySpace::kFile || record.head.shape.kind == RecordKind::kAbsent) return true;
   nodes_.add_file(record.key);
-  if (has_mark(record, layout::Mark::kRetained)) ++retained_;
   return true;
 }
 
@@ -189,13 +188,11 @@ Put SegmentWriter::stage(const Change& change) {
   head.digest = layout::content_digest(change.content);
   if (same_source) head.variants = now->head.variants;
   const std::string body = record_body(change.key, change.token, change.content);
-  const RecordKind kind_before = now ? now->head.shape.kind : RecordKind::kAbsent;
-  const std::string reason_before = now && kind_before == RecordKind::kNotMirrored ? std::string(now->content) : "";
-  const bool was_retained = now && has_mark(*now, layout::Mark::kRetained);
-  if (!store_->add(change.space, change.key, head, body, use_of(change), next())) return Put::kNoRoom;
-  count_kind(change.space, kind_before, reason_before, std::uint64_t(-1));
-  count_kind(change.space, change.kind, change.content, 1);
-  if (was_retained) --retained_;  // a new version starts without the mark
+  const RecordStore::Use use = use_of(change);
+  if (now) count(*now, std::uint64_t(-1));  // before it is moved or given back
+  const bool added = store_->add(change.space, change.key, head, body, use, next());
+  if (const auto after = newest(change.space, change.key)) count(*after, 1);
+  if (!added) return Put::kNoRoom;
   if (change.space == KeySpace::kFile) {
     count(change.kind == RecordKind::kAbsent ? Counter::kDeletes : Counter::kUpdates);
   }
@@ -203,15 +200,17 @@ Put SegmentWriter::stage(const Change& change) {
   return Put::kStaged;
 }
 
-void SegmentWriter::count_kind(KeySpace space, RecordKind kind, std::string_view content, std::uint64_t by) {
+void SegmentWriter::count(const RecordView& record, std::uint64_t by) {
+  const RecordKind kind = record.head.shape.kind;
   if (kind == RecordKind::kAbsent) return;
-  if (space == KeySpace::kNode) {
+  if (has_mark(record, layout::Mark::kRetained)) retained_ += by;
+  if (record.head.shape.space == KeySpace::kNode) {
     node_count_ += by;
   } else if (kind == RecordKind::kSource) {
     modules_ += by;
   } else {
     not_mirrored_ += by;
-    if (content == kNoRoomReason || content == kNoFileRoomReason) without_room_ += by;
+    if (record.content == kNoRoomReason || record.content == kNoFileRoomReason) without_room_ += by;
   }
 }
 
@@ -240,9 +239,9 @@ std::optional<RecordView> SegmentWriter::source_of(std::string_view path) const 
 
 bool SegmentWriter::has_code(std::string_view path, const CodeTag& tag) const {
   const auto source = source_of(path);
-  bool found = false;
-  if (source) store_->for_each_variant(*source, [&](const VariantView& v) { found |= v.head.tag == tag; });
-  return found;
+  if (!source) return false;
+  const auto code = store_->variants_of(*source);
+  return std::any_of(code.begin(), code.end(), [&](const VariantView& v) { return v.head.tag == tag; });
 }
 
 Attach SegmentWriter::attach_code(std::string_view path, const layout::Checksum& digest, const CodeTag& tag,

@@ -157,7 +157,7 @@ class SegmentWriter {
   void write_commit();
   bool shows(layout::KeySpace space, std::string_view key) const;
   void note_no_room(layout::KeySpace space, std::string_view key);
-  void count_kind(layout::KeySpace space, layout::RecordKind kind, std::string_view content, std::uint64_t by);
+  void count(const RecordView& record, std::uint64_t by);
   CodeShare* share_of(const CodeTag& tag);
   void show_numbers();
   void show_complete(bool complete);

@@ -11,8 +11,11 @@ using std::chrono::nanoseconds;
 
 class HistoryLedgerTest : public ::testing::Test {
  protected:
-  HistoryLedger::OnExpired gather() {
-    return [this](ChunkNumber chunk, std::uint64_t bytes) { expired_[chunk.value] += bytes; };
+  bool take_oldest(BootTime horizon = {~std::uint64_t{0}}) {
+    const auto oldest = ledger_.take_oldest(horizon);
+    if (!oldest) return false;
+    for (const auto& [chunk, bytes] : oldest->by_chunk) expired_[chunk] += bytes;
+    return true;
   }
   void change(std::uint64_t chunk, std::uint64_t bytes, std::uint64_t generation, std::uint64_t at) {
     ledger_.note({chunk}, bytes);
@@ -25,10 +28,9 @@ class HistoryLedgerTest : public ::testing::Test {
 
 TEST_F(HistoryLedgerTest, NothingExpiresBeforeItsDateHasPassed) {
   change(1, 100, 7, 50);
-  ledger_.expire_before({50}, gather());
-  EXPECT_TRUE(expired_.empty());
+  EXPECT_FALSE(take_oldest({50}));
   EXPECT_EQ(ledger_.kept_from(), Generation{0});
-  ledger_.expire_before({51}, gather());
+  EXPECT_TRUE(take_oldest({51}));
   EXPECT_EQ(expired_[1], 100u);
   EXPECT_EQ(ledger_.kept_from(), Generation{7}) << "a snapshot of 6 may miss what 7 replaced";
   EXPECT_EQ(ledger_.kept_since(), BootTime{50});
@@ -37,10 +39,10 @@ TEST_F(HistoryLedgerTest, NothingExpiresBeforeItsDateHasPassed) {
 
 TEST_F(HistoryLedgerTest, WhatIsNotCommittedCannotBeGivenUp) {
   ledger_.note({1}, 100);
-  EXPECT_FALSE(ledger_.give_up_oldest(gather()));
+  EXPECT_FALSE(take_oldest());
   EXPECT_EQ(ledger_.bytes(), 100u);
   ledger_.committed({1}, {5});
-  EXPECT_TRUE(ledger_.give_up_oldest(gather()));
+  EXPECT_TRUE(take_oldest());
   EXPECT_EQ(expired_[1], 100u);
 }
 
@@ -50,9 +52,8 @@ TEST_F(HistoryLedgerTest, CloseDatesShareAnEntryThatExpiresWithItsLastOne) {
   EXPECT_EQ(ledger_.entries(), 1u);
   change(3, 10, 3, 110);
   EXPECT_EQ(ledger_.entries(), 2u);
-  ledger_.expire_before({109}, gather());
-  EXPECT_TRUE(expired_.empty()) << "the entry holds what is out of date since 109 only";
-  ledger_.expire_before({110}, gather());
+  EXPECT_FALSE(take_oldest({109})) << "the entry holds what is out of date since 109 only";
+  EXPECT_TRUE(take_oldest({110}));
   EXPECT_EQ(expired_, (std::map<std::uint64_t, std::uint64_t>{{1, 10}, {2, 10}}));
   EXPECT_EQ(ledger_.kept_from(), Generation{2});
 }
