@@ -180,6 +180,22 @@ def test_dev_tells_what_each_save_did_and_whether_it_compiles(dev_of):
     assert dev.seen.count("does not compile") == 2
 
 
+def test_dev_skips_what_cannot_be_a_module_and_deletes_only_what_was_one(dev_of, tmp_path):
+    dev, root = dev_of({"a.py": "x = 1\n"})
+    grown = tmp_path / "grown"
+    grown.write_text("#" * (40 << 20))
+    grown.rename(root / "a.py")
+    dev.until(r"skipped +a\.py.*longer than 32.0 MiB\n")
+    (root / "never.py").write_bytes(b"\xff")
+    dev.until(r"skipped +never\.py.*not UTF-8\n")
+    (root / "never.py").unlink()
+    (root / "a.py").unlink()
+    dev.until(r"deleted +a\.py\n")
+    (root / "last.py").write_text("x = 1\n")
+    dev.until(r"added +last\.py\n")
+    assert not re.search(r"deleted +never", dev.seen)
+
+
 def test_dev_shares_code_and_hints_at_a_target_that_can_be_run(dev_of):
     dev, _ = dev_of({"lib/helpers.py": "def helper(value):\n    return value\n",
                      "jobs/report.py": "def main():\n    return 7\n"})

@@ -66,6 +66,10 @@ struct FileState {
   std::int64_t bytes = 0;
   bool operator==(const FileState&) const = default;
 };
+struct KnownFile {
+  FileState state;
+  bool written = false;  // to Redis, in this version or one before
+};
 
 std::string agent_program() {
   std::error_code error;
@@ -242,29 +246,31 @@ class DevCommand final : public Command {
     watch_.add(tree->directories);
     left_out_ = tree->left_out;
     note_skipped(tree->skipped);
-    std::map<ModulePath, FileState> now;
+    std::map<ModulePath, KnownFile> now;
     for (const SourceFile& file : tree->files) {
       struct stat st {};
       if (::stat(file.disk_path.c_str(), &st) != 0) continue;  // gone again: the next look sees to it
       const FileState state{st.st_mtim.tv_sec * 1'000'000'000 + st.st_mtim.tv_nsec, st.st_size};
       const auto known = known_.find(file.path);
-      if (known != known_.end() && known->second == state) {
-        now.emplace(file.path, state);
+      if (known != known_.end() && known->second.state == state) {
+        now.emplace(file.path, known->second);
         continue;
       }
       const auto source = read_source(file.disk_path, *limit);
-      if (!source) continue;
-      now.emplace(file.path, state);
-      if (!is_utf8(*source)) {
-        changes_.push_back({file.path.text(), "skipped", "not UTF-8"});
+      if (!source && ::access(file.disk_path.c_str(), F_OK) != 0) continue;  // gone again
+      const std::string why_not = !source ? source.error().message : is_utf8(*source) ? "" : "not UTF-8";
+      if (!why_not.empty()) {
+        now.emplace(file.path, KnownFile{state, known != known_.end() && known->second.written});
+        changes_.push_back({file.path.text(), "skipped", why_not});
         continue;
       }
+      now.emplace(file.path, KnownFile{state, true});
       if (const Status s = push.write(file.path, *source); !s) return s;
       changes_.push_back({file.path.text(), known == known_.end() ? "added" : "changed", ""});
       offer(file.path.text(), *source);
     }
-    for (const auto& [path, state] : known_) {
-      if (now.count(path) != 0) continue;
+    for (const auto& [path, file] : known_) {
+      if (now.count(path) != 0 || !file.written) continue;
       if (const Status s = push.remove(path); !s) return s;
       changes_.push_back({path.text(), "deleted", ""});
     }
@@ -308,7 +314,7 @@ class DevCommand final : public Command {
   std::optional<std::string> interpreter_;
   std::unique_ptr<DevReport> report_;
   DirectoryWatch watch_;
-  std::map<ModulePath, FileState> known_;
+  std::map<ModulePath, KnownFile> known_;
   std::vector<DevChange> changes_;
   std::vector<std::string> left_out_;
   std::set<std::string> said_skipped_;
