@@ -16,7 +16,8 @@ void ServerWatch::begin(std::function<void(const ServerFacts&)> on_facts) {
     before_ = facts_from_info(text_of(reply));  // the version decides how the rest is asked for
     ask_info(true, [this, on_facts](const ServerFacts& facts) {
       before_ = facts;
-      vouched_until_ = *std::exchange(looking_since_, std::nullopt);
+      const BootTime since = *std::exchange(looking_since_, std::nullopt);
+      if (master_answers(facts)) vouched_until_ = since;
       if (facts.is_replica())
         log::warn("replica", {{"why", "this server follows another: point the agent at the master"}});
       on_facts(facts);
@@ -73,15 +74,18 @@ void ServerWatch::ask_flags(std::function<void()> on_sufficient) {
             });
 }
 
+// A replica that hears nothing of its master may be behind by any amount, or have nothing yet: no lease.
+bool ServerWatch::master_answers(const ServerFacts& facts) {
+  const bool was_up = std::exchange(link_was_up_, facts.master_link_up);
+  if (was_up && !facts.master_link_up) log::warn("replica_cut_off", {{"why", "its link to the master is down"}});
+  return facts.master_link_up;
+}
+
 void ServerWatch::judge(const ServerFacts& now, bool tracking) {
   const BootTime since = *std::exchange(looking_since_, std::nullopt);
   const ServerFacts before = std::exchange(before_, now);
   if (const auto why = another_server(before, now)) return callbacks_.on_unusable(*why);
-  if (!now.master_link_up) {
-    if (std::exchange(link_was_up_, false)) log::warn("replica_cut_off", {{"why", "its link to the master is down"}});
-    return;  // it may be behind by any amount: the lease runs out
-  }
-  link_was_up_ = true;
+  if (!master_answers(now)) return;
   vouched_until_ = since;
   if (const Sweep sweep = swept(before, now, tracking); sweep != Sweep::kNone) return callbacks_.on_swept(sweep);
   callbacks_.on_clean();

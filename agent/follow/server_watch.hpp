@@ -43,6 +43,7 @@ class ServerWatch {
  private:
   void ask_info(bool first, std::function<void(const ServerFacts&)> on_facts);
   void ask_flags(std::function<void()> on_sufficient);
+  bool master_answers(const ServerFacts& facts);
   void judge(const ServerFacts& now, bool tracking);
 
   DataConnection& data_;

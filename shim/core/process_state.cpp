@@ -315,7 +315,9 @@ Resolution ProcessState::look_at_path(ModulePathView path) {
 }
 
 Resolution ProcessState::find_path(ModulePathView path) {
-  return with_whole_view([&](const View& view) { return resolver().find_path(view, path); });
+  Resolution found = with_whole_view([&](const View& view) { return resolver().find_path(view, path); });
+  found.asked_path = path.text();
+  return found;
 }
 
 Resolution ProcessState::read_path(ModulePathView path) {
@@ -383,6 +385,7 @@ bool ProcessState::is_same_in(const View& view, const LoadedModules::Map& loaded
                               const LoadedModule& module, std::optional<std::vector<SlotWitness>>& witnessed) {
   // What the host's callable returned cannot be compared with anything.
   if (module.origin == SourceOrigin::kCallable && !module.is_namespace()) return false;
+  if (!module.found->asked_path.empty()) return is_same_by_path(view, module, witnessed);
   const auto dot = name.rfind('.');
   const auto parent = dot == std::string::npos ? loaded.end() : loaded.find(std::string_view(name).substr(0, dot));
   if (dot != std::string::npos && parent == loaded.end()) return false;
@@ -396,6 +399,18 @@ bool ProcessState::is_same_in(const View& view, const LoadedModules::Map& loaded
   if (witnessed && !(from_segment && resolver().witness_name(view, directories, last, Asking::kStore, *witnessed))) {
     witnessed.reset();
   }
+  return true;
+}
+
+// Whatever its name would mean to an import.
+bool ProcessState::is_same_by_path(const View& view, const LoadedModule& module,
+                                   std::optional<std::vector<SlotWitness>>& witnessed) {
+  const auto path = ModulePathView::parse(module.found->asked_path);
+  if (!path) return false;
+  const Resolution now = resolver().find_path(view, *path);
+  if (!module.same_as(now)) return false;
+  const bool from_segment = now.source.origin == SourceOrigin::kSegment;
+  if (witnessed && !(from_segment && resolver().witness_path(view, *path, *witnessed))) witnessed.reset();
   return true;
 }
 

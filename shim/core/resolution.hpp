@@ -27,6 +27,7 @@ struct Resolution {
   Kind kind = Kind::kNotFound;
   std::optional<ModulePath> path;           // kModule, kPackage: the storage path
   std::vector<std::string> portions;        // kPackage, kNamespace: directories in storage that hold the children
+  std::string asked_path;                   // of one that was asked for by its path; "": by its name
   std::vector<std::string> searched;        // a top-level name's directories, if they were not the scope's roots
   ModuleSource source;                      // kModule, kPackage
   std::string reason;                       // kUnknown, kRefused: one clause

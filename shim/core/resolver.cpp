@@ -118,22 +118,43 @@ Resolution Resolver::read_path(const View& view, ModulePathView path) const {
   return nodes_.answer_to(view, Wanted(path));
 }
 
-Resolution Resolver::find_path(const View& view, ModulePathView path) const {
+std::vector<ModulePath> Resolver::places_of(const View& view, ModulePathView path) const {
   const std::string* inside = view.scope.root_of(path.text());
-  const bool named_with_root = inside != nullptr && !inside->empty();
-  Resolution nowhere = Resolution::answer(Kind::kNotFound);
-  for (const std::string& root : view.scope.roots()) {
-    const auto stored = ModulePath::parse(named_with_root ? std::string(path.text()) : join_node(root, path.text()));
-    if (!stored || !view.scope.admits(stored->text())) continue;
-    Resolution here = nodes_.answer_to(view, Wanted(*stored));
-    const bool may_lack = here.kind == Kind::kNotFound || here.kind == Kind::kUnknown;
-    if (may_lack && store_.has_store()) here = settled_path(view, *stored, std::move(here));
-    if (may_lack && !store_.has_store() && !store_.redis_is_complete()) here.kind = Kind::kUnknown;
-    const bool may_go_on = here.kind == Kind::kNotFound || (here.kind == Kind::kUnknown && store_.redis_is_complete());
-    if (!may_go_on || named_with_root) return here;
-    if (here.kind == Kind::kUnknown) nowhere = std::move(here);
+  const bool is_place = inside != nullptr && !inside->empty();
+  std::vector<ModulePath> places;
+  for (const std::string& root : is_place ? std::vector<std::string>{""} : view.scope.roots()) {
+    auto place = ModulePath::parse(join_node(root, path.text()));
+    if (place && view.scope.admits(place->text())) places.push_back(std::move(*place));
   }
-  return nowhere;
+  return places;
+}
+
+Resolution Resolver::find_path(const View& view, ModulePathView path) const {
+  Resolution last = Resolution::answer(Kind::kNotFound);
+  for (const ModulePath& place : places_of(view, path)) {
+    Resolution here = nodes_.answer_to(view, Wanted(place));
+    const bool may_lack = here.kind == Kind::kNotFound || here.kind == Kind::kUnknown;
+    if (may_lack && store_.has_store()) here = settled_path(view, place, std::move(here));
+    if (may_lack && !store_.has_store() && !store_.redis_is_complete()) here.kind = Kind::kUnknown;
+    const std::string directory(view.scope.node_of(place));
+    if (here.kind == Kind::kModule && directory + std::string(paths::kSuffix) != place.text()) {
+      here.kind = Kind::kPackage;
+      here.portions = {directory};
+    }
+    if (here.kind != Kind::kNotFound && here.kind != Kind::kUnknown) return here;
+    if (here.kind == Kind::kUnknown && !store_.redis_is_complete()) return here;
+    if (here.kind == Kind::kUnknown) last = std::move(here);
+  }
+  return last;
+}
+
+bool Resolver::witness_path(const View& view, ModulePathView path, std::vector<SlotWitness>& to) const {
+  for (const ModulePath& place : places_of(view, path)) {
+    if (!witness_key(view, layout::KeySpace::kFile, place.text(), to)) return false;
+    if (view.snapshot.find_file(place.text()).status == Lookup::kHit) return true;
+    if (store_.has_store() || !store_.redis_is_complete()) return false;  // others decide
+  }
+  return true;
 }
 
 Resolution Resolver::settled_path(const View& view, ModulePathView path, Resolution here) const {

@@ -40,13 +40,16 @@ class Resolver {
   Resolution read_path(const View& view, ModulePathView path) const;
 
   // The file of `path` in the first root of the scope that has it, as resolve() goes through them: for whoever runs
-  // files by path. A path that lies in one of the roots already means that one. kModule, or as resolve().
+  // files by path. A path that lies in one of the roots already means that one. kModule,
+  // kPackage (a directory's `__init__.py`), or as resolve().
   Resolution find_path(const View& view, ModulePathView path) const;
 
   // The words of the segment that decide what resolve() of the same arguments says; false when others decide, too. For
   // views that speak for themselves.
   bool witness_name(const View& view, std::span<const std::string> directories, std::string_view name, Asking asking,
                     std::vector<SlotWitness>& to) const;
+  // The same of find_path().
+  bool witness_path(const View& view, ModulePathView path, std::vector<SlotWitness>& to) const;
   // The same of read_path() and of list().
   bool witness_key(const View& view, layout::KeySpace space, std::string_view key, std::vector<SlotWitness>& to) const;
 
@@ -58,6 +61,8 @@ class Resolver {
   Listing list(const View& view, const std::string& directory) const;
 
  private:
+  // Where find_path() looks, in this order.
+  std::vector<ModulePath> places_of(const View& view, ModulePathView path) const;
   // What `node` is, when the mirror and Redis have said `here`, which does not decide it.
   Resolution settled(const View& view, const ModuleNode& node, Asking asking, Resolution here) const;
   // What the store has under exactly this path of one root, when the mirror and Redis have said `here`.

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <thread>
+#include <utility>
 
 namespace bifrost {
 namespace {
@@ -21,11 +22,7 @@ bool registered = false;
 
 thread_local bool is_inside = false;
 thread_local bool ends_the_process = false;
-
-bool is_main_thread() {
-  thread_local const bool is_main = ::gettid() == ::getpid();
-  return is_main;
-}
+thread_local bool is_main_thread = ::gettid() == ::getpid();
 
 bool interpreter_ends() {
 #if PY_VERSION_HEX >= 0x030d0000
@@ -35,10 +32,26 @@ bool interpreter_ends() {
 #endif
 }
 
+void take_the_gil(PyThreadState* thread) {
+  if (interpreter_ends() && !ends_the_process && !is_main_thread) wait_for_the_end();
+  try {
+    PyEval_RestoreThread(thread);
+  } catch (abi::__forced_unwind&) {
+    wait_for_the_end();
+  }
+}
+
+// Handlers of atexit that are older than ours run after it, and may wait for a thread that wants to get in: once this
+// has taken too long, all get in again.
 void stop_if_ending() {
   if (!ending.load(std::memory_order_relaxed) || ends_the_process) return;
-  PyEval_SaveThread();
-  wait_for_the_end();
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  PyThreadState* const self = PyEval_SaveThread();
+  while (ending.load() && !interpreter_ends() && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(kLook);
+  }
+  if (!interpreter_ends()) ending = false;
+  take_the_gil(self);
 }
 
 void get_in() {
@@ -64,24 +77,23 @@ void let_threads_out() {
   PyEval_RestoreThread(self);
 }
 
-// For the first thread beside the main one.
-void register_once() {
-  if (registered) return;
-  registered = true;
-  ::pthread_atfork(nullptr, nullptr, [] { threads_inside = is_inside ? 1 : 0; });
+}  // namespace
+
+void let_threads_out_at_exit() {
+  if (std::exchange(registered, true)) return;
+  ::pthread_atfork(nullptr, nullptr, [] {
+    threads_inside = is_inside ? 1 : 0;
+    is_main_thread = true;
+  });
   pybind11::module_::import("atexit").attr("register")(pybind11::cpp_function(&let_threads_out));
 }
-
-}  // namespace
 
 void wait_for_the_end() {
   while (true) ::pause();
 }
 
-Inside::Inside() : entered_(!is_inside && !is_main_thread()) {
-  if (!entered_) return;
-  register_once();
-  get_in();
+Inside::Inside() : entered_(!is_inside && !is_main_thread) {
+  if (entered_) get_in();
 }
 
 Inside::~Inside() {
@@ -97,12 +109,7 @@ void Outside::come_back() {
 }
 
 GilRelease::~GilRelease() {
-  if (interpreter_ends() && !ends_the_process) wait_for_the_end();
-  try {
-    PyEval_RestoreThread(thread_);
-  } catch (abi::__forced_unwind&) {
-    wait_for_the_end();
-  }
+  take_the_gil(thread_);
   outside_.come_back();
 }
 

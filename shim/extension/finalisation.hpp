@@ -2,11 +2,13 @@
 //
 // CPython before 3.14 ends a daemon thread by pthread_exit() when it asks for the GIL too late. That unwinds C++ frames
 // whose destructors need the GIL, and aborts the process: a job that has finished looks as if it had crashed.
-// (X1) At exit, Python code being over, the main thread lets threads finish what they do inside (Inside), within
-//      kPatience. What takes long there runs in Outside: waits without the GIL, module bodies, callbacks.
-// (X2) From then on nobody else gets in, or back in: such threads stop for the moment that the process still lasts.
+// (X1) At exit the main thread lets threads finish what they do inside (Inside), within kPatience. What takes long
+// there
+//      runs in Outside: waits without the GIL, module bodies, callbacks.
+// (X2) From then on nobody else gets in, or back in: such threads stop for the moment that the process still lasts. If
+//      that moment is longer than kPatience, somebody waits for them, and they get in again.
 // (X3) A thread that is in Outside and is ended there by CPython stops as well; no frame of ours is unwound.
-// The main thread pays nothing for it; a process without other threads does not even register for its exit.
+// The thread that ends the interpreter never stops: destructors may call us.
 #pragma once
 
 #include <Python.h>
@@ -18,6 +20,9 @@ namespace bifrost {
 
 // Never returns. Without the GIL, and without a lock that the main thread could want.
 [[noreturn]] void wait_for_the_end();
+
+// Registers (X1), when the extension is imported: handlers of atexit run the latest first.
+void let_threads_out_at_exit();
 
 // While a call of ours runs. Nests. With the GIL.
 class Inside {

@@ -50,7 +50,15 @@ void warn(const char* text) {
 // A part with a dot would be two in the name of a module.
 std::string module_name_of(std::string_view path) {
   std::string name;
-  for (const char c : path) name += c == '/' ? std::string(".") : c == '.' ? std::string("%2E") : std::string(1, c);
+  for (const char c : path) {
+    name += c == '/'   ? std::string(".")
+            : c == '.' ? std::string("%2E")
+            : c == '%' ? std::string("%25")
+                       : std::string(1, c);
+  }
+  // No import of that name may mean a file of the workspace, and none gets it from here.
+  const std::string top = name.substr(0, name.find('.'));
+  if (top == "__main__" || ImportlibObjects::get().reserved_names.contains(top)) name += "%2Epy";
   return name;
 }
 

@@ -145,3 +145,86 @@ def test_tracebacks_inspect_and_linecache_show_the_lines_that_ran(flows):
     )
     assert 'flows/my-flow.py", line 10, in broken\n    raise ValueError("told so")' in out["traceback"]
     assert out["source"].startswith("def broken():") and out["line"] == "def broken():\n" and out["same"]
+
+
+# --- the same module as an import's -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def talk(flows):
+    worker = flows.worker()
+    worker.do("import sys, threading")
+    return worker
+
+
+def test_what_has_not_changed_stays_loaded(flows, talk):
+    flows.put("a/b.v2.py", "X = 1\n")
+    flows.put("pk/__init__.py", "from . import sub\n")
+    flows.put("pk/sub.py", "X = 1\n")
+    paths = ["flows/my-flow.py", "a/b.v2.py", "pk/__init__.py"]
+    talk.do(f"before = [b.load_path(path) for path in {paths!r}]")
+    assert talk.ask("b.begin_execution().evicted") == []
+    assert talk.ask(f"[b.load_path(path) for path in {paths!r}] == before")
+    flows.put("a/b.v2.py", "X = 2\n")
+    assert "a.b%2Ev2" in talk.ask("b.begin_execution().evicted")
+    assert talk.ask("b.load_path('a/b.v2.py').X") == 2
+
+
+def test_a_file_in_an_earlier_root_takes_its_place(flows, talk):
+    flows.put("flows/entry.py", "X = 'shared'\n")
+    talk.do("b.begin_execution(solution_id='s', global_repo_access=True)")
+    assert talk.ask("b.load_path('flows/entry.py').X") == "shared"
+    flows.put("_solutions/s/flows/entry.py", "X = 'own'\n")
+    talk.do("b.begin_execution(solution_id='s', global_repo_access=True)")
+    assert talk.ask("b.load_path('flows/entry.py').X") == "own"
+
+
+def test_the_init_file_of_a_package_is_that_package(flows, talk):
+    flows.put("pk/__init__.py", "from .sub import X\n")
+    flows.put("pk/sub.py", "X = 1\n")
+    talk.do("pk = b.load_path('pk/__init__.py')")
+    talk.do("import pk.sub")
+    assert talk.ask("[pk.X, pk.__package__, sys.modules['pk'] is b.load_path('pk/__init__.py'), pk.sub.X]") == [1, "pk", True, 1]
+
+
+def test_other_modules_import_it_by_its_name(flows, talk):
+    flows.put("flows/main.py", "from . import asks\nCONFIG = 1\n")
+    flows.put("flows/asks.py", "import flows.main\ndef config():\n    return flows.main.CONFIG\n")
+    assert talk.ask("b.load_path('flows/main.py').asks.config()") == 1
+    assert talk.ask("sys.modules['flows.main'] is b.load_path('flows/main.py')")
+
+
+def test_threads_get_it_whole(flows, talk):
+    flows.put("slow.py", "import threading, helper_of_test\nhelper_of_test.begun.set()\nhelper_of_test.go.wait(30)\nWHOLE = 1\n")
+    talk.do(
+        """
+        import types
+        helper = sys.modules["helper_of_test"] = types.ModuleType("helper_of_test")
+        helper.begun, helper.go = threading.Event(), threading.Event()
+        seen = []
+        look = lambda: seen.append(hasattr(b.load_path("slow.py"), "WHOLE"))
+        threads = [threading.Thread(target=look) for _ in range(4)]
+        threads[0].start()
+        helper.begun.wait(30)
+        for thread in threads[1:]:
+            thread.start()
+        helper.go.set()
+        for thread in threads:
+            thread.join(30)
+        """
+    )
+    assert talk.ask("seen") == [True] * 4
+
+
+@pytest.mark.parametrize("path, name", [("logging.py", "logging%2Epy"), ("email/utils.py", "email.utils%2Epy"),
+                                        ("bifrost_cache.py", "bifrost_cache%2Epy"), ("__main__.py", "__main__%2Epy"),
+                                        ("x.y.py", "x%2Ey"), ("x%2Ey.py", "x%252Ey")])
+def test_its_name_is_its_own(flows, talk, path, name):
+    flows.put(path, "MINE = 1\n")
+    talk.do("import logging, email.utils; before = dict(sys.modules)")
+    assert talk.ask(f"b.load_path({path!r}).__name__") == name
+    assert talk.ask("[n for n in before if sys.modules.get(n) is not before[n]]") == []
+    flows.put(path, "MINE = 2\n")
+    talk.do("b.begin_execution()")
+    assert talk.ask(f"b.load_path({path!r}).MINE") == 2
+    assert talk.ask("[n for n in before if sys.modules.get(n) is not before[n]]") == []

@@ -248,6 +248,49 @@ def test_a_process_that_ends_with_daemon_threads_inside_calls_ends_with_0(node, 
     assert [end.returncode for end in ends] == [0] * len(ends), [end.stderr[-500:] for end in ends if end.returncode]
 
 
+HANDLER_WAITS = """
+import atexit, threading
+asked, done = threading.Event(), threading.Event()
+
+def work():
+    asked.wait()
+    import ftplib
+    done.set()
+
+def flush():
+    asked.set()
+    print(done.wait(60))
+
+atexit.register(flush)
+threading.Thread(target=work, daemon=True).start()
+import bifrost_cache as b
+b.install_virtual_import_hook()
+b.begin_execution()
+other = threading.Thread(target=__import__, args=("colorsys",))
+other.start()
+other.join()
+"""
+DESTRUCTOR_CALLS = """
+import bifrost_cache as b
+b.install_virtual_import_hook()
+b.begin_execution()
+
+class Late:
+    def __del__(self, b=b, print=print):
+        b.wait_fresh(1.0)
+        b.begin_execution()
+        print(True)
+
+late = Late()
+"""
+
+
+@pytest.mark.parametrize("code", [HANDLER_WAITS, DESTRUCTOR_CALLS], ids=["handler", "destructor"])
+def test_what_the_end_of_the_interpreter_waits_for_goes_on(node, code):
+    end = node.python(code=code, patience=90)
+    assert (end.returncode, end.stdout) == (0, "True\n"), end.stderr
+
+
 def test_an_execution_that_is_going_on_keeps_other_scopes_out(node):
     node.put("_solutions/s1/modules/which.py", "NAME = 's1'\n")
     node.put("_solutions/s2/modules/which.py", "NAME = 's2'\n")

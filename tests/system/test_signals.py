@@ -190,3 +190,14 @@ def test_a_server_that_becomes_a_replica_loses_its_lease_until_it_has_synchronis
         live.wait("--ready")
         live.put("shared/halopsa.py", "VERSION = 'promoted'\n")
         by_lease(live, "promoted", "the promoted server is followed")
+
+
+def test_a_replica_that_has_never_heard_of_its_master_gets_no_lease(node):
+    node.put("shared/halopsa.py", "VERSION = 1\n")
+    node.redis.client().replicaof("127.0.0.1", free_port())
+    node.start_agent(ready=False)
+    eventually(lambda: "event=synced" in node.agent.log, "the agent has read what the replica has")
+    assert "event=replica_cut_off" in node.agent.log
+    assert node.cachectl("wait", "--ready", "--timeout", "2s").returncode != 0
+    node.redis.client().replicaof("NO", "ONE")
+    node.wait("--ready")

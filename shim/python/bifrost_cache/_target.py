@@ -33,10 +33,26 @@ def module_at(path):
     spec = _shim.spec_of_path(path)
     if spec is None:
         raise ModuleNotFoundError(f"No module at '{path}' in the scope of this execution", path=path)
-    loaded = sys.modules.get(spec.name)
-    if loaded is not None and vars(loaded).get("__file__") == spec.origin:
-        return loaded
-    return _bootstrap._load(spec)
+    parent, _, child = spec.name.rpartition(".")
+    if parent:
+        _import_if_there_is(parent)
+    # As an import does: other threads wait until the module's body has run, the one that runs it does not.
+    with _bootstrap._ModuleLockManager(spec.name):
+        loaded = sys.modules.get(spec.name)
+        if loaded is None or getattr(loaded, "__file__", spec.origin) != spec.origin:
+            loaded = _bootstrap._load_unlocked(spec)
+            if parent in sys.modules:
+                setattr(sys.modules[parent], child, loaded)
+    return loaded
+
+
+def _import_if_there_is(name):
+    """A directory whose name is not one in Python has no module."""
+    try:
+        import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
 
 
 def run(target, kwargs, load=load):
