@@ -526,7 +526,7 @@ void Session::show_state() {
                 : mirror_.cold()             ? layout::AgentState::kCold
                                              : layout::AgentState::kLive;
   writer_.set_link_state(state);
-  if (phase_ == Phase::kLive) shortage_report_.note(lacking, writer_);
+  if (phase_ == Phase::kLive) shortage_report_.note(lacking, state.complete, writer_);
 }
 
 }  // namespace bifrost::agent

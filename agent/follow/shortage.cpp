@@ -17,11 +17,11 @@ const char* consequence_of(Shortage shortage) {
 
 }  // namespace
 
-void ShortageReport::note(Shortage now, const SegmentWriter& writer) {
+void ShortageReport::note(Shortage now, bool complete, const SegmentWriter& writer) {
   if (std::exchange(said_, now) == now || now == Shortage::kNone) return;
   log::warn("segment_full", {{"modules", writer.modules()},
                              {"without_room", writer.without_room()},
-                             {"complete", now == Shortage::kOfNames || writer.incomplete() ? "no" : "yes"},
+                             {"complete", complete ? "yes" : "no"},
                              {"then", consequence_of(now)},
                              {"do", "raise --max-size, or enlarge the file system"}});
 }

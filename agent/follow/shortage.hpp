@@ -15,7 +15,8 @@ enum class Shortage {
 // Says what there is no room for, once for each kind while it lasts.
 class ShortageReport {
  public:
-  void note(Shortage now, const SegmentWriter& writer);
+  // `complete`: a miss is an answer.
+  void note(Shortage now, bool complete, const SegmentWriter& writer);
 
  private:
   Shortage said_ = Shortage::kNone;

@@ -27,6 +27,7 @@ void Mirror::adopt(ModulePathView path, const Adopted& module) {
   entry.retained = module.retained && policy_ == OnExpiry::kRetain;
   entry.index_lost = module.index_lost;
   if (entry.retained) ++retained_count_;
+  if (module.retained && !entry.retained) writer_.mark(path.text(), layout::Mark::kRetained, false);
   if (module.has_source && on_source_) on_source_(path, module.bytes);
 }
 

@@ -81,9 +81,11 @@ bool ChunkStore::may_take(std::uint64_t more, std::uint64_t spare) {
 
 std::optional<ChunkNumber> ChunkStore::begin_chunk(std::uint64_t bytes, std::uint64_t reserved, std::uint64_t spare) {
   if (!may_take(reserved, spare)) return std::nullopt;
-  full_ = Full::kFileSystem;  // if it fails
   auto file = SegmentFile::create(dir_, bytes, reserved, spare);
-  if (!file) return std::nullopt;
+  if (!file) {
+    full_ = Full::kFileSystem;
+    return std::nullopt;
+  }
   const ChunkNumber number = next_;
   WriteWords words = file->words();
   // Plain relaxed stores: the file has no name yet, and rename publishes it.
@@ -95,7 +97,10 @@ std::optional<ChunkNumber> ChunkStore::begin_chunk(std::uint64_t bytes, std::uin
   words.relaxed(header::kStoreHigh, id_.high);
   words.relaxed(header::kNumber, number.value);
   words.relaxed(header::kUsedBytes, header::kHeaderBytes);
-  if (!file->publish(chunk_file_name(number.value))) return std::nullopt;
+  if (!file->publish(chunk_file_name(number.value))) {
+    full_ = Full::kFileSystem;
+    return std::nullopt;
+  }
   reserved_ += file->reserved();
   chunks_.emplace(number.value, Chunk{std::move(*file)});
   ++next_.value;

@@ -22,6 +22,7 @@ bool registered = false;
 
 thread_local bool is_inside = false;
 thread_local bool ends_the_process = false;
+thread_local bool is_waited_for = false;
 thread_local bool is_main_thread = ::gettid() == ::getpid();
 
 bool interpreter_ends() {
@@ -42,16 +43,14 @@ void take_the_gil(PyThreadState* thread) {
 }
 
 // Handlers of atexit that are older than ours run after it, and may wait for a thread that wants to get in: once this
-// has taken too long, all get in again.
+// has taken too long, that thread gets in again.
 void stop_if_ending() {
-  if (!ending.load(std::memory_order_relaxed) || ends_the_process) return;
+  if (!ending.load(std::memory_order_relaxed) || ends_the_process || is_waited_for) return;
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   PyThreadState* const self = PyEval_SaveThread();
-  while (ending.load() && !interpreter_ends() && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::sleep_for(kLook);
-  }
-  if (!interpreter_ends()) ending = false;
+  while (!interpreter_ends() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(kLook);
   take_the_gil(self);
+  is_waited_for = true;
 }
 
 void get_in() {
@@ -77,23 +76,27 @@ void let_threads_out() {
   PyEval_RestoreThread(self);
 }
 
-}  // namespace
-
-void let_threads_out_at_exit() {
+// For the first thread beside the main one.
+void register_once() {
   if (std::exchange(registered, true)) return;
   ::pthread_atfork(nullptr, nullptr, [] {
     threads_inside = is_inside ? 1 : 0;
     is_main_thread = true;
+    ending = false;
   });
   pybind11::module_::import("atexit").attr("register")(pybind11::cpp_function(&let_threads_out));
 }
+
+}  // namespace
 
 void wait_for_the_end() {
   while (true) ::pause();
 }
 
 Inside::Inside() : entered_(!is_inside && !is_main_thread) {
-  if (entered_) get_in();
+  if (!entered_) return;
+  register_once();
+  get_in();
 }
 
 Inside::~Inside() {

@@ -6,9 +6,10 @@
 // there
 //      runs in Outside: waits without the GIL, module bodies, callbacks.
 // (X2) From then on nobody else gets in, or back in: such threads stop for the moment that the process still lasts. If
-//      that moment is longer than kPatience, somebody waits for them, and they get in again.
+//      that moment is longer than kPatience, somebody waits for them, and who has waited so long gets in again.
 // (X3) A thread that is in Outside and is ended there by CPython stops as well; no frame of ours is unwound.
-// The thread that ends the interpreter never stops: destructors may call us.
+// The main thread pays nothing for it, and never stops, since destructors may call us; a process without other threads
+// does not even register for its exit.
 #pragma once
 
 #include <Python.h>
@@ -20,9 +21,6 @@ namespace bifrost {
 
 // Never returns. Without the GIL, and without a lock that the main thread could want.
 [[noreturn]] void wait_for_the_end();
-
-// Registers (X1), when the extension is imported: handlers of atexit run the latest first.
-void let_threads_out_at_exit();
 
 // While a call of ours runs. Nests. With the GIL.
 class Inside {

@@ -353,7 +353,6 @@ void bind_values(py::module_& m) {
 
 PYBIND11_MODULE(_shim, m) {
   using namespace bifrost;
-  let_threads_out_at_exit();
   py::options options;
   options.disable_function_signatures();
   // Each is a call that the end of the interpreter waits for.

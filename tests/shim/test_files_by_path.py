@@ -194,6 +194,45 @@ def test_other_modules_import_it_by_its_name(flows, talk):
     assert talk.ask("sys.modules['flows.main'] is b.load_path('flows/main.py')")
 
 
+def test_a_module_of_the_host_is_not_taken_for_it(flows, talk):
+    flows.put("sdk.py", "def f():\n    return 1\n")
+    talk.do("import types; sys.modules['sdk'] = types.ModuleType('sdk')")
+    assert talk.ask("b.load_path('sdk.py').f()") == 1
+
+
+def test_what_its_body_has_put_in_its_place_is_kept(flows, talk):
+    flows.put("itself.py", "import sys\nclass Own:\n    __slots__ = ()\nsys.modules[__name__] = Own()\n")
+    assert talk.ask("b.load_path('itself.py') is b.load_path('itself.py')")
+
+
+def test_an_installed_package_keeps_its_attributes(flows, talk):
+    flows.put("pip_like/client.py", "X = 'of the workspace'\n")
+    (flows.directory / "pip_like").mkdir()
+    (flows.directory / "pip_like" / "__init__.py").write_text("client = 'its own'\n")
+    talk.do(f"sys.path.insert(0, {str(flows.directory)!r}); import pip_like")
+    assert talk.ask("[b.load_path('pip_like/client.py').X, pip_like.client]") == ["of the workspace", "its own"]
+
+
+def test_two_threads_that_load_each_others_files_do_not_wait_for_ever(flows, talk):
+    flows.put("one.py", "import helper_of_test, bifrost_cache\nhelper_of_test.meet()\nbifrost_cache.load_path('two.py')\n")
+    flows.put("two.py", "import helper_of_test, bifrost_cache\nhelper_of_test.meet()\nbifrost_cache.load_path('one.py')\n")
+    talk.do(
+        """
+        import types
+        helper = sys.modules["helper_of_test"] = types.ModuleType("helper_of_test")
+        helper.meet = threading.Barrier(2, timeout=30).wait
+        loaded = []
+        load = lambda path: loaded.append(b.load_path(path).__name__)
+        threads = [threading.Thread(target=load, args=(path,)) for path in ("one.py", "two.py")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        """
+    )
+    assert talk.ask("sorted(loaded)") == ["one", "two"]
+
+
 def test_threads_get_it_whole(flows, talk):
     flows.put("slow.py", "import threading, helper_of_test\nhelper_of_test.begun.set()\nhelper_of_test.go.wait(30)\nWHOLE = 1\n")
     talk.do(

@@ -60,7 +60,7 @@ class PrivateDirectory {
   std::string path_;
 };
 
-// Enough to notice a save.
+// Enough to notice a save, and that a file may be read now.
 struct FileState {
   std::int64_t changed_ns = 0;
   std::int64_t bytes = 0;
@@ -250,7 +250,7 @@ class DevCommand final : public Command {
     for (const SourceFile& file : tree->files) {
       struct stat st {};
       if (::stat(file.disk_path.c_str(), &st) != 0) continue;  // gone again: the next look sees to it
-      const FileState state{st.st_mtim.tv_sec * 1'000'000'000 + st.st_mtim.tv_nsec, st.st_size};
+      const FileState state{st.st_ctim.tv_sec * 1'000'000'000 + st.st_ctim.tv_nsec, st.st_size};
       const auto known = known_.find(file.path);
       if (known != known_.end() && known->second.state == state) {
         now.emplace(file.path, known->second);

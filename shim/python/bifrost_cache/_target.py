@@ -33,26 +33,41 @@ def module_at(path):
     spec = _shim.spec_of_path(path)
     if spec is None:
         raise ModuleNotFoundError(f"No module at '{path}' in the scope of this execution", path=path)
-    parent, _, child = spec.name.rpartition(".")
-    if parent:
-        _import_if_there_is(parent)
-    # As an import does: other threads wait until the module's body has run, the one that runs it does not.
-    with _bootstrap._ModuleLockManager(spec.name):
-        loaded = sys.modules.get(spec.name)
-        if loaded is None or getattr(loaded, "__file__", spec.origin) != spec.origin:
-            loaded = _bootstrap._load_unlocked(spec)
-            if parent in sys.modules:
-                setattr(sys.modules[parent], child, loaded)
-    return loaded
-
-
-def _import_if_there_is(name):
-    """A directory whose name is not one in Python has no module."""
+    name = spec.name
+    # As an import does: other threads wait until the module's body has run; the one that runs it does not, nor do two
+    # that would wait for each other.
+    entered = False
     try:
-        import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+        with _bootstrap._ModuleLockManager(name):
+            entered = True
+            return sys.modules[name] if _is_loaded(spec) else _loaded(spec)
+    except _bootstrap._DeadlockError:
+        if entered or not _is_loaded(spec):
             raise
+        return sys.modules[name]
+
+
+def _is_loaded(spec):
+    """Also by another object that its body has put in its place."""
+    there = sys.modules.get(spec.name)
+    if isinstance(there, type(sys)):
+        return vars(there).get("__file__") == spec.origin
+    return there is not None
+
+
+def _loaded(spec):
+    module = _bootstrap._load_unlocked(spec)
+    parent, _, child = spec.name.rpartition(".")
+    directory = os.path.dirname(spec.origin)
+    if spec.submodule_search_locations is not None:
+        directory = os.path.dirname(directory)
+    # Only where an import would have found it there: a directory may have the name of an installed package.
+    if directory in getattr(sys.modules.get(parent), "__path__", ()):
+        try:
+            setattr(sys.modules[parent], child, module)
+        except AttributeError:
+            pass  # a package that does not take it, which an import only warns of
+    return module
 
 
 def run(target, kwargs, load=load):

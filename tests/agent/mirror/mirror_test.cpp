@@ -247,6 +247,7 @@ TEST_F(MirrorTest, WithDropWhatTheAgentBeforeRetainedIsMissing) {
   start(OnExpiry::kDrop);
   mirror_->adopt(path_of("a.py"), {true, true, true, 5});
   EXPECT_FALSE(mirror_->has_retained());
+  EXPECT_EQ(attach()->info().retained, 0u);
   mirror_->begin_scan({5});
   EXPECT_THAT(unseen(), ::testing::ElementsAre("a.py"));
   see_vanished("a.py", IndexEntry::kListed);
