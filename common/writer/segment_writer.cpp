@@ -190,9 +190,14 @@ Put SegmentWriter::stage(const Change& change) {
   const std::string body = record_body(change.key, change.token, change.content);
   const RecordStore::Use use = use_of(change);
   if (now) count(*now, std::uint64_t(-1));  // before it is moved or given back
-  const bool added = store_->add(change.space, change.key, head, body, use, next());
-  if (const auto after = newest(change.space, change.key)) count(*after, 1);
-  if (!added) return Put::kNoRoom;
+  if (!store_->add(change.space, change.key, head, body, use, next())) {
+    if (const auto still = newest(change.space, change.key)) count(*still, 1);
+    return Put::kNoRoom;
+  }
+  RecordView added;
+  added.head = head;
+  added.content = change.content;
+  count(added, 1);
   if (change.space == KeySpace::kFile) {
     count(change.kind == RecordKind::kAbsent ? Counter::kDeletes : Counter::kUpdates);
   }

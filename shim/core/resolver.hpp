@@ -40,8 +40,8 @@ class Resolver {
   Resolution read_path(const View& view, ModulePathView path) const;
 
   // The file of `path` in the first root of the scope that has it, as resolve() goes through them: for whoever runs
-  // files by path. A path that lies in one of the roots already means that one. kModule,
-  // kPackage (a directory's `__init__.py`), or as resolve().
+  // files by path. A path that lies in one of the roots already means that one. kModule, kPackage (a directory's
+  // `__init__.py`), or as resolve().
   Resolution find_path(const View& view, ModulePathView path) const;
 
   // The words of the segment that decide what resolve() of the same arguments says; false when others decide, too. For

@@ -2,9 +2,8 @@
 //
 // CPython before 3.14 ends a daemon thread by pthread_exit() when it asks for the GIL too late. That unwinds C++ frames
 // whose destructors need the GIL, and aborts the process: a job that has finished looks as if it had crashed.
-// (X1) At exit the main thread lets threads finish what they do inside (Inside), within kPatience. What takes long
-// there
-//      runs in Outside: waits without the GIL, module bodies, callbacks.
+// (X1) At exit the main thread lets threads finish what they do inside (Inside), within kPatience. What takes long in
+//      there runs in Outside: waits without the GIL, module bodies, callbacks.
 // (X2) From then on nobody else gets in, or back in: such threads stop for the moment that the process still lasts. If
 //      that moment is longer than kPatience, somebody waits for them, and who has waited so long gets in again.
 // (X3) A thread that is in Outside and is ended there by CPython stops as well; no frame of ours is unwound.

@@ -1,10 +1,9 @@
 """bifrost_cache.zygote: executions forked from templates, and templates of the platform's own."""
 
-import contextlib
 import json
 
 import pytest
-from zygote_parent import warmed, zygote_on
+from zygote_parent import warmed
 
 FLOW = """
 import os, sys, time
@@ -51,13 +50,6 @@ def flows(node):
     node.put("shared/helper.py", "VALUE = 100\n")
     node.put("shared/late.py", "VALUE = 'late'\n")
     return node
-
-
-@pytest.fixture
-def zygote(flows):
-    """Makes a parent process with a Zygote `z`."""
-    with contextlib.ExitStack() as stack:
-        yield lambda **options: stack.enter_context(zygote_on(flows, **options))
 
 
 def test_an_execution_runs_in_a_process_of_its_own_and_its_result_comes_back(zygote):

@@ -1,10 +1,8 @@
 """What templates import in advance: nothing that does more than define, nothing that they are told to leave cold, and all
 that was mended meanwhile."""
 
-import contextlib
-
 import pytest
-from zygote_parent import warmed, zygote_on
+from zygote_parent import warmed
 
 
 @pytest.fixture
@@ -12,12 +10,6 @@ def flows(node):
     node.put("flow.py", "import helper\ndef value():\n    return helper.VALUE\n")
     node.put("helper.py", "VALUE = 1\n")
     return node
-
-
-@pytest.fixture
-def zygote(flows):
-    with contextlib.ExitStack() as stack:
-        yield lambda **options: stack.enter_context(zygote_on(flows, **options))
 
 
 BAD = {

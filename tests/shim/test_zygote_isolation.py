@@ -1,9 +1,7 @@
 """No execution of a zygote sees another's state, and each sees what a spawned process would see of its parent."""
 
-import contextlib
-
 import pytest
-from zygote_parent import warmed, zygote_on
+from zygote_parent import warmed
 
 # What an execution can leave behind, and how the next one would see it. State of the same process, so each looks first
 # and changes then.
@@ -122,12 +120,6 @@ def flows(node):
     node.put("flow.py", STATE)
     node.put("helper.py", HELPER)
     return node
-
-
-@pytest.fixture
-def zygote(flows):
-    with contextlib.ExitStack() as stack:
-        yield lambda **options: stack.enter_context(zygote_on(flows, **options))
 
 
 @pytest.mark.parametrize("warm", ["modules", "code", "none"])

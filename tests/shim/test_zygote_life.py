@@ -1,12 +1,11 @@
 """Whatever ends, hangs or breaks: every execution has a result, an exception that names what happened, or is spawned; and
 nothing is left behind."""
 
-import contextlib
 import os
 
 import pytest
 from harness import eventually
-from zygote_parent import warmed, zygote_on
+from zygote_parent import warmed
 
 FLOW = """
 import atexit, os, signal, subprocess, sys, threading, time
@@ -90,12 +89,6 @@ def flows(node):
     node.put("flow.py", FLOW)
     node.put("helper.py", "VALUE = 1\n")
     return node
-
-
-@pytest.fixture
-def zygote(flows):
-    with contextlib.ExitStack() as stack:
-        yield lambda **options: stack.enter_context(zygote_on(flows, **options))
 
 
 HURRY = """

@@ -54,10 +54,9 @@ Result<Lookup> read_consistently(const Segment& segment, const Read& read, std::
   std::shared_ptr<const Segment> newer;
   for (int attempt = 0; attempt < kMaxSnapshots; ++attempt) {
     const Segment& now = newer ? *newer : segment;
-    const Snapshot snapshot = at ? now.snapshot_at(*at) : now.snapshot();
-    if (const Generation newest = now.info().generation; newest < snapshot.generation()) {
-      return not_yet_made(snapshot.generation(), newest);
-    }
+    const Snapshot newest = now.snapshot();
+    if (at && newest.generation() < *at) return not_yet_made(*at, newest.generation());
+    const Snapshot snapshot = at ? now.snapshot_at(*at) : newest;
     if (!snapshot.kept()) return not_kept(snapshot.generation());
     const Lookup answer = read(snapshot);
     if (answer != Lookup::kGone) return answer;

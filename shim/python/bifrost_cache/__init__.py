@@ -251,9 +251,9 @@ def load_path(path: str) -> "ModuleType":
     """Return the module of one file of the workspace: imported now, or the one that is loaded already.
 
     For platforms that run entry files by path. "flows/my-flow.py" becomes the module `flows.my-flow`, the one that an
-    import of that name finds, and an attribute of its package if that is loaded by then. A dot or percent sign in a part of the path is written
-    `%2E` or `%25`. Where the first part is a name of the standard library, `%2Epy` stands behind the name: "logging.py"
-    becomes `logging%2Epy`. Tracebacks, `inspect` and `linecache` show its lines.
+    import of that name finds, and an attribute of its package if that is loaded by then. A dot or percent sign in a
+    part of the path is written `%2E` or `%25`. Where the first part is a name of the standard library, `%2Epy` stands
+    behind the name: "logging.py" becomes `logging%2Epy`. Tracebacks, `inspect` and `linecache` show its lines.
 
     Args:
         path: As for source_of().
