@@ -86,3 +86,15 @@ def test_values_say_which_version_they_are_and_whether_they_are_whole():
     assert version_in("other", content) is None
     assert version_in("k", content[:-1]) is None
     assert version_in("k", content.replace("k 3 4", "k 2 4")) is None
+
+
+EXPIRED = [write(1, 0), write(2, 10, ttl_ns=50 * MS)]
+
+
+def test_what_expires_is_absent_in_the_version_that_expired():
+    again = [write(3, 300), write(4, 302, alive=False)]
+    assert broken(*EXPIRED, read(None, 100)) == set()
+    assert broken(*EXPIRED, *again, read(None, 303), read(3, 305)) == set(), "the mirror follows within a lease"
+    assert broken(*EXPIRED, read(None, 20, fresh=True)) == {"D-6"}, "its time is not over"
+    assert broken(*EXPIRED, again[0], read(None, 500)) == {"D-6"}, "what was written after it does not expire"
+    assert broken(*EXPIRED, again[0], read(3, 305), read(None, 310)) == {"D-6"}

@@ -12,16 +12,31 @@ import bisect
 import collections
 import dataclasses
 
+from nemesis.history import Read
+
 MS = 1_000_000
+CLOCK_TICK = MS  # Redis counts a key's time in whole milliseconds
 
 
 @dataclasses.dataclass
 class Violation:
     rule: str
     what: str
+    read: Read | None = None
 
     def __str__(self):
         return f"{self.rule}: {self.what}"
+
+
+def told(violation, records, before=1000 * MS):
+    """The violation, and what its reader and the writers had done with that key until then, for who explains it."""
+    at = violation.read
+    lines = [str(violation)]
+    for r in records if at else []:
+        of_it = getattr(r, "key", None) == at.key and getattr(r, "reader", at.reader) == at.reader
+        if of_it and at.begun - before <= r.begun <= at.ended:
+            lines.append(f"  {r}")
+    return "\n".join(lines)
 
 
 class KeyHistory:
@@ -50,12 +65,13 @@ class KeyHistory:
             return 0
         return self.floors[i - 1] if sweeps else self.quiet_floors[i - 1]
 
-    def deletion_from(self, floor, before):
-        """The first version >= floor that means absence and had begun before `before`; 0 is the time before all writes."""
+    def absence_from(self, floor, before):
+        """The first version >= floor that meant absence before `before`: a deletion that had begun, or one that had
+        expired. 0 is the time before all writes."""
         if floor == 0:
             return 0
         for w in self.writes[bisect.bisect_left(self.versions, floor):]:
-            if not w.alive and w.begun <= before:
+            if w.begun + w.ttl_ns - CLOCK_TICK <= before and (w.ttl_ns or not w.alive):
                 return w.version
         return None
 
@@ -90,7 +106,7 @@ class Checker:
 
     def report(self, rule, read, why):
         self.violations.append(Violation(rule, f"{read.reader} read {read.key} version {read.version} from {read.source}"
-                                               f"{' (fresh)' if read.fresh else ''} at {read.begun}: {why}"))
+                                               f"{' (fresh)' if read.fresh else ''} at {read.begun}: {why}", read))
 
     def check_read(self, r):
         if r.ended - r.begun > self.hang:
@@ -113,9 +129,7 @@ class Checker:
         floor = self.required(history, r)
         version = r.version
         if version is None:
-            version = history.deletion_from(max(floor, self.seen_by(r, history)), r.ended)
-            if version is None and any(w.ttl_ns for w in history.writes):
-                return None  # it may have expired
+            version = history.absence_from(max(floor, self.seen_by(r, history)), r.ended)
             if version is None:
                 return self.report("D-6", r, f"nobody had deleted it (version {floor} was due)")
         elif version < floor:

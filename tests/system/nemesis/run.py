@@ -13,7 +13,7 @@ import time
 import redis
 from harness import BUILD, REPOSITORY, Node, RedisServer, eventually
 
-from nemesis.checker import Checker, Violation
+from nemesis.checker import Checker, Violation, told
 from nemesis.history import load, now
 from nemesis.proxy import FaultProxy
 from nemesis.writers import History, Writer
@@ -203,6 +203,7 @@ class Run:
         if self.marks and self.group_giveups:
             violations.append(Violation("D-10", f"{self.group_giveups} generations were committed as they were"))
         if violations:
+            print(*(told(v, records) for v in violations[:3]), sep="\n")
             self.keep_evidence()
         return violations, records
 
