@@ -118,13 +118,13 @@ TEST_F(KeyScanTest, WhereHardlyAnyKeyIsAModulesPagesAreSmallAndARestFollowsEvery
 }
 
 TEST_F(KeyScanTest, WhereEachPageTakesLongPagesAreLargeUntilTheNextScan) {
-  constexpr std::chrono::milliseconds kLong{2};
+  constexpr std::chrono::milliseconds kPatience{2};
   for (int scan = 0; scan < 2; ++scan) {
     scan_->begin({});
     asked();
     std::string names;
     for (int page = 0; page < 20; ++page) {
-      ASSERT_TRUE(answer("1", {}, page == 5 ? std::chrono::milliseconds(0) : kLong));
+      ASSERT_TRUE(answer("1", {}, page == 5 ? std::chrono::milliseconds(0) : kPatience));
       asked_after_rest();
       names += names_ == "100" ? 's' : 'L';
     }
