@@ -14,6 +14,7 @@ bool LoadedModule::same_as(const Resolution& now) const {
 void LoadedModules::add(std::string_view name, LoadedModule module) {
   const std::lock_guard lock(mutex_);
   modules_.insert_or_assign(std::string(name), std::move(module));
+  if (const auto found = asked_.found.find(name); found != asked_.found.end()) asked_.found.erase(found);
   changed();
 }
 
@@ -59,19 +60,33 @@ void LoadedModules::note_absent(std::span<const std::string> directories, std::s
 }
 
 void LoadedModules::note_listing(const std::string& directory, const layout::Checksum& digest) {
-  const std::lock_guard lock(mutex_);
-  const auto found = asked_.listed.find(directory);
-  if (found != asked_.listed.end() ? found->second == digest : !has_room()) return;
-  asked_.listed[directory] = digest;
-  changed();
+  note(asked_.listed, directory, digest);
 }
 
 void LoadedModules::note_read(std::string_view path, const layout::Checksum& digest) {
+  note(asked_.read, path, digest);
+}
+
+void LoadedModules::note_sought(std::string_view path, const layout::Checksum& digest) {
+  note(asked_.sought, path, digest);
+}
+
+void LoadedModules::note(std::map<std::string, layout::Checksum>& asked, std::string_view path,
+                         const layout::Checksum& digest) {
   const std::string key(path);
   const std::lock_guard lock(mutex_);
-  const auto found = asked_.read.find(key);
-  if (found != asked_.read.end() ? found->second == digest : !has_room()) return;
-  asked_.read[key] = digest;
+  const auto found = asked.find(key);
+  if (found != asked.end() ? found->second == digest : !has_room()) return;
+  asked[key] = digest;
+  changed();
+}
+
+void LoadedModules::note_found(std::string_view name, std::shared_ptr<const Resolution> found) {
+  const std::lock_guard lock(mutex_);
+  const auto loaded = modules_.find(name);
+  if (loaded != modules_.end() && loaded->second.same_as(*found)) return;
+  if (asked_.found.find(name) == asked_.found.end() && !has_room()) return;
+  asked_.found.insert_or_assign(std::string(name), LoadedModule(std::move(found)));
   changed();
 }
 

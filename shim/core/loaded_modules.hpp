@@ -1,5 +1,6 @@
 // loaded_modules.hpp - what this process has taken from the workspace: the modules that it has loaded, and the answers
-// that they may have gone by when they ran: names that were not there, listings of directories, files that were read.
+// that they may have gone by when they ran: names that were found or were not there, listings of directories, files
+// that were read.
 //
 // Concurrency: any thread.
 #pragma once
@@ -34,7 +35,7 @@ struct LoadedModule {
   bool same_as(const Resolution& now) const;
 };
 
-// What else was asked. Names by the directories in which they were looked for.
+// What else was asked. Names that were not there by the directories in which they were looked for.
 struct AskedOtherwise {
   struct Absent {
     std::vector<std::string> directories;
@@ -44,9 +45,11 @@ struct AskedOtherwise {
   std::map<Absent, bool> absent;                   // whether the platform's store was asked, too
   std::map<std::string, layout::Checksum> listed;  // directory: digest of its listing
   std::map<std::string, layout::Checksum> read;    // storage path: digest of its content, 0 when it was not there
-  bool overflown = false;                          // more was asked than is remembered
+  std::map<std::string, layout::Checksum> sought;  // the same of a path as it was asked for, below any root
+  std::map<std::string, LoadedModule, std::less<>> found;  // modules whose spec somebody has, and that nobody ran
+  bool overflown = false;                                  // more was asked than is remembered
 
-  std::size_t size() const { return absent.size() + listed.size() + read.size(); }
+  std::size_t size() const { return absent.size() + listed.size() + read.size() + sought.size() + found.size(); }
 };
 
 class LoadedModules final : public AtFork {
@@ -70,6 +73,9 @@ class LoadedModules final : public AtFork {
   void note_absent(std::span<const std::string> directories, std::string_view name, bool store_asked);
   void note_listing(const std::string& directory, const layout::Checksum& digest);
   void note_read(std::string_view path, const layout::Checksum& digest);
+  void note_sought(std::string_view path, const layout::Checksum& digest);
+  // Until add() says that it was run.
+  void note_found(std::string_view name, std::shared_ptr<const Resolution> found);
   AskedOtherwise asked() const;
   void forget_asked();
 
@@ -81,6 +87,7 @@ class LoadedModules final : public AtFork {
   void after_fork_in_child() override { mutex_.unlock(); }
 
  private:
+  void note(std::map<std::string, layout::Checksum>& asked, std::string_view path, const layout::Checksum& digest);
   bool has_room();
   // Relaxed: it only guards against comparing too little, and those who compare have added before.
   void changed() { version_.fetch_add(1, std::memory_order_relaxed); }

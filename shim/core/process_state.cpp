@@ -316,6 +316,7 @@ Resolution ProcessState::look_at_path(ModulePathView path) {
 
 Resolution ProcessState::find_path(ModulePathView path) {
   Resolution found = with_whole_view([&](const View& view) { return resolver().find_path(view, path); });
+  loaded_->note_sought(path.text(), digest_of(found));
   found.asked_path = path.text();
   return found;
 }
@@ -378,7 +379,7 @@ bool ProcessState::loaded_is_same_in(const View& view, std::optional<std::vector
   for (const auto& [name, module] : loaded) {
     if (!is_same_in(view, loaded, name, module, witnessed)) return false;
   }
-  return loaded.empty() || asked_is_same_in(view, witnessed);
+  return loaded.empty() || asked_is_same_in(view, loaded, witnessed);
 }
 
 bool ProcessState::is_same_in(const View& view, const LoadedModules::Map& loaded, const std::string& name,
@@ -414,9 +415,13 @@ bool ProcessState::is_same_by_path(const View& view, const LoadedModule& module,
   return true;
 }
 
-bool ProcessState::asked_is_same_in(const View& view, std::optional<std::vector<SlotWitness>>& witnessed) {
+bool ProcessState::asked_is_same_in(const View& view, const LoadedModules::Map& loaded,
+                                    std::optional<std::vector<SlotWitness>>& witnessed) {
   const AskedOtherwise asked = loaded_->asked();
   if (asked.overflown) return false;
+  for (const auto& [name, module] : asked.found) {
+    if (!is_same_in(view, loaded, name, module, witnessed)) return false;
+  }
   const auto keep = [&witnessed](bool by_words) {
     if (!by_words) witnessed.reset();
   };
@@ -432,6 +437,11 @@ bool ProcessState::asked_is_same_in(const View& view, std::optional<std::vector<
     const Resolver::Listing listing = resolver().list(view, directory);
     if (listing.snapshot_lost || digest_of(listing.children) != digest) return false;
     if (witnessed) keep(resolver().witness_key(view, layout::KeySpace::kNode, directory, *witnessed));
+  }
+  for (const auto& [path, digest] : asked.sought) {
+    const auto module = ModulePathView::parse(path);
+    if (!module || digest_of(resolver().find_path(view, *module)) != digest) return false;
+    if (witnessed) keep(resolver().witness_path(view, *module, *witnessed));
   }
   for (const auto& [path, digest] : asked.read) {
     const auto module = ModulePathView::parse(path);

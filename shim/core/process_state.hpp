@@ -150,7 +150,8 @@ class ProcessState final : public AtFork {
                   const LoadedModule& module, std::optional<std::vector<SlotWitness>>& witnessed);
   bool is_same_by_path(const View& view, const LoadedModule& module,
                        std::optional<std::vector<SlotWitness>>& witnessed);
-  bool asked_is_same_in(const View& view, std::optional<std::vector<SlotWitness>>& witnessed);
+  bool asked_is_same_in(const View& view, const LoadedModules::Map& loaded,
+                        std::optional<std::vector<SlotWitness>>& witnessed);
   template <class Ask>
   Resolution with_whole_view(const Ask& ask);
 

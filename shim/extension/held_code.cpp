@@ -42,7 +42,7 @@ std::map<std::string, std::string> HeldCode::hold(const std::shared_ptr<ProcessS
       continue;
     }
     try {
-      auto made = VirtualModuleLoader(state, path, std::move(module)).get_ready();
+      auto made = VirtualModuleLoader(state, path, std::make_shared<const Resolution>(std::move(module))).get_ready();
       next.insert_or_assign(path, Held{digest, {std::move(made.code), made.origin}});
     } catch (py::error_already_set& error) {
       if (!error.matches(PyExc_Exception)) throw;

@@ -86,15 +86,19 @@ Hook& Hook::instance() {
 void Hook::configure(const Settings::Flags& flags) {
   auto settings = Settings::resolve(flags);
   if (!settings) throw py::value_error(settings.error().message);
-  disabled_ = settings->get(Setting::kDisable) == "1";
-  flags_ = flags;
-  if (disabled_) {
-    state_.reset();
-    return;
+  const bool disabled = settings->get(Setting::kDisable) == "1";
+  std::shared_ptr<ProcessState> made;
+  if (!disabled) {
+    auto created = ProcessState::create(*settings, wait_without_gil, loaded_, interpreter_tag());
+    if (!created) throw py::value_error(created.error().message);
+    made = std::move(*created);
   }
-  auto created = ProcessState::create(*settings, wait_without_gil, loaded_, interpreter_tag());
-  if (!created) throw py::value_error(created.error().message);
-  state_ = std::move(*created);
+  // Nothing is refused any more: what was installed stays until then.
+  if (state_ != nullptr && !finder_.is_none()) take_out();
+  disabled_ = disabled;
+  flags_ = flags;
+  state_ = std::move(made);
+  if (disabled_) return;
   // After Python has ended and before the process does: needs no Python, and costs no import of atexit.
   if (!std::exchange(reports_at_exit_, true)) {
     Py_AtExit([] {
@@ -123,8 +127,11 @@ py::object Hook::install(const Settings::Flags& flags, const py::object& fallbac
     if (state_ != nullptr) place();
     return finder_;
   }
-  if (state_ != nullptr && !first) take_out();
-  if (new_settings) configure(first ? flags : wanted);
+  if (new_settings) {
+    configure(first ? flags : wanted);
+  } else if (state_ != nullptr && !first) {
+    take_out();
+  }
   if (new_fallback) {
     fallback_ = fallback;
     store_ = store;

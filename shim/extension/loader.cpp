@@ -97,11 +97,12 @@ py::dict namespace_of(const py::object& module) {
 
 }  // namespace
 
-VirtualModuleLoader::VirtualModuleLoader(std::shared_ptr<ProcessState> state, std::string name, Resolution module)
+VirtualModuleLoader::VirtualModuleLoader(std::shared_ptr<ProcessState> state, std::string name,
+                                         std::shared_ptr<const Resolution> module)
     : state_(std::move(state)),
       name_(std::move(name)),
-      file_(state_->file_of(module.path->text())),
-      module_(std::make_shared<const Resolution>(std::move(module))) {}
+      file_(state_->file_of(module->path->text())),
+      module_(std::move(module)) {}
 
 py::object VirtualModuleLoader::create_module(const py::object& self, const py::object& spec) {
   const ImportlibObjects& python = ImportlibObjects::get();

@@ -19,7 +19,7 @@ namespace py = pybind11;
 
 class VirtualModuleLoader {
  public:
-  VirtualModuleLoader(std::shared_ptr<ProcessState> state, std::string name, Resolution module);
+  VirtualModuleLoader(std::shared_ptr<ProcessState> state, std::string name, std::shared_ptr<const Resolution> module);
 
   // A module with the attributes that importlib would give it one by one. `self` is this loader as Python knows it.
   static py::object create_module(const py::object& self, const py::object& spec);

@@ -223,8 +223,11 @@ py::object ModuleSearch::spec_of(const py::object& fullname, Resolution resoluti
   }
   py::object locations;
   if (!is_module) locations = files_of(*state_, resolution.portions);
-  auto loader =
-      std::make_unique<VirtualModuleLoader>(state_, std::string(utf8_of(fullname).value_or("")), std::move(resolution));
+  const auto found = std::make_shared<const Resolution>(std::move(resolution));
+  std::string name(utf8_of(fullname).value_or(""));
+  // Whoever asks for a spec may go by what it says, and never run the module.
+  state_->loaded().note_found(name, found);
+  auto loader = std::make_unique<VirtualModuleLoader>(state_, std::move(name), found);
   const py::str file = loader->file();
   return module_spec(fullname, py::cast(std::move(loader)), file, locations);
 }

@@ -53,6 +53,27 @@ def test_settings_of_a_later_install_replace_the_earlier(node):
     assert out == {"same": True, "file": "/ws/two/m.py", "path": ["/ws/two"]}
 
 
+def test_an_install_that_is_refused_changes_nothing(node):
+    node.put("m.py", "X = 1\n")
+    out = node.script(
+        """
+        finder = b.install_virtual_import_hook(workspace="/ws/one")
+        def refused(**arguments):
+            try:
+                b.install_virtual_import_hook(**arguments)
+            except (ValueError, TypeError) as error:
+                return str(error)
+        out.update(why=refused(precedence="first"), fallback=refused(fallback=5), workspace=refused(workspace="rel"))
+        out.update(installed=finder in sys.meta_path)
+        b.install_virtual_import_hook(on_stale="error")
+        import m
+        out.update(file=m.__file__)
+        """
+    )
+    assert "precedence" in out["why"] and "callable" in out["fallback"] and "absolute" in out["workspace"]
+    assert (out["installed"], out["file"]) == (True, "/ws/one/m.py")
+
+
 def test_modules_loaded_before_a_new_install_are_still_known(node):
     node.put("m.py", "X = 1\n")
     out = node.execute(

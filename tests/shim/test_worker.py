@@ -1,6 +1,7 @@
 """bifrost_cache.worker.execute and python -m bifrost_cache run."""
 
 import json
+import textwrap
 
 import pytest
 
@@ -81,6 +82,23 @@ def orphan():
     os._exit(9)
 
 
+def late_talk():
+    import atexit
+    atexit.register(print, "at exit")
+    return float("nan")
+
+
+def square(x):
+    from shared.helper import VALUE
+    return x * x, VALUE, __file__
+
+
+def pools():
+    import concurrent.futures, multiprocessing
+    with multiprocessing.Pool(2) as pool, concurrent.futures.ProcessPoolExecutor(2) as executor:
+        return [multiprocessing.get_start_method(), pool.map(square, [1, 2]), *executor.map(square, [3])]
+
+
 def lazily():
     from shared.helper import VALUE
     return VALUE
@@ -130,6 +148,29 @@ def test_a_result_comes_back_from_a_parent_without_the_hook(flows):
     assert parent(flows, "print(json.dumps(attempt('flows.main:add', {'a': 2})))") == {"sum": 3}
     assert parent(flows, "print(json.dumps(attempt('flows.main:later', {'x': [1]}, timeout=30)))") == [1]
     assert parent(flows, "print(json.dumps(attempt('flows.main:lazily')))") == "lazy"
+
+
+def test_pools_of_an_execution_start_their_processes_as_the_hosts_do_and_see_what_it_sees(flows):
+    flows.put("_solutions/s/flows/main.py", WORKFLOW)
+    flows.put("_solutions/s/shared/helper.py", "VALUE = 'the solution'\n")
+    call = "attempt('flows.main:pools', timeout=60{})"
+    method, mapped, executed = parent(flows, f"print(json.dumps({call.format('')}))")
+    assert (method, mapped[0][:2], executed[:2]) == ("fork", [1, "lazy"], [9, "lazy"])
+    body = f"""
+    from bifrost_cache.zygote import Zygote
+    with Zygote() as zygote:
+        forked = [zygote.execute('flows.main:pools', timeout=60, solution_id='s') for _ in range(2)]
+    print(json.dumps([{call.format(", solution_id='s'")}, *forked]))
+    """
+    for method, mapped, executed in parent(flows, textwrap.dedent(body)):
+        assert method == "fork"
+        assert [mapped[1][:2], executed[:2]] == [[4, "the solution"], [9, "the solution"]]
+        assert "/_solutions/s/flows/main.py" in executed[2]
+
+
+def test_times_that_are_none_are_refused(flows):
+    body = "print(json.dumps([attempt('flows.main:add', {'a': 1}, timeout=t)['text'] for t in (-1, float('nan'))]))"
+    assert all(text.startswith("timeout must be") for text in parent(flows, body))
 
 
 def test_each_execution_runs_what_was_written_before_it(flows):
@@ -268,9 +309,10 @@ def test_run_ends_with_1_and_the_traceback_on_stderr(flows):
     assert 'raise KeyError("missing")' in done.stderr and "bifrost_cache/" not in done.stderr
 
 
-def test_run_says_when_a_result_is_no_json(flows):
-    done = run(flows, "flows.main:unpicklable")
-    assert done.returncode == 1 and "JSON" in done.stderr
+@pytest.mark.parametrize("function", ["unpicklable", "late_talk"])
+def test_run_says_when_a_result_is_no_json_and_prints_nothing(flows, function):
+    done = run(flows, f"flows.main:{function}")
+    assert (done.returncode, done.stdout) == (1, "") and "JSON" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -260,9 +260,12 @@ def test_large_arguments_and_results_come_over_whole(zygote):
 
 def test_options_that_make_no_sense_are_refused(zygote):
     parent = zygote()
-    for options in ("warm='hot'", "preload='json'", "cold='a.*'", "max_templates=0", "start_timeout=0"):
+    for options in ("warm='hot'", "preload='json'", "cold='a.*'", "max_templates=0", "start_timeout=0",
+                    "start_timeout=float('nan')"):
         assert parent.error_of(f"Zygote({options})").startswith("ValueError: ")
     assert parent.error_of("z.execute('flows.main')").startswith("ValueError: ")
+    for timeout in ("-1", "float('nan')"):
+        assert parent.error_of(f"z.execute('flows.main:add', timeout={timeout})").startswith("ValueError: timeout")
 
 
 # --- warm() --------------------------------------------------------------------------------------------------

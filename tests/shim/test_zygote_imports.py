@@ -17,6 +17,9 @@ BAD = {
     "leaves a descriptor open: ": "import socket\nS = socket.socket()\n",
     "changes the handler of SIGUSR1": "import signal\nsignal.signal(signal.SIGUSR1, lambda *_: None)\n",
     "maps memory that executions would share": "import mmap\nPAGE = mmap.mmap(-1, 4096)\n",
+    "starts a timer": "import signal\nsignal.setitimer(signal.ITIMER_REAL, 600)\n",
+    "makes something that is removed at the end of the process": "import tempfile\nT = tempfile.TemporaryDirectory()\n",
+    "registers a handler of atexit": "import atexit, logging\natexit.register(print, end='')\n",
     "starts a process": "import os, time\nif os.fork() == 0:\n    time.sleep(20)\n    os._exit(0)\n",
     "fails: ValueError: not here": "import os\nif 'WARM_TEST_OK' not in os.environ:\n    raise ValueError('not here')\n",
     "ended the template": "import os\nif 'WARM_TEST_OK' not in os.environ:\n    os._exit(3)\n",
@@ -70,3 +73,46 @@ def test_a_module_that_exits_is_left_out_and_no_other(flows, zygote):
     told = parent.ask("settled(lambda s: 'leaves' in s['skipped'] and 'user' in s['warm'])")
     assert sorted(told["warm"]) == ["flow", "helper", "user"]
     assert told["skipped"]["leaves"].startswith("its import fails: SystemExit")
+
+
+def test_handlers_that_libraries_register_for_themselves_do_no_harm(flows, zygote):
+    flows.put("user.py", "import helper, logging, multiprocessing.util\ndef value():\n    return helper.VALUE\n")
+    parent = zygote()
+    assert parent.ask("z.execute('user:value')") == 1
+    warmed(parent, "user", "helper")
+    assert parent.ask("stats()['skipped']") == {}
+
+
+# What a module may have gone by without an import: (its text, what is there before, the path that is written then and
+# what).
+LOOKED_AT = {
+    "a spec": ("from importlib.util import find_spec\nR = find_spec('opt') is None\n", {"opt.py": ""}, "opt.py", None),
+    "the kind of a module": (
+        "from importlib.util import find_spec\nR = find_spec('kind').origin\n", {"kind.py": ""}, "kind/__init__.py", ""),
+    "a source": ("import bifrost_cache\nR = bifrost_cache.source_of('rules.py').source\n", {"rules.py": "A"},
+                 "rules.py", "B"),
+    "a source that is not there": (
+        "import bifrost_cache\nR = bifrost_cache.source_of('late.py') is None\n", {}, "late.py", ""),
+    "a path that cannot be loaded": (
+        "import bifrost_cache\ntry:\n    R = bifrost_cache.load_path('late.py').V\nexcept ImportError:\n    R = None\n",
+        {}, "late.py", "V = 1\n"),
+    "what runpy ran": ("import runpy\nR = runpy.run_module('conf')['V']\n", {"conf.py": "V = 1\n"}, "conf.py", "V = 2\n"),
+    "a loader's text": ("from importlib.util import find_spec\nR = find_spec('text').loader.get_source('text')\n",
+                        {"text.py": "A\n"}, "text.py", "B\n"),
+}
+
+
+@pytest.mark.parametrize("what", list(LOOKED_AT))
+def test_what_a_warm_module_looked_at_without_an_import_changes_with_it(flows, zygote, what):
+    body, before, path, after = LOOKED_AT[what]
+    flows.put_many(before.items())
+    flows.put("looks.py", body + "def answer():\n    return R\n")
+    parent = zygote()
+    first = parent.ask("z.execute('looks:answer')")
+    warmed(parent, "looks")
+    assert parent.ask("z.execute('looks:answer')") == first
+    flows.delete(path) if after is None else flows.put(path, after)
+    second = parent.ask("z.execute('looks:answer')")
+    assert second != first
+    warmed(parent, "looks")
+    assert parent.ask("z.execute('looks:answer')") == second

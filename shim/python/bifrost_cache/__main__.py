@@ -91,17 +91,19 @@ def main():
 
 def _run(arguments, execution):
     begun = time.monotonic()
+    # To the end: handlers of atexit and threads print, too.
+    stdout, sys.stdout = sys.stdout, sys.stderr
     try:
-        with contextlib.redirect_stdout(sys.stderr), _alarm(arguments.timeout):
+        with _alarm(arguments.timeout):
             result = _target.run(arguments.target, arguments.kwargs)
-        text = json.dumps(result)
+        text = json.dumps(result, allow_nan=False)
     except Exception as error:
         print(_target.traceback_text(error), end="", file=sys.stderr)
         return 1
     finally:
         if arguments.verbose:
             _say_where_from(execution, time.monotonic() - begun)
-    print(text)
+    print(text, file=stdout, flush=True)
     return 0
 
 

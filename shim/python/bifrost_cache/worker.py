@@ -79,7 +79,7 @@ def execute(
         WorkerDied: The process ended without a result.
         TimeoutError: `timeout` has passed.
         TypeError: With complete=False: the fallback of this process cannot be pickled, which the process needs.
-        ValueError: `target` has another form, or there can be no such scope.
+        ValueError: `target` has another form, `timeout` is none, or there can be no such scope.
 
     The function's own exception passes, with the child's traceback as its cause.
 
@@ -89,6 +89,7 @@ def execute(
     Since:
         0.1.0
     """
+    check_timeout(timeout)
     _target.split(target)
     scope = _shim.roots_of(solution_id, global_repo_access, roots)
     deadline = None if timeout is None else time.monotonic() + timeout
@@ -99,10 +100,15 @@ def execute(
     return result_of(target, reply)
 
 
+def check_timeout(seconds):
+    if seconds is not None and not seconds >= 0:  # nan is neither
+        raise ValueError("timeout must be a number of seconds, 0 or more, or None")
+
+
 def reply_of_spawned(target, pickled, roots, deadline, cancel=None):
     """The reply of a process that is spawned for it. TimeoutError, without words, at the time `deadline` (None: never);
     Cancelled as soon as the descriptor `cancel` is ready. The process has ended in any case."""
-    order = {"target": target, "kwargs": pickled, "settings": travelling_settings(), "roots": roots}
+    order = {"target": target, "kwargs": pickled, "roots": roots, **what_travels()}
     context = multiprocessing.get_context("spawn")
     reader, writer = context.Pipe(duplex=False)
     process = context.Process(target=_child, args=(writer, order), name=f"bifrost {target}")
@@ -120,7 +126,21 @@ def reply_of_spawned(target, pickled, roots, deadline, cancel=None):
     return pickle.loads(reply)
 
 
-def travelling_settings():
+def what_travels():
+    """What begin_as_child() needs of this process."""
+    default, *_ = multiprocessing.get_all_start_methods()  # asking for the one in force would fix it
+    method = multiprocessing.get_start_method(allow_none=True) or default
+    return {"settings": _travelling_settings(), "start_method": method}
+
+
+def begin_as_child(order):
+    """The hook first of all. And pools start their processes as the host's do: multiprocessing would have what it spawned
+    spawn, too, and processes that are spawned have no execution."""
+    _shim.install_virtual_import_hook(**order["settings"])
+    multiprocessing.set_start_method(order["start_method"], force=True)
+
+
+def _travelling_settings():
     """The arguments of install_virtual_import_hook() for a child of this process."""
     settings = _shim.effective_settings()
     try:
@@ -131,7 +151,7 @@ def travelling_settings():
         if not settings["complete"]:
             # Without it the child would take the module of a later root for one that only the platform's store has.
             raise TypeError(why) from error
-        warnings.warn(f"{why}. Executions go without it.", RuntimeWarning, stacklevel=2)
+        warnings.warn(f"{why}. Executions go without it.", RuntimeWarning, stacklevel=3)
     return settings
 
 
@@ -202,7 +222,7 @@ def result_of(target, reply):
 
 
 def _child(writer, order):
-    _shim.install_virtual_import_hook(**order["settings"])
+    begin_as_child(order)
     _shim.begin_execution(roots=order["roots"])
     data = pickle.dumps(reply_of(order["target"], order["kwargs"]))
     with os.fdopen(writer.fileno(), "wb", closefd=False) as pipe:

@@ -42,9 +42,9 @@ def _become_own_process(template):
     os.setpgid(0, 0)
     template.forget_in_child()
     # `random` does this by itself.
-    numpy_random = sys.modules.get("numpy.random")
-    if numpy_random is not None:
-        numpy_random.seed()
+    numpy_seed = getattr(sys.modules.get("numpy.random"), "seed", None)  # some put a stub there
+    if numpy_seed is not None:
+        numpy_seed()
 
 
 def _execute(template, packed, channel, stdout, stderr, *more):

@@ -29,9 +29,9 @@ _DEGREES = {"none": ("root",), "code": ("hold", "root"), "modules": ("modules", 
 
 
 class Line:
-    def __init__(self, roots, settings, options):
+    def __init__(self, roots, travels, options):
         self.roots = roots
-        self.settings = settings
+        self.travels = travels
         self._options = options
         self._order = _DEGREES[options.warm]
         self._condition = threading.Condition()
@@ -186,7 +186,7 @@ class Line:
             self._reap_earlier()
         self._drop("modules", "hold")
         ours, theirs = _messages.control_pair()
-        order = {"parent": os.getpid(), "settings": self.settings, "preload": self._options.preload, "roots": self.roots}
+        order = {"parent": os.getpid(), "preload": self._options.preload, "roots": self.roots, **self.travels}
         context = multiprocessing.get_context("spawn")
         process = context.Process(target=_serving.root, args=(theirs, order), name="bifrost zygote")
         template = Template("root", ours)

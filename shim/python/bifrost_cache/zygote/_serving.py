@@ -14,7 +14,7 @@ import sys
 import traceback
 from importlib import import_module
 
-from .. import _shim
+from .. import _shim, worker
 from . import _child, _messages, _patterns, _spare, _trial
 
 PID_BYTES = 8
@@ -24,7 +24,7 @@ def root(control, order):
     """The target of the spawned process."""
     _shim.end_with_parent(order["parent"])
     try:
-        _shim.install_virtual_import_hook(**order["settings"])
+        worker.begin_as_child(order)
         for name in order["preload"]:
             import_module(name)
     except BaseException as error:

@@ -1,16 +1,19 @@
 """Imports modules in a template, and finds those that must not be imported there.
 
 What an import leaves behind besides modules would be shared by all children, or missing in them: threads, descriptors,
-handlers of signals, child processes, memory that forks have in common. What fails in the template may succeed in a child. Such modules, those that
-somebody keeps cold, and whatever imports them are left out: told by name and reason, for the next template. The process
-that found one is spoilt.
+handlers of signals, timers, child processes, memory that forks have in common. What it wants done at the end of the
+process would be done by the first child for all. What fails in the template may succeed in a child. Such modules, those
+that somebody keeps cold, and whatever imports them are left out: told by name and reason, for the next template. The
+process that found one is spoilt.
 """
 
+import atexit
 import fnmatch
 import os
 import re
 import signal
 import sys
+import weakref
 from importlib import import_module
 
 from .. import _shim
@@ -40,6 +43,7 @@ class Trial:
     def run(self):
         sys.meta_path.insert(0, self)
         _shim.watch_imports(self._observe)
+        self._register, atexit.register = atexit.register, self._observe_register
         self._traces = _traces()
         try:
             for name in self._order["modules"]:
@@ -48,6 +52,7 @@ class Trial:
             self.imported = _shim.watched_imports()
             _shim.unwatch_imports()
             sys.meta_path.remove(self)
+            atexit.register = self._register
 
     def find_spec(self, name, path=None, target=None):
         """As a finder of sys.meta_path: stands in the way of what is left out."""
@@ -94,6 +99,12 @@ class Trial:
         if outcome and name not in self.left_out:
             self._leave_out(name, f"its import fails: {outcome}")
 
+    def _observe_register(self, *arguments, **keywords):
+        """As atexit.register(): what libraries register is for what they have in this process, and harmless."""
+        if self._running and "__storage_path__" in sys._getframe(1).f_globals:
+            self._leave_out(self._running[-1], "its import registers a handler of atexit")
+        return self._register(*arguments, **keywords)
+
     def _look(self, culprit):
         _shim.let_go()  # our own connections are nobody's fault
         traces = _traces()
@@ -108,7 +119,7 @@ class Trial:
         self.left_out.setdefault(name, why)
 
 
-_TRACES = ("threads", "descriptors", "signals", "processes", "memory")
+_TRACES = ("threads", "descriptors", "signals", "timers", "processes", "memory", "finalizers")
 
 
 def _traces():
@@ -116,12 +127,15 @@ def _traces():
         len(os.listdir("/proc/self/task")),
         _descriptors(),
         {number: signal.getsignal(number) for number in _SIGNALS},
+        [signal.getitimer(timer)[0] > 0 for timer in _TIMERS],
         _has_children(),
         _shared_memory(),
+        _finalizers(),
     )
 
 
 _SIGNALS = sorted(signal.valid_signals())
+_TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 
 
 def _descriptors():
@@ -133,6 +147,11 @@ def _descriptors():
         except OSError:
             pass  # the listing's own
     return found
+
+
+def _finalizers():
+    """What somebody wants done at the end of the process at the latest: temporary directories go by it."""
+    return {id(info) for info in list(weakref.finalize._registry.values()) if info.atexit}
 
 
 def _has_children():
@@ -161,6 +180,10 @@ def _said(what, before, now):
     if what == "signals":
         changed = [signal.Signals(number).name for number in now if now[number] != before[number]]
         return f"changes the handler of {', '.join(changed)}"
+    if what == "timers":
+        return "starts a timer" if any(now) else "stops a timer"
+    if what == "finalizers":
+        return "makes something that is removed at the end of the process"
     if what == "memory":
         return "maps memory that executions would share"
     return "starts a process"

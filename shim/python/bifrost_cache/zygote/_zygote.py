@@ -77,7 +77,7 @@ class Zygote:
             raise ValueError(f"warm must be one of {', '.join(_DEGREES)}, not {warm!r}")
         if isinstance(preload, str) or isinstance(cold, str):
             raise ValueError("preload and cold are sequences of names, not one name")
-        if max_templates < 1 or start_timeout <= 0:
+        if max_templates < 1 or not start_timeout > 0:
             raise ValueError("max_templates and start_timeout must be positive")
         self._options = _Options(tuple(preload), warm, tuple(cold), max_templates, start_timeout)
         self._lock = threading.Lock()
@@ -197,6 +197,7 @@ class Zygote:
         self.close()
 
     def _execute(self, target, kwargs, timeout, scope, cancel):
+        worker.check_timeout(timeout)
         _target.split(target)
         pickled = pickle.dumps(kwargs or {})
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -244,15 +245,15 @@ class Zygote:
         raise NotStarted(why)
 
     def _line(self, scope):
-        settings = worker.travelling_settings()
+        travels = worker.what_travels()
         with self._lock:
             self._check_open()
             line = self._lines.get(scope.name)
-            if line is not None and (line.is_over() or line.settings != settings):
+            if line is not None and (line.is_over() or line.travels != travels):
                 self._retire(line)
                 line = None
             if line is None:
-                line = self._lines[scope.name] = Line(scope.roots, settings, self._options)
+                line = self._lines[scope.name] = Line(scope.roots, travels, self._options)
             self._lines.move_to_end(scope.name)
             for _ in range(len(self._lines) - self._options.max_templates):
                 self._retire(self._lines.popitem(last=False)[1])
