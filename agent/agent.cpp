@@ -61,12 +61,11 @@ Result<std::unique_ptr<Agent>> Agent::start(uv_loop_t* loop, const AgentConfig& 
 Status Agent::serve_control() {
   ControlServer::Requests requests;
   requests.fence = [this](std::function<void(Result<FenceAnswer>)> on_fence) {
-    // Without a connection the session knows less than what the last one ended with.
-    if (session_ && (session_->live() || trouble_.why.empty())) return session_->fence(std::move(on_fence));
+    if (hears_from_redis()) return session_->fence(std::move(on_fence));
     on_fence(no_redis());
   };
   requests.sync = [this](bool prune) -> Status {
-    if (!session_) return no_redis();
+    if (!hears_from_redis()) return no_redis();
     session_->resync(prune);
     return Done{};
   };
@@ -135,8 +134,14 @@ Status Agent::open_store(const std::string& version, Generation reached) {
     if (const Status removed = remove_chunks(config_.segment_dir); !removed) return removed;
   }
   const Generation above = std::max(last_agent_.ceiling, layout2 ? layout2->generation() : Generation{});
-  auto writer = old ? Adoption::writer_for(**old, options) : SegmentWriter::create(options, above);
+  std::size_t given_up = 0;
+  auto writer = old ? Adoption::writer_for(**old, options, given_up) : SegmentWriter::create(options, above);
   if (!writer) return writer.error();
+  if (given_up != 0) {
+    log::warn("mirror_made_smaller", {{"max_size", options.max_size_bytes},
+                                      {"chunks_given_up", given_up},
+                                      {"then", "what was in them comes from Redis again, as far as there is room"}});
+  }
   writer_ = std::move(*writer);
   compile_ = std::make_unique<CompileService>(loop_, config_.compile, *writer_);
   mirror_ = std::make_unique<Mirror>(
@@ -154,7 +159,9 @@ Status Agent::open_store(const std::string& version, Generation reached) {
   if (layout2) copy_from(*layout2);
   if (!old) return Done{};
   // Without a lease: it says of which time the content is. A time of another boot says nothing.
-  contact_.synced_through = (*old)->info().clock_is_ours ? (*old)->synced_through() : BootTime{};
+  const SegmentInfo info = (*old)->info();
+  contact_.synced_through = info.clock_is_ours ? (*old)->synced_through() : BootTime{};
+  contact_.other_server = info.redis_url != config_.session.url.display();
   writer_->publish_sync(contact_.synced_through, BootTime{});
   adoption_ = std::make_unique<Adoption>(*old, *mirror_, *writer_);
   return Done{};
@@ -270,6 +277,11 @@ void Agent::on_synced() {
   synced_once_ = true;
   ready_by_.reset();
   notify_service_manager("READY=1\nSTATUS=mirroring");
+}
+
+// Without a connection the session knows less than what the last one ended with.
+bool Agent::hears_from_redis() const {
+  return session_ && (session_->live() || trouble_.why.empty());
 }
 
 Error Agent::no_redis() const {

@@ -64,6 +64,7 @@ class Agent {
   void on_session_broken(const std::string& why);
   bool is_new_trouble(const std::string& why);
   void on_synced();
+  bool hears_from_redis() const;
   Error no_redis() const;
   void on_tick();
   void restore_name();

@@ -86,6 +86,7 @@ bool flags_in_doubt(const ServerFacts& before, const ServerFacts& now) {
 }
 
 std::optional<std::string> lost_since(const LastContact& last, const ServerFacts& now, BootTime at) {
+  if (last.other_server) return std::nullopt;
   if (last.facts.run_id == now.run_id) {
     if (!last.facts.resets || last.facts.resets == now.resets) return std::nullopt;
     return std::string(kResetCommands) + " was executed meanwhile";

@@ -64,6 +64,7 @@ bool flags_in_doubt(const ServerFacts& before, const ServerFacts& now);
 struct LastContact {
   ServerFacts facts;
   BootTime synced_through;
+  bool other_server = false;  // somebody has named another one since: what that lacks was never there
 };
 
 // Why what the server lacks at `at` was lost since then and not deleted, as a clause; nothing when there is no sign of

@@ -106,6 +106,7 @@ void Session::on_server_known(const ServerFacts& facts) {
 void Session::note_losses(const ServerFacts& facts) {
   const auto why = lost_since(contact_, facts, boot_now());
   contact_.facts = facts;
+  contact_.other_server = false;
   if (!why || mirror_.known() == 0) return;
   log::warn("redis_lost_its_data", {{"why", *why}, {"then", "what it does not list is kept"}});
   mirror_.lose_everything();

@@ -7,6 +7,8 @@
 #include <memory>
 #include <utility>
 
+#include "common/base/json_text.hpp"
+
 namespace bifrost::agent::log {
 namespace {
 
@@ -25,21 +27,9 @@ spdlog::level::level_enum level_of(Level level) {
   return spdlog::level::info;
 }
 
-// ASCII only: everything else, control characters above all, becomes \u00XX of its byte.
 std::string in_quotes(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out.push_back('\\');
-      out.push_back(c);
-    } else if (byte < 0x20 || byte > 0x7e) {
-      out += fmt::format("\\u{:04x}", byte);
-    } else {
-      out.push_back(c);
-    }
-  }
-  out.push_back('"');
+  std::string out;
+  append_json_string(out, text);
   return out;
 }
 

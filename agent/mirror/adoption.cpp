@@ -17,19 +17,25 @@ constexpr std::size_t kSliceNames = 2048;
 
 }  // namespace
 
-Result<std::unique_ptr<SegmentWriter>> Adoption::writer_for(const Segment& old, const StoreOptions& options) {
+Result<std::unique_ptr<SegmentWriter>> Adoption::writer_for(const Segment& old, const StoreOptions& options,
+                                                            std::size_t& chunks_given_up) {
   const StoreId store{old.chunks().source().store_low, old.chunks().source().store_high};
   auto writer = SegmentWriter::succeed(options, store, old.snapshot().generation());
   if (!writer) return writer;
   const auto numbers = chunk_files_in(options.dir);
   if (!numbers) return numbers.error();
-  for (const std::uint64_t number : *numbers) {
-    const Status adopted = (*writer)->adopt_chunk({number});
+  const bool shrinks = options.max_size_bytes < old.info().max_bytes;
+  for (auto number = numbers->rbegin(); number != numbers->rend(); ++number) {
+    const Status adopted = (*writer)->adopt_chunk({*number});
+    if (adopted && shrinks && (*writer)->has_adopted_too_much()) {
+      (*writer)->give_back_chunk({*number});
+      ++chunks_given_up;
+    }
     if (adopted) continue;
     // Of what Redis has lost this is the only copy: another start may be able to read it.
     if (is_momentary(adopted.error().code)) return adopted.error();
     // One that is not sound is no part of the store: what was in it comes from Redis again.
-    ::unlink(path_in(options.dir, chunk_file_name(number)).c_str());
+    ::unlink(path_in(options.dir, chunk_file_name(*number)).c_str());
   }
   return writer;
 }
@@ -45,7 +51,10 @@ bool Adoption::step() {
   slice_bytes_ = 0;
   if (next_.value == snapshot_.slot_count()) return writer_.stage_touched_nodes(kSliceNames);
   for (; next_.value < snapshot_.slot_count() && slice_bytes_ < kSliceBytes; ++next_.value) look_at(next_);
-  if (next_.value == snapshot_.slot_count()) writer_.adopted(old_->complete(snapshot_.generation()));
+  if (next_.value == snapshot_.slot_count()) {
+    const bool all = old_->complete(snapshot_.generation()) && tally_.damaged == 0 && tally_.without_room == 0;
+    writer_.adopted(all);
+  }
   return false;
 }
 

@@ -22,14 +22,17 @@ class Adoption {
  public:
   struct Tally {
     std::uint64_t modules = 0;
-    std::uint64_t damaged = 0;
+    std::uint64_t damaged = 0;  // or in chunks that are not there any more
     std::uint64_t code = 0;     // compiled variants
     std::uint64_t refused = 0;  // under paths that no module can have
     std::uint64_t without_room = 0;
   };
 
-  // A writer that goes on in the store of `old`. Errors: as SegmentWriter::succeed().
-  static Result<std::unique_ptr<SegmentWriter>> writer_for(const Segment& old, const StoreOptions& options);
+  // A writer that goes on in the store of `old`. If it may take less than the agent before might, chunks that are too
+  // many are given up, the oldest first: what was in them comes from Redis again, as far as there is room. Errors: as
+  // SegmentWriter::succeed().
+  static Result<std::unique_ptr<SegmentWriter>> writer_for(const Segment& old, const StoreOptions& options,
+                                                           std::size_t& chunks_given_up);
 
   // `writer` came from writer_for(), and is the mirror's.
   Adoption(std::shared_ptr<const Segment> old, Mirror& mirror, SegmentWriter& writer);

@@ -2,9 +2,9 @@
 
 #include <simdjson.h>
 
-#include <cstdio>
 #include <optional>
 
+#include "common/base/json_text.hpp"
 #include "common/layout/record_layout.hpp"
 
 namespace bifrost {
@@ -68,55 +68,6 @@ Result<ModuleValue> ModuleValueParser::parse(std::string_view json) {
   if (!is_utf8(value.hash)) return refuse("`hash` holds a lone surrogate");
   return value;
 }
-
-namespace {
-
-void append_escaped_unit(std::string& out, unsigned unit) {
-  char buffer[16];
-  std::snprintf(buffer, sizeof buffer, "\\u%04x", unit);
-  out += buffer;
-}
-
-void append_json_string(std::string& out, std::string_view text) {
-  out.push_back('"');
-  for (std::size_t i = 0; i < text.size();) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (c < 0x80) {
-      ++i;
-      switch (c) {
-        case '"': out += "\\\""; break;
-        case '\\': out += "\\\\"; break;
-        case '\n': out += "\\n"; break;
-        case '\r': out += "\\r"; break;
-        case '\t': out += "\\t"; break;
-        case '\b': out += "\\b"; break;
-        case '\f': out += "\\f"; break;
-        default:
-          if (c < 0x20 || c == 0x7f) {
-            append_escaped_unit(out, c);
-          } else {
-            out.push_back(static_cast<char>(c));
-          }
-      }
-      continue;
-    }
-    const unsigned extra = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
-    unsigned point = c & (0x3fu >> extra);
-    for (unsigned k = 1; k <= extra && i + k < text.size(); ++k) {
-      point = point << 6 | (static_cast<unsigned char>(text[i + k]) & 0x3fu);
-    }
-    i += extra + 1;
-    if (point >= 0x10000) {
-      append_escaped_unit(out, 0xd800 + ((point - 0x10000) >> 10));
-      append_escaped_unit(out, 0xdc00 + ((point - 0x10000) & 0x3ff));
-    } else {
-      append_escaped_unit(out, point);
-    }
-  }
-  out.push_back('"');
-}
-
-}  // namespace
 
 std::string encode_module_value(std::string_view path, std::string_view content, std::string_view hash) {
   std::string out = "{\"content\": ";

@@ -209,6 +209,12 @@ void RecordStore::forget_unpublished_commit(Generation newest) {
   if (!known || head.created > newest) root_->publication().publish_commit(head.previous);
 }
 
+// Chunks for names, for deletions and for moving must still find room.
+bool RecordStore::has_adopted_too_much() const {
+  constexpr std::uint64_t kFree = 3;
+  return size_bytes() > options_.max_size_bytes / layout::kChunksPerStore * (layout::kChunksPerStore - kFree);
+}
+
 void RecordStore::adopted(Generation newest) {
   forget_unpublished_commit(newest);
   for (auto& [number, chunk] : chunks_.all()) {

@@ -79,6 +79,8 @@ class RecordStore {
   Status take_over_root();
   // A chunk of the agent before; then each of its newest versions that is sound, with its code or without.
   Status adopt_chunk(ChunkNumber number) { return chunks_.adopt(number); }
+  bool has_adopted_too_much() const;
+  void give_back_chunk(ChunkNumber number) { chunks_.give_back(number); }
   bool adopt_record(Address at, bool with_code);
   // All that was not adopted is history from now on.
   void adopted(Generation newest);

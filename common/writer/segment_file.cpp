@@ -193,6 +193,7 @@ Result<std::vector<std::uint64_t>> chunk_files_in(const std::string& dir) {
     if (err == std::errc() && rest == end && number != 0) numbers.push_back(number);
   });
   if (!listed) return listed.error();
+  std::sort(numbers.begin(), numbers.end());
   return numbers;
 }
 

@@ -67,7 +67,7 @@ class SegmentFile {
 
 // Removes temporary files that a killed agent left in `dir`. Only while holding the directory's lock.
 void remove_unpublished(const std::string& dir);
-// Numbers of the chunk files in `dir`, in no particular order.
+// Numbers of the chunk files in `dir`, in rising order.
 Result<std::vector<std::uint64_t>> chunk_files_in(const std::string& dir);
 
 }  // namespace bifrost

@@ -276,11 +276,16 @@ bool SegmentWriter::stage_touched_nodes(std::size_t most) {
 }
 
 void SegmentWriter::stage_node(const std::string& node) {
-  if (!adopts_names_ && !shows(KeySpace::kNode, node)) {
-    left_out_.insert(node);
-    return;
-  }
   const NodeValue value = nodes_.value_of(node);
+  if (!adopts_names_) {
+    const auto shown = newest(KeySpace::kNode, node);
+    const bool lacks_its_file = shown && value.kind == RecordKind::kNamespace && shown->head.shape.kind != value.kind;
+    if (lacks_its_file) stage({KeySpace::kNode, RecordKind::kAbsent, node, {}, {}});
+    if (lacks_its_file || !shows(KeySpace::kNode, node)) {
+      left_out_.insert(node);
+      return;
+    }
+  }
   Change change{KeySpace::kNode, value.kind, node, {}, value.listing};
   if (!value.file.empty()) change.link = layout::hash_key(KeySpace::kFile, value.file).value;
   const bool has_file = value.file.empty() || shows(KeySpace::kFile, value.file);

@@ -35,7 +35,8 @@ Workload::Workload(const std::string& dir, std::uint64_t seed, const Room& room)
   options.identity = {"stress", "redis://h:1/0", "/w", 1, std::chrono::milliseconds(1000)};
   const auto old = Segment::attach(dir);
   if (old) {
-    writer_ = or_throw(agent::Adoption::writer_for(**old, options));
+    std::size_t given_up = 0;
+    writer_ = or_throw(agent::Adoption::writer_for(**old, options, given_up));
     adopt_all(*old, *writer_);
     writer_->announce_tag(kTag);
     if (!(*old)->complete(writer_->generation())) read_everything();

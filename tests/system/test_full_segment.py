@@ -84,3 +84,28 @@ def test_when_the_rest_is_deleted_it_is_whole_again(full):
                "all that is left is mirrored")
     assert imported(full, KEPT) == [list(KEPT), "package", "shm", len(KEPT)]
     assert full.cachectl("verify").returncode == 0
+
+
+def test_an_agent_that_may_take_less_than_the_one_before_makes_room(node):
+    node.put_many((f"flow/m{n}.py", SOURCE.format(n=n)) for n in range(300))
+    node.start_agent("--max-size", "16M")
+    node.agent.stop()
+    node.start_agent("--max-size", "4M")
+    assert "event=mirror_made_smaller" in node.agent.log
+    eventually(lambda: node.status()["state"] == "degraded", "what found no room is known")
+    node.put("flow/new.py", "N = 'new'\n")
+    node.put("flow/m7.py", "N = 'edited'\n")
+    node.delete("flow/m8.py")
+    node.wait("--fresh")
+    told = node.run("""
+import importlib, flow.new, flow.m7, flow.m299
+answer = [flow.new.N, flow.m7.N, flow.m299.N, execution.source]
+try:
+    import flow.m8
+except ModuleNotFoundError:
+    answer.append("deleted")
+""")
+    assert told == ["new", "edited", 299, "shm", "deleted"]
+    status = node.status()
+    assert status["ready"] and status["memory"]["size"] <= 4 << 20
+    assert node.cachectl("verify").returncode == 0

@@ -9,7 +9,7 @@ import socket
 import time
 
 import pytest
-from harness import WorkerRaised, eventually
+from harness import RedisServer, WorkerRaised, eventually
 from nemesis.proxy import FaultProxy
 
 IMPORT = "from shared import halopsa; answer = halopsa.VERSION"
@@ -262,3 +262,42 @@ def test_a_warm_up_asks_for_each_value_once_and_for_nothing_else(node):
     assert calls["getrange"] == len(many)
     assert "sismember" not in calls, "a value says that the key is there"
     assert node.status()["modules"] == len(many)
+
+
+def test_a_sync_without_redis_is_refused_and_nothing_is_pruned_later(node):
+    node.put("gone.py", "V = 1\n")
+    node.start_agent()
+    node.redis.let_expire("bifrost:module:gone.py")
+    eventually(lambda: node.status()["retained"] == 1, "it has expired")
+    node.redis.stop()
+    eventually(lambda: not node.status()["redis"]["connected"], "the agent notices")
+    for arguments in ([], ["--prune", "--yes"]):
+        asked = node.cachectl("sync", *arguments)
+        assert asked.returncode != 0 and b"no working connection to Redis" in asked.stderr
+    node.redis.start()
+    node.wait("--ready")
+    node.wait("--fresh")
+    assert node.status()["retained"] == 1
+
+
+def test_what_another_server_lacks_is_gone_when_somebody_names_it(node):
+    node.put("both.py", "V = 'A'\n")
+    node.put("first_only.py", "V = 'A'\n")
+    node.start_agent()
+    node.agent.stop()
+    directory = node.directory / "second"
+    directory.mkdir()
+    second = RedisServer(directory).start()
+    try:
+        client = second.client()
+        for path in ("both.py", "second_only.py"):
+            client.setex(f"bifrost:module:{path}", 600, node.value(path, "V = 'B'\n"))
+            client.sadd("bifrost:module:index", path)
+        node.agent_url = second.url
+        node.start_agent()
+        node.wait("--fresh")
+        listed = node.cachectl("list").stdout.decode()
+        assert "both.py" in listed and "second_only.py" in listed and "first_only.py" not in listed
+        assert "redis_lost_its_data" not in node.agent.log
+    finally:
+        second.stop()

@@ -123,3 +123,13 @@ def test_the_service_manager_hears_why_there_is_no_redis_and_when_there_is_again
     assert lost.endswith("Redis closed the connection")
     node.redis.start()
     assert all(message.startswith("STATUS=no Redis") for message in told("READY=1\nSTATUS=mirroring")[:-1])
+
+
+def test_paths_of_any_script_are_what_they_are_in_the_log(node):
+    path = 'grün/\u6a21\U0001f40d"q.py'
+    node.start_agent("--log-format", "json")
+    node.redis.client().setex("bifrost:module:" + path, 600, "no JSON")
+    event = '"event":"not_mirrored"'
+    eventually(lambda: event in node.agent.log, "it is said")
+    said = [json.loads(line) for line in node.agent.log.splitlines() if event in line]
+    assert said[0]["path"] == path
