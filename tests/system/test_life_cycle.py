@@ -41,9 +41,11 @@ def test_an_accepted_prune_outlives_the_session_that_accepted_it(live):
     live.wait("--fresh")
     live.redis.let_expire("bifrost:module:expiring.py")
     eventually(lambda: kinds(live).get("expiring.py"), "the expiry is seen")
-    live.redis.stop()
-    eventually(lambda: not live.status()["redis"]["connected"], "the session ends")
+    live.redis.pause()
     assert live.cachectl("sync", "--prune", "--yes").returncode == 0
+    live.redis.process.kill()  # before it has answered
+    live.redis.process.wait(10)
+    eventually(lambda: not live.status()["redis"]["connected"], "the session ends")
     live.redis.start()
     live.wait("--ready")
     eventually(lambda: set(kinds(live)) == {"shared/halopsa.py"}, "the retained module goes")

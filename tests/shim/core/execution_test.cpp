@@ -59,8 +59,9 @@ TEST_F(ExecutionTest, FallsBackToRedisWhenTheAgentDoesNotVouchForTheSegment) {
   for (const Manner manner : {Manner::kHangs, Manner::kRefuses, Manner::kSyncsNothing}) {
     agent().behave(manner);
     const BootTime start = boot_now();
-    const auto view = worker().begin({{}, true, milliseconds(200)}).view;
-    EXPECT_LT(boot_now().since(start), milliseconds(1000));
+    // Redis gets two fifths of it, however busy the machine is.
+    const auto view = worker().begin({{}, true, milliseconds(1000)}).view;
+    EXPECT_LT(boot_now().since(start), milliseconds(5000));
     EXPECT_EQ(view->authority, Authority::kRedis);
     EXPECT_FALSE(view->why_not_mirror.empty());
     EXPECT_EQ(import("x"), "redis");
