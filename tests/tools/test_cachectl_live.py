@@ -248,3 +248,41 @@ def test_run_ends_a_function_that_takes_too_long(dev_of):
     done = dev.run("slow:main --timeout 0.2")
     assert done.returncode == 1
     assert "TimeoutError: --timeout: not done after 0.2 s" in done.stderr
+
+
+# --- nobody reads ---------------------------------------------------------------------------------------------------
+
+GO_ON = {"events": ["--follow"], "top": ["--interval", "50ms", "--count", "1000000"], "dev": []}
+
+
+@pytest.fixture
+def goes_on(cachectl, agent, tmp_path):
+    """Starts a verb that writes now and then, for as long as nobody ends it."""
+    started = []
+
+    def begin(verb, **options):
+        (tmp_path / "source").mkdir()
+        arguments = [tmp_path / "source"] if verb == "dev" else GO_ON[verb]
+        started.append(cachectl.start(verb, *arguments, stderr=subprocess.PIPE, **options))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        end(process)
+
+
+@pytest.mark.parametrize("verb", sorted(GO_ON))
+def test_a_verb_that_goes_on_ends_when_its_reader_has_gone(goes_on, verb):
+    process = goes_on(verb)
+    assert process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(PATIENCE_S) == 0
+    assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize("verb", sorted(GO_ON))
+def test_a_verb_that_goes_on_ends_when_it_cannot_write(goes_on, verb):
+    with open("/dev/full", "wb") as full:
+        process = goes_on(verb, stdout=full)
+    assert process.wait(PATIENCE_S) == 1
+    assert b"cannot write the answer: No space left on device" in process.stderr.read()

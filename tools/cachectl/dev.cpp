@@ -214,7 +214,7 @@ class DevCommand final : public Command {
                ChildProcess& agent) {
     AgentConnection connection(segment_dir);
     int status = 0;
-    while (!interrupted()) {
+    while (!interrupted() && !context.out.in_vain()) {
       if (redis_server.ended(status)) return Error{ErrorCode::kIo, "redis-server has ended"};
       if (agent.ended(status)) return Error{ErrorCode::kIo, fmt::format("bifrost-agent ended with status {}", status)};
       if (!watch_.changed_within(kLookAtChildren)) continue;

@@ -44,7 +44,7 @@ class EventsCommand final : public Command {
       context.out.flush();
       newest = document->value("newest", newest);
       first = false;
-    } while (follow_);
+    } while (follow_ && !context.out.in_vain());
     return ExitCode::kSuccess;
   }
 

@@ -1,5 +1,6 @@
 #include "tools/cachectl/output.hpp"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -80,6 +81,13 @@ void Output::flush() {
     if (!closed_) error_ = error;
   }
   buffer_.clear();
+}
+
+bool Output::in_vain() {
+  // Also while there is nothing to write: a pipe without a reader is in error.
+  pollfd p{fd_, 0, 0};
+  if (::poll(&p, 1, 0) == 1 && (p.revents & POLLERR) != 0) closed_ = true;
+  return closed_ || error_ != 0;
 }
 
 Status Output::finish() {

@@ -40,6 +40,9 @@ class Output {
   bool headers() const { return headers_; }
   // Everything so far becomes visible now: for verbs that go on for a while.
   void flush();
+  // Whether what is written reaches nobody any more: whoever read it has gone, or a write has failed. Verbs that go on
+  // for a while end then; finish() tells which it was.
+  bool in_vain();
 
   // Columns of the terminal that the output goes to; cli::kUnlimited elsewhere, where nothing is cut or wrapped.
   std::size_t width() const { return width_; }

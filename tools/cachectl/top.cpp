@@ -213,7 +213,7 @@ class TopCommand final : public Command {
     watch_for_interruption();  // the terminal is to be put back
     const KeyInput keys;
     for (int frame = 0; frames == 0 || frame < frames; ++frame) {
-      if (!wait_for_frame(keys)) break;
+      if (!wait_for_frame(keys) || context.out.in_vain()) break;
       auto now = look(context);
       if (!now) return fail(now.error());
       if (json) {
