@@ -3,9 +3,12 @@
 import hashlib
 import json
 import os
+import re
+import signal
+import subprocess
 
 import pytest
-from harness import Cachectl
+from harness import PATIENCE_S, REPOSITORY, Cachectl, end, eventually
 
 INDEX = "bifrost:module:index"
 
@@ -309,3 +312,116 @@ def test_push_dry_run_tells_what_is_unchanged(cachectl, redis_client, tree):
 def test_push_takes_a_ttl_with_a_unit(cachectl, redis_client, tree, ttl, seconds):
     assert cachectl("push", tree({"a.py": ""}), "--ttl", ttl).returncode == 0
     assert seconds - 10 <= redis_client.ttl("bifrost:module:a.py") <= seconds
+
+
+# --- deploys ----------------------------------------------------------------------------------------------------------
+
+DEPLOYING = "bifrost:module:deploying"
+BATCH = 128  # modules
+
+
+@pytest.fixture
+def many(tree):
+    """Two batches and a bit."""
+    return tree({f"m{i:03}.py": "" for i in range(2 * BATCH + 1)})
+
+
+@pytest.fixture
+def stopped_push(cachectl, redis_client, tree):
+    """A large push that stands still between its first batch and its last."""
+    root = tree({f"m{i:04}.py": "#" * 4000 for i in range(4000)})
+    process = cachectl.start("push", root, stderr=subprocess.PIPE)
+    name = eventually(lambda: redis_client.get(DEPLOYING), "the push has begun")
+    process.send_signal(signal.SIGSTOP)
+    assert redis_client.exists("bifrost:module:m3999.py") == 0, "it has not ended"
+    yield process, name
+    process.send_signal(signal.SIGCONT)
+    end(process)
+
+
+def ended(process):
+    """Exit status and stderr, once it goes on."""
+    process.send_signal(signal.SIGCONT)
+    return process.wait(PATIENCE_S), process.stderr.read().decode()
+
+
+def test_a_push_of_more_than_one_batch_names_itself_and_ends_its_deploy(stopped_push, redis_client):
+    process, name = stopped_push
+    assert name.startswith(b"cachectl push ") and f" pid {process.pid} ".encode() in name
+    assert 0 < redis_client.ttl(DEPLOYING) <= 60
+    assert ended(process) == (0, "")
+    assert redis_client.exists(DEPLOYING) == 0
+
+
+def test_a_push_is_part_of_the_deploy_that_the_user_has_begun(cachectl, redis_client, many):
+    redis_client.setex(DEPLOYING, 600, "release 2")
+    result = cachectl("push", many)
+    assert (result.returncode, len(stored(redis_client)[1])) == (0, 2 * BATCH + 1)
+    assert result.stderr.decode().count("this push is part of that deploy and leaves its end to you") == 1
+    assert redis_client.get(DEPLOYING) == b"release 2"
+    assert redis_client.ttl(DEPLOYING) > 60
+
+
+def test_a_deploy_is_the_users_whatever_the_type_of_the_key(cachectl, redis_client, many):
+    redis_client.hset(DEPLOYING, "release", "2")
+    assert cachectl("push", many).returncode == 0
+    assert redis_client.hgetall(DEPLOYING) == {b"release": b"2"}
+
+
+def test_a_deploy_that_began_in_the_middle_of_a_push_is_left_alone(stopped_push, redis_client):
+    process, _ = stopped_push
+    redis_client.setex(DEPLOYING, 600, "release 2")
+    status, errors = ended(process)
+    assert (status, "leaves its end to you" in errors) == (0, True)
+    assert redis_client.get(DEPLOYING) == b"release 2"
+
+
+@pytest.mark.parametrize("other", ["cachectl push", "cachectl push elsewhere pid 1 abc"])
+def test_a_push_waits_for_the_end_of_another(cachectl, redis_client, many, other):
+    redis_client.setex(DEPLOYING, 600, other)
+    process = cachectl.start("push", many, stderr=subprocess.PIPE)
+    assert process.stderr.readline().decode() == f"bifrost-cachectl: waiting for the end of another push ({other})\n"
+    assert stored(redis_client)[1] == set()
+    assert redis_client.get(DEPLOYING) == other.encode()
+    redis_client.delete(DEPLOYING)
+    assert ended(process) == (0, "")
+    assert (redis_client.exists(DEPLOYING), len(stored(redis_client)[1])) == (0, 2 * BATCH + 1)
+
+
+def test_a_push_that_waits_can_be_interrupted(cachectl, redis_client, many):
+    redis_client.setex(DEPLOYING, 600, "cachectl push elsewhere")
+    process = cachectl.start("push", many, stderr=subprocess.PIPE)
+    process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    status, errors = ended(process)
+    assert (status, "interrupted while another push was writing" in errors) == (1, True)
+    assert redis_client.get(DEPLOYING) == b"cachectl push elsewhere"
+
+
+def test_a_push_that_is_refused_midway_ends_its_deploy(segment_dir, redis_client, redis_url, tree):
+    rules = "~bifrost:module:a* ~bifrost:module:index ~bifrost:module:deploying"
+    redis_client.execute_command("ACL", "SETUSER", "half", "on", ">pw", *rules.split(), "+@all")
+    half = Cachectl(segment_dir, redis_url.replace("unix://", "unix://half:pw@"))
+    result = half("push", tree({f"{letter}{i:03}.py": "" for letter in "ab" for i in range(BATCH)}))
+    assert (result.returncode, b"NOPERM" in result.stderr) == (1, True)
+    assert redis_client.exists("bifrost:module:a000.py") == 1
+    assert redis_client.exists(DEPLOYING) == 0
+
+
+def test_a_push_that_loses_redis_midway_says_how_long_its_deploy_stays(stopped_push, redis_client):
+    process, name = stopped_push
+    redis_client.client_kill_filter(_type="normal", skipme=True)
+    status, errors = ended(process)
+    assert (status, "agents wait up to 60 s for the end of this deploy" in errors) == (1, True)
+    assert redis_client.get(DEPLOYING) == name
+
+
+def test_the_rights_of_a_push_in_the_contract_are_enough(segment_dir, redis_client, redis_url, many):
+    (line,) = re.findall(r"^ACL SETUSER bifrost-push .*$", (REPOSITORY / "docs" / "redis-contract.md").read_text(), re.M)
+    redis_client.execute_command(*line.split())
+    push = Cachectl(segment_dir, redis_url.replace("unix://", "unix://bifrost-push:SECRET@"))
+    redis_client.sadd(INDEX, "old.py")
+    for arguments in ([], ["--delete", "--yes"], ["--dry-run"]):
+        result = push("push", many, *arguments)
+        assert result.returncode == 0, result.stderr.decode()
+    assert redis_client.execute_command("ACL", "LOG") == []

@@ -1,10 +1,17 @@
 #include "tools/cachectl/module_push.hpp"
 
+#include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
+
 #include <chrono>
+#include <random>
 #include <utility>
 
 #include "common/redis/contract.hpp"
 #include "common/redis/module_value.hpp"
+#include "tools/cachectl/interruption.hpp"
+#include "tools/cachectl/output.hpp"
 #include "tools/cachectl/redis_access.hpp"
 #include "tools/cachectl/sha256.hpp"
 
@@ -15,13 +22,37 @@ constexpr std::size_t kMaxBatchChanges = 128;
 constexpr std::size_t kMaxBatchBytes = 4u << 20;
 constexpr std::chrono::seconds kLookTime(5);
 constexpr std::string_view kDeploySeconds = "60";  // longer than a batch may take
-constexpr std::chrono::seconds kIndexTime(60);     // for the whole index
+constexpr std::chrono::seconds kPatience(120);     // with another push: longer than one that died holds agents up
+constexpr int kLookAgainMs = 100;
+constexpr std::string_view kEveryPush = "cachectl push";  // begins with this what it writes into the key of deploys
+constexpr std::chrono::seconds kIndexTime(60);            // for the whole index
 
-Error refused(const redisReply& reply) {
-  return {ErrorCode::kRefused, "Redis refused the write: " + std::string(text_of(reply))};
+// Whether Redis has carried out all of it.
+Status accepted(const std::vector<Reply>& replies) {
+  const auto refused = [](const redisReply& reply) {
+    return Error{ErrorCode::kRefused, "Redis refused the write: " + std::string(text_of(reply))};
+  };
+  for (const Reply& reply : replies) {
+    if (is_error(*reply)) return refused(*reply);
+    for (const redisReply* inner : elements_of(*reply)) {  // of EXEC
+      if (is_error(*inner)) return refused(*inner);
+    }
+  }
+  return Done{};
+}
+
+// No other push has this name. Whoever finds it in Redis sees which process that is.
+std::string unique_name() {
+  char host[256] = "";
+  ::gethostname(host, sizeof host - 1);
+  std::random_device random;
+  return fmt::format("{} {} pid {} {:08x}{:08x}", kEveryPush, host, ::getpid(), random(), random());
 }
 
 }  // namespace
+
+ModulePush::ModulePush(RedisClient& redis, std::uint64_t ttl_seconds)
+    : redis_(redis), ttl_(std::to_string(ttl_seconds)), name_(unique_name()) {}
 
 Status ModulePush::write(ModulePathView path, std::string_view source) {
   const std::string hash = sha256_hex(source);
@@ -41,16 +72,26 @@ Status ModulePush::queue(Change change) {
 }
 
 Status ModulePush::finish() {
-  if (batch_.empty() && !deploying_) return Done{};
+  if (batch_.empty() && !begun_) return Done{};
   return send(true);
 }
 
 Status ModulePush::send(bool last) {
-  const bool together = last && !deploying_;
+  const bool together = last && !begun_;
+  Status sent = together ? Status(Done{}) : hold_deploy();
+  if (sent) sent = send_batch(together);
+  if (sent) begun_ = !last;
+  if (begun_ && sent) return sent;
+  const Status ended = end_deploy();
+  if (sent || ended) return sent ? ended : sent;
+  return Error{sent.error().code, fmt::format("{}; agents wait up to {} s for the end of this deploy",
+                                              sent.error().message, kDeploySeconds)};
+}
+
+Status ModulePush::send_batch(bool together) {
   std::vector<bifrost::Command> commands;
   commands.reserve(2 * batch_.size() + 2);
   if (together) commands.push_back({"MULTI"});
-  if (!last) commands.push_back({"SETEX", contract::kDeployingKey, kDeploySeconds, "cachectl push"});
   for (const Change& c : batch_) {
     if (c.value.empty()) {
       commands.push_back({"DEL", c.key});
@@ -61,19 +102,68 @@ Status ModulePush::send(bool last) {
     }
   }
   if (together) commands.push_back({"EXEC"});
-  if (last && deploying_) commands.push_back({"DEL", contract::kDeployingKey});
-  auto replies = redis_.pipeline(commands, Deadline(kBatchTime));
+  const auto replies = redis_.pipeline(commands, Deadline(kBatchTime));
   if (!replies) return replies.error();
-  for (const Reply& reply : *replies) {
-    if (is_error(*reply)) return refused(*reply);
-    for (const redisReply* inner : elements_of(*reply)) {  // of EXEC
-      if (is_error(*inner)) return refused(*inner);
-    }
-  }
-  deploying_ = !last;
   batch_.clear();
   batch_bytes_ = 0;
-  return Done{};
+  return accepted(*replies);
+}
+
+Status ModulePush::hold_deploy() {
+  const Deadline patience(kPatience);
+  while (true) {
+    const auto deploy = change_deploy({"SETEX", contract::kDeployingKey, kDeploySeconds, name_});
+    if (!deploy) return deploy.error();
+    holds_ = deploy->holder == Holder::kNobody || deploy->holder == Holder::kThisPush;
+    if (holds_) return Done{};
+    const bool waits = deploy->holder == Holder::kAnotherPush;
+    if (std::exchange(said_, deploy->holder) != deploy->holder) {
+      say(waits ? fmt::format("waiting for the end of another push ({})", deploy->value)
+                : fmt::format("{} is set: this push is part of that deploy and leaves its end to you",
+                              contract::kDeployingKey));
+    }
+    if (!waits) return Done{};
+    if (patience.passed()) {
+      return Error{ErrorCode::kTimeout,
+                   fmt::format("another push ({}) has not ended within {} s: push again when it has", deploy->value,
+                               kPatience.count())};
+    }
+    if (interrupted()) return Error{ErrorCode::kIo, "interrupted while another push was writing"};
+    ::poll(nullptr, 0, kLookAgainMs);
+  }
+}
+
+Status ModulePush::end_deploy() {
+  if (!std::exchange(holds_, false)) return Done{};
+  const auto deploy = change_deploy({"DEL", contract::kDeployingKey});
+  return deploy ? Status(Done{}) : deploy.error();
+}
+
+Result<ModulePush::Deploy> ModulePush::change_deploy(const bifrost::Command& command) {
+  const Deadline deadline(kLookTime);
+  while (true) {
+    const auto looked =
+        redis_.pipeline({{"WATCH", contract::kDeployingKey}, {"GET", contract::kDeployingKey}}, deadline);
+    if (!looked) return looked.error();
+    const redisReply& value = *looked->back();
+    const bool other_type = is_error(value) && text_of(value).starts_with("WRONGTYPE");
+    if (const Status s = accepted(*looked); !s && !other_type) return s.error();
+    Deploy deploy{Holder::kSomebodyElse, std::string(text_of(value))};
+    if (value.type == REDIS_REPLY_NIL) {
+      deploy.holder = Holder::kNobody;
+    } else if (deploy.value == name_) {
+      deploy.holder = Holder::kThisPush;
+    } else if (deploy.value.starts_with(kEveryPush)) {
+      deploy.holder = Holder::kAnotherPush;
+    }
+    std::vector<bifrost::Command> transaction = {{"MULTI"}};
+    if (deploy.holder == Holder::kNobody || deploy.holder == Holder::kThisPush) transaction.push_back(command);
+    transaction.push_back({"EXEC"});  // ends the WATCH in any case
+    const auto done = redis_.pipeline(transaction, deadline);
+    if (!done) return done.error();
+    if (const Status s = accepted(*done); !s) return s.error();
+    if (done->back()->type != REDIS_REPLY_NIL) return deploy;  // nil: the key was changed in between
+  }
 }
 
 Result<bool> ModulePush::holds(ModulePathView path, std::string_view source) {
