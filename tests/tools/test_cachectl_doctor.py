@@ -4,7 +4,7 @@ import os
 import sys
 
 import pytest
-from harness import PACKAGE, Cachectl, eventually
+from harness import PACKAGE, Cachectl, eventually, running_node
 
 
 @pytest.fixture
@@ -155,3 +155,19 @@ def test_settings_are_shown_with_their_origin_and_without_credentials(ctl, agent
     text = result.stdout.decode() + result.stderr.decode()
     assert "redis_url = redis://127.0.0.1:1/0  # BIFROST_REDIS_URL" in text
     assert "hunter2" not in text
+
+
+def test_another_database_than_the_agents_is_noted(ctl, agent, redis_url):
+    assert "another Redis" not in notes(findings(ctl))
+    ctl.env["BIFROST_REDIS_URL"] = redis_url + "?db=1"
+    assert f"the agent uses another Redis: {redis_url}" in notes(findings(ctl))
+
+
+def test_another_server_is_noted_and_another_name_of_the_same_is_not(ctl, agent, redis_url, segment_dir):
+    link = segment_dir.parent / "link.sock"
+    link.symlink_to(redis_url.removeprefix("unix://"))
+    ctl.env["BIFROST_REDIS_URL"] = f"unix://{link}"
+    assert "another Redis" not in notes(findings(ctl))
+    with running_node() as other:
+        ctl.env["BIFROST_REDIS_URL"] = other.redis.url
+        assert f"the agent uses another Redis: {redis_url}" in notes(findings(ctl))

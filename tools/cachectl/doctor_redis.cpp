@@ -7,6 +7,7 @@
 #include "common/redis/contract.hpp"
 #include "tools/cachectl/doctor.hpp"
 #include "tools/cachectl/redis_access.hpp"
+#include "tools/cachectl/segment_access.hpp"
 
 namespace bifrost::cachectl {
 namespace {
@@ -41,12 +42,14 @@ Diagnosis password_missing() {
 
 class RedisExam {
  public:
-  RedisExam(RedisClient& redis, const RedisUrl& url, Diagnoses& out)
-      : redis_(redis), name_(url.display()), db_(url.db), out_(out) {}
+  // `mirror`: what the agent says of itself, if there is a segment.
+  RedisExam(RedisClient& redis, const RedisUrl& url, const std::optional<SegmentInfo>& mirror, Diagnoses& out)
+      : redis_(redis), name_(url.display()), db_(url.db), mirror_(mirror), out_(out) {}
 
   void run() {
     if (!lets_us_in()) return;
     examine_server();
+    compare_with_the_agent();
     examine_notifications();
     examine_rights();
   }
@@ -81,6 +84,7 @@ class RedisExam {
       return say(Grade::kNote, "version and role could not be examined: " + std::string(text_of(**reply)), kAskAgain);
     }
     const std::string_view info = text_of(**reply);
+    run_id_ = field_of(info, "run_id");
     const std::string version = field_of(info, "redis_version");
     int major = 0;
     int minor = 0;
@@ -103,6 +107,15 @@ class RedisExam {
       say(Grade::kNote, "maxmemory-policy is " + policy + ": modules may be evicted from Redis",
           "CONFIG SET maxmemory-policy noeviction, or give the modules a Redis of their own");
     }
+  }
+
+  // One Redis may have several names: what it calls itself decides, where both sides know that.
+  void compare_with_the_agent() {
+    if (!mirror_ || mirror_->redis_url == name_) return;
+    const auto url = parse_redis_url(mirror_->redis_url);
+    if (url && url->db == db_ && !run_id_.empty() && run_id_ == mirror_->run_id) return;
+    say(Grade::kNote, "the agent uses another Redis: " + mirror_->redis_url,
+        "set BIFROST_REDIS_URL or --redis-url to the agent's Redis: diff, push and doctor use " + name_);
   }
 
   void examine_notifications() {
@@ -190,7 +203,9 @@ class RedisExam {
   RedisClient& redis_;
   std::string name_;
   unsigned db_;
+  const std::optional<SegmentInfo>& mirror_;
   Diagnoses& out_;
+  std::string run_id_;      // "" when INFO is not allowed
   std::string refused_;     // the rules that are missing
   std::string unexamined_;  // why the first probe that was not carried out was not; "" if there is none
   bool only_one_signal_missing_ = true;
@@ -219,7 +234,9 @@ void examine_redis(Context& context, Diagnoses& out) {
                            : "set BIFROST_REDIS_URL or --redis-url to the agent's Redis, or start that Redis"});
     return;
   }
-  RedisExam(*redis, *url, out).run();
+  std::optional<SegmentInfo> mirror;
+  if (const auto segment = attach_segment(context.settings)) mirror = (*segment)->info();
+  RedisExam(*redis, *url, mirror, out).run();
 }
 
 }  // namespace bifrost::cachectl
