@@ -88,3 +88,11 @@ def test_a_push_that_is_interrupted_leaves_whole_modules_and_says_so(ctl, redis_
     assert all(redis_client.exists(f"bifrost:module:{m}") for m in list(written)[:200])
     assert ctl("push", source).returncode == 0
     assert redis_client.scard("bifrost:module:index") == 20_000
+
+
+def test_a_module_whose_chunk_is_lost_differs(ctl, stage, store):
+    stage.publish({"a.py": ""})
+    store("a.py", "")
+    for chunk in stage.directory.glob("chunk.*"):
+        chunk.unlink()
+    assert [d["what"] for d in ctl.json("diff", status=6)["differences"]] == ["the mirror's record is damaged"]

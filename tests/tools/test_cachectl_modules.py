@@ -281,3 +281,17 @@ def test_verify_survives_any_single_flipped_byte(cachectl, stage):
     assert statuses <= {0, 6}
     assert 6 in statuses
     assert cachectl("verify").returncode == 0
+
+
+# --- lost memory ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("harm", ["missing", "truncated"])
+@pytest.mark.parametrize("verb", ["show", "get", "exists"])
+def test_a_module_whose_chunk_is_lost_is_damaged(cachectl, stage, verb, harm):
+    stage.publish({"a.py": "x = 1"})
+    for chunk in stage.directory.glob("chunk.*"):
+        chunk.unlink() if harm == "missing" else chunk.write_bytes(b"")
+    result = cachectl(verb, "a.py")
+    assert (result.returncode, result.stdout) == (6, b""), result.stderr.decode()
+    assert b"the record of a.py is damaged" in result.stderr

@@ -77,12 +77,12 @@ Lookup read_slot(const Snapshot& snapshot, SlotNumber slot, ModuleEntry& entry) 
 
 Result<ModuleList> list_modules(const Segment& segment, std::string_view prefix) {
   ModuleList list;
-  const auto walk = [&](const Snapshot& snapshot) {
+  const auto walk = [&](const Segment& now, const Snapshot& snapshot) {
     list = {snapshot.generation(), {}, 0};
     for (SlotNumber slot{0}; slot.value < snapshot.slot_count(); ++slot.value) {
       ModuleEntry entry;
       const auto read = [&](const Snapshot& s) { return read_slot(s, slot, entry); };
-      switch (settled(snapshot, read)) {
+      switch (settled(now, snapshot, read)) {
         case Lookup::kGone: return Lookup::kGone;
         case Lookup::kMiss: break;
         case Lookup::kHit:
@@ -120,8 +120,10 @@ Lookup read_answer(const Snapshot& snapshot, ModulePathView path, bool with_sour
 Result<ModuleAnswer> find_module(const Segment& segment, ModulePathView path, bool with_source,
                                  std::optional<Generation> at) {
   ModuleAnswer answer;
-  const auto status = read_consistently(
-      segment, [&](const Snapshot& snapshot) { return read_answer(snapshot, path, with_source, answer); }, at);
+  const auto read = [&](const Segment& now, const Snapshot& snapshot) {
+    return settled(now, snapshot, [&](const Snapshot& s) { return read_answer(s, path, with_source, answer); });
+  };
+  const auto status = read_consistently(segment, read, at);
   if (!status) return status.error();
   answer.status = *status;
   return answer;

@@ -37,19 +37,25 @@ inline Error snapshots_lost() {
   return {ErrorCode::kTimeout, "the segment is rewritten faster than it can be read: try again"};
 }
 
-// The Lookup of `look(snapshot)`, for walks over the table. What leads to memory that is not there in the newest state
-// either has not moved: it is kDamaged, not kGone.
+// Whether what `look(snapshot)` found gone is not there at all, instead of having moved: a snapshot that is kept finds
+// everything that it needs, as long as its root is the published one.
 template <std::invocable<const Snapshot&> Look>
-Lookup settled(const Snapshot& snapshot, const Look& look) {
-  const Lookup found = look(snapshot);
-  const bool lost = found == Lookup::kGone && look(snapshot.renewed()) == Lookup::kGone;
-  return lost ? Lookup::kDamaged : found;
+bool is_lost(const Segment& segment, const Snapshot& snapshot, const Look& look) {
+  const Snapshot again = snapshot.kept() ? snapshot : snapshot.renewed();
+  return look(again) == Lookup::kGone && again.kept() && !segment.retired();
 }
 
-// Calls `read(snapshot)` with the newest snapshot, or the one of generation `at`, until it does not meet memory that
-// was given back meanwhile. `read` returns a Lookup; the result is never kGone. Error, with `at`: that generation is
-// not kept any more, or there is none yet.
-template <std::invocable<const Snapshot&> Read>
+// The Lookup of `look(snapshot)`; kDamaged for what is lost.
+template <std::invocable<const Snapshot&> Look>
+Lookup settled(const Segment& segment, const Snapshot& snapshot, const Look& look) {
+  const Lookup found = look(snapshot);
+  return found == Lookup::kGone && is_lost(segment, snapshot, look) ? Lookup::kDamaged : found;
+}
+
+// Calls `read(segment, snapshot)` with the newest root and its newest snapshot, or the one of generation `at`, until it
+// does not meet memory that was given back meanwhile. `read` returns a Lookup; the result is never kGone. Error, with
+// `at`: that generation is not kept any more, or there is none yet.
+template <std::invocable<const Segment&, const Snapshot&> Read>
 Result<Lookup> read_consistently(const Segment& segment, const Read& read, std::optional<Generation> at = {}) {
   std::shared_ptr<const Segment> newer;
   for (int attempt = 0; attempt < kMaxSnapshots; ++attempt) {
@@ -58,7 +64,7 @@ Result<Lookup> read_consistently(const Segment& segment, const Read& read, std::
     if (at && newest.generation() < *at) return not_yet_made(*at, newest.generation());
     const Snapshot snapshot = at ? now.snapshot_at(*at) : newest;
     if (!snapshot.kept()) return not_kept(snapshot.generation());
-    const Lookup answer = read(snapshot);
+    const Lookup answer = read(now, snapshot);
     if (answer != Lookup::kGone) return answer;
     const ChunkSource& source = now.chunks().source();
     if (auto attached = Segment::attach(source.dir, source.trust, &now)) newer = std::move(*attached);

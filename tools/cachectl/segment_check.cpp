@@ -6,6 +6,7 @@
 
 #include "common/base/module_path.hpp"
 #include "common/layout/listing.hpp"
+#include "tools/cachectl/segment_access.hpp"
 
 namespace bifrost::cachectl {
 namespace {
@@ -20,6 +21,12 @@ std::string_view word_for(RecordKind kind) {
     case RecordKind::kNamespace: return "namespace";
     default: return "unknown";
   }
+}
+
+// What a record keeps when the agent moves it. Its address is another one then.
+bool same_version(const RecordRef& a, const RecordRef& b) {
+  return a.created == b.created && layout::pack_shape(a.shape) == layout::pack_shape(b.shape) &&
+         a.content_bytes == b.content_bytes && a.link == b.link && a.digest == b.digest;
 }
 
 std::string joined(const std::string& directory, const std::string& name) {
@@ -43,7 +50,8 @@ Lookup SegmentCheck::run(const std::function<void(SlotNumber)>& on_slot) {
   for (SlotNumber slot{0}; slot.value < snapshot_.slot_count(); ++slot.value) {
     on_slot(slot);
     if (check_slot(slot) != Lookup::kGone) continue;
-    if (SegmentCheck(snapshot_.renewed(), report_.complete).check_slot(slot) != Lookup::kGone) return Lookup::kGone;
+    const auto look = [&](const Snapshot& s) { return SegmentCheck(segment_, s).check_slot(slot); };
+    if (!is_lost(segment_, snapshot_, look)) return Lookup::kGone;
     find_fault(fmt::format("slot {}", slot.value), "leads to memory that is not there");
   }
   return check_everything_is_listed();
@@ -72,8 +80,7 @@ Lookup SegmentCheck::check_record(SlotNumber slot, const RecordRef& record) {
   if (record.shape.kind == RecordKind::kAbsent) return Lookup::kHit;
   const Found again = snapshot_.find(record.shape.space, key);
   if (again.status == Lookup::kGone) return again.status;
-  if ((again.status != Lookup::kHit && again.status != Lookup::kNotMirrored) ||
-      again.record.address != record.address) {
+  if ((again.status != Lookup::kHit && again.status != Lookup::kNotMirrored) || !same_version(again.record, record)) {
     find_fault(key, fmt::format("a lookup does not find the record in slot {}", slot.value));
     return Lookup::kHit;
   }

@@ -38,19 +38,21 @@ struct CheckReport {
 
 class SegmentCheck {
  public:
-  SegmentCheck(const Snapshot& snapshot, bool complete) : snapshot_(snapshot) {
+  // `snapshot` is one of `segment`, which outlives this.
+  SegmentCheck(const Segment& segment, const Snapshot& snapshot) : segment_(segment), snapshot_(snapshot) {
     report_.generation = snapshot.generation();
-    report_.complete = complete;
+    report_.complete = segment.complete(snapshot.generation());
   }
 
   // kHit when everything was looked at, kGone when the report means nothing: start again. `on_slot` is called
   // before each of the snapshot's slots.
   Lookup run(const std::function<void(SlotNumber)>& on_slot);
+  // One of its steps: what at_slot() answered for that slot. The agent may have moved the record since.
+  Lookup check_record(SlotNumber slot, const RecordRef& record);
   const CheckReport& report() const { return report_; }
 
  private:
   Lookup check_slot(SlotNumber slot);
-  Lookup check_record(SlotNumber slot, const RecordRef& record);
   Lookup check_file(const RecordRef& record, const std::string& path);
   Lookup check_code(const RecordRef& record, const std::string& path);
   Lookup check_node(const RecordRef& record, const std::string& name, std::string_view content);
@@ -59,6 +61,7 @@ class SegmentCheck {
   void find_fault(std::string key, std::string what);
   void find_no_name(std::string key, std::string what);
 
+  const Segment& segment_;
   Snapshot snapshot_;
   CheckReport report_;
   std::string body_;                        // of the record at hand

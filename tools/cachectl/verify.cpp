@@ -40,8 +40,8 @@ class VerifyCommand final : public Command {
     const auto segment = attach_segment(context);
     if (!segment) return fail(segment.error());
     CheckReport report;
-    const auto checked = read_consistently(**segment, [&](const Snapshot& snapshot) {
-      SegmentCheck check(snapshot, (*segment)->complete(snapshot.generation()));
+    const auto checked = read_consistently(**segment, [&](const Segment& now, const Snapshot& snapshot) {
+      SegmentCheck check(now, snapshot);
       ProgressBar bar("verify", snapshot.slot_count());
       const Lookup status = check.run([&bar](SlotNumber slot) { bar.show(slot.value); });
       report = check.report();
