@@ -90,6 +90,21 @@ def test_a_push_that_is_interrupted_leaves_whole_modules_and_says_so(ctl, redis_
     assert redis_client.scard("bifrost:module:index") == 20_000
 
 
+def test_a_retained_module_that_redis_has_is_compared(ctl, stage, store, redis_client):
+    """With another Redis than the agent's, for example."""
+    stage.publish({"a.py": "x = 1\n", "b.py": "x = 1\n"})
+    for path in ("a.py", "b.py"):
+        stage.tell(retained=path, commit=True)
+        store(path, "x = 1\n")
+    report = ctl.json("diff")
+    assert (report["identical"], report["compared"], report["retained"]) == (True, 2, 0)
+    store("b.py", "x = 2\n")
+    assert [d["path"] for d in ctl.json("diff", status=6)["differences"]] == ["b.py"]
+    redis_client.delete("bifrost:module:b.py")
+    report = ctl.json("diff")
+    assert (report["identical"], report["compared"], report["retained"]) == (True, 1, 1)
+
+
 def test_a_module_whose_chunk_is_lost_differs(ctl, stage, store):
     stage.publish({"a.py": ""})
     store("a.py", "")

@@ -107,7 +107,7 @@ Status MirrorDiff::compare_batch(const Segment& segment, const std::vector<Modul
       if (mirrored->status == Lookup::kNotMirrored) {
         ++report_.not_mirrored;
       } else if (mirrored->status == Lookup::kHit) {
-        ++(mirrored->entry.retained ? report_.retained : report_.compared);
+        ++((*values)[i]->type == REDIS_REPLY_NIL ? report_.retained : report_.compared);
       }
     }
   }
