@@ -9,7 +9,7 @@ namespace {
 
 class ExistsCommand final : public ModuleCommand {
  public:
-  ExistsCommand() : ModuleCommand(Need::kEntry) {}
+  ExistsCommand() : ModuleCommand(With::kNothing) {}
 
  protected:
   ExitCode answer(Context& context, const ModuleAnswer& module) override {

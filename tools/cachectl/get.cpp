@@ -9,7 +9,7 @@ namespace {
 
 class GetCommand final : public ModuleCommand {
  public:
-  GetCommand() : ModuleCommand(Need::kSource) {}
+  GetCommand() : ModuleCommand(With::kSource) {}
 
  protected:
   ExitCode answer(Context& context, const ModuleAnswer& module) override {

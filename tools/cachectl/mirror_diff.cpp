@@ -98,7 +98,7 @@ Status MirrorDiff::compare_batch(const Segment& segment, const std::vector<Modul
   const auto values = redis_.pipeline(commands, Deadline(kBatchTime));
   if (!values) return values.error();
   for (std::size_t i = 0; i < paths.size(); ++i) {
-    const auto mirrored = find_module(segment, paths[i], true);
+    const auto mirrored = find_module(segment, paths[i], With::kSource);
     if (!mirrored) return mirrored.error();
     auto difference = judge_one(*mirrored, paths[i], *(*values)[i], parser_);
     if (difference) {

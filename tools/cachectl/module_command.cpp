@@ -21,8 +21,8 @@ ExitCode ModuleCommand::run(Context& context) {
     say_no_module_path(spelled_, path.error());
     return ExitCode::kNoSuchModule;
   }
-  const auto module = find_module(**segment, *path, need_ == Need::kSource,
-                                  generation_ ? std::optional(Generation{*generation_}) : std::nullopt);
+  const auto module =
+      find_module(**segment, *path, with_, generation_ ? std::optional(Generation{*generation_}) : std::nullopt);
   if (!module) {
     // A generation that is not kept any more.
     static_cast<void>(fail(module.error()));

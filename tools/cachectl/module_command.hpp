@@ -18,8 +18,7 @@ class ModuleCommand : public Command {
   ExitCode run(Context& context) override;
 
  protected:
-  enum class Need { kEntry, kSource };
-  explicit ModuleCommand(Need need) : need_(need) {}
+  explicit ModuleCommand(With with) : with_(with) {}
 
   // The status is kHit or kNotMirrored.
   virtual ExitCode answer(Context& context, const ModuleAnswer& module) = 0;
@@ -29,7 +28,7 @@ class ModuleCommand : public Command {
   virtual void say_missing(Context& context, ModulePathView path, const ModuleAnswer& module) const;
 
  private:
-  Need need_;
+  With with_;
   std::string spelled_;
   std::optional<std::uint64_t> generation_;
 };

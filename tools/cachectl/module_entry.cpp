@@ -101,14 +101,14 @@ Result<ModuleList> list_modules(const Segment& segment, std::string_view prefix)
 
 namespace {
 
-Lookup read_answer(const Snapshot& snapshot, ModulePathView path, bool with_source, ModuleAnswer& answer) {
+Lookup read_answer(const Snapshot& snapshot, ModulePathView path, With with, ModuleAnswer& answer) {
   answer = {};
   answer.generation = snapshot.generation();
   const Found found = snapshot.find_file(path.text());
   if (found.status != Lookup::kHit && found.status != Lookup::kNotMirrored) return found.status;
   if (const Lookup read = read_entry(snapshot, found.record, answer.entry); read != Lookup::kHit) return read;
-  answer.visible_unix_ms = unix_ms_of(snapshot, found.record.created);
-  if (found.status == Lookup::kNotMirrored || !with_source) return found.status;
+  if (with == With::kTime) answer.visible_unix_ms = unix_ms_of(snapshot, found.record.created);
+  if (found.status == Lookup::kNotMirrored || with != With::kSource) return found.status;
   std::string body;
   const Lookup verified = snapshot.verify(found.record, body);
   if (verified == Lookup::kHit) answer.source = Snapshot::content_in(found.record, body);
@@ -117,11 +117,10 @@ Lookup read_answer(const Snapshot& snapshot, ModulePathView path, bool with_sour
 
 }  // namespace
 
-Result<ModuleAnswer> find_module(const Segment& segment, ModulePathView path, bool with_source,
-                                 std::optional<Generation> at) {
+Result<ModuleAnswer> find_module(const Segment& segment, ModulePathView path, With with, std::optional<Generation> at) {
   ModuleAnswer answer;
   const auto read = [&](const Segment& now, const Snapshot& snapshot) {
-    return settled(now, snapshot, [&](const Snapshot& s) { return read_answer(s, path, with_source, answer); });
+    return settled(now, snapshot, [&](const Snapshot& s) { return read_answer(s, path, with, answer); });
   };
   const auto status = read_consistently(segment, read, at);
   if (!status) return status.error();

@@ -48,11 +48,13 @@ struct ModuleAnswer {
   Lookup status = Lookup::kMiss;
   Generation generation;
   ModuleEntry entry;
-  std::optional<std::uint64_t> visible_unix_ms;  // since when; nothing when that is older than the history
-  std::string source;                            // verified against its checksum; only if asked for and kHit
+  std::optional<std::uint64_t> visible_unix_ms;  // only with kTime; nothing when that is older than the history
+  std::string source;                            // only with kSource and kHit: verified against its checksum
 };
+// What is wanted beside the entry: the source, or since when it is visible, which takes a walk through the history.
+enum class With { kNothing, kSource, kTime };
 // `at`: another generation than the newest; error kNotFound when it is not kept.
-Result<ModuleAnswer> find_module(const Segment& segment, ModulePathView path, bool with_source,
+Result<ModuleAnswer> find_module(const Segment& segment, ModulePathView path, With with,
                                  std::optional<Generation> at = {});
 
 // Adds what the agent says of modules that do not compile; without an agent to say it, nothing.

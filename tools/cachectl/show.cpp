@@ -33,7 +33,7 @@ void write_fields(Output& out, const ModuleEntry& entry, std::optional<std::uint
 
 class ShowCommand final : public ModuleCommand {
  public:
-  ShowCommand() : ModuleCommand(Need::kEntry) {}
+  ShowCommand() : ModuleCommand(With::kTime) {}
 
  protected:
   ExitCode answer(Context& context, const ModuleAnswer& module) override {
