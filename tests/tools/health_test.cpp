@@ -115,6 +115,17 @@ TEST(HealthTest, ModulesThatAreNotMirroredAreCounted) {
   EXPECT_EQ(first_problem(info), "2 modules are not mirrored; workers ask Redis for them");
 }
 
+TEST(HealthTest, WhatAnIncompleteMirrorCountsIsOnlyTheLeast) {
+  SegmentInfo info = live();
+  info.state = AgentState::kDegraded;
+  info.complete = false;
+  info.not_mirrored = 2;
+  const Health health = assess(info, kNow);
+  ASSERT_EQ(health.problems.size(), 2u);
+  EXPECT_NE(health.problems[0].what.find("the mirror is not complete"), std::string::npos);
+  EXPECT_EQ(health.problems[1].what, "at least 2 modules are not mirrored; workers ask Redis for them");
+}
+
 TEST(HealthTest, ALeaseWithoutACompleteMirrorIsNotReady) {
   SegmentInfo info = live();
   info.complete = false;

@@ -129,6 +129,25 @@ def test_an_import_name_gets_a_hint(cachectl, stage):
     assert b"try shared/a.py or shared/a/__init__.py" in cachectl("get", "shared.a").stderr
 
 
+@pytest.mark.parametrize("verb", ["show", "get", "exists"])
+def test_a_miss_in_a_mirror_that_is_not_complete_is_no_answer(cachectl, stage, verb):
+    stage.publish({"a.py": ""})
+    stage.tell(state="degraded", complete=False)
+    result = cachectl(verb, "b.py")
+    assert (result.returncode, result.stdout) == (1, b"")
+    assert b"b.py is not mirrored, and the mirror is not complete at generation 1" in result.stderr
+    assert cachectl(verb, "a.py").returncode == 0
+    stage.tell(state="live", complete=True)
+    assert cachectl(verb, "b.py").returncode == 4
+
+
+def test_exists_as_json_does_not_know_what_an_incomplete_mirror_lacks(cachectl, stage):
+    stage.publish({})
+    assert cachectl.json("exists", "b.py", status=4)["exists"] is False
+    stage.tell(state="degraded", complete=False)
+    assert cachectl.json("exists", "b.py", status=1) == {"schema": 1, "path": "b.py", "exists": None, "mirrored": False}
+
+
 def test_a_module_that_only_redis_has_exists_but_cannot_be_got(cachectl, stage):
     stage.publish({})
     stage.tell(not_mirrored="bad.py", reason="too big", commit=True)

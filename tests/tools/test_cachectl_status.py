@@ -318,6 +318,17 @@ def test_an_answer_that_cannot_be_written_is_an_error(cachectl, stage):
     assert b"cannot write" in result.stderr
 
 
+def test_status_says_that_the_mirror_is_not_complete(cachectl, stage):
+    stage.publish({"a.py": ""})
+    stage.tell(not_mirrored="big.py", reason="no room", commit=True)
+    assert "complete" not in cachectl("status").stdout.decode()
+    stage.tell(state="degraded", complete=False)
+    text = " ".join(cachectl("status").stdout.decode().split())
+    assert "so the mirror is not complete, and workers ask Redis for whatever they do not find" in text
+    assert "at least 1 module is not mirrored" in text
+    assert "modules 1 mirrored, at least 1 not mirrored, 0 retained; the mirror is not complete" in text
+
+
 def test_closed_standard_streams_do_no_harm(cachectl, stage):
     stage.publish({"a.py": "x = 1"})
     command = f"exec {cachectl.program} status <&- >&- 2>&-"

@@ -102,13 +102,19 @@ void add_shortcomings(const SegmentInfo& info, std::vector<Problem>& problems) {
   }
   if (info.state == AgentState::kDegraded) {
     problems.push_back(
-        {"segment_full", "the segment is full and cannot grow; workers ask Redis for what does not fit",
-         "set a larger max_size in /etc/bifrost/bifrost.conf, or give its file system more room, then systemctl "
-         "restart bifrost-agent; workers need nothing. bifrost-cachectl list -o wide | grep not_mirrored names them"});
+        {"segment_full",
+         info.complete ? "the segment is full and cannot grow; workers ask Redis for what does not fit"
+                       : "the segment is full and cannot grow; not even all names fit, so the mirror is not complete, "
+                         "and workers ask Redis for whatever they do not find",
+         fmt::format("set a larger max_size in /etc/bifrost/bifrost.conf, or give its file system more room, then "
+                     "systemctl restart bifrost-agent; workers need nothing. bifrost-cachectl list -o wide | grep "
+                     "not_mirrored names {}",
+                     info.complete ? "them" : "some of them")});
   }
   if (info.not_mirrored != 0) {
     problems.push_back({"not_mirrored",
-                        fmt::format("{} module{} not mirrored; workers ask Redis for {}", info.not_mirrored,
+                        fmt::format("{}{} module{} not mirrored; workers ask Redis for {}",
+                                    info.complete ? "" : "at least ", info.not_mirrored,
                                     info.not_mirrored == 1 ? " is" : "s are", info.not_mirrored == 1 ? "it" : "them"),
                         "bifrost-cachectl list -o wide | grep not_mirrored"});
   }

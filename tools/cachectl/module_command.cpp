@@ -32,12 +32,16 @@ ExitCode ModuleCommand::run(Context& context) {
     case Lookup::kHit:
     case Lookup::kNotMirrored: return answer(context, *module);
     case Lookup::kDamaged: say_damaged(*path); return ExitCode::kDifferences;
-    default: say_missing(context, *path, *module); return ExitCode::kNoSuchModule;
+    default: say_missing(context, *path, *module); return module->complete ? ExitCode::kNoSuchModule : ExitCode::kError;
   }
 }
 
 void ModuleCommand::say_missing(Context&, ModulePathView path, const ModuleAnswer& module) const {
-  say_no_such_module(path, module.generation);
+  if (module.complete) return say(fmt::format("no module {} at generation {}", path.text(), module.generation.value));
+  say(fmt::format(
+      "{} is not mirrored, and the mirror is not complete at generation {}: only Redis knows whether there is such a "
+      "module; workers ask it",
+      path.text(), module.generation.value));
 }
 
 }  // namespace bifrost::cachectl

@@ -1,6 +1,7 @@
 // module_command.hpp - the base of the verbs that are about one module: PATH, attach, find, and then the verb itself.
 //
-// A PATH that no module can have is one of no module: exit code 4, with the reason.
+// A PATH that no module can have is one of no module: exit code 4, with the reason. What a mirror lacks that is not
+// complete may be in Redis, as what is not mirrored is: exit code 1, like `get` of that.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,7 @@ class ModuleCommand : public Command {
   virtual ExitCode answer(Context& context, const ModuleAnswer& module) = 0;
   // No older version was asked for.
   bool is_newest() const { return !generation_; }
-  // A miss: says so. `exists` keeps silent, since its exit code is the answer.
+  // A miss: says what it means. `exists` keeps silent of a module that is nowhere, since its exit code is the answer.
   virtual void say_missing(Context& context, ModulePathView path, const ModuleAnswer& module) const;
 
  private:

@@ -120,7 +120,9 @@ Lookup read_answer(const Snapshot& snapshot, ModulePathView path, With with, Mod
 Result<ModuleAnswer> find_module(const Segment& segment, ModulePathView path, With with, std::optional<Generation> at) {
   ModuleAnswer answer;
   const auto read = [&](const Segment& now, const Snapshot& snapshot) {
-    return settled(now, snapshot, [&](const Snapshot& s) { return read_answer(s, path, with, answer); });
+    const Lookup found = settled(now, snapshot, [&](const Snapshot& s) { return read_answer(s, path, with, answer); });
+    answer.complete = now.complete(answer.generation);
+    return found;
   };
   const auto status = read_consistently(segment, read, at);
   if (!status) return status.error();
@@ -146,10 +148,6 @@ void say_no_module_path(std::string_view text, PathFault why) {
   const bool is_import_name = why == PathFault::kNotPython && ModuleNode::parse(as_path);
   say(fmt::format("no module can have the path {}: {}{}", text, reason_text(why),
                   is_import_name ? fmt::format("; try {}.py or {}/__init__.py", as_path, as_path) : std::string()));
-}
-
-void say_no_such_module(ModulePathView path, Generation generation) {
-  say(fmt::format("no module {} at generation {}", path.text(), generation.value));
 }
 
 void say_damaged(ModulePathView path) {

@@ -46,6 +46,7 @@ Result<ModuleList> list_modules(const Segment& segment, std::string_view prefix)
 // One module at one generation. The Lookup is kHit or kNotMirrored (both with the entry filled in), kMiss or kDamaged.
 struct ModuleAnswer {
   Lookup status = Lookup::kMiss;
+  bool complete = false;  // the mirror was: after kMiss Redis has none either
   Generation generation;
   ModuleEntry entry;
   std::optional<std::uint64_t> visible_unix_ms;  // only with kTime; nothing when that is older than the history
@@ -62,8 +63,6 @@ void add_compile_failures(const std::string& segment_dir, std::vector<ModuleEntr
 
 // Says that no module can be called like this, with a hint when it was meant as an import name.
 void say_no_module_path(std::string_view text, PathFault why);
-// Says that there is no such module.
-void say_no_such_module(ModulePathView path, Generation generation);
 // Says that the module's record contradicts itself.
 void say_damaged(ModulePathView path);
 

@@ -207,7 +207,8 @@ class StatusCommand final : public Command {
     field(out, "state", fmt::format("{}{}", out.toned(health.state, tone), health.ready ? ", ready" : ""));
     field(out, "generation", fmt::format("{}, in sync {}", info.generation.value, age_text(info.synced_through, now)));
     field(out, "modules",
-          fmt::format("{} mirrored, {} not mirrored, {} retained", info.modules, info.not_mirrored, info.retained));
+          fmt::format("{} mirrored, {}{} not mirrored, {} retained{}", info.modules, info.complete ? "" : "at least ",
+                      info.not_mirrored, info.retained, info.complete ? "" : "; the mirror is not complete"));
     field(out, "redis",
           fmt::format("{}{}, signal {}{}", info.redis_connected ? "" : "NOT CONNECTED, ", printable(info.redis_url),
                       signal_name(info.signals), cuts_text(info.cuts)));
