@@ -417,7 +417,8 @@ def test_a_push_that_loses_redis_midway_says_how_long_its_deploy_stays(stopped_p
 
 
 def test_the_rights_of_a_push_in_the_contract_are_enough(segment_dir, redis_client, redis_url, many):
-    (line,) = re.findall(r"^ACL SETUSER bifrost-push .*$", (REPOSITORY / "docs" / "redis-contract.md").read_text(), re.M)
+    contract = (REPOSITORY / "docs" / "redis-contract.md").read_text()
+    (line,) = re.findall("^ACL SETUSER bifrost-push .*$", contract, re.MULTILINE)
     redis_client.execute_command(*line.split())
     push = Cachectl(segment_dir, redis_url.replace("unix://", "unix://bifrost-push:SECRET@"))
     redis_client.sadd(INDEX, "old.py")

@@ -24,7 +24,7 @@ constexpr std::chrono::seconds kLookTime(5);
 constexpr std::string_view kDeploySeconds = "60";  // longer than a batch may take
 constexpr std::chrono::seconds kPatience(120);     // with another push: longer than one that died holds agents up
 constexpr int kLookAgainMs = 100;
-constexpr std::string_view kEveryPush = "cachectl push";  // begins with this what it writes into the key of deploys
+constexpr std::string_view kEveryPush = "cachectl push";  // what any push writes into that key begins like this
 constexpr std::chrono::seconds kIndexTime(60);            // for the whole index
 
 // Whether Redis has carried out all of it.
