@@ -109,6 +109,7 @@ HttpAnswer Agent::answer_http(std::string_view target) const {
 
 Agent::Agent(uv_loop_t* loop, const AgentConfig& config) : loop_(loop), config_(config), journal_(loop), metrics_() {
   trouble_.url = config_.session.url.display();
+  server_ = layout::content_digest(trouble_.url).low;
 }
 
 Agent::~Agent() = default;
@@ -161,7 +162,7 @@ Status Agent::open_store(const std::string& version, Generation reached) {
   // Without a lease: it says of which time the content is. A time of another boot says nothing.
   const SegmentInfo info = (*old)->info();
   contact_.synced_through = info.clock_is_ours ? (*old)->synced_through() : BootTime{};
-  contact_.other_server = info.redis_url != config_.session.url.display();
+  contact_.other_server = last_agent_.server != 0 && last_agent_.server != server_;
   writer_->publish_sync(contact_.synced_through, BootTime{});
   adoption_ = std::make_unique<Adoption>(*old, *mirror_, *writer_);
   return Done{};
@@ -219,11 +220,13 @@ bool Agent::adopt_on() {
 // Ahead of what has been published, so that it need not be written for each generation.
 void Agent::note_last_agent() {
   constexpr std::uint64_t kStep = 1'000'000;
-  LastAgent next{contact_.facts.run_id, last_agent_.ceiling};
+  // Whom it has not heard from yet has told it nothing.
+  LastAgent next{contact_.facts.run_id, contact_.other_server ? last_agent_.server : server_, last_agent_.ceiling};
   if (writer_->generation().value + kStep / 2 > next.ceiling.value) {
     next.ceiling = {writer_->generation().value + kStep};
   }
-  if (next.run_id == last_agent_.run_id && next.ceiling == last_agent_.ceiling) return;
+  if (next.run_id == last_agent_.run_id && next.server == last_agent_.server && next.ceiling == last_agent_.ceiling)
+    return;
   if (!keep_for_next_agent(lock_.file(), next)) {
     log::warn("lock_file_not_written", {{"then", "the next agent may take a loss for deletions or the reverse"}});
   }

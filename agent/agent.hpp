@@ -81,6 +81,7 @@ class Agent {
   std::unique_ptr<Adoption> adoption_;                                 // until it is done
   std::vector<std::pair<ModulePath, std::uint64_t>> adopted_sources_;  // and their bytes, while adoption_ goes on
   LastAgent last_agent_;
+  std::uint64_t server_ = 0;  // stands for the URL of Redis
   LastContact contact_;
   DeployWatch deploy_;
   std::unique_ptr<ControlServer> control_;

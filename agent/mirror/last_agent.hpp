@@ -5,6 +5,7 @@
 // ever and a loss of data is told from deletions.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "common/base/unique_fd.hpp"
@@ -13,8 +14,9 @@
 namespace bifrost::agent {
 
 struct LastAgent {
-  std::string run_id;  // "" when it is not known
-  Generation ceiling;  // at or above every generation published so far
+  std::string run_id;        // "" when it is not known
+  std::uint64_t server = 0;  // stands for the URL of that Redis; 0 when it is not known
+  Generation ceiling;        // at or above every generation published so far
 };
 
 LastAgent read_last_agent(const UniqueFd& lock);

@@ -278,10 +278,11 @@ bool SegmentWriter::stage_touched_nodes(std::size_t most) {
 void SegmentWriter::stage_node(const std::string& node) {
   const NodeValue value = nodes_.value_of(node);
   if (!adopts_names_) {
+    // Another kind is what it would mean without a file that is not there.
     const auto shown = newest(KeySpace::kNode, node);
-    const bool lacks_its_file = shown && value.kind == RecordKind::kNamespace && shown->head.shape.kind != value.kind;
-    if (lacks_its_file) stage({KeySpace::kNode, RecordKind::kAbsent, node, {}, {}});
-    if (lacks_its_file || !shows(KeySpace::kNode, node)) {
+    const bool keeps_its_kind = shown && (shown->head.shape.kind == value.kind || value.kind == RecordKind::kAbsent);
+    if (!keeps_its_kind && shows(KeySpace::kNode, node)) stage({KeySpace::kNode, RecordKind::kAbsent, node, {}, {}});
+    if (!shows(KeySpace::kNode, node)) {
       left_out_.insert(node);
       return;
     }

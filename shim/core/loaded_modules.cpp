@@ -11,6 +11,10 @@ bool LoadedModule::same_as(const Resolution& now) const {
   return by_store || found->source.hash == now.source.hash;
 }
 
+bool LoadedModule::same_search_as(const Resolution& other) const {
+  return found->searched == other.searched && found->asked_path == other.asked_path;
+}
+
 void LoadedModules::add(std::string_view name, LoadedModule module) {
   const std::lock_guard lock(mutex_);
   modules_.insert_or_assign(std::string(name), std::move(module));
@@ -42,6 +46,11 @@ LoadedModules::Map LoadedModules::all() const {
 bool LoadedModules::empty() const {
   const std::lock_guard lock(mutex_);
   return modules_.empty();
+}
+
+bool LoadedModules::contains(std::string_view name) const {
+  const std::lock_guard lock(mutex_);
+  return modules_.find(name) != modules_.end();
 }
 
 bool LoadedModules::has_room() {
@@ -85,7 +94,11 @@ void LoadedModules::note_found(std::string_view name, std::shared_ptr<const Reso
   const std::lock_guard lock(mutex_);
   const auto loaded = modules_.find(name);
   if (loaded != modules_.end() && loaded->second.same_as(*found)) return;
-  if (asked_.found.find(name) == asked_.found.end() && !has_room()) return;
+  const auto known = asked_.found.find(name);
+  if (known != asked_.found.end() ? known->second.same_search_as(*found) && known->second.same_as(*found)
+                                  : !has_room()) {
+    return;
+  }
   asked_.found.insert_or_assign(std::string(name), LoadedModule(std::move(found)));
   changed();
 }

@@ -33,6 +33,8 @@ struct LoadedModule {
   bool is_namespace() const { return found->kind == Resolution::Kind::kNamespace; }
   // Whether `now` would load the same thing. Only the fallback callable's modules cannot be shown to be the same.
   bool same_as(const Resolution& now) const;
+  // Whether it is looked for again in the same places.
+  bool same_search_as(const Resolution& other) const;
 };
 
 // What else was asked. Names that were not there by the directories in which they were looked for.
@@ -45,7 +47,7 @@ struct AskedOtherwise {
   std::map<Absent, bool> absent;                   // whether the platform's store was asked, too
   std::map<std::string, layout::Checksum> listed;  // directory: digest of its listing
   std::map<std::string, layout::Checksum> read;    // storage path: digest of its content, 0 when it was not there
-  std::map<std::string, layout::Checksum> sought;  // the same of a path as it was asked for, below any root
+  std::map<std::string, layout::Checksum> sought;  // the same of a path below whichever root has it
   std::map<std::string, LoadedModule, std::less<>> found;  // modules whose spec somebody has, and that nobody ran
   bool overflown = false;                                  // more was asked than is remembered
 
@@ -69,6 +71,7 @@ class LoadedModules final : public AtFork {
   // Parents sort before their children.
   Map all() const;
   bool empty() const;
+  bool contains(std::string_view name) const;
 
   void note_absent(std::span<const std::string> directories, std::string_view name, bool store_asked);
   void note_listing(const std::string& directory, const layout::Checksum& digest);

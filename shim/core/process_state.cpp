@@ -389,8 +389,9 @@ bool ProcessState::is_same_in(const View& view, const LoadedModules::Map& loaded
   if (!module.found->asked_path.empty()) return is_same_by_path(view, module, witnessed);
   const auto dot = name.rfind('.');
   const auto parent = dot == std::string::npos ? loaded.end() : loaded.find(std::string_view(name).substr(0, dot));
-  if (dot != std::string::npos && parent == loaded.end()) return false;
-  const std::vector<std::string>& directories = dot != std::string::npos         ? parent->second.found->portions
+  const bool by_parent = dot != std::string::npos && module.found->searched.empty();
+  if (by_parent && parent == loaded.end()) return false;
+  const std::vector<std::string>& directories = by_parent                        ? parent->second.found->portions
                                                 : module.found->searched.empty() ? view.scope.roots()
                                                                                  : module.found->searched;
   const std::string_view last = dot == std::string::npos ? name : std::string_view(name).substr(dot + 1);

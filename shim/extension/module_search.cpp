@@ -122,10 +122,11 @@ py::object ModuleSearch::find(const py::object& fullname, const py::object& path
     if (py::object theirs = regular_on_disk(fullname, path, name)) return theirs;
   }
   if (resolution.found()) {
-    // Or the next execution would look for it among the roots alone, and take it for another module.
-    if (name == utf8_of(fullname) && !std::ranges::equal(directories, state_->scope().roots())) {
-      resolution.searched.assign(directories.begin(), directories.end());
-    }
+    // Or the next execution would look for it elsewhere, and take it for another module.
+    const std::string full(utf8_of(fullname).value_or(""));
+    const bool as_usual = name == full ? std::ranges::equal(directories, state_->scope().roots())
+                                       : state_->loaded().contains(full.substr(0, full.size() - name.size() - 1));
+    if (!as_usual) resolution.searched.assign(directories.begin(), directories.end());
     return spec_of(fullname, std::move(resolution), form);
   }
   if (resolution.kind == Kind::kRefused) throw_import_error(fullname, resolution);

@@ -19,6 +19,8 @@ BAD = {
     "maps memory that executions would share": "import mmap\nPAGE = mmap.mmap(-1, 4096)\n",
     "starts a timer": "import signal\nsignal.setitimer(signal.ITIMER_REAL, 600)\n",
     "makes something that is removed at the end of the process": "import tempfile\nT = tempfile.TemporaryDirectory()\n",
+    "makes something that is removed at the end of the process: its own": (
+        "import weakref\nclass Lease:\n    pass\nLEASE = Lease()\nweakref.finalize(LEASE, lambda: None)\n"),
     "registers a handler of atexit": "import atexit, logging\natexit.register(print, end='')\n",
     "starts a process": "import os, time\nif os.fork() == 0:\n    time.sleep(20)\n    os._exit(0)\n",
     "fails: ValueError: not here": "import os\nif 'WARM_TEST_OK' not in os.environ:\n    raise ValueError('not here')\n",
@@ -36,7 +38,7 @@ def test_a_module_that_does_more_than_define_is_left_out_with_what_imports_it(fl
     parent.do("z.execute('flow:value'); os.environ['WARM_TEST_OK'] = '1'")
     assert parent.ask("z.execute('user:value', timeout=60)") == 1
     told = parent.ask("settled(lambda s: 'bad' in s['skipped'] and 'flow' in s['warm'])")
-    assert told["skipped"]["bad"].startswith(f"its import {why}")
+    assert told["skipped"]["bad"].startswith(f"its import {why.removesuffix(': its own')}")
     assert told["skipped"]["user"] in ("it imports bad, which is left out", told["skipped"]["bad"])
     assert sorted(told["warm"]) == ["flow", "helper"]
     assert parent.ask("[z.execute('user:value', timeout=60), stats()['spawned']]") == [1, 0]
@@ -75,8 +77,25 @@ def test_a_module_that_exits_is_left_out_and_no_other(flows, zygote):
     assert told["skipped"]["leaves"].startswith("its import fails: SystemExit")
 
 
+def test_a_module_that_puts_its_own_register_into_atexit_keeps_it(flows, zygote):
+    flows.put("own.py", "import atexit\ndef register(*a, **k):\n    return None\natexit.register = register\n")
+    flows.put("user.py", "import atexit, own\ndef value():\n    return atexit.register is own.register\n")
+    parent = zygote()
+    assert parent.ask("z.execute('user:value')") is True
+    parent.do("settled()")
+    assert parent.ask("z.execute('user:value')") is True
+
+
 def test_handlers_that_libraries_register_for_themselves_do_no_harm(flows, zygote):
-    flows.put("user.py", "import helper, logging, multiprocessing.util\ndef value():\n    return helper.VALUE\n")
+    flows.put("user.py", """
+import helper, logging, multiprocessing.util, weakref
+class Signal:
+    pass
+SIGNAL = Signal()
+weakref.finalize(SIGNAL, logging.shutdown)  # as Django does for each receiver
+def value():
+    return helper.VALUE
+""")
     parent = zygote()
     assert parent.ask("z.execute('user:value')") == 1
     warmed(parent, "user", "helper")

@@ -303,3 +303,22 @@ def test_what_another_server_lacks_is_gone_when_somebody_names_it(node):
         assert "redis_lost_its_data" not in node.agent.log
     finally:
         second.stop()
+
+
+def test_a_wrong_url_for_a_while_does_not_hide_that_redis_lost_its_data(node):
+    node.put("m.py", "V = 1\n")
+    node.start_agent()
+    node.agent.stop()
+    right, node.agent_url = node.redis.url, f"unix://{node.directory}/nobody.sock"
+    node.start_agent(ready=False)
+    eventually(lambda: "event=redis_lost" in node.agent.log, "nobody is there")
+    node.agent.stop()
+    node.redis.stop()
+    shutil.rmtree(node.redis.directory / "appendonlydir")
+    node.redis.start()
+    node.put("other.py", "V = 2\n")  # with an index of its own
+    node.agent_url = right
+    node.start_agent()
+    node.wait("--fresh")
+    assert "event=redis_lost_its_data" in node.agent.log
+    assert kinds(node) == {"m.py": True, "other.py": False}

@@ -114,7 +114,7 @@ class RedisExam {
     if (!mirror_ || mirror_->redis_url == name_) return;
     const auto url = parse_redis_url(mirror_->redis_url);
     if (url && url->db == db_ && !run_id_.empty() && run_id_ == mirror_->run_id) return;
-    say(Grade::kNote, "the agent uses another Redis: " + mirror_->redis_url,
+    say(Grade::kNote, "the agent may use another Redis: " + mirror_->redis_url,
         "set BIFROST_REDIS_URL or --redis-url to the agent's Redis: diff, push and doctor use " + name_);
   }
 

@@ -79,7 +79,7 @@ def execute(
         WorkerDied: The process ended without a result.
         TimeoutError: `timeout` has passed.
         TypeError: With complete=False: the fallback of this process cannot be pickled, which the process needs.
-        ValueError: `target` has another form, `timeout` is none, or there can be no such scope.
+        ValueError: `target` has another form, `timeout` is negative or nan, or there can be no such scope.
 
     The function's own exception passes, with the child's traceback as its cause.
 

@@ -78,14 +78,19 @@ TEST_F(AdoptionTest, AWriterThatMayTakeLessGivesUpChunksAndGoesOn) {
 }
 
 // The package's file is damaged, its name and the other file are not.
-TEST_F(AdoptionTest, APackageWhoseFileIsLeftForRedisIsNoNamespaceMeanwhile) {
+TEST_F(AdoptionTest, APackageWhoseFileIsLeftForRedisIsNothingElseMeanwhile) {
   put("pkg/__init__.py", "p");
   put("pkg/a.py", "a");
+  put("both/__init__.py", "p");
+  put("both.py", "m");
   commit();
-  const RecordRef file = attach()->snapshot().find_file("pkg/__init__.py").record;
-  poke(file.address, file.content_offset() - file.address.offset(), 0);
+  for (const std::string path : {"pkg/__init__.py", "both/__init__.py"}) {
+    const RecordRef file = attach()->snapshot().find_file(path).record;
+    poke(file.address, file.content_offset() - file.address.offset(), 0);
+  }
   take_over();
   EXPECT_EQ(attach()->snapshot().find_node("pkg").status, Lookup::kMiss);
+  EXPECT_EQ(attach()->snapshot().find_node("both").status, Lookup::kMiss) << "nor the module beside it";
   EXPECT_EQ(served("pkg/a.py"), "a");
   writer().know_every_file();
   put("pkg/__init__.py", "p");

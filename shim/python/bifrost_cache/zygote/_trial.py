@@ -52,7 +52,8 @@ class Trial:
             self.imported = _shim.watched_imports()
             _shim.unwatch_imports()
             sys.meta_path.remove(self)
-            atexit.register = self._register
+            if atexit.register == self._observe_register:
+                atexit.register = self._register
 
     def find_spec(self, name, path=None, target=None):
         """As a finder of sys.meta_path: stands in the way of what is left out."""
@@ -109,8 +110,8 @@ class Trial:
         _shim.let_go()  # our own connections are nobody's fault
         traces = _traces()
         for what, before, now in zip(_TRACES, self._traces, traces):
-            # That the template's last child has ended, or memory was unmapped, is nobody's doing here.
-            differs = not now <= before if what in ("processes", "memory") else now != before
+            # That the template's last child has ended, or something was given back, is nobody's doing here.
+            differs = not now <= before if what in ("processes", "memory", "finalizers") else now != before
             if differs and culprit is not None:
                 self._leave_out(culprit, f"its import {_said(what, before, now)}")
         self._traces = traces
@@ -150,8 +151,17 @@ def _descriptors():
 
 
 def _finalizers():
-    """What somebody wants done at the end of the process at the latest: temporary directories go by it."""
-    return {id(info) for info in list(weakref.finalize._registry.values()) if info.atexit}
+    """Of temporary directories, and of the workspace's own, that the end of the process will call. What libraries want
+    done is for what they have in this process."""
+    return {id(info) for info in list(weakref.finalize._registry.values()) if info.atexit and _ends_something(info.func)}
+
+
+def _ends_something(function):
+    function = getattr(function, "__func__", function)
+    temporary = getattr(sys.modules.get("tempfile"), "TemporaryDirectory", None)
+    if temporary is not None and function is temporary._cleanup.__func__:
+        return True
+    return "__storage_path__" in getattr(function, "__globals__", ())
 
 
 def _has_children():
