@@ -20,7 +20,7 @@ BAD = {
     "starts a timer": "import signal\nsignal.setitimer(signal.ITIMER_REAL, 600)\n",
     "makes something that is removed at the end of the process": "import tempfile\nT = tempfile.TemporaryDirectory()\n",
     "makes something that is removed at the end of the process: its own": (
-        "import weakref\nclass Lease:\n    pass\nLEASE = Lease()\nweakref.finalize(LEASE, lambda: None)\n"),
+        "import os, weakref\nclass File:\n    pass\nFILE = File()\nweakref.finalize(FILE, os.unlink, '/nowhere')\n"),
     "registers a handler of atexit": "import atexit, logging\natexit.register(print, end='')\n",
     "starts a process": "import os, time\nif os.fork() == 0:\n    time.sleep(20)\n    os._exit(0)\n",
     "fails: ValueError: not here": "import os\nif 'WARM_TEST_OK' not in os.environ:\n    raise ValueError('not here')\n",
@@ -92,7 +92,7 @@ import helper, logging, multiprocessing.util, weakref
 class Signal:
     pass
 SIGNAL = Signal()
-weakref.finalize(SIGNAL, logging.shutdown)  # as Django does for each receiver
+weakref.finalize(SIGNAL, SIGNAL.__class__)  # as Django does for each receiver
 def value():
     return helper.VALUE
 """)

@@ -151,17 +151,14 @@ def _descriptors():
 
 
 def _finalizers():
-    """Of temporary directories, and of the workspace's own, that the end of the process will call. What libraries want
-    done is for what they have in this process."""
-    return {id(info) for info in list(weakref.finalize._registry.values()) if info.atexit and _ends_something(info.func)}
+    """Those that remove a file or a directory at the end of the process at the latest. What others do there, is done to
+    what each process has for itself."""
+    finalizers = list(weakref.finalize._registry.values())
+    return {id(one) for one in finalizers if one.atexit and getattr(one.func, "__name__", "") in _REMOVERS}
 
 
-def _ends_something(function):
-    function = getattr(function, "__func__", function)
-    temporary = getattr(sys.modules.get("tempfile"), "TemporaryDirectory", None)
-    if temporary is not None and function is temporary._cleanup.__func__:
-        return True
-    return "__storage_path__" in getattr(function, "__globals__", ())
+# Of os, shutil, pathlib and tempfile.
+_REMOVERS = {"remove", "unlink", "rmdir", "removedirs", "rmtree", "_cleanup"}
 
 
 def _has_children():
