@@ -80,7 +80,8 @@ def test_what_was_read_through_is_in_the_mirror_for_the_next_execution(platform,
     asked = store.take_questions()
     directories = {(root, name) for root in OWN_AND_SHARED for name in ("modules", "modules.deep", "modules.deep.er")}
     assert set(asked) <= directories | {("_solutions/s/", "workflows.my-flow")}, "which that root does not have"
-    assert max(asked.count(question) for question in asked) <= 2, "once by the execution, once by a template's warm()"
+    most = max(asked.count(question) for question in asked)
+    assert most <= 3, "once by the execution, once each by a template's warm() before and after it"
 
 
 def test_a_stray_directory_does_not_hide_the_platforms_own_package(platform, store):

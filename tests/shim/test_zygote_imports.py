@@ -77,6 +77,17 @@ def test_a_module_that_exits_is_left_out_and_no_other(flows, zygote):
     assert told["skipped"]["leaves"].startswith("its import fails: SystemExit")
 
 
+def test_a_temporary_directory_that_a_template_tried_does_not_stay(flows, zygote):
+    made = f"tempfile.TemporaryDirectory(dir={str(flows.directory)!r}, prefix='made-')"
+    flows.put("user.py", f"import tempfile, os\nT = {made}\ndef value():\n    return os.path.isdir(T.name)\n")
+    parent = zygote()
+    assert parent.ask("z.execute('user:value')") is True
+    parent.do("settled(lambda s: 'user' in s['skipped'])")
+    assert [parent.ask("z.execute('user:value')") for _ in range(2)] == [True, True]
+    parent.do("z.close()")
+    assert list(flows.directory.glob("made-*")) == []
+
+
 def test_a_module_that_puts_its_own_register_into_atexit_keeps_it(flows, zygote):
     flows.put("own.py", "import atexit\ndef register(*a, **k):\n    return None\natexit.register = register\n")
     flows.put("user.py", "import atexit, own\ndef value():\n    return atexit.register is own.register\n")

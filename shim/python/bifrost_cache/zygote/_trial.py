@@ -8,6 +8,7 @@ process that found one is spoilt.
 """
 
 import atexit
+import contextlib
 import fnmatch
 import os
 import re
@@ -45,6 +46,7 @@ class Trial:
         _shim.watch_imports(self._observe)
         self._register, atexit.register = atexit.register, self._observe_register
         self._traces = _traces()
+        inherited = _finalizers()
         try:
             for name in self._order["modules"]:
                 self._import(name)
@@ -54,6 +56,7 @@ class Trial:
             sys.meta_path.remove(self)
             if atexit.register == self._observe_register:
                 atexit.register = self._register
+            _remove_temporary_directories(inherited)
 
     def find_spec(self, name, path=None, target=None):
         """As a finder of sys.meta_path: stands in the way of what is left out."""
@@ -155,6 +158,14 @@ def _finalizers():
     what each process has for itself."""
     finalizers = list(weakref.finalize._registry.values())
     return {id(one) for one in finalizers if one.atexit and getattr(one.func, "__name__", "") in _REMOVERS}
+
+
+def _remove_temporary_directories(inherited):
+    """Those that a trial has made: its process is killed, and nobody else knows them."""
+    for finalizer, one in list(weakref.finalize._registry.items()):
+        if id(one) not in inherited and getattr(one.func, "__name__", "") == "_cleanup":
+            with contextlib.suppress(Exception):
+                finalizer()
 
 
 # Of os, shutil, pathlib and tempfile.
