@@ -25,11 +25,10 @@ struct Resolution {
     kSnapshotLost,  // the view is no longer whole: take another and ask again
   };
   Kind kind = Kind::kNotFound;
-  std::optional<ModulePath> path;     // kModule, kPackage: the storage path
-  std::vector<std::string> portions;  // kPackage, kNamespace: directories in storage that hold the children
-  std::string asked_path;             // of one that was asked for by its path; "": by its name
-  std::vector<std::string>
-      searched;  // where its name was looked for, if neither among the scope's roots nor in a parent that is loaded
+  std::optional<ModulePath> path;           // kModule, kPackage: the storage path
+  std::vector<std::string> portions;        // kPackage, kNamespace: directories in storage that hold the children
+  std::string asked_path;                   // of one that was asked for by its path; "": by its name
+  std::vector<std::string> searched;        // its name's directories, if not the scope's roots or a loaded parent's
   ModuleSource source;                      // kModule, kPackage
   std::string reason;                       // kUnknown, kRefused: one clause
   Authority authority = Authority::kRedis;  // of the view that was asked

@@ -94,7 +94,7 @@ void Hook::configure(const Settings::Flags& flags) {
     made = std::move(*created);
   }
   // Nothing is refused any more: what was installed stays until then.
-  if (state_ != nullptr && !finder_.is_none()) take_out();
+  take_out();
   disabled_ = disabled;
   flags_ = flags;
   state_ = std::move(made);
@@ -129,7 +129,7 @@ py::object Hook::install(const Settings::Flags& flags, const py::object& fallbac
   }
   if (new_settings) {
     configure(first ? flags : wanted);
-  } else if (state_ != nullptr && !first) {
+  } else {
     take_out();
   }
   if (new_fallback) {
@@ -169,6 +169,7 @@ void Hook::place() const {
 }
 
 void Hook::take_out() const {
+  if (state_ == nullptr || finder_.is_none()) return;
   const py::list meta_path = sys_list("meta_path");
   remove_identical(meta_path, finder_);
   remove_identical(meta_path, missing_);
@@ -179,7 +180,7 @@ void Hook::take_out() const {
 }
 
 void Hook::remove() {
-  if (state_ != nullptr && !finder_.is_none()) take_out();
+  take_out();
   finder_ = missing_ = path_hook_ = fallback_ = py::none();
   store_.reset();
   search_.reset();

@@ -123,7 +123,7 @@ py::object ModuleSearch::find(const py::object& fullname, const py::object& path
   }
   if (resolution.found()) {
     // Or the next execution would look for it elsewhere, and take it for another module.
-    const std::string full(utf8_of(fullname).value_or(""));
+    const std::string_view full = utf8_of(fullname).value_or(name);
     const bool as_usual = name == full ? std::ranges::equal(directories, state_->scope().roots())
                                        : state_->loaded().contains(full.substr(0, full.size() - name.size() - 1));
     if (!as_usual) resolution.searched.assign(directories.begin(), directories.end());
@@ -213,8 +213,8 @@ Resolution ModuleSearch::call(const ModulePath& path, Absence& absence) const {
 
 py::object ModuleSearch::spec_of(const py::object& fullname, Resolution resolution, NamespaceForm form) const {
   const bool is_module = resolution.kind == Kind::kModule;
+  std::string name(utf8_of(fullname).value_or(""));
   if (resolution.kind == Kind::kNamespace) {
-    const std::string name(utf8_of(fullname).value_or(""));
     // importlib runs no loader for a namespace, so it is noted here: unless somebody merely asks what a loaded name is.
     const auto found = std::make_shared<const Resolution>(std::move(resolution));
     if (!loaded_module(name.c_str())) state_->loaded().add(name, LoadedModule(found));
@@ -225,7 +225,6 @@ py::object ModuleSearch::spec_of(const py::object& fullname, Resolution resoluti
   py::object locations;
   if (!is_module) locations = files_of(*state_, resolution.portions);
   const auto found = std::make_shared<const Resolution>(std::move(resolution));
-  std::string name(utf8_of(fullname).value_or(""));
   // Whoever asks for a spec may go by what it says, and never run the module.
   state_->loaded().note_found(name, found);
   auto loader = std::make_unique<VirtualModuleLoader>(state_, std::move(name), found);

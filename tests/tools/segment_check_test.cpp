@@ -17,6 +17,19 @@ class SegmentCheckTest : public SegmentFixture {
   static std::string text(int version) {
     return std::to_string(version) + std::string(100'000, static_cast<char>('a' + version % 26));
   }
+  // Chunks in which a few modules will soon be all that is alive.
+  void write_still_and_busy() {
+    make_writer(256 << 20);
+    for (int i = 0; i < 40; ++i) put("still" + std::to_string(i) + ".py", "s");
+    for (int i = 0; i < 30; ++i) put("busy" + std::to_string(i) + ".py", text(i));
+    commit();
+  }
+  // Twice, from number `first` on.
+  void rewrite_busy(int first) {
+    for (int version = 1; version < 3; ++version) {
+      for (int i = first; i < 30; ++i) publish("busy" + std::to_string(i) + ".py", text(i + version));
+    }
+  }
   static std::optional<SlotNumber> slot_of(const Snapshot& snapshot, const RecordRef& record) {
     for (SlotNumber slot{0}; slot.value < snapshot.slot_count(); ++slot.value) {
       const Found found = snapshot.at_slot(slot);
@@ -27,18 +40,13 @@ class SegmentCheckTest : public SegmentFixture {
 };
 
 TEST_F(SegmentCheckTest, ARecordThatIsMovedWhileItIsLookedAtIsSound) {
-  make_writer(256 << 20);
-  for (int i = 0; i < 40; ++i) put("still" + std::to_string(i) + ".py", "s");
-  for (int i = 0; i < 30; ++i) put("busy" + std::to_string(i) + ".py", text(i));
-  commit();
+  write_still_and_busy();
   const auto segment = attach();
   const Snapshot snapshot = segment->snapshot();
   const RecordRef before = snapshot.find_file("still7.py").record;
   const auto slot = slot_of(snapshot, before);
   ASSERT_TRUE(slot);
-  for (int version = 1; version < 3; ++version) {
-    for (int i = 1; i < 30; ++i) publish("busy" + std::to_string(i) + ".py", text(i + version));
-  }
+  rewrite_busy(1);
   let_pass(std::chrono::hours(2));
   publish("busy0.py", text(1));  // what it replaces holds its chunk for a while
   tend();
@@ -52,10 +60,7 @@ TEST_F(SegmentCheckTest, ARecordThatIsMovedWhileItIsLookedAtIsSound) {
 
 // Nobody tells readers of a root that has a successor where records move from then on.
 TEST_F(SegmentCheckTest, WhatHasLeftARootWithASuccessorIsNotLost) {
-  make_writer(256 << 20);
-  for (int i = 0; i < 40; ++i) put("still" + std::to_string(i) + ".py", "s");
-  for (int i = 0; i < 30; ++i) put("busy" + std::to_string(i) + ".py", text(i));
-  commit();
+  write_still_and_busy();
   const auto segment = attach();
   const Snapshot snapshot = segment->snapshot();
   const auto more = static_cast<int>(snapshot.slot_count());
@@ -63,9 +68,7 @@ TEST_F(SegmentCheckTest, WhatHasLeftARootWithASuccessorIsNotLost) {
   tend();
   commit();
   ASSERT_TRUE(segment->retired());
-  for (int version = 1; version < 3; ++version) {
-    for (int i = 0; i < 30; ++i) publish("busy" + std::to_string(i) + ".py", text(i + version));
-  }
+  rewrite_busy(0);
   let_pass(std::chrono::hours(2));
   tend();
   ASSERT_EQ(snapshot.find_file("still7.py").status, Lookup::kGone);

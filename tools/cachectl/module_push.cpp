@@ -81,9 +81,10 @@ Status ModulePush::send(bool last) {
   Status sent = together ? Status(Done{}) : hold_deploy();
   if (sent) sent = send_batch(together);
   if (sent) begun_ = !last;
-  if (begun_ && sent) return sent;
+  if (sent && !last) return sent;
   const Status ended = end_deploy();
-  if (sent || ended) return sent ? ended : sent;
+  if (sent) return ended;
+  if (ended) return sent;
   return Error{sent.error().code, fmt::format("{}; agents wait up to {} s for the end of this deploy",
                                               sent.error().message, kDeploySeconds)};
 }
