@@ -1,7 +1,6 @@
 """install and remove: what they put where, and what a process pays for it."""
 
 import json
-import statistics
 
 from harness import WORKSPACE
 
@@ -150,19 +149,6 @@ def test_start_up_imports_nothing_opens_nothing_and_starts_no_thread(node):
         """
     )
     assert done.stdout == "['bifrost_cache', 'bifrost_cache._shim'] True 1\n", done.stderr
-
-
-def test_start_up_stays_within_its_budget(node):
-    code = """
-        import time
-        start = time.perf_counter()
-        import bifrost_cache
-        bifrost_cache.install_virtual_import_hook()
-        print((time.perf_counter() - start) * 1e3)
-        """
-    took = [float(node.python(code=code).stdout) for _ in range(15)]
-    # The best of them: other processes share this machine, and only we can make the best slower.
-    assert min(took) < 5, statistics.median(took)
 
 
 def test_a_foreign_import_costs_one_probe_and_no_input_or_output(node):
