@@ -335,7 +335,7 @@ void Agent::look_after_names() {
     log::warn("control_socket_lost", {{"dir", config_.segment_dir}, {"action", "listening again"}});
     if (const Status s = serve_control(); !s) log::error("listen_failed", {{"why", s.error().message}});
   }
-  if (!writer_->published() && !writer_->awaits_publication()) restore_name();
+  if (writer_->lost_its_name()) restore_name();
 }
 
 // False when another agent was quicker: the directory is its own now.
@@ -361,14 +361,7 @@ void Agent::start_again(std::string_view why) {
 // Somebody deleted or replaced the file: readers that attach now would find nothing, or something else.
 void Agent::restore_name() {
   log::warn("segment_name_lost", {{"dir", config_.segment_dir}, {"action", "publishing it again"}});
-  if (const Status s = writer_->republish(); !s) {
-    return log::error("republish_failed", {{"why", s.error().message}});
-  }
-  // What is half read a live session commits when it is whole; without one there is nobody else to do it.
-  if (session_ && session_->live() && writer_->has_staged()) return;
-  if (const auto committed = writer_->commit(); !committed) {
-    log::error("republish_failed", {{"why", committed.error().message}});
-  }
+  if (const Status s = writer_->republish(); !s) log::error("republish_failed", {{"why", s.error().message}});
 }
 
 // Only what can change under way without a doubt about what workers see.

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "common/base/segment_dir.hpp"
-#include "common/layout/key_hash.hpp"
+#include "common/layout/block_heads.hpp"
 #include "common/layout/mapped_words.hpp"
 #include "common/reader/checked_file.hpp"
 

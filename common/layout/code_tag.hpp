@@ -25,8 +25,14 @@ class CodeTag {
       : key_(layout::pack_code_key(magic, optimization)) {
     std::memcpy(text_.data(), cache_tag.data(), std::min(cache_tag.size(), sizeof text_ - 1));
   }
-  // From the words of a segment.
-  CodeTag(const std::array<layout::Word, kWords>& text, layout::Word key) : text_(text), key_(key) {}
+  // From the words of a segment, `word(offset)` being a load.
+  template <class Load>
+  static CodeTag read(const Load& word, std::uint64_t cache_tag, std::uint64_t magic) {
+    CodeTag tag;
+    for (std::uint64_t w = 0; w < kWords; ++w) tag.text_[w] = word(cache_tag + w * layout::kWordBytes);
+    tag.key_ = word(magic);
+    return tag;
+  }
 
   bool empty() const { return text_[0] == 0; }
   std::string_view cache_tag() const {

@@ -38,24 +38,11 @@ inline Checksum content_digest(std::string_view content) {
   return {h.low64, h.high64};
 }
 
-// Checksum of a record: its first eight words (the digest of its content among them), key and token with their padding.
-// A record can be trusted without reading its content, and the content by its digest. kVariants and kMarks change after
-// publication and do not count.
-using RecordHeadWords = std::array<Word, (record::kChecksumLow - record::kExtent) / kWordBytes>;
-// Checksum of a variant: its words from kCodeBytes on, and the code without padding.
-using VariantHeadWords = std::array<Word, (variant::kChecksumLow - variant::kCodeBytes) / kWordBytes>;
-
 // XXH3-128 of `text`, seeded with the XXH3-64 of the words.
 template <std::size_t N>
 Checksum seeded_checksum(const std::array<Word, N>& words, std::string_view text) {
   const XXH128_hash_t h = XXH3_128bits_withSeed(text.data(), text.size(), XXH3_64bits(words.data(), sizeof words));
   return {h.low64, h.high64};
-}
-inline Checksum record_checksum(const RecordHeadWords& head, std::string_view key_and_token) {
-  return seeded_checksum(head, key_and_token);
-}
-inline Checksum variant_checksum(const VariantHeadWords& head, std::string_view code) {
-  return seeded_checksum(head, code);
 }
 
 }  // namespace bifrost::layout

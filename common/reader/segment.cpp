@@ -32,13 +32,10 @@ std::vector<SegmentInfo::Code> code_of(ReadWords words) {
   std::vector<SegmentInfo::Code> shares;
   for (std::uint64_t i = 0; i < layout::control::kCodeTagCapacity; ++i) {
     const std::uint64_t entry = layout::control::kCodeTags + i * code_tag::kBytes;
-    std::array<layout::Word, CodeTag::kWords> text;
-    for (std::uint64_t w = 0; w < text.size(); ++w) {
-      text[w] = words.relaxed(entry + code_tag::kCacheTag + w * layout::kWordBytes);
-    }
-    const CodeTag tag(text, words.relaxed(entry + code_tag::kMagic));
+    const auto word = [&](std::uint64_t offset) { return words.relaxed(entry + offset); };
+    const CodeTag tag = CodeTag::read(word, code_tag::kCacheTag, code_tag::kMagic);
     if (tag.empty()) break;
-    shares.push_back({tag, words.relaxed(entry + code_tag::kModules), words.relaxed(entry + code_tag::kMadeHere) != 0});
+    shares.push_back({tag, word(code_tag::kModules), word(code_tag::kMadeHere) != 0});
   }
   return shares;
 }

@@ -15,8 +15,7 @@
 #include <string>
 #include <string_view>
 
-#include "common/layout/code_tag.hpp"
-#include "common/layout/key_hash.hpp"
+#include "common/layout/block_heads.hpp"
 #include "common/layout/mapped_words.hpp"
 #include "common/layout/record_layout.hpp"
 
@@ -32,24 +31,16 @@ enum class Lookup {
   kDamaged,      // the segment contradicts itself here: ask Redis
 };
 
-// What a lookup found: a checked copy of what callers need of the record's header. Plain data; its content is still in
-// the chunk, for as long as that is not gone.
+// What a lookup found: a checked copy of the record's head. Plain data; its content is still in the chunk, for as long
+// as that is not gone.
 // Small on purpose: it is cleared and filled within a lookup of some 20 ns (docs/design/0021).
-struct RecordRef {
+struct RecordRef : RecordHead {
   Address address;
-  Generation created;
-  layout::Shape shape;
-  std::uint64_t content_bytes = 0;
-  layout::Word link = 0;    // key hash of the file that a module or package stands for
-  layout::Checksum digest;  // of the content
-  std::uint64_t marks = 0;
 
   std::uint64_t key_offset() const { return address.offset() + layout::record::kHeaderBytes; }
   std::uint64_t token_offset() const { return key_offset() + layout::padded(shape.key_bytes); }
   std::uint64_t content_offset() const { return token_offset() + layout::padded(shape.token_bytes); }
-  std::uint64_t extent_bytes() const { return layout::record_bytes(shape.key_bytes, shape.token_bytes, content_bytes); }
   std::uint64_t body_bytes() const { return extent_bytes() - layout::record::kHeaderBytes; }
-  bool has(layout::Mark mark) const { return (marks & static_cast<std::uint64_t>(mark)) != 0; }
 };
 
 struct Found {
@@ -57,20 +48,12 @@ struct Found {
   RecordRef record;  // when kHit or kNotMirrored
 };
 
-// Compiled code that is attached to a record: a checked copy of its header.
-struct VariantRef {
+// Compiled code that is attached to a record: a checked copy of its head.
+struct VariantRef : VariantHead {
   Address address;  // 0: before the first
-  std::uint64_t code_bytes = 0;
-  CodeTag tag;
-  layout::Checksum digest;  // of the source that was compiled
-  layout::Word key_hash = 0;
   layout::Checksum checksum;
 
   std::uint64_t code_offset() const { return address.offset() + layout::variant::kHeaderBytes; }
-  layout::VariantHeadWords head_words() const {
-    return {code_bytes,    tag.key(),  tag.text()[0], tag.text()[1], tag.text()[2],
-            tag.text()[3], digest.low, digest.high,   key_hash};
-  }
 };
 
 // The answer to an import name: what it is, and the record that holds its source.
@@ -105,7 +88,7 @@ Lookup read_code_of(const Chunk& chunk, const VariantRef& variant, char* to) {
   if (known_to_be_gone(chunk)) return Lookup::kGone;
   chunk.words.copy_out(variant.code_offset(), to, variant.code_bytes);
   if (chunk.gone()) return Lookup::kGone;
-  const bool whole = layout::variant_checksum(variant.head_words(), {to, variant.code_bytes}) == variant.checksum;
+  const bool whole = layout::variant_checksum(variant.words(), {to, variant.code_bytes}) == variant.checksum;
   return whole ? Lookup::kHit : Lookup::kDamaged;
 }
 
@@ -220,12 +203,6 @@ class BasicSnapshot {
     const Chunk* chunk = nullptr;
     found.status = read_header(address, found.record, chunk);
     return found;
-  }
-  // The version before `ref`; address 0 when there is none.
-  Address previous_of(const RecordRef& ref) const {
-    const Chunk* chunk = chunk_of(ref.address);
-    return chunk == nullptr ? Address()
-                            : Address(chunk->words.relaxed(ref.address.offset() + layout::record::kPrevious));
   }
   // The record of the newest commit; 0: none.
   Address last_commit() const {
@@ -404,7 +381,7 @@ typename BasicSnapshot<Memory>::Visit BasicSnapshot<Memory>::walk(Address head, 
     if (ref.created.value >= newer) return chunk->gone() ? Visit::kGone : Visit::kDamaged;
     if (ref.created <= generation_) return Visit::kVersion;
     newer = ref.created.value;
-    at = Address(chunk->words.relaxed(at.offset() + layout::record::kPrevious));
+    at = ref.previous;
     if (at.value == 0) return Visit::kTooNew;
   }
   return Visit::kGone;  // too far behind: an honest "look again"
@@ -421,21 +398,14 @@ template <class Memory>
 bool BasicSnapshot<Memory>::plausible(const Chunk& chunk, Address at, RecordRef& ref) {
   const std::uint64_t o = at.offset();
   if (!in_bounds(chunk, o, layout::record::kHeaderBytes)) return false;
+  const auto word = [&](std::uint64_t offset) { return chunk.words.relaxed(o + offset); };
   ref.address = at;
-  const layout::Word extent = chunk.words.relaxed(o + layout::record::kExtent);
-  ref.created = {chunk.words.relaxed(o + layout::record::kCreated)};
-  const layout::Word shape = chunk.words.relaxed(o + layout::record::kShape);
-  ref.shape = layout::unpack_shape(shape);
-  ref.content_bytes = chunk.words.relaxed(o + layout::record::kContentBytes);
-  ref.link = chunk.words.relaxed(o + layout::record::kLink);
-  ref.digest = {chunk.words.relaxed(o + layout::record::kDigestLow),
-                chunk.words.relaxed(o + layout::record::kDigestHigh)};
-  ref.marks = chunk.words.relaxed(o + layout::record::kMarks);
-  if (layout::pack_shape(ref.shape) != shape || ref.content_bytes > chunk.bytes ||
+  ref.read(word);
+  if (layout::pack_shape(ref.shape) != word(layout::record::kShape) || ref.content_bytes > chunk.bytes ||
       ref.shape.key_bytes > layout::kMaxKeyBytes || ref.shape.token_bytes > layout::kMaxTokenBytes) {
     return false;
   }
-  return extent == layout::pack_extent(layout::Block::kRecord, ref.extent_bytes()) &&
+  return word(layout::record::kExtent) == layout::pack_extent(layout::Block::kRecord, ref.extent_bytes()) &&
          ends_in_bounds(chunk, o, ref.extent_bytes());
 }
 
@@ -478,15 +448,9 @@ bool BasicSnapshot<Memory>::text_equals(const Chunk& chunk, std::uint64_t offset
 template <class Memory>
 bool BasicSnapshot<Memory>::head_matches(const Chunk& chunk, const RecordRef& ref, std::string_view key_and_token) {
   const std::uint64_t o = ref.address.offset();
-  layout::RecordHeadWords head;
-  for (std::size_t i = 0; i < head.size(); ++i) head[i] = chunk.words.relaxed(o + i * layout::kWordBytes);
-  // What the caller relies on is `ref`, read before: the words must still say the same.
-  const bool same = head[1] == ref.created.value && head[3] == layout::pack_shape(ref.shape) &&
-                    head[4] == ref.content_bytes && head[5] == ref.link && head[6] == ref.digest.low &&
-                    head[7] == ref.digest.high;
   const layout::Checksum checksum{chunk.words.relaxed(o + layout::record::kChecksumLow),
                                   chunk.words.relaxed(o + layout::record::kChecksumHigh)};
-  return same && layout::record_checksum(head, key_and_token) == checksum;
+  return layout::record_checksum(ref.words(), key_and_token) == checksum;
 }
 
 template <class Memory>
@@ -539,15 +503,10 @@ bool BasicSnapshot<Memory>::plausible(const Chunk& chunk, Address at, VariantRef
   if (!in_bounds(chunk, o, layout::variant::kHeaderBytes)) return false;
   const auto word = [&](std::uint64_t offset) { return chunk.words.relaxed(o + offset); };
   variant.address = at;
-  variant.code_bytes = word(layout::variant::kCodeBytes);
-  std::array<layout::Word, CodeTag::kWords> text;
-  for (std::uint64_t i = 0; i < text.size(); ++i) text[i] = word(layout::variant::kCacheTag + i * layout::kWordBytes);
-  variant.tag = CodeTag(text, word(layout::variant::kMagic));
-  variant.digest = {word(layout::variant::kDigestLow), word(layout::variant::kDigestHigh)};
-  variant.key_hash = word(layout::variant::kKeyHash);
+  variant.read(word);
   variant.checksum = {word(layout::variant::kChecksumLow), word(layout::variant::kChecksumHigh)};
   if (variant.code_bytes > chunk.bytes) return false;
-  const std::uint64_t bytes = layout::variant_bytes(variant.code_bytes);
+  const std::uint64_t bytes = variant.extent_bytes();
   return word(layout::variant::kExtent) == layout::pack_extent(layout::Block::kVariant, bytes) &&
          ends_in_bounds(chunk, o, bytes);
 }

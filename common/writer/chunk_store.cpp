@@ -154,14 +154,14 @@ void ChunkStore::give_back(ChunkNumber number) {
   chunks_.erase(number.value);
 }
 
-void ChunkStore::write_record(Address at, const RecordHead& head, std::string_view body) {
-  publication(at).write_record(at.offset(), head, body);
+void ChunkStore::write_record(Address at, const RecordHead& head, Address variants, std::string_view body) {
+  publication(at).write_record(at.offset(), head, variants, body);
   chunk(at.chunk()).used = at.offset() + head.extent_bytes();
 }
 
 void ChunkStore::write_variant(Address at, const VariantHead& head, std::string_view code) {
   publication(at).write_variant(at.offset(), head, code);
-  chunk(at.chunk()).used = at.offset() + layout::variant_bytes(code.size());
+  chunk(at.chunk()).used = at.offset() + head.extent_bytes();
 }
 
 void ChunkStore::attach(Address record, Address variant) {
@@ -184,14 +184,8 @@ RecordView ChunkStore::record_at(Address at) const {
   const auto word = [&](std::uint64_t offset) { return words.own(at.offset() + offset); };
   RecordView v;
   v.address = at;
-  v.head.created = {word(layout::record::kCreated)};
-  v.head.previous = Address(word(layout::record::kPrevious));
-  v.head.shape = layout::unpack_shape(word(layout::record::kShape));
-  v.head.content_bytes = word(layout::record::kContentBytes);
-  v.head.link = word(layout::record::kLink);
-  v.head.digest = {word(layout::record::kDigestLow), word(layout::record::kDigestHigh)};
-  v.head.variants = Address(word(layout::record::kVariants));
-  v.head.marks = word(layout::record::kMarks);
+  v.head.read(word);
+  v.variants = Address(word(layout::record::kVariants));
   const char* body = words.own_bytes(at.offset() + layout::record::kHeaderBytes);
   v.body = {body, v.head.extent_bytes() - layout::record::kHeaderBytes};
   v.key = {body, v.head.shape.key_bytes};
@@ -208,14 +202,8 @@ VariantView ChunkStore::variant_at(Address at) const {
   VariantView v;
   v.address = at;
   v.next = Address(word(layout::variant::kNext));
-  v.head.digest = {word(layout::variant::kDigestLow), word(layout::variant::kDigestHigh)};
-  v.head.key_hash = word(layout::variant::kKeyHash);
-  std::array<layout::Word, CodeTag::kWords> text;
-  for (std::uint64_t i = 0; i < text.size(); ++i) text[i] = word(layout::variant::kCacheTag + i * layout::kWordBytes);
-  v.head.tag = CodeTag(text, word(layout::variant::kMagic));
-  const std::uint64_t code_bytes = word(layout::variant::kCodeBytes);
-  v.bytes = layout::variant_bytes(code_bytes);
-  v.code = {words.own_bytes(at.offset() + layout::variant::kHeaderBytes), code_bytes};
+  v.head.read(word);
+  v.code = {words.own_bytes(at.offset() + layout::variant::kHeaderBytes), v.head.code_bytes};
   return v;
 }
 

@@ -31,6 +31,7 @@ struct StoreId {
 struct RecordView {
   Address address;
   RecordHead head;
+  Address variants;  // the first of them, or 0
   std::string_view key;
   std::string_view token;
   std::string_view content;
@@ -41,7 +42,6 @@ struct RecordView {
 struct VariantView {
   Address address;
   Address next;
-  std::uint64_t bytes = 0;
   VariantHead head;
   std::string_view code;
 };
@@ -80,7 +80,7 @@ class ChunkStore {
   std::optional<Address> make_place(std::uint64_t bytes, Keep keep);
   enum class Full { kAllowance, kFileSystem };
   Full full() const { return full_; }
-  void write_record(Address at, const RecordHead& head, std::string_view body);
+  void write_record(Address at, const RecordHead& head, Address variants, std::string_view body);
   void write_variant(Address at, const VariantHead& head, std::string_view code);
   void attach(Address record, Address variant);
   void detach_all(Address record);

@@ -9,33 +9,10 @@
 #include <optional>
 #include <string_view>
 
-#include "common/layout/code_tag.hpp"
-#include "common/layout/key_hash.hpp"
+#include "common/layout/block_heads.hpp"
 #include "common/layout/mapped_words.hpp"
-#include "common/layout/record_layout.hpp"
 
 namespace bifrost {
-
-// The fixed part of a record about to be written.
-struct RecordHead {
-  Generation created;
-  Address previous;
-  layout::Shape shape;
-  std::uint64_t content_bytes = 0;
-  layout::Word link = 0;
-  layout::Checksum digest;  // of the content
-  Address variants;         // first of a list that is there already, or 0
-  std::uint64_t marks = 0;
-
-  std::uint64_t extent_bytes() const { return layout::record_bytes(shape.key_bytes, shape.token_bytes, content_bytes); }
-};
-
-// The fixed part of a variant about to be written.
-struct VariantHead {
-  CodeTag tag;
-  layout::Checksum digest;  // of the source that was compiled
-  layout::Word key_hash = 0;
-};
 
 // Stores into a chunk.
 class ChunkPublication {
@@ -43,23 +20,16 @@ class ChunkPublication {
   explicit ChunkPublication(WriteWords words) : words_(words) {}
 
   // Fills the memory at `offset` with a record that no slot refers to yet. `body` is key, token and content, each
-  // padded with zeros to whole words.
-  void write_record(std::uint64_t offset, const RecordHead& head, std::string_view body) {
-    const layout::RecordHeadWords words = {layout::pack_extent(layout::Block::kRecord, head.extent_bytes()),
-                                           head.created.value,
-                                           head.previous.value,
-                                           layout::pack_shape(head.shape),
-                                           head.content_bytes,
-                                           head.link,
-                                           head.digest.low,
-                                           head.digest.high};
+  // padded with zeros to whole words; `variants` the first of a list that is there already, or 0.
+  void write_record(std::uint64_t offset, const RecordHead& head, Address variants, std::string_view body) {
+    const layout::RecordHeadWords words = head.words();
     const std::uint64_t vouched = layout::padded(head.shape.key_bytes) + layout::padded(head.shape.token_bytes);
     const layout::Checksum sum = layout::record_checksum(words, body.substr(0, vouched));
     // Relaxed stores: publish_slot() releases them.
     for (std::uint64_t i = 0; i < words.size(); ++i) words_.relaxed(offset + i * layout::kWordBytes, words[i]);
     words_.relaxed(offset + layout::record::kChecksumLow, sum.low);
     words_.relaxed(offset + layout::record::kChecksumHigh, sum.high);
-    words_.relaxed(offset + layout::record::kVariants, head.variants.value);
+    words_.relaxed(offset + layout::record::kVariants, variants.value);
     words_.relaxed(offset + layout::record::kMarks, head.marks);
     words_.copy_in(offset + layout::record::kHeaderBytes, body.data(), body.size());
     extend(offset + head.extent_bytes());
@@ -67,10 +37,8 @@ class ChunkPublication {
 
   // Fills the memory at `offset` with a variant that nothing leads to yet.
   void write_variant(std::uint64_t offset, const VariantHead& head, std::string_view code) {
-    const std::uint64_t bytes = layout::variant_bytes(code.size());
-    const auto& text = head.tag.text();
-    const layout::VariantHeadWords words = {code.size(), head.tag.key(),  text[0],          text[1],      text[2],
-                                            text[3],     head.digest.low, head.digest.high, head.key_hash};
+    const std::uint64_t bytes = head.extent_bytes();
+    const layout::VariantHeadWords words = head.words();
     const layout::Checksum sum = layout::variant_checksum(words, code);
     words_.relaxed(offset + layout::variant::kExtent, layout::pack_extent(layout::Block::kVariant, bytes));
     words_.relaxed(offset + layout::variant::kNext, 0);

@@ -56,14 +56,14 @@ RecordStore::RecordStore(StoreOptions options, StoreId id, Hears hears)
 // --- Versions ----------------------------------------------------------------------------------------------------
 
 std::optional<RecordStore::Place> RecordStore::place_of(KeySpace space, std::string_view key) {
-  return table().place_of(layout::hash_key(space, key), [&](Address head) {
+  return root_->place_of(layout::hash_key(space, key), [&](Address head) {
     const RecordView record = chunks_.record_at(head);
     return record.head.shape.space == space && record.key == key;
   });
 }
 
-bool RecordStore::add(KeySpace space, std::string_view key, RecordHead head, std::string_view body, Use use,
-                      Generation next) {
+bool RecordStore::add(KeySpace space, std::string_view key, RecordHead head, std::string_view body, bool keeps_code,
+                      Use use, Generation next) {
   const std::uint64_t deletion_bytes = bytes_of_deletion(space, key, next);
   auto at = allocate(deletion_bytes + head.extent_bytes(), use);
   const auto place = place_of(space, key);  // making room may have moved what was there
@@ -74,7 +74,7 @@ bool RecordStore::add(KeySpace space, std::string_view key, RecordHead head, std
   if (before && deletion_bytes != 0) {
     // It goes with the history that it ends. Who is pinned between it and this version needs it for longer: a copy,
     // dated with this version.
-    chunks_.write_record(*at, before->head, before->body);
+    chunks_.write_record(*at, before->head, before->variants, before->body);
     note_history(*at, deletion_bytes);
     before->address = *at;
     at = Address(at->chunk(), at->offset() + deletion_bytes);
@@ -82,12 +82,11 @@ bool RecordStore::add(KeySpace space, std::string_view key, RecordHead head, std
   if (before) {
     // The chain steps over a version that was never visible.
     head.previous = never_visible ? before->head.previous : before->address;
-    if (head.variants.value != 0) head.variants = before->head.variants;
   }
-  chunks_.write_record(*at, head, body);
+  keeps_code &= before.has_value();
+  chunks_.write_record(*at, head, keeps_code ? before->variants : Address(), body);
   publish_slot(*place, *at);
-  // The code of the same content goes over to the new version.
-  if (before) out_of_date(*before, never_visible, head.variants.value == 0);
+  if (before) out_of_date(*before, never_visible, !keeps_code);
   account_live(*at, head.extent_bytes(), true);
   if (head.shape.kind == RecordKind::kAbsent) {
     // A deletion says nothing to snapshots that do not know the key: it goes with the history that it ends.
@@ -101,14 +100,13 @@ bool RecordStore::add(KeySpace space, std::string_view key, RecordHead head, std
 Address RecordStore::add_commit(const RecordHead& head, std::string_view body) {
   const auto at = allocate(head.extent_bytes(), Use::kHeadroom);
   if (!at) return {};
-  chunks_.write_record(*at, head, body);
+  chunks_.write_record(*at, head, Address(), body);
   note_history(*at, head.extent_bytes());
   return *at;
 }
 
 bool RecordStore::attach(KeySpace space, std::string_view key, const VariantHead& head, std::string_view code) {
-  const std::uint64_t bytes = layout::variant_bytes(code.size());
-  const auto at = allocate(bytes, Use::kCode);
+  const auto at = allocate(head.extent_bytes(), Use::kCode);
   const auto place = place_of(space, key);
   if (!at || !place || place->head.value == 0) return false;
   chunks_.write_variant(*at, head, code);
@@ -138,7 +136,7 @@ void RecordStore::out_of_date(const RecordView& version, bool never_visible, boo
   if (with_code) {
     for (const VariantView& v : chunks_.variants_of(version.address)) {
       account_code(v, false);
-      note_history(v.address, v.bytes);  // it may be an older version's as well
+      note_history(v.address, v.head.extent_bytes());  // it may be an older version's as well
     }
   }
   if (version.head.shape.kind == RecordKind::kAbsent) return;  // which counts as history from the start
@@ -153,8 +151,8 @@ void RecordStore::account_live(Address at, std::uint64_t bytes, bool add) {
 }
 
 void RecordStore::account_code(const VariantView& code, bool add) {
-  account_live(code.address, code.bytes, add);
-  const std::uint64_t by = add ? code.bytes : ~code.bytes + 1;
+  account_live(code.address, code.head.extent_bytes(), add);
+  const std::uint64_t by = add ? code.head.extent_bytes() : ~code.head.extent_bytes() + 1;
   chunks_.chunk(code.address.chunk()).code += by;
   code_bytes_ += by;
   hears_.code_counted(code.head.tag, add);
@@ -193,7 +191,7 @@ bool RecordStore::adopt_record(Address at, bool with_code) {
   account_live(at, record.head.extent_bytes(), true);
   if (with_code) {
     for (const VariantView& v : chunks_.variants_of(at)) account_code(v, true);
-  } else if (record.head.variants.value != 0) {
+  } else if (record.variants.value != 0) {
     chunks_.detach_all(at);
   }
   return true;
@@ -229,7 +227,7 @@ void RecordStore::adopted(Generation newest) {
 
 std::uint64_t RecordStore::size_bytes() const {
   std::uint64_t bytes = chunks_.reserved_bytes();
-  for (const SlotTable* table : {root_.get(), unpublished_.get(), building_.get()}) {
+  for (const SlotTable* table : {root_.get(), building_.get()}) {
     if (table != nullptr) bytes += table->file().bytes();
   }
   return bytes;
@@ -424,7 +422,7 @@ bool RecordStore::move_block(const ChunkStore::BlockView& block, Address at, Use
 
 // The newest version whose code it is; nothing for code of older ones.
 std::optional<RecordStore::Place> RecordStore::owner_of(const VariantView& variant) {
-  const auto place = table().place_of({variant.head.key_hash}, [&](Address head) {
+  const auto place = root_->place_of({variant.head.key_hash}, [&](Address head) {
     const RecordView record = chunks_.record_at(head);
     return record.head.shape.space == KeySpace::kFile &&
            layout::hash_key(KeySpace::kFile, record.key).value == variant.head.key_hash;
@@ -441,12 +439,10 @@ bool RecordStore::move_record(const Place& place, Use use) {
   const std::vector<VariantView> code = chunks_.variants_of(place.head);
   const auto at = place_for(old.head.extent_bytes(), use);
   if (!at) return false;
-  RecordHead head = old.head;
-  head.variants = Address();
-  chunks_.write_record(*at, head, old.body);
-  account_live(*at, head.extent_bytes(), true);
+  chunks_.write_record(*at, old.head, Address(), old.body);
+  account_live(*at, old.head.extent_bytes(), true);
   for (const VariantView& v : code) {
-    const auto there = place_for(v.bytes, use);
+    const auto there = place_for(v.head.extent_bytes(), use);
     if (!there) {
       hears_.code_dropped();
       continue;
@@ -466,7 +462,7 @@ bool RecordStore::tend() {
   expire();
   while (ledger_.bytes() > history_allowance() && give_up_history(layout::HistoryLimit::kHistorySize)) continue;
   if (options_.clock().since(ledger_.kept_since()) >= options_.history) history_limit_ = layout::HistoryLimit::kAge;
-  if (building_) copy_slots(kSlotsPerSlice);
+  const bool grows = building_ && copy_slots(kSlotsPerSlice) && building_;
   if (!emptying_) {
     auto chunk = ripe_chunk();
     if (!chunk) chunk = wasteful_chunk(2, true);
@@ -475,48 +471,40 @@ bool RecordStore::tend() {
   Progress progress = Progress::kStuck;
   if (emptying_) progress = empty_on(*emptying_, kBytesPerSlice);
   if (progress != Progress::kMore) emptying_.reset();
-  return progress != Progress::kStuck || building_;  // after one chunk, perhaps another
+  return progress != Progress::kStuck || grows;  // after one chunk, perhaps another
 }
 
 // --- Roots -------------------------------------------------------------------------------------------------------
 
 void RecordStore::publish_slot(const Place& place, Address record) {
   if (building_ && place.slot.value < copied_) {
-    if (const auto there = place_in(*building_, place.hash, place.head)) building_->set(*there, record);
+    if (const auto there = place_in_building(place.hash, place.head)) building_->set(*there, record);
   }
-  // What has moved must be found by today's readers as well. A key that they do not know is none of their business.
-  if (unpublished_ && place.head.value != 0) {
-    if (const auto there = place_in(*root_, place.hash, place.head)) root_->set(*there, record);
-  }
-  table().set(place, record);
+  root_->set(place, record);
 }
 
 void RecordStore::drop_slot(const Place& place) {
   if (building_ && place.slot.value < copied_) {
-    if (const auto there = place_in(*building_, place.hash, place.head)) building_->drop(*there);
+    if (const auto there = place_in_building(place.hash, place.head)) building_->drop(*there);
   }
-  if (unpublished_) {
-    if (const auto there = place_in(*root_, place.hash, place.head)) root_->drop(*there);
-  }
-  table().drop(place);
+  root_->drop(place);
 }
 
-// Keys are told apart by their newest version: all tables name the same. Nothing where a head is not known, or where a
+// Keys are told apart by their newest version: both tables name the same. Nothing where a head is not known, or where a
 // new key finds no room.
-std::optional<RecordStore::Place> RecordStore::place_in(SlotTable& table, layout::KeyHash hash, Address head) {
-  auto place = table.place_of(hash, [head](Address there) { return head.value != 0 && there == head; });
+std::optional<RecordStore::Place> RecordStore::place_in_building(layout::KeyHash hash, Address head) {
+  auto place = building_->place_of(hash, [head](Address there) { return head.value != 0 && there == head; });
   if (place && place->head != head) place.reset();
   return place;
 }
 
 void RecordStore::grow_table_if_due() {
-  if (building_) return copy_slots(kSlotsCopiedPerKey);
-  const SlotTable& now = table();
-  const bool far_from_base = chunks_.newest().value - now.base().value > layout::kChunksPerBase / 2;
-  if (now.slots_used() * 2 < now.slot_count() && !far_from_base) return;
-  const std::uint64_t kept = now.slots_used() - now.slots_dropped();
   // Without room for a larger one, the table fills up to kMaxLoad.
-  static_cast<void>(begin_table(kept * 4 < now.slot_count() ? now.slot_count() : now.slot_count() * 2));
+  if (building_) return static_cast<void>(copy_slots(kSlotsCopiedPerKey));
+  const bool far_from_base = chunks_.newest().value - root_->base().value > layout::kChunksPerBase / 2;
+  if (root_->slots_used() * 2 < root_->slot_count() && !far_from_base) return;
+  const std::uint64_t kept = root_->slots_used() - root_->slots_dropped();
+  static_cast<void>(begin_table(kept * 4 < root_->slot_count() ? root_->slot_count() : root_->slot_count() * 2));
 }
 
 Status RecordStore::begin_table(std::uint64_t slot_count) {
@@ -531,43 +519,42 @@ Status RecordStore::begin_table(std::uint64_t slot_count) {
   return Done{};
 }
 
-void RecordStore::copy_slots(std::uint64_t count) {
-  for (const std::uint64_t end = std::min(copied_ + count, table().slot_count()); copied_ < end; ++copied_) {
-    const Address head = table().record_in({copied_});
+Status RecordStore::copy_slots(std::uint64_t count) {
+  for (const std::uint64_t end = std::min(copied_ + count, root_->slot_count()); copied_ < end; ++copied_) {
+    const Address head = root_->record_in({copied_});
     if (head.value == 0) continue;
     const RecordView record = chunks_.record_at(head);
     const layout::KeyHash hash = layout::hash_key(record.head.shape.space, record.key);
-    if (const auto place = place_in(*building_, hash, Address())) building_->set(*place, head);
+    if (const auto place = place_in_building(hash, Address())) building_->set(*place, head);
   }
-  if (copied_ < table().slot_count()) return;
+  return copied_ < root_->slot_count() ? Status(Done{}) : replace_root();
+}
+
+// What is staged in it readers step over, as in the one before. On error the next slot tries again.
+Status RecordStore::replace_root() {
+  building_->take_control_block(*root_);
   if (named_) {
-    unpublished_ = std::move(building_);  // in place of one that readers never saw, perhaps
-  } else {
-    building_->take_control_block(*root_);
-    root_ = std::move(building_);
+    if (const Status s = building_->file().publish(kSegmentFileName); !s) return s;
+    root_->publication().retire();
   }
+  root_ = std::move(building_);
+  if (named_) hears_.root_replaced();
+  return Done{};
 }
 
 Status RecordStore::rebuild_root() {
   if (!building_) {
-    if (const Status s = begin_table(table().slot_count()); !s) return s;
+    if (const Status s = begin_table(root_->slot_count()); !s) return s;
   }
-  copy_slots(table().slot_count());
-  return Done{};
+  return copy_slots(root_->slot_count());
 }
 
-Status RecordStore::publish_root(Generation generation) {
-  if (!awaits_publication()) return Done{};
-  if (unpublished_) unpublished_->take_control_block(*root_);
-  table().publication().give_up_before(kept_from());
-  table().publication().publish_generation(generation);
-  if (const Status s = table().file().publish(kSegmentFileName); !s) return s;
+Status RecordStore::name_root(Generation generation) {
+  if (named_) return Done{};
+  root_->publication().give_up_before(kept_from());
+  root_->publication().publish_generation(generation);
+  if (const Status s = root_->file().publish(kSegmentFileName); !s) return s;
   named_ = true;
-  if (unpublished_) {
-    root_->publication().retire();
-    root_ = std::move(unpublished_);
-    hears_.root_published();
-  }
   if (predecessor_) Publication(predecessor_->words(), layout::Regions{}).retire();
   predecessor_.reset();
   return Done{};

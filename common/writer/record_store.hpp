@@ -43,10 +43,10 @@ class RecordStore {
     std::function<void(const CodeTag&, bool more)> code_counted;  // of a newest version: one more, or one less
     std::function<void()> code_dropped;                           // for lack of room
     std::function<void(bool before_its_time)> history_given_up;   // an entry of the ledger, for lack of room
-    std::function<void()> root_published;                         // in place of another
+    std::function<void()> root_replaced;
   };
 
-  // A store without a name: publish_root() gives it one. Errors: kNoSpace, kPermission, kIo.
+  // A store without a name: name_root() gives it one. Errors: kNoSpace, kPermission, kIo.
   static Result<std::unique_ptr<RecordStore>> create(const StoreOptions& options, StoreId id, Hears hears);
 
   ~RecordStore();
@@ -62,8 +62,8 @@ class RecordStore {
 
   // Writes a version of `key` that readers see once its generation is published; what was newest until now becomes
   // history, unless it was never visible. False: no room.
-  bool add(layout::KeySpace space, std::string_view key, RecordHead head, std::string_view body, Use use,
-           Generation next);
+  bool add(layout::KeySpace space, std::string_view key, RecordHead head, std::string_view body, bool keeps_code,
+           Use use, Generation next);
   // The same without a slot: the record of a commit. 0: no room.
   Address add_commit(const RecordHead& head, std::string_view body);
   // False: no room. `record`: a newest version.
@@ -74,7 +74,7 @@ class RecordStore {
 
   // --- Taking over ---------------------------------------------------------------------------------------------
 
-  // The root of the agent before, which is retired when this store's first root is published. Errors: as
+  // The root of the agent before, which is retired when this store's first root has its name. Errors: as
   // SegmentFile::adopt().
   Status take_over_root();
   // A chunk of the agent before; then each of its newest versions that is sound, with its code or without.
@@ -89,19 +89,17 @@ class RecordStore {
 
   // One slice of what is to be done: expire, give back, move together, grow the table. True: there is more.
   bool tend();
-  // A new root of the same size in place of one that lost its name, to be published by the next publish_root().
-  Status rebuild_root();
 
   // --- Roots ---------------------------------------------------------------------------------------------------
 
-  // What readers see now.
+  // What readers see. Another takes its place when the table has grown, with all that is staged.
   SlotTable& root() { return *root_; }
   const SlotTable& root() const { return *root_; }
   bool named() const { return named_; }
-  // Whether another root is ready, or the first has no name yet.
-  bool awaits_publication() const { return !named_ || unpublished_ != nullptr; }
-  // Gives it the name, with `generation` in it. Does nothing else when there is none.
-  Status publish_root(Generation generation);
+  // Gives the first root its name, with `generation` in it; does nothing once it has had one.
+  Status name_root(Generation generation);
+  // A new root of the same size in place of one that lost its name.
+  Status rebuild_root();
 
   const ChunkStore& chunks() const { return chunks_; }
   const HistoryLedger& ledger() const { return ledger_; }
@@ -161,21 +159,18 @@ class RecordStore {
   void drop_slot(const Place& place);
   void grow_table_if_due();
   Status begin_table(std::uint64_t slot_count);
-  void copy_slots(std::uint64_t count);
-  std::optional<Place> place_in(SlotTable& table, layout::KeyHash hash, Address head);
+  // Done when all of them have been copied, and the new table is the root.
+  Status copy_slots(std::uint64_t count);
+  Status replace_root();
+  std::optional<Place> place_in_building(layout::KeyHash hash, Address head);
 
   StoreOptions options_;
   Hears hears_;
   ChunkStore chunks_;
   HistoryLedger ledger_;
-  // Where changes go: what readers see, or what they will see.
-  SlotTable& table() { return unpublished_ ? *unpublished_ : *root_; }
-  const SlotTable& table() const { return unpublished_ ? *unpublished_ : *root_; }
-
   std::unique_ptr<SlotTable> root_;
-  std::unique_ptr<SlotTable> unpublished_;  // complete, and ahead of root_
-  std::unique_ptr<SlotTable> building_;     // being filled from table()
-  std::uint64_t copied_ = 0;                // slots of table() that have been
+  std::unique_ptr<SlotTable> building_;  // being filled from root_
+  std::uint64_t copied_ = 0;             // slots of root_ that have been
   bool named_ = false;
   std::optional<Emptying> emptying_;
   std::optional<SegmentFile> predecessor_;  // root of the agent before, until it is retired

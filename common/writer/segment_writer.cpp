@@ -24,10 +24,6 @@ void append_word(std::string& text, layout::Word word) {
   text.append(reinterpret_cast<const char*>(&word), sizeof word);
 }
 
-bool has_mark(const RecordView& record, layout::Mark mark) {
-  return (record.head.marks & static_cast<std::uint64_t>(mark)) != 0;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<SegmentWriter>> SegmentWriter::create(const StoreOptions& options, Generation after) {
@@ -53,7 +49,7 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::open(const StoreOptions& o
   hears.history_given_up = [w = writer.get()](bool before_its_time) {
     if (before_its_time) w->count(Counter::kHistoryGivenUp);
   };
-  hears.root_published = [w = writer.get()] { w->count(Counter::kRoots); };
+  hears.root_replaced = [w = writer.get()] { w->count(Counter::kRoots); };
   auto store = RecordStore::create(options, id, std::move(hears));
   if (!store) return store.error();
   writer->store_ = std::move(*store);
@@ -83,7 +79,7 @@ Status SegmentWriter::publish() {
     const auto committed = commit();
     return committed ? Status(Done{}) : Status(committed.error());
   }
-  if (const Status s = store_->publish_root(generation_); !s) return s;
+  if (const Status s = store_->name_root(generation_); !s) return s;
   show_numbers();
   return Done{};
 }
@@ -163,7 +159,7 @@ std::optional<RecordView> SegmentWriter::newest(KeySpace space, std::string_view
 
 void SegmentWriter::mark(std::string_view path, layout::Mark mark, bool on) {
   const auto record = newest(KeySpace::kFile, path);
-  if (!record || has_mark(*record, mark) == on) return;
+  if (!record || record->head.has(mark) == on) return;
   store_->mark(*record, record->head.marks ^ static_cast<std::uint64_t>(mark));
   if (mark == layout::Mark::kRetained) retained_ += on ? 1 : std::uint64_t(-1);
   show_numbers();
@@ -186,11 +182,10 @@ Put SegmentWriter::stage(const Change& change) {
   head.content_bytes = change.content.size();
   head.link = change.link;
   head.digest = layout::content_digest(change.content);
-  if (same_source) head.variants = now->head.variants;
   const std::string body = record_body(change.key, change.token, change.content);
   const RecordStore::Use use = use_of(change);
   if (now) count(*now, std::uint64_t(-1));  // before it is moved or given back
-  if (!store_->add(change.space, change.key, head, body, use, next())) {
+  if (!store_->add(change.space, change.key, head, body, same_source, use, next())) {
     if (const auto still = newest(change.space, change.key)) count(*still, 1);
     return Put::kNoRoom;
   }
@@ -208,7 +203,7 @@ Put SegmentWriter::stage(const Change& change) {
 void SegmentWriter::count(const RecordView& record, std::uint64_t by) {
   const RecordKind kind = record.head.shape.kind;
   if (kind == RecordKind::kAbsent) return;
-  if (has_mark(record, layout::Mark::kRetained)) retained_ += by;
+  if (record.head.has(layout::Mark::kRetained)) retained_ += by;
   if (record.head.shape.space == KeySpace::kNode) {
     node_count_ += by;
   } else if (kind == RecordKind::kSource) {
@@ -255,7 +250,7 @@ Attach SegmentWriter::attach_code(std::string_view path, const layout::Checksum&
   if (!compiled || compiled->head.digest != digest) return Attach::kOutdated;
   if (has_code(path, tag)) return Attach::kPresent;
   if (share_of(tag) == nullptr) return Attach::kNoRoom;
-  const VariantHead head{tag, digest, layout::hash_key(KeySpace::kFile, path).value};
+  const VariantHead head{code.size(), tag, digest, layout::hash_key(KeySpace::kFile, path).value};
   if (!store_->attach(KeySpace::kFile, path, head, code)) {
     count(Counter::kCodeDropped);
     return Attach::kNoRoom;
@@ -318,7 +313,7 @@ Result<Generation> SegmentWriter::commit() {
   stage_touched_nodes();
   if (changes_ != 0) write_commit();
   if (incomplete_) show_complete(false);  // before readers see what that is true of
-  if (const Status s = store_->publish_root(next()); !s) return s.error();
+  if (const Status s = store_->name_root(next()); !s) return s.error();
   shown().publish_generation(next());
   generation_ = next();
   store_->committed(generation_);

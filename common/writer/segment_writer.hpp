@@ -4,7 +4,7 @@
 // not fit is recorded as not mirrored; an old version is never left in the place of one that did not fit.
 // One writer per segment directory (the agent holds its lock); one thread.
 // (W1) Between commits, readers of the published generation see no change at all.
-// (W2) A root is published only by commit() or publish(), with every committed change in it.
+// (W2) Every root that has the name has every committed change in it.
 #pragma once
 
 #include <cstdint>
@@ -118,14 +118,12 @@ class SegmentWriter {
   void heartbeat(BootTime now);
   void count(Counter counter, std::uint64_t n = 1);
 
-  // The published root still has its name. False when somebody removed or replaced it.
-  bool published() const { return store_->named() && store_->root().file().has_its_name(); }
-  // So do all chunks. What was in one that does not, only those can read who have it mapped.
-  bool has_all_chunks() const { return store_->chunks().all_have_their_names(); }
-  // A root has been built and waits for the next commit to give it the name.
-  bool awaits_publication() const { return store_->awaits_publication(); }
-  // Builds the root anew, to be published by the next commit or publish().
+  // Somebody has removed or replaced the root.
+  bool lost_its_name() const { return store_->named() && !store_->root().file().has_its_name(); }
+  // Publishes a copy of it, at today's generation; what is staged stays staged. Errors: kNoSpace, kPermission, kIo.
   Status republish() { return store_->rebuild_root(); }
+  // False when a chunk has lost its name: what was in it, only those can read who have it mapped.
+  bool has_all_chunks() const { return store_->chunks().all_have_their_names(); }
 
   // Nothing more fits at all: an old version may still be visible, so no lease may be given until this ends.
   // After it, read everything again.

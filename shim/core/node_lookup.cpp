@@ -159,13 +159,13 @@ std::optional<RecordRef> NodeLookup::before_expiry(const View& view, ModulePathV
   Found found = view.snapshot.at_address(view.snapshot.newest_of(layout::KeySpace::kFile, path.text()));
   std::uint64_t steps = layout::kMaxChainSteps;
   while (found.status == Lookup::kHit && found.record.created > view.generation() && steps-- != 0) {
-    found = view.snapshot.at_address(view.snapshot.previous_of(found.record));
+    found = view.snapshot.at_address(found.record.previous);
   }
   // What somebody deleted stays deleted.
   const bool expired = found.status == Lookup::kHit && found.record.shape.kind == layout::RecordKind::kAbsent &&
                        found.record.shape.reason == layout::Reason::kExpiry;
   if (!expired) return std::nullopt;
-  found = view.snapshot.at_address(view.snapshot.previous_of(found.record));
+  found = view.snapshot.at_address(found.record.previous);
   if (found.status != Lookup::kHit || found.record.shape.kind != layout::RecordKind::kSource) return std::nullopt;
   return found.record;
 }

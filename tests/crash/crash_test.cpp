@@ -191,6 +191,7 @@ TEST(CrashReplay, AfterEveryStoreWhenTheNameWasLost) {
   RecordedWriter w;
   write_all_kinds(w);
   const std::size_t begin = w.log().size();
+  w.put("a.py", "staged before");
   w.lose_the_name();
   write_all_kinds(w, 4);
   expect_held(w, begin, {8, 16});

@@ -59,7 +59,7 @@ void read_everything(const Snapshot& snapshot, const std::string& path, SlotNumb
       const Found found = snapshot.at_address(at);
       if (found.status != Lookup::kHit) return;
       read_record(found.record, path);
-      at = snapshot.previous_of(found.record);
+      at = found.record.previous;
     }
   };
   before_lookup();

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "common/layout/key_hash.hpp"
+#include "common/layout/block_heads.hpp"
 #include "reader_answers.hpp"
 #include "scripts.hpp"
 #include "store_index.hpp"
@@ -155,7 +155,6 @@ class HostileSegments {
     change("another key, verified", record_ + record::kHeaderBytes, verify);
     change("another token, its head verified", record_ + record::kHeaderBytes + 8, head);
     change("other padding, verified", content, verify);
-    change("another link, its head verified", record_ + record::kLink, head);
     change("a checksum's first half", record_ + record::kChecksumLow, head);
     change("a checksum's second half", record_ + record::kChecksumHigh, head);
     const auto replace = [this](const char* what, auto lookup) {
@@ -168,6 +167,12 @@ class HostileSegments {
       std::string text(64, '\0');
       check(what, store_log::kDamagedAnswer, store_log::name_of(lookup(snapshot, found.record, text)));
     };
+    files_ = sound_;
+    word(record_ + record::kLink) ^= 1;
+    const Snapshot misled = Snapshot::newest(files_.memory());
+    std::string scratch;
+    check("a wrong link that was found, its head verified", store_log::kDamagedAnswer,
+          store_log::name_of(misled.verify_head(misled.find_file("a.py").record, scratch)));
     replace("another version, its head verified", head);
     replace("another version, verified", verify);
     files_ = sound_;

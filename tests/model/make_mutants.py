@@ -55,14 +55,14 @@ LINKED = "case Lookup::kGone: return {Lookup::kGone, {}, {}};\n    default: retu
 STEPS = "ref, chunk, steps);\n      if (visit == Visit::kDamaged)"
 BOUNDS = """return offset >= layout::chunk::kHeaderBytes && used <= chunk.bytes && used >= head_bytes &&
            offset <= used - head_bytes;"""
-RECORD = """if (layout::pack_shape(ref.shape) != shape || ref.content_bytes > chunk.bytes ||
+RECORD = """if (layout::pack_shape(ref.shape) != word(layout::record::kShape) || ref.content_bytes > chunk.bytes ||
       ref.shape.key_bytes > layout::kMaxKeyBytes || ref.shape.token_bytes > layout::kMaxTokenBytes) {"""
 VERIFY = """const bool whole = head_matches(*chunk, ref, body.substr(0, content)) &&
                      layout::content_digest(body.substr(content, ref.content_bytes)) == ref.digest &&
                      body.substr(end).find_first_not_of('\\0') == std::string_view::npos;"""
-RECORD_EXTENT = "extent == layout::pack_extent(layout::Block::kRecord, ref.extent_bytes())"
+RECORD_EXTENT = "word(layout::record::kExtent) == layout::pack_extent(layout::Block::kRecord, ref.extent_bytes())"
 VARIANT_EXTENT = "word(layout::variant::kExtent) == layout::pack_extent(layout::Block::kVariant, bytes)"
-CODE_CHECKSUM = "layout::variant_checksum(variant.head_words(), {to, variant.code_bytes}) == variant.checksum"
+CODE_CHECKSUM = "layout::variant_checksum(variant.words(), {to, variant.code_bytes}) == variant.checksum"
 CONFIRMED_HEAD = "confirmed(*chunk, head_matches(*chunk, ref, scratch) ? Lookup::kHit : Lookup::kDamaged)"
 CONFIRMED_WHOLE = "confirmed(*chunk, whole ? Lookup::kHit : Lookup::kDamaged)"
 CONFIRMED_VARIANT = "confirmed(*chunk, plausible(*chunk, at, variant) ? Lookup::kHit : Lookup::kDamaged)"
@@ -130,13 +130,13 @@ MUTANTS = {
     "blocks_may_begin_behind_what_is_used": (BOUNDS, holds("offset <= used - head_bytes")),
     "blocks_may_end_behind_what_is_used": ("return bytes <= chunk.words.relaxed(layout::chunk::kUsedBytes) - offset;",
                                            after("return", "return true;")),
-    "shapes_may_have_other_bits": (RECORD, fails("layout::pack_shape(ref.shape) != shape")),
+    "shapes_may_have_other_bits": (RECORD, fails("layout::pack_shape(ref.shape) != word(layout::record::kShape)")),
     "content_may_overflow": (RECORD, fails("ref.content_bytes > chunk.bytes")),
     "keys_may_be_longer": (RECORD, fails("ref.shape.key_bytes > layout::kMaxKeyBytes")),
     "tokens_may_be_longer": (RECORD, fails("ref.shape.token_bytes > layout::kMaxTokenBytes")),
     "extent_need_not_match": (RECORD_EXTENT, holds(RECORD_EXTENT)),
     "records_may_be_other_blocks": (RECORD_EXTENT,
-                                    becomes(RECORD_EXTENT, "layout::extent_bytes(extent) == ref.extent_bytes()")),
+                                    becomes(RECORD_EXTENT, "layout::extent_bytes(word(layout::record::kExtent)) == ref.extent_bytes()")),
     "record_may_leave_what_is_used": ("ends_in_bounds(chunk, o, ref.extent_bytes());",
                                       holds("ends_in_bounds(chunk, o, ref.extent_bytes())")),
     "record_may_begin_anywhere": ("if (!in_bounds(chunk, o, layout::record::kHeaderBytes)) return false;",
@@ -161,9 +161,8 @@ MUTANTS = {
                                        holds("layout::content_digest(body.substr(content, ref.content_bytes)) == ref.digest")),
     "verified_head_is_not_looked_at": (VERIFY, holds("head_matches(*chunk, ref, body.substr(0, content))")),
     "padding_may_be_anything": (VERIFY, holds("body.substr(end).find_first_not_of('\\0') == std::string_view::npos")),
-    "head_need_not_be_what_was_found": ("return same && layout::record_checksum(", holds("same")),
-    "head_has_no_checksum": ("layout::record_checksum(head, key_and_token) == checksum",
-                             holds("layout::record_checksum(head, key_and_token) == checksum")),
+    "head_has_no_checksum": ("layout::record_checksum(ref.words(), key_and_token) == checksum",
+                             holds("layout::record_checksum(ref.words(), key_and_token) == checksum")),
 }
 
 

@@ -90,8 +90,8 @@ Script make_new_root() {
   w.put("b.py", "b1");
   w.commit();
   s.begin = w.log().size();
-  if (!w.writer().republish()) require(false, s);
   w.put("a.py", "a2");
+  if (!w.writer().republish()) require(false, s);
   w.commit();
   w.put("a.py", "a3");
   w.remove("b.py");

@@ -91,10 +91,7 @@ void RecordedWriter::tend() {
 
 void RecordedWriter::lose_the_name() {
   ::unlink(path_in(options_.dir, kSegmentFileName).c_str());
-  truths_[writer_->generation().value + 1] = staged_;  // what is staged is published with the new root
   if (const Status s = writer_->republish(); !s) throw std::runtime_error(s.error().message);
-  if (writer_->has_staged()) return commit();
-  if (const Status s = writer_->publish(); !s) throw std::runtime_error(s.error().message);
   pin();
 }
 

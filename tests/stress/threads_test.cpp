@@ -125,7 +125,7 @@ class OneStore {
     const std::uint64_t bytes = version.head.extent_bytes();
     if (used_ + bytes > kChunkBytes) begin_chunk();
     version.at = Address(ChunkNumber{newest_}, used_);
-    publication(newest_).write_record(used_, version.head, version.body);
+    publication(newest_).write_record(used_, version.head, {}, version.body);
     used_ += bytes;
     // The table asks nobody which key a record has: it is looked for by the address that it leads to.
     const auto place = mapped_.root->place_of(layout::hash_key(layout::KeySpace::kFile, path),

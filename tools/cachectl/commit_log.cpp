@@ -49,7 +49,7 @@ void walk_commits(const Snapshot& snapshot, const std::function<bool(const Commi
                        content.size() >= layout::commit::kHeaderBytes;
     if (!sound) return;
     newer = record.created;
-    at = snapshot.previous_of(record);
+    at = record.previous;
     if (record.created > snapshot.generation()) continue;  // published after the snapshot was taken
     Commit commit{
         record.created, word_in(content, layout::commit::kUnixMs), word_in(content, layout::commit::kChanges), {}};
@@ -75,7 +75,7 @@ Lookup versions_of(const Snapshot& snapshot, std::string_view path, std::vector<
     const Found found = snapshot.at_address(at);
     if (found.status != Lookup::kHit || found.record.created >= newer) break;
     newer = found.record.created;
-    at = snapshot.previous_of(found.record);
+    at = found.record.previous;
     if (newer > snapshot.generation()) continue;  // staged, or published after the snapshot was taken
     auto version = version_of(snapshot, found.record);
     if (!version) break;

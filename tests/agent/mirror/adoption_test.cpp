@@ -253,7 +253,7 @@ TEST_F(AdoptionTest, ACommitWhoseGenerationWasNeverPublishedDoesNotCutTheLog) {
     const Found commit = now.at_address(at);
     ASSERT_EQ(commit.status, Lookup::kHit);
     generations.push_back(commit.record.created.value);
-    at = now.previous_of(commit.record);
+    at = commit.record.previous;
   }
   EXPECT_TRUE(std::is_sorted(generations.rbegin(), generations.rend())) << testing::PrintToString(generations);
   EXPECT_EQ(std::adjacent_find(generations.begin(), generations.end()), generations.end())
