@@ -125,7 +125,7 @@ void ChangeStream::on_message(const redisReply& reply) {
   if (what == "message" && parts.size() == 3) {
     return text_of(*parts[1]) == mark_channel_ ? on_mark(text_of(*parts[2])) : on_invalidation(*parts[2]);
   }
-  if (what == "pong") return callbacks_.on_pong();
+  if (what == "pong" || is_misconf(reply)) return callbacks_.on_pong();
   if (step_ == Step::kSubscribing && (is_error(reply) || what == "subscribe" || what == "psubscribe")) {
     return on_confirmation(reply);
   }

@@ -24,17 +24,18 @@ class MarkTrial {
   void begin(DataConnection& data, const std::string& channel, std::function<void()> on_refused);
   // The mark has come back.
   void succeed();
-  // As time passes: it may have been lost.
+  // As time passes: it may have been lost. What Redis has not published yet may still come.
   void look(BootTime now);
 
   bool in_force() const { return in_force_; }
   // `by_marks`: what they say.
-  Cut cut(Cut by_marks) const { return in_force_ ? by_marks : begun_ ? Cut::kOpen : Cut::kByFences; }
+  Cut cut(Cut by_marks) const { return in_force_ ? by_marks : under_way_ ? Cut::kOpen : Cut::kByFences; }
 
  private:
   void refuse(std::string_view why);
 
-  std::optional<BootTime> begun_;  // under way
+  bool under_way_ = false;
+  std::optional<BootTime> published_;
   bool in_force_ = false;
   std::function<void()> on_refused_;
 };

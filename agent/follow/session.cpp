@@ -28,15 +28,16 @@ std::uint64_t ms(nanoseconds d) {
   return static_cast<std::uint64_t>(d.count() / 1'000'000);
 }
 
-// How often time is looked at.
+// How often time is looked at. However long the lease is, patience is counted in seconds.
 milliseconds tick(const SessionOptions& options) {
-  return std::max(milliseconds(10), options.lease / 4);
+  return std::clamp(options.lease / 4, milliseconds(10), milliseconds(1000));
 }
 
-// How old freshness may get before it is shown anew, and the look at the server before there is another. Every second
-// tick is beyond it, so that two commands and half of a lease go by from one to the next: docs/fleet.md
+// How old freshness may get before it is shown anew, and the look at the server before there is another. The second
+// tick of a short lease is beyond it, so that two commands and half of a lease go by from one to the next:
+// docs/fleet.md
 milliseconds heartbeat(const SessionOptions& options) {
-  return tick(options) * 3 / 2;
+  return std::max(options.lease * 3 / 8, tick(options));
 }
 
 }  // namespace
@@ -235,6 +236,8 @@ void Session::on_swept(Sweep sweep) {
 // --- Following -------------------------------------------------------------------------------------------------
 
 void Session::on_module(ModulePathView path, RefreshQueue::Doubt doubt) {
+  // What expires at a master, its replicas announce as deleted.
+  if (doubt == RefreshQueue::Doubt::kDeleted && watch_->facts().is_replica()) doubt = RefreshQueue::Doubt::kGone;
   ++position_.value;
   writer_.count(Counter::kEvents);
   rule_.announced(boot_now());

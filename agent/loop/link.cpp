@@ -94,7 +94,7 @@ void LoopLink::shake_hands() {
 }
 
 void LoopLink::take_handshake_reply(const redisReply& reply) {
-  if (is_error(reply)) return break_off("refused: " + std::string(text_of(reply)));
+  if (is_error(reply) && !is_misconf(reply)) return break_off("refused: " + std::string(text_of(reply)));
   if (--handshake_left_ != 0) return;
   patience_->stop();
   callbacks_.on_ready();

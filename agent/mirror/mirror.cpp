@@ -72,7 +72,10 @@ void Mirror::apply_vanished(const Observation& seen) {
     const bool expired = !found->second.deleted_on_purpose && seen.index != IndexEntry::kUnlisted;
     return forget(found->first, expired ? layout::Reason::kExpiry : layout::Reason::kChange);
   }
-  if (seen.index == IndexEntry::kListed) set_index_lost(found->first, found->second, false);
+  if (seen.index == IndexEntry::kListed) {
+    set_index_lost(found->first, found->second, false);
+    cold_ = false;  // a writer is back
+  }
   if (verdict == Vanished::kRetainCold) {
     cold_ = true;
     if (!std::exchange(index_gone_, true)) lose_index();

@@ -249,6 +249,7 @@ Resolution NodeLookup::absent_in_redis(const View& view, const Wanted& wanted, c
     Resolution by_redis = absent_everywhere(view, wanted);
     // A directory that Redis knows is one; whatever else the mirror has may have been lost.
     const bool lost = mirror.gap == Gap::kNone && mirror.resolution.found() && (held || !by_redis.found());
+    if (lost && by_redis.kind == Kind::kUnknown) return last_known_good(view, std::move(mirror), by_redis.reason);
     if (!lost || !is_another_server(*view.segment)) return by_redis;
     return last_known_good(view, std::move(mirror), "Redis has been replaced or restarted, and may have lost it");
   }

@@ -71,8 +71,12 @@ Result<FileInRedis> RedisFallback::first_of(const std::vector<ModulePathView>& p
         auto replies = redis.pipeline(commands, deadline);
         if (!replies) return replies.error();
         bool listed = false;
+        bool readable = true;  // one that cannot be asked says as little as none
         for (std::size_t i = 0; i < paths.size(); ++i) {
-          listed = listed || (says_yes(*(*replies)[1 + i]) && says_yes(*(*replies)[1 + 2 * paths.size() + i]));
+          const redisReply& before = *(*replies)[1 + i];
+          const redisReply& after = *(*replies)[1 + 2 * paths.size() + i];
+          listed = listed || (says_yes(before) && says_yes(after));
+          readable = readable && !is_error(before) && !is_error(after);
         }
         ModuleValueParser parser;
         for (std::size_t i = 0; i < paths.size(); ++i) {
@@ -81,7 +85,7 @@ Result<FileInRedis> RedisFallback::first_of(const std::vector<ModulePathView>& p
         }
         if (answer) {
           answer->listed = listed;
-          answer->index_exists = says_yes(*replies->front());
+          answer->index_exists = readable && says_yes(*replies->front());
         }
         return Done{};
       },
@@ -171,7 +175,7 @@ Status RedisFallback::ping(const Deadline& deadline) {
       [](RedisClient& redis, const Deadline& until) -> Status {
         auto reply = redis.command({"PING"}, until);
         if (!reply) return reply.error();
-        if (is_error(**reply)) return refused(*reply);
+        if (is_error(**reply) && !is_misconf(**reply)) return refused(*reply);
         return Done{};
       },
       deadline, Purpose::kProbe);

@@ -6,7 +6,7 @@ import json
 import socket
 
 import pytest
-from harness import PATIENCE_S
+from harness import PATIENCE_S, eventually
 from harness.namespaces import HUNG_DISK, SILENT_NAME_SERVER, beside_hung_disk, beside_silent_name_server
 
 # What hangs, and how: processes are stopped, the name server takes questions and never answers, the control socket is one
@@ -89,3 +89,13 @@ def test_whatever_hangs_executions_begin_and_imports_end(node, hanging):
     missing = {kind for what, kind in found.items() if what.startswith("missing")}
     assert missing and missing <= {"ModuleNotFoundError", "ImportError"}
     assert {what: seconds for what, seconds in took.items() if seconds > BOUND_S} == {}
+
+
+def test_a_hanging_redis_is_given_up_in_seconds_however_long_the_lease_is(node):
+    node.start_agent("--lease", "1h")
+    node.redis.pause()
+    try:
+        node.cachectl("wait", "--fresh", "--timeout", "1s")  # Redis owes an answer from here on
+        eventually(lambda: "event=redis_lost" in node.agent.log, "the agent gives up")
+    finally:
+        node.redis.resume()

@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from harness import eventually
+from harness import eventually, free_port, running_node
 from harness.node import INDEX, PREFIX
 
 OLD = [f"old/m{i}.py" for i in range(5)]
@@ -209,6 +209,16 @@ def test_what_a_restarted_redis_lacks_is_served_as_stale_while_nobody_vouches(fo
     all_are_kept(followed)
 
 
+def test_an_index_that_cannot_be_asked_tells_workers_nothing_either(followed):
+    keys_expire(followed)
+    followed.agent.pause()
+    eventually(lambda: not followed.status()["lease_valid"], "the lease lapses")
+    followed.redis.client().set(INDEX, "no set")
+    assert followed.run("from old import m0; answer = [m0.PATH, execution.source]") == [OLD[0], "redis"]
+    assert "stale" in followed.last_stderr
+    followed.agent.resume()
+
+
 def test_what_was_deleted_in_the_same_redis_is_not_found_while_nobody_vouches(followed):
     followed.agent.pause()
     eventually(lambda: not followed.status()["lease_valid"], "the lease lapses")
@@ -216,6 +226,26 @@ def test_what_was_deleted_in_the_same_redis_is_not_found_while_nobody_vouches(fo
     with pytest.raises(Exception, match="No module named"):
         followed.run("import old.m0")
     followed.agent.resume()
+
+
+def test_a_replica_announces_what_expired_as_deleted_and_it_stays_without_the_index_too(node):
+    port = free_port()
+    with running_node("--bind", "127.0.0.1", "--port", str(port)) as other:  # its agent is not looked at
+        master = other.redis.client()
+        for path in OLD:
+            other.put(path, f"PATH = '{path}'\n")
+        node.redis.client().replicaof("127.0.0.1", port)
+        node.start_agent()
+        eventually(lambda: set(OLD) <= names(node), "the replica's agent mirrors all")
+        other.redis.let_expire(*[PREFIX + path for path in OLD[1:]])
+        eventually(lambda: node.status()["retained"] == len(OLD) - 1, "they expired, and are retained")
+        other.delete(OLD[0])
+        eventually(lambda: OLD[0] not in names(node), "what was deleted goes")
+        master.unlink(INDEX)
+        eventually(lambda: counter(node, "index_losses_total") > 0, "the agent notices that the index is lost")
+        node.wait("--fresh")
+        assert names(node) == set(OLD[1:])
+        node.redis.client().replicaof("NO", "ONE")
 
 
 def test_one_removal_costs_few_commands_however_many_modules_are_retained(node):

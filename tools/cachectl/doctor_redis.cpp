@@ -70,7 +70,12 @@ class RedisExam {
       out_.push_back(password_missing());
       return false;
     }
-    say(Grade::kGood, name_ + " answers");
+    if (is_misconf(**reply)) {
+      say(Grade::kBad, "it cannot save its data and refuses whatever writes: modules are served, none can be changed",
+          "see its log and `redis-cli info persistence`; it needs room on its disk, or a directory it may write to");
+    } else {
+      say(Grade::kGood, name_ + " answers");
+    }
     return true;
   }
 
@@ -182,7 +187,7 @@ class RedisExam {
   // missing, or what else kept it from being carried out: only NOPERM says anything about rights.
   Reply ask(const bifrost::Command& command, const std::string& rule) {
     auto reply = redis_.command(command, Deadline(kRedisTime));
-    if (reply && !is_error(**reply)) return std::move(*reply);
+    if (reply && (!is_error(**reply) || is_misconf(**reply))) return std::move(*reply);
     if (!reply || !begins_with(**reply, kNoRight)) {
       if (unexamined_.empty()) unexamined_ = reply ? std::string(text_of(**reply)) : reply.error().message;
       return nullptr;

@@ -133,6 +133,15 @@ TEST_F(MirrorTest, GoesColdWhenRedisLostEverythingAndKeepsIt) {
   EXPECT_EQ(served("a.py"), "<miss>") << "the new index listed it in between";
 }
 
+TEST_F(MirrorTest, IsNotColdOnceAnIndexListsAgainWhatHasExpired) {
+  see_source("a.py", "x = 1");
+  see_vanished("a.py", IndexEntry::kNoIndex);
+  EXPECT_TRUE(mirror_->cold());
+  see_vanished("a.py", IndexEntry::kListed);
+  EXPECT_FALSE(mirror_->cold());
+  EXPECT_EQ(served("a.py"), "x = 1");
+}
+
 TEST_F(MirrorTest, WhatRedisLostStaysAlsoWhenWritersWereFasterThanTheFirstLook) {
   see_source("a.py", "x = 1");
   see_source("b.py", "y = 1");
