@@ -98,6 +98,15 @@ std::string ProcessState::file_of(std::string_view storage_path) const {
   return join_node(workspace_, storage_path);
 }
 
+void ProcessState::take_execution_of(ProcessState& before) {
+  const std::scoped_lock lock(mutex_, before.mutex_);
+  pin_ = before.pin_;
+  going_on_ = before.going_on_;
+  lost_notice_ = before.lost_notice_;
+  stale_execution_ = before.stale_execution_.load();
+  stale_noticed_ = before.stale_noticed_.load();
+}
+
 ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
   telemetry_.report_if_due(counters_);  // what executions before this one have counted
   const std::shared_ptr<View> view = view_for_execution(request, sources());
@@ -347,17 +356,18 @@ Resolution ProcessState::read_again(ModulePathView path) {
   return nodes().read_again(mirror_.newest_segment().get(), path);
 }
 
-std::vector<Child> ProcessState::list(const std::string& directory) {
+Result<std::vector<Child>> ProcessState::list(const std::string& directory) {
   for (int attempt = 0; attempt < kMaxViewsPerLookup; ++attempt) {
     const std::shared_ptr<const View> now = view();
     Resolver::Listing listing = resolver().list(*now, directory);
+    if (!listing.unknown.empty()) return Error{ErrorCode::kUnreachable, listing.unknown};
     if (!listing.snapshot_lost) {
       loaded_->note_listing(directory, digest_of(listing.children));
       return std::move(listing.children);
     }
     if (renew(now)) break;
   }
-  return {};
+  return std::vector<Child>();
 }
 
 bool ProcessState::still_stands_in(const View& view) {
@@ -436,7 +446,7 @@ bool ProcessState::asked_is_same_in(const View& view, const LoadedModules::Map& 
   }
   for (const auto& [directory, digest] : asked.listed) {
     const Resolver::Listing listing = resolver().list(view, directory);
-    if (listing.snapshot_lost || digest_of(listing.children) != digest) return false;
+    if (listing.snapshot_lost || !listing.unknown.empty() || digest_of(listing.children) != digest) return false;
     if (witnessed) keep(resolver().witness_key(view, layout::KeySpace::kNode, directory, *witnessed));
   }
   for (const auto& [path, digest] : asked.sought) {

@@ -53,6 +53,8 @@ class ProcessState final : public AtFork {
   std::optional<std::string> storage_of(std::string_view file_path) const;
   std::string file_of(std::string_view storage_path) const;
 
+  // Goes on with the execution of `before`, whose place this one takes: pinned as it is, until the next begins.
+  void take_execution_of(ProcessState& before);
   // Decides what this execution imports from. Asks agent and Redis, within about the request's time-out.
   ExecutionStart begin(const ExecutionRequest& request);
   // Marks an execution of `scope` as going on, until end(): no other scope can begin meanwhile, from whatever thread.
@@ -94,7 +96,8 @@ class ProcessState final : public AtFork {
   Resolution look_at_path(ModulePathView path);
   // Of a path as a platform names its entry files: Resolver::find_path().
   Resolution find_path(ModulePathView path);
-  std::vector<Child> list(const std::string& directory);
+  // Errors: kUnreachable, when nobody who knows can be asked.
+  Result<std::vector<Child>> list(const std::string& directory);
 
   // The content of a module that was found: as it was found, or, when that version is gone or damaged there, from
   // wherever the same content still is. Nothing when nobody has it any more. May ask Redis.

@@ -211,14 +211,20 @@ Resolver::Listing Resolver::list(const View& view, const std::string& directory)
       return !is_path_part(c.name) || (directory.empty() && c.name == contract::kSolutionsRoot);
     });
   };
+  std::string why_not_redis = view.why_not_redis;
   if (view.authority == Authority::kRedis) {
-    if (auto index = nodes_.index(view)) {
+    auto index = nodes_.index(view);
+    if (index) {
       listing.children = (*index)->children(directory);
       hide_what_nobody_can_import();
       return listing;
     }
+    why_not_redis = index.error().message;
   }
-  if (view.segment == nullptr) return listing;
+  if (view.segment == nullptr) {
+    listing.unknown = "there is no mirror: " + view.why_not_mirror + "; " + why_not_redis;
+    return listing;
+  }
   const Found found = view.snapshot.find(layout::KeySpace::kNode, directory);
   if (found.status == Lookup::kHit && found.record.shape.kind != layout::RecordKind::kModule) {
     std::string body;

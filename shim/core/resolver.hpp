@@ -53,10 +53,11 @@ class Resolver {
   // The same of read_path() and of list().
   bool witness_key(const View& view, layout::KeySpace space, std::string_view key, std::vector<SlotWitness>& to) const;
 
-  // What lies in `directory`. kSnapshotLost is reported; whatever cannot be known is left out.
+  // What lies in `directory`. `unknown`: nobody who knows could be asked, and why; "" otherwise.
   struct Listing {
     bool snapshot_lost = false;
     std::vector<Child> children;
+    std::string unknown;
   };
   Listing list(const View& view, const std::string& directory) const;
 

@@ -95,6 +95,7 @@ void Hook::configure(const Settings::Flags& flags) {
   }
   // Nothing is refused any more: what was installed stays until then.
   take_out();
+  if (made != nullptr && state_ != nullptr) made->take_execution_of(*state_);
   disabled_ = disabled;
   flags_ = flags;
   state_ = std::move(made);

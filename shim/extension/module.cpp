@@ -251,7 +251,12 @@ std::vector<std::pair<std::string, std::string>> list_directory(const std::strin
   const auto state = hook().state();
   const auto directory = state ? state->storage_of(path) : std::nullopt;
   if (!directory) return children;
-  for (const Child& child : state->list(std::string(*directory))) {
+  const auto listed = state->list(std::string(*directory));
+  if (!listed) {
+    PyErr_SetString(PyExc_OSError, (path + " cannot be listed: " + listed.error().message).c_str());
+    throw py::error_already_set();
+  }
+  for (const Child& child : *listed) {
     const char* kind = child.kind == layout::RecordKind::kModule    ? "module"
                        : child.kind == layout::RecordKind::kPackage ? "package"
                                                                     : "namespace";

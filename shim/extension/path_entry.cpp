@@ -51,7 +51,12 @@ py::object WorkspacePathEntryFinder::find_spec(const py::object& fullname, const
 py::list WorkspacePathEntryFinder::iter_modules(const std::string& prefix) const {
   std::map<std::string, bool> names;  // name -> is a package; the first directory that has it wins
   for (const std::string& directory : directories()) {
-    for (const Child& child : search_->state()->list(directory)) {
+    const auto listed = search_->state()->list(directory);
+    if (!listed) {
+      const std::string path = search_->state()->file_of(directory);
+      throw py::import_error(path + " cannot be listed: " + listed.error().message);
+    }
+    for (const Child& child : *listed) {
       if (child.name == "__init__" || child.name.find('.') != std::string::npos) continue;
       if (child.kind == layout::RecordKind::kNamespace) continue;
       names.emplace(child.name, child.kind == layout::RecordKind::kPackage);

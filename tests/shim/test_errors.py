@@ -1,6 +1,7 @@
 """What the user reads when a module is not there."""
 
 import pytest
+from harness import WORKSPACE
 
 
 @pytest.fixture
@@ -131,3 +132,27 @@ def test_a_path_that_is_refused_is_said_to_be_so(node, why, name, reason):
 
 def test_a_module_that_is_nowhere_has_no_other_reason(why):
     assert why("nowhere")["text"].endswith(", not in Redis)")
+
+
+def test_what_nobody_can_list_is_no_empty_directory(redis_node):
+    redis_node.put("pkg/__init__.py", "")
+    redis_node.put("pkg/m.py", "")
+    out = redis_node.execute(
+        f"""
+        import importlib.resources, os, pkgutil, pkg
+        out["before"] = [m.name for m in pkgutil.iter_modules(pkg.__path__)]
+        os.kill({redis_node.redis.process.pid}, 9)
+        b.begin_execution()
+        def error_of(call):
+            try:
+                return repr(call())
+            except Exception as error:
+                return f"{{type(error).__name__}}: {{error}}"
+        out["modules"] = error_of(lambda: list(pkgutil.iter_modules(pkg.__path__)))
+        out["files"] = error_of(lambda: list(importlib.resources.files(pkg).iterdir()))
+        """
+    )
+    assert out["before"] == ["m"]
+    for kind, told in (("ImportError", out["modules"]), ("OSError", out["files"])):
+        assert told.startswith(f"{kind}: {WORKSPACE}/pkg cannot be listed: there is no mirror: "), told
+        assert "redis" in told.lower()

@@ -492,3 +492,30 @@ answer = [spec.name for spec in found]
     assert worker.do("answer = b.begin_execution().evicted") == []
     node.put("opt/sub.py", "V = 1\n")
     assert "m" in worker.do("answer = b.begin_execution().evicted")
+
+
+def test_settings_that_change_within_an_execution_leave_it_as_it_is(node):
+    node.put("both.py", "WHOSE = 'shared'\n")
+    node.put("shared.py", "")
+    node.put("_solutions/x/both.py", "WHOSE = 'x'\n")
+    node.wait("--fresh")
+    out = node.script(
+        """
+        b.install_virtual_import_hook()
+        with b.begin_execution(solution_id="x") as execution:
+            b.install_virtual_import_hook(on_stale="error", complete=True)
+            import both
+            try:
+                import shared
+            except ModuleNotFoundError:
+                out["shared"] = "not found"
+            try:
+                b.begin_execution()
+            except RuntimeError:
+                out["another"] = "kept out"
+            out.update(whose=both.WHOSE, generation=b.loaded()["both"].generation <= execution.generation)
+        b.begin_execution()
+        out["after"] = "began"
+        """
+    )
+    assert out == {"whose": "x", "shared": "not found", "another": "kept out", "generation": True, "after": "began"}

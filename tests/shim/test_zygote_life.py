@@ -329,6 +329,19 @@ def test_a_template_that_cannot_start_leads_to_spawned_executions(zygote):
     assert told["processes"] == {}
 
 
+def test_a_root_that_holds_modules_of_the_workspace_forks_nothing(flows, zygote):
+    """What has taken something from them would keep it after an edit."""
+    flows.put("early.py", "VALUE = 1\n")
+    flows.put("late.py", "import early\n\ndef value():\n    return early.VALUE\n")
+    parent = zygote(preload=["early"])
+    assert parent.ask("z.execute('late:value', timeout=60)") == 1
+    flows.put("early.py", "VALUE = 2\n")
+    assert parent.ask("[z.execute('late:value', timeout=60) for _ in range(2)]") == [2, 2]
+    told = parent.ask("stats()")
+    assert told["spawned"] == 3
+    assert "imports early of the workspace" in told["trouble"]
+
+
 def test_a_spawned_execution_is_cancelled_as_a_forked_one(flows, zygote):
     path = flows.directory / "began"
     parent = zygote(preload=["no_such_module"])

@@ -51,7 +51,12 @@ def _sources(roots, on_skipped):
     pending = list(roots)
     while pending:
         directory = pending.pop()
-        for name, kind in _shim.list_directory(directory):
+        try:
+            children = _shim.list_directory(directory)
+        except OSError as error:
+            on_skipped(directory, str(error))
+            continue
+        for name, kind in children:
             place = posixpath.join(directory, name)
             if kind != "module":
                 pending.append(place)

@@ -110,11 +110,11 @@ TEST_F(LastKnownTest, WhatExpiredIsFoundThoughItsNameHadNoRoom) {
   EXPECT_EQ(import("m"), "p = 'm.py'");
   EXPECT_EQ(import("both"), "<namespace>") << "the package is what it was";
   EXPECT_EQ(import("deleted"), "<not found>");
-  EXPECT_EQ(worker().list(""), (std::vector<Child>{{"both", layout::RecordKind::kPackage},
-                                                   {"deleted", layout::RecordKind::kModule},
-                                                   {"m", layout::RecordKind::kModule},
-                                                   {"old", layout::RecordKind::kNamespace},
-                                                   {"pkg", layout::RecordKind::kPackage}}));
+  EXPECT_EQ(*worker().list(""), (std::vector<Child>{{"both", layout::RecordKind::kPackage},
+                                                    {"deleted", layout::RecordKind::kModule},
+                                                    {"m", layout::RecordKind::kModule},
+                                                    {"old", layout::RecordKind::kNamespace},
+                                                    {"pkg", layout::RecordKind::kPackage}}));
   stop_agent();
   ASSERT_EQ(begin(), Authority::kRedis);
   EXPECT_EQ(import("pkg"), "p = 'pkg/__init__.py'");

@@ -210,7 +210,7 @@ TEST_F(ResolverTest, OtherSolutionsCannotBeReachedByAnySpelling) {
   EXPECT_EQ(import("_solutions/7/secret"), "<not found>");
   EXPECT_EQ(shown(top_level("_solutions/7/secret")), "<not found>");
   EXPECT_EQ(worker().read_path("_solutions/7/secret.py").kind, Resolution::Kind::kNotFound);
-  EXPECT_TRUE(worker().list("_solutions/7").empty());
+  EXPECT_TRUE(worker().list("_solutions/7")->empty());
   begin(*Scope::of("7", false));
   EXPECT_EQ(import("secret"), "s = 1");
 }
@@ -224,14 +224,14 @@ TEST_F(ResolverTest, ListsADirectoryFromEitherSource) {
   const std::vector<Child> expected = {
       {"n", layout::RecordKind::kNamespace}, {"p", layout::RecordKind::kPackage}, {"x", layout::RecordKind::kModule}};
   begin();
-  EXPECT_EQ(worker().list("a"), expected);
-  EXPECT_EQ(worker().list(""), (std::vector<Child>{{"a", layout::RecordKind::kNamespace}}));
+  EXPECT_EQ(*worker().list("a"), expected);
+  EXPECT_EQ(*worker().list(""), (std::vector<Child>{{"a", layout::RecordKind::kNamespace}}));
   stop_agent();
   for (const char* path : {"a/x.py", "a/p/__init__.py", "a/n/deep.py", "_solutions/7/x.py"}) redis().put(path, "");
   state_.reset();
   ASSERT_EQ(begin(), Authority::kRedis);
-  EXPECT_EQ(worker().list("a"), expected);
-  EXPECT_EQ(worker().list(""), (std::vector<Child>{{"a", layout::RecordKind::kNamespace}}));
+  EXPECT_EQ(*worker().list("a"), expected);
+  EXPECT_EQ(*worker().list(""), (std::vector<Child>{{"a", layout::RecordKind::kNamespace}}));
 }
 
 TEST_F(ResolverTest, ReadsAStoredFileByItsPath) {
@@ -310,9 +310,9 @@ TEST_F(ResolverTest, WhatTheIndexListsUnderOddPathsIsNoModuleAndNoDirectory) {
     redis().put(path, "");
   }
   begin();
-  EXPECT_EQ(worker().list(""), (std::vector<Child>{{"a", layout::RecordKind::kNamespace}}));
-  EXPECT_EQ(worker().list("a"), (std::vector<Child>{{"x", layout::RecordKind::kModule}}));
-  for (const std::string directory : {"..", "a/..", "a/", "/", "."}) EXPECT_TRUE(worker().list(directory).empty());
+  EXPECT_EQ(*worker().list(""), (std::vector<Child>{{"a", layout::RecordKind::kNamespace}}));
+  EXPECT_EQ(*worker().list("a"), (std::vector<Child>{{"x", layout::RecordKind::kModule}}));
+  for (const std::string directory : {"..", "a/..", "a/", "/", "."}) EXPECT_TRUE(worker().list(directory)->empty());
 }
 
 TEST_F(ResolverTest, NamesThatPythonCannotHoldAreNotListed) {
@@ -320,7 +320,7 @@ TEST_F(ResolverTest, NamesThatPythonCannotHoldAreNotListed) {
   put("a/bad\xff.py", "");
   agent();
   begin();
-  EXPECT_EQ(worker().list("a"), (std::vector<Child>{{"x", layout::RecordKind::kModule}}));
+  EXPECT_EQ(*worker().list("a"), (std::vector<Child>{{"x", layout::RecordKind::kModule}}));
 }
 
 }  // namespace

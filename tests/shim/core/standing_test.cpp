@@ -109,7 +109,7 @@ TEST_F(StandingTest, SeesNamesListingsAndFilesThatWereNotThere) {
   worker().loaded().forget_asked();
   EXPECT_TRUE(same());
 
-  EXPECT_EQ(worker().list("pkg").size(), 1u);
+  EXPECT_EQ((*worker().list("pkg")).size(), 1u);
   EXPECT_TRUE(same());
   publish("pkg/second.py", "");
   EXPECT_FALSE(same());

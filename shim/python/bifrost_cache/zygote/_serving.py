@@ -31,6 +31,11 @@ def root(control, order):
         traceback.print_exc()
         _messages.send(control, {"failed": f"{type(error).__name__}: {error}"})
         return
+    if kept := sorted(_shim.loaded()):
+        # Whoever has taken something from them, would keep it: no template ever replaces a root.
+        why = f"the main module, or a preloaded one, imports {', '.join(kept)} of the workspace; import it in functions"
+        _messages.send(control, {"failed": why})
+        return
     _serve(control, order["roots"], {})
 
 
