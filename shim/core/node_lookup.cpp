@@ -10,18 +10,6 @@ using Kind = Resolution::Kind;
 
 constexpr int kSecondLooks = 2;
 
-std::string unreachable(const std::string& why) {
-  return "Redis unreachable: " + why;
-}
-
-// Neither the mirror nor Redis can say what is true now.
-std::string explain_no_authority(const View& view, const std::string& why_not_redis) {
-  const std::string mirror =
-      view.segment == nullptr ? "there is no mirror: "
-                              : "the mirror is stale at generation " + std::to_string(view.generation().value) + ": ";
-  return mirror + view.why_not_mirror + "; " + why_not_redis;
-}
-
 // Whether a module that the segment holds and Redis does not was deleted rather than expired. A delete takes the path
 // out of the index, expiry does not. An index that is gone altogether was lost with its modules, unless it may have
 // gone with its last member.
@@ -31,6 +19,17 @@ bool was_deleted(const FileInRedis& absent, const Segment& segment, bool index_l
 }
 
 }  // namespace
+
+std::string unreachable(const std::string& why) {
+  return "Redis unreachable: " + why;
+}
+
+std::string explain_no_authority(const View& view, const std::string& why_not_redis) {
+  const std::string mirror =
+      view.segment == nullptr ? "there is no mirror: "
+                              : "the mirror is stale at generation " + std::to_string(view.generation().value) + ": ";
+  return mirror + view.why_not_mirror + "; " + why_not_redis;
+}
 
 std::vector<ModulePath> candidate_paths(const ModuleNode& node) {
   std::vector<ModulePath> paths;

@@ -104,6 +104,11 @@ class NodeLookup {
   const CodeTag& tag_;
 };
 
+// One clause: why Redis could not be asked.
+std::string unreachable(const std::string& why);
+// Why neither the mirror nor Redis can say what is true now.
+std::string explain_no_authority(const View& view, const std::string& why_not_redis);
+
 // The paths under which a node's module can be stored, in the order of precedence.
 std::vector<ModulePath> candidate_paths(const ModuleNode& node);
 

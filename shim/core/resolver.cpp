@@ -222,7 +222,7 @@ Resolver::Listing Resolver::list(const View& view, const std::string& directory)
     why_not_redis = index.error().message;
   }
   if (view.segment == nullptr) {
-    listing.unknown = "there is no mirror: " + view.why_not_mirror + "; " + why_not_redis;
+    listing.unknown = explain_no_authority(view, unreachable(why_not_redis));
     return listing;
   }
   const Found found = view.snapshot.find(layout::KeySpace::kNode, directory);
