@@ -52,7 +52,9 @@ std::optional<BootTime> CommitRule::take_synced_through(const Situation& is, Str
 CommitRule::Fence CommitRule::fence_now(const Situation& is, bool asked, BootTime now) const {
   if (fences_.in_flight()) return Fence::kNotNow;
   const BootTime last = fences_.last_sent();
-  if (now.since(last) >= heartbeat_) return Fence::kHeartbeat;
+  // The clock counts from the boot, which may be less than a heartbeat ago.
+  const bool first = last.ns == 0;
+  if (first || now.since(last) >= heartbeat_) return Fence::kHeartbeat;
   const bool whole_is_unknown = is.cut == Cut::kByFences && is.staged && is.quiet && last < last_applied_;
   return asked || whole_is_unknown ? Fence::kWanted : Fence::kNotNow;
 }

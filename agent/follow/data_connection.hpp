@@ -23,6 +23,7 @@ class DataConnection {
                  std::function<void(std::string why)> on_broken);
 
   const RedisUrl& reached() const { return link_->reached(); }
+  const RedisUrl& named() const { return link_->named(); }
 
   void ask(const Command& command, OnReply on_reply) {
     send(command);

@@ -81,6 +81,11 @@ Sweep swept(const ServerFacts& before, const ServerFacts& now, bool tracking) {
   return !tracking && before.resets != now.resets ? Sweep::kReset : Sweep::kNone;
 }
 
+bool reconfigured(const ServerFacts& before, const ServerFacts& now) {
+  return version_at_least(now.version, 7, 0) && before.reconfigurations && now.reconfigurations &&
+         before.reconfigurations != now.reconfigurations;
+}
+
 bool flags_in_doubt(const ServerFacts& before, const ServerFacts& now) {
   return !now.reconfigurations || before.reconfigurations != now.reconfigurations;
 }

@@ -53,10 +53,13 @@ enum class Sweep {
   kNone,
   kSwapped,  // SWAPDB: what is there now is the truth
   kReset,    // kResetCommands: what is not there may have been lost rather than deleted
+  kDeaf,     // CONFIG SET: keyspace notifications may have been off for a while
 };
 Sweep swept(const ServerFacts& before, const ServerFacts& now, bool tracking);
 
-// Whether somebody may have changed a setting between the two looks. Where nothing is counted, always.
+// Whether somebody has changed a setting between the two looks. Before Redis 7 nobody knows: no.
+bool reconfigured(const ServerFacts& before, const ServerFacts& now);
+// Whether somebody may have. Where nothing is counted, always.
 bool flags_in_doubt(const ServerFacts& before, const ServerFacts& now);
 
 // What is known of the server from when there last was a connection: of an agent that has had none yet, the run id and

@@ -55,6 +55,13 @@ void ServerWatch::ask_info(bool first, std::function<void(const ServerFacts&)> o
   data_.ask({"INFO", "commandstats"}, take(true));
 }
 
+void ServerWatch::watch_flags() {
+  watching_flags_ = true;
+  // To set them was a CONFIG SET too.
+  ask_info(false, [this](const ServerFacts& now) { before_.reconfigurations = now.reconfigurations; });
+  ask_flags([] {});
+}
+
 void ServerWatch::look(bool tracking) {
   if (looking()) return;
   looking_since_ = boot_now();
@@ -88,6 +95,7 @@ void ServerWatch::judge(const ServerFacts& now, bool tracking) {
   if (!master_answers(now)) return;
   vouched_until_ = since;
   if (const Sweep sweep = swept(before, now, tracking); sweep != Sweep::kNone) return callbacks_.on_swept(sweep);
+  if (watching_flags_ && reconfigured(before, now)) return callbacks_.on_swept(Sweep::kDeaf);
   callbacks_.on_clean();
 }
 

@@ -27,8 +27,9 @@ class ServerWatch {
 
   // The look that the later ones are compared with; must answer before the first key is read.
   void begin(std::function<void(const ServerFacts&)> on_facts);
-  // From now on the flags of keyspace notifications must stay sufficient. Only where CONFIG GET is allowed.
-  void watch_flags() { watching_flags_ = true; }
+  // From now on the flags of keyspace notifications must stay sufficient; before the first key is read. Only where
+  // CONFIG GET is allowed.
+  void watch_flags();
 
   // One more look, unless one is under way.
   void look(bool tracking);

@@ -5,6 +5,7 @@
 
 #include "agent/follow/notification_setup.hpp"
 #include "agent/loop/log.hpp"
+#include "common/redis/contract.hpp"
 #include "common/redis/sentinel.hpp"
 
 namespace bifrost::agent {
@@ -20,6 +21,8 @@ constexpr milliseconds kDataKeepAlive{5000};
 constexpr milliseconds kFencePatience{5000};
 constexpr milliseconds kStarvedRetry{5000};
 constexpr milliseconds kScanRest{1};
+constexpr milliseconds kSentinelsRest{1000};
+constexpr std::size_t kFlushSample = 1000;
 
 nanoseconds lasted(BootTime since) {
   return boot_now().since(since);
@@ -64,6 +67,7 @@ Session::Session(uv_loop_t* loop, const SessionOptions& options, SegmentWriter& 
 }
 
 Session::~Session() {
+  if (suspicions_ != 0) mirror_.confirm_loss();
   waiters_.answer_up_to(boot_now(), Error{ErrorCode::kUnreachable, "the agent lost its connection to Redis"});
 }
 
@@ -219,17 +223,48 @@ void Session::on_page(const redisReply& page, BootTime asked) {
 void Session::on_everything() {
   log::warn("redis_reset", {{"why", "Redis says that everything may have changed: reading it again"}});
   if (ended_) return;
-  mirror_.lose_everything();
+  ask_whose_data_was_flushed();
   begin_sync();
+}
+
+// Redis says the same of a flush of any database. This one was not flushed if its index lists what it listed; nor if
+// two databases were swapped, and what has been emptied is the other one.
+void Session::ask_whose_data_was_flushed() {
+  const std::vector<ModulePath> sample = mirror_.listed(kFlushSample);
+  mirror_.suspect_loss();
+  ++suspicions_;
+  watch_->look(stream_->tracking());
+  Command command{"SMISMEMBER", contract::kIndexKey};
+  for (const ModulePath& path : sample) command.push_back(path.text());
+  if (sample.empty()) command.push_back("");
+  data_->ask(command, [this, asked = sample.size()](const redisReply& reply, const std::string&) {
+    if (ended_) return;
+    std::size_t listed = 0;
+    for (const redisReply* member : elements_of(reply)) listed += member->integer == 1 ? 1 : 0;
+    --suspicions_;
+    const bool ours = swapped_ ? listed == 0 : 10 * listed < 9 * std::max<std::size_t>(asked, 1);
+    if (ours) {
+      mirror_.confirm_loss();
+    } else if (suspicions_ == 0) {
+      mirror_.take_back_loss();
+    }
+    if (suspicions_ == 0) swapped_ = false;
+  });
 }
 
 void Session::on_swept(Sweep sweep) {
   contact_.facts = watch_->facts();
   if (ended_) return;
-  const bool reset = sweep == Sweep::kReset;
-  log::warn("redis_swept",
-            {{"why", std::string(reset ? kResetCommands : "SWAPDB") + " was executed: reading everything again"}});
-  if (reset) mirror_.lose_everything();
+  if (sweep == Sweep::kDeaf && stream_->tracking()) {
+    on_index(IndexNews::kRemoved);  // tracking has told of each key, and does not tell what left the index
+    return advance();
+  }
+  const std::string_view what = sweep == Sweep::kReset  ? kResetCommands
+                                : sweep == Sweep::kDeaf ? "CONFIG SET"
+                                                        : "SWAPDB";
+  log::warn("redis_swept", {{"why", std::string(what) + " was executed: reading everything again"}});
+  if (sweep == Sweep::kReset) mirror_.lose_everything();
+  swapped_ = sweep == Sweep::kSwapped && suspicions_ != 0;
   begin_sync();
 }
 
@@ -444,7 +479,10 @@ void Session::publish_freshness() {
 void Session::give_lease() {
   if (phase_ != Phase::kLive || synced_through_.ns == 0) return;
   contact_.synced_through = synced_through_;
-  writer_.publish_sync(synced_through_, std::min(synced_through_, watch_->vouched_until()) + options_.lease);
+  const BootTime vouched = watch_->vouched_until();
+  // 0 is the boot, which may be less than a lease ago.
+  const BootTime until = vouched.ns == 0 ? BootTime{} : std::min(synced_through_, vouched) + options_.lease;
+  writer_.publish_sync(synced_through_, until);
 }
 
 void Session::fence_when_due() {
@@ -452,7 +490,8 @@ void Session::fence_when_due() {
   const BootTime now = boot_now();
   const auto verdict = rule_.fence_now(situation(), waiters_.any_after(rule_.last_fence()), now);
   if (verdict == CommitRule::Fence::kNotNow) return;
-  const bool look_is_old = now.since(watch_->vouched_until()) >= heartbeat(options_);
+  const BootTime vouched = watch_->vouched_until();
+  const bool look_is_old = vouched.ns == 0 || now.since(vouched) >= heartbeat(options_);
   if (verdict == CommitRule::Fence::kHeartbeat || look_is_old) watch_->look(stream_->tracking());
   rule_.fence_sent(boot_now());
   stream_->ping();
@@ -477,9 +516,25 @@ void Session::on_tick() {
                         Error{ErrorCode::kTimeout, "Redis did not answer a fence in time"});
   expiries_.take_due(now, [this](ModulePathView path) { mark(path); });
   trial_.look(now);
+  if (watch_->vouched_until().ns == 0) watch_->look(stream_->tracking());  // a replica without its master, so far
+  look_at_sentinels(now);
   scan_when_due(now);
   look_at_deploy();
   advance();
+}
+
+// A failover that was asked for leaves the old master in its role for some ten seconds, while others write to the new
+// one. A sentinel that does not answer says nothing.
+void Session::look_at_sentinels(BootTime now) {
+  if (options_.url.transport != RedisUrl::Transport::kSentinel) return;
+  if (sentinels_ && (!sentinels_answered_ || now.since(*sentinels_answered_) < kSentinelsRest)) return;
+  sentinels_answered_.reset();
+  sentinels_ = std::make_unique<MasterFinder>(loop_, options_.url, [this](const Result<RedisUrl>& master) {
+    sentinels_answered_ = boot_now();
+    if (ended_ || !master) return;
+    if (master->host == data_->named().host && master->port == data_->named().port) return;
+    end("the sentinels name another master: " + master->display());
+  });
 }
 
 // Ends the session when Redis owes an answer for too long.

@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,7 @@
 #include "agent/follow/index_walk.hpp"
 #include "agent/follow/key_scan.hpp"
 #include "agent/follow/mark_trial.hpp"
+#include "agent/follow/master_finder.hpp"
 #include "agent/follow/refresh_queue.hpp"
 #include "agent/follow/rereads.hpp"
 #include "agent/follow/server_watch.hpp"
@@ -101,6 +103,8 @@ class Session {
   void on_index(IndexNews news);
   void look_for_delisted();
   void on_everything();
+  void ask_whose_data_was_flushed();
+  void look_at_sentinels(BootTime now);
   void on_pong();
   void on_mark(std::uint64_t number);
   void on_swept(Sweep sweep);
@@ -152,6 +156,8 @@ class Session {
   std::unique_ptr<ServerWatch> watch_;
   std::unique_ptr<ChangeStream> stream_;
   std::unique_ptr<Rereads> rereads_;
+  std::unique_ptr<MasterFinder> sentinels_;     // the newest look at them
+  std::optional<BootTime> sentinels_answered_;  // when it ended
   std::unique_ptr<Timer> tick_;
 
   Phase phase_ = Phase::kConnecting;
@@ -165,6 +171,8 @@ class Session {
   IndexWalk walk_;
   BootTime walk_begun_;
   std::unique_ptr<Timer> scan_rest_;
+  std::size_t suspicions_ = 0;         // flushes of which it is not known yet whether they were of this database
+  bool swapped_ = false;               // meanwhile SWAPDB has been noticed
   std::size_t index_lost_before_ = 0;  // how many answers on their way are of the time before the index was lost
   MarkTrial trial_;
   bool reading_again_ = false;  // all of it, while live

@@ -30,6 +30,7 @@ LoopLink::LoopLink(uv_loop_t* loop, RedisUrl url, Callbacks callbacks, const Fin
 LoopLink::~LoopLink() = default;
 
 void LoopLink::find_addresses() {
+  named_ = url_;
   patience_->once(kConnectPatience);
   if (url_.transport == RedisUrl::Transport::kUnix) return start();
   resolver_ = std::make_unique<Resolver>(loop_, url_.host, [this](Result<std::vector<std::string>> addresses) {
@@ -94,7 +95,7 @@ void LoopLink::shake_hands() {
 }
 
 void LoopLink::take_handshake_reply(const redisReply& reply) {
-  if (is_error(reply) && !is_misconf(reply)) return break_off("refused: " + std::string(text_of(reply)));
+  if (refuses_to_answer(reply)) return break_off("refused: " + std::string(text_of(reply)));
   if (--handshake_left_ != 0) return;
   patience_->stop();
   callbacks_.on_ready();

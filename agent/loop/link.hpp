@@ -40,6 +40,8 @@ class LoopLink {
   // After on_ready: the URL with the address that was found. A second link to the very same
   // server starts from it.
   const RedisUrl& reached() const { return url_; }
+  // The same as whoever was asked for the server named it: its host may be a name.
+  const RedisUrl& named() const { return named_; }
 
   // Queues a command; it is sent before the loop waits again.
   void send(const Command& command);
@@ -58,6 +60,7 @@ class LoopLink {
 
   uv_loop_t* loop_;
   RedisUrl url_;
+  RedisUrl named_;
   Callbacks callbacks_;
   std::shared_ptr<void> search_;
   std::unique_ptr<Resolver> resolver_;

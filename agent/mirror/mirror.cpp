@@ -139,6 +139,7 @@ void Mirror::set_retained(ModulePathView path, Entry& entry, bool retained) {
 void Mirror::set_index_lost(ModulePathView path, Entry& entry, bool lost) {
   if (entry.index_lost == lost) return;
   entry.index_lost = lost;
+  entry.suspected = false;
   writer_.mark(path.text(), layout::Mark::kIndexLost, lost);
 }
 
@@ -149,6 +150,34 @@ void Mirror::lose_index() {
 void Mirror::lose_everything() {
   prune_asked_ = false;
   lose_index();
+}
+
+void Mirror::suspect_loss() {
+  for (auto& [path, entry] : paths_) {
+    if (entry.index_lost) continue;
+    lose_index(path, entry);
+    entry.suspected = entry.index_lost;
+  }
+}
+
+void Mirror::confirm_loss() {
+  prune_asked_ = false;
+  for (auto& [path, entry] : paths_) entry.suspected = false;
+}
+
+void Mirror::take_back_loss() {
+  for (auto& [path, entry] : paths_) {
+    if (entry.suspected) set_index_lost(path, entry, false);
+  }
+}
+
+std::vector<ModulePath> Mirror::listed(std::size_t most) const {
+  std::vector<ModulePath> paths;
+  for (const auto& [path, entry] : paths_) {
+    if (paths.size() == most) break;
+    if (!entry.index_lost && !entry.deleted_on_purpose) paths.push_back(path);
+  }
+  return paths;
 }
 
 void Mirror::lose_index_of(ModulePathView path) {

@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "agent/mirror/observation.hpp"
 #include "agent/mirror/refused_paths.hpp"
@@ -64,6 +65,12 @@ class Mirror {
   void lose_index();
   // Redis has lost all data: the same, and a prune that was asked for before would drop what has to be kept now.
   void lose_everything();
+  // Some database was flushed, perhaps this one: the same until it is known, and nothing for ever if it was another.
+  void suspect_loss();
+  void confirm_loss();
+  void take_back_loss();
+  // Up to `most` paths that the index listed, as far as is known.
+  std::vector<ModulePath> listed(std::size_t most) const;
   // The same for one path: what has been read of it was so before.
   void lose_index_of(ModulePathView path);
 
@@ -108,6 +115,7 @@ class Mirror {
     Held held = Held::kSource;
     bool retained = false;
     bool index_lost = false;
+    bool suspected = false;           // index_lost, unless the loss is taken back
     bool left_out = false;            // there was no room for it
     bool deleted_on_purpose = false;  // a deletion was seen since the last value: DEL comes before SREM
     bool removal_owed = false;        // decided, but there was no room to record it

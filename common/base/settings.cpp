@@ -33,7 +33,7 @@ const std::array<SettingInfo, static_cast<std::size_t>(Setting::kCount)>& settin
       {Setting::kComplete, "complete", "BIFROST_COMPLETE", "1",
        "1: Redis holds every module; 0: it may not, and fallback.resolve is asked before another scope answers"},
       {Setting::kAutoload, "autoload", "BIFROST_AUTOLOAD", "", "1: install the hook when the interpreter starts"},
-      {Setting::kDisable, "disable", "BIFROST_DISABLE", "", "1: install_virtual_import_hook() does nothing"},
+      {Setting::kDisable, "disable", "BIFROST_DISABLE", "0", "1: install_virtual_import_hook() does nothing"},
       {Setting::kAgentUid, "agent_uid", "BIFROST_AGENT_UID", "",
        "the agent's user, as a number or a name; readers trust its segment, root's and their own"},
       {Setting::kSize, "size", "BIFROST_SIZE", "", "has no effect; goes with 1.0"},

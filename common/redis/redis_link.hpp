@@ -38,9 +38,12 @@ inline bool is_string(const redisReply& r) {
 inline bool is_error(const redisReply& r) {
   return r.type == REDIS_REPLY_ERROR;
 }
-// Redis refuses what writes while it cannot save its data, and by the same words PING: an answer, as PONG is one.
 inline bool is_misconf(const redisReply& r) {
   return is_error(r) && text_of(r).starts_with("MISCONF");
+}
+// Redis refuses what writes while it cannot save its data, and by the same words PING: an answer, as PONG is one.
+inline bool refuses_to_answer(const redisReply& r) {
+  return is_error(r) && !is_misconf(r);
 }
 inline bool is_nil(const redisReply& r) {
   return r.type == REDIS_REPLY_NIL;

@@ -45,12 +45,13 @@ LoadedModules::Map LoadedModules::all() const {
 
 bool LoadedModules::empty() const {
   const std::lock_guard lock(mutex_);
-  return modules_.empty();
+  return modules_.empty() && asked_.found.empty();
 }
 
-bool LoadedModules::contains(std::string_view name) const {
+bool LoadedModules::is_package_in(std::string_view name, std::span<const std::string> directories) const {
   const std::lock_guard lock(mutex_);
-  return modules_.find(name) != modules_.end();
+  const auto found = modules_.find(name);
+  return found != modules_.end() && std::ranges::equal(found->second.found->portions, directories);
 }
 
 bool LoadedModules::has_room() {

@@ -70,8 +70,9 @@ class LoadedModules final : public AtFork {
   void miss(std::string_view name);
   // Parents sort before their children.
   Map all() const;
-  bool empty() const;
-  bool contains(std::string_view name) const;
+  bool empty() const;  // nobody has even found one
+  // Whether `name` is there, and its submodules are looked for in `directories` unless somebody has changed that.
+  bool is_package_in(std::string_view name, std::span<const std::string> directories) const;
 
   void note_absent(std::span<const std::string> directories, std::string_view name, bool store_asked);
   void note_listing(const std::string& directory, const layout::Checksum& digest);

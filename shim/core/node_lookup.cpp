@@ -10,12 +10,15 @@ using Kind = Resolution::Kind;
 
 constexpr int kSecondLooks = 2;
 
+// An index that is gone altogether was lost with its modules, unless it may have gone with its last member.
+bool index_was_lost(const FileInRedis& absent, const Segment& segment) {
+  return !absent.index_exists && segment.memory().root().relaxed(layout::control::kModules) > 1;
+}
+
 // Whether a module that the segment holds and Redis does not was deleted rather than expired. A delete takes the path
-// out of the index, expiry does not. An index that is gone altogether was lost with its modules, unless it may have
-// gone with its last member.
+// out of the index, expiry does not.
 bool was_deleted(const FileInRedis& absent, const Segment& segment, bool index_lost) {
-  if (!absent.index_exists) return segment.memory().root().relaxed(layout::control::kModules) <= 1;
-  return !absent.listed && !index_lost;
+  return !index_was_lost(absent, segment) && !absent.listed && !index_lost;
 }
 
 }  // namespace
@@ -244,6 +247,9 @@ Resolution NodeLookup::absent_in_redis(const View& view, const Wanted& wanted, c
                                        MirrorAnswer mirror) const {
   if (mirror.resolution.kind == Kind::kSnapshotLost) return std::move(mirror.resolution);
   const bool held = holds_module(mirror);
+  // Only the index knows directories. What they hold decides for itself.
+  const bool directory = mirror.gap == Gap::kNone && mirror.resolution.kind == Kind::kNamespace;
+  if (directory && index_was_lost(absent, *view.segment)) return std::move(mirror.resolution);
   if (!held || was_deleted(absent, *view.segment, mirror.index_lost)) {
     Resolution by_redis = absent_everywhere(view, wanted);
     // A directory that Redis knows is one; whatever else the mirror has may have been lost.

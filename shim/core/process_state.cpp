@@ -62,8 +62,14 @@ Result<std::unique_ptr<ProcessState>> ProcessState::create(const Settings& setti
   if (const Status s = check_choice(settings, Setting::kPrecedence, "workspace", "installed"); !s) return s.error();
   if (const Status s = check_choice(settings, Setting::kComplete, "1", "0"); !s) return s.error();
   if (const Status s = check_choice(settings, Setting::kOnStale, "serve", "error"); !s) return s.error();
+  if (const Status s = check_choice(settings, Setting::kTelemetry, "on", "off"); !s) return s.error();
   return std::unique_ptr<ProcessState>(
       new ProcessState(settings, std::move(*workspace), *trust, std::move(around_wait), std::move(loaded), tag));
+}
+
+Result<bool> ProcessState::is_disabled(const Settings& settings) {
+  if (const Status s = check_choice(settings, Setting::kDisable, "1", "0"); !s) return s.error();
+  return settings.get(Setting::kDisable) == "1";
 }
 
 ProcessState::ProcessState(const Settings& settings, std::string workspace, Trust trust, AroundWait around_wait,
@@ -389,7 +395,7 @@ bool ProcessState::loaded_is_same_in(const View& view, std::optional<std::vector
   for (const auto& [name, module] : loaded) {
     if (!is_same_in(view, loaded, name, module, witnessed)) return false;
   }
-  return loaded.empty() || asked_is_same_in(view, loaded, witnessed);
+  return asked_is_same_in(view, loaded, witnessed);
 }
 
 bool ProcessState::is_same_in(const View& view, const LoadedModules::Map& loaded, const std::string& name,
@@ -429,10 +435,11 @@ bool ProcessState::is_same_by_path(const View& view, const LoadedModule& module,
 bool ProcessState::asked_is_same_in(const View& view, const LoadedModules::Map& loaded,
                                     std::optional<std::vector<SlotWitness>>& witnessed) {
   const AskedOtherwise asked = loaded_->asked();
-  if (asked.overflown) return false;
   for (const auto& [name, module] : asked.found) {
     if (!is_same_in(view, loaded, name, module, witnessed)) return false;
   }
+  if (loaded.empty()) return true;  // whoever asked was no module of the workspace
+  if (asked.overflown) return false;
   const auto keep = [&witnessed](bool by_words) {
     if (!by_words) witnessed.reset();
   };

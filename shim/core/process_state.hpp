@@ -42,6 +42,9 @@ class ProcessState final : public AtFork {
   static Result<std::unique_ptr<ProcessState>> create(const Settings& settings, AroundWait around_wait,
                                                       std::shared_ptr<LoadedModules> loaded, CodeTag tag = {});
 
+  // Whether the settings keep the cache out of this process. Errors: kInvalidArgument, as above.
+  static Result<bool> is_disabled(const Settings& settings);
+
   const Settings& settings() const { return settings_; }
   // Absolute, without a trailing slash.
   const std::string& workspace() const { return workspace_; }

@@ -175,7 +175,7 @@ Status RedisFallback::ping(const Deadline& deadline) {
       [](RedisClient& redis, const Deadline& until) -> Status {
         auto reply = redis.command({"PING"}, until);
         if (!reply) return reply.error();
-        if (is_error(**reply) && !is_misconf(**reply)) return refused(*reply);
+        if (refuses_to_answer(**reply)) return refused(*reply);
         return Done{};
       },
       deadline, Purpose::kProbe);

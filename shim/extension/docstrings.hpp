@@ -34,7 +34,7 @@ inline constexpr const char* kVirtualModuleLoaderGetData =
     R"(The stored bytes of any path in the workspace that the scope admits. FileNotFoundError for every other
 path, OSError when neither mirror nor Redis could be asked. Costs a copy.)";
 inline constexpr const char* kVirtualModuleLoaderGetResourceReader =
-    R"(For importlib.resources: a reader for packages, None for modules. Imports importlib.resources at the
+    R"(For importlib.resources: a reader of the module's own directory. Imports importlib.resources at the
 first call.)";
 inline constexpr const char* kExecution = R"(What begin_execution() decided.)";
 inline constexpr const char* kLoadedModule = R"(One module that this process loaded from the workspace.)";

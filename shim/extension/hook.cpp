@@ -86,9 +86,10 @@ Hook& Hook::instance() {
 void Hook::configure(const Settings::Flags& flags) {
   auto settings = Settings::resolve(flags);
   if (!settings) throw py::value_error(settings.error().message);
-  const bool disabled = settings->get(Setting::kDisable) == "1";
+  const auto disabled = ProcessState::is_disabled(*settings);
+  if (!disabled) throw py::value_error(disabled.error().message);
   std::shared_ptr<ProcessState> made;
-  if (!disabled) {
+  if (!*disabled) {
     auto created = ProcessState::create(*settings, wait_without_gil, loaded_, interpreter_tag());
     if (!created) throw py::value_error(created.error().message);
     made = std::move(*created);
@@ -96,7 +97,7 @@ void Hook::configure(const Settings::Flags& flags) {
   // Nothing is refused any more: what was installed stays until then.
   take_out();
   if (made != nullptr && state_ != nullptr) made->take_execution_of(*state_);
-  disabled_ = disabled;
+  disabled_ = *disabled;
   flags_ = flags;
   state_ = std::move(made);
   if (disabled_) return;

@@ -248,7 +248,9 @@ py::object VirtualModuleLoader::get_code(const py::object& fullname) {
 }
 
 py::str VirtualModuleLoader::get_source(const py::object& fullname) const {
-  check_name(fullname);
+  // `python -m` and the processes that it spawns run the module by these names, and the linecache of Python 3.12 and
+  // before asks by them.
+  if (!py::str("__main__").equal(fullname) && !py::str("__mp_main__").equal(fullname)) check_name(fullname);
   const std::string source = content();
   const std::string_view text = executed_text(source);
   return text.find('\r') == std::string_view::npos ? as_source(text) : as_source(with_universal_newlines(text));
@@ -280,9 +282,10 @@ py::bytes VirtualModuleLoader::get_data(const std::string& path) const {
 }
 
 py::object VirtualModuleLoader::get_resource_reader(const py::object& fullname) const {
-  if (!is_package(fullname)) return py::none();
+  check_name(fullname);
   const py::object resources = py::module_::import("bifrost_cache._resources");
-  return resources.attr("PackageReader")(py::cast(this), state_->file_of(module_->portions.front()));
+  const std::string file(utf8_of(file_).value_or(""));
+  return resources.attr("DirectoryReader")(py::cast(this), file.substr(0, file.rfind('/')));
 }
 
 namespace {

@@ -98,6 +98,13 @@ void warn_that_execution_is_stale(const View& view) {
   if (PyErr_WarnEx(PyExc_RuntimeWarning, text.c_str(), 2) != 0) PyErr_Clear();
 }
 
+void warn_that_nothing_is_installed() {
+  constexpr const char* kText =
+      "bifrost: imports of this execution do not come from the mirror, since the hook is not installed: call "
+      "install_virtual_import_hook() first";
+  if (PyErr_WarnEx(PyExc_RuntimeWarning, kText, 2) != 0) PyErr_Clear();
+}
+
 // Looks at Python's modules, which a child of a fork pays for with a page each: only when something has changed.
 bool is_current_in_sys_modules(ProcessState& state, const ExecutionStart& start) {
   forget_replaced_modules(state);
@@ -130,6 +137,7 @@ StartedExecution begin_execution(const OptionalText& solution_id, bool global_re
   const ExecutionRequest request = request_of(solution_id, global_repo_access, roots, fresh, timeout);
   const auto state = hook().state();
   if (state == nullptr) return {};
+  if (hook().finder().is_none()) warn_that_nothing_is_installed();
   const ExecutionStart start = state->begin(request);
   if (start.refused) refuse_another_scope(request.scope);
   std::vector<std::string> evicted;

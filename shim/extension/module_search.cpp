@@ -124,8 +124,9 @@ py::object ModuleSearch::find(const py::object& fullname, const py::object& path
   if (resolution.found()) {
     // Or the next execution would look for it elsewhere, and take it for another module.
     const std::string_view full = utf8_of(fullname).value_or(name);
-    const bool as_usual = name == full ? std::ranges::equal(directories, state_->scope().roots())
-                                       : state_->loaded().contains(full.substr(0, full.size() - name.size() - 1));
+    const bool as_usual =
+        name == full ? std::ranges::equal(directories, state_->scope().roots())
+                     : state_->loaded().is_package_in(full.substr(0, full.size() - name.size() - 1), directories);
     if (!as_usual) resolution.searched.assign(directories.begin(), directories.end());
     return spec_of(fullname, std::move(resolution), form);
   }

@@ -473,27 +473,6 @@ def test_an_execution_that_cannot_map_what_it_pinned_is_not_silent(node, on_stal
     assert flags.startswith("False 1 [") and ("it goes on with what Redis holds" in warnings) == (on_stale == "serve")
 
 
-def test_modules_that_were_found_and_not_run_evict_nothing_while_they_stay_what_they_are(node):
-    node.put("m.py", "try:\n    import opt\nexcept ImportError:\n    opt = None\n")
-    node.put("opt/__init__.py", "from . import sub\n")
-    node.put("opt/sub.py", "import not_installed_here\n")
-    node.put("area/part.py", "V = 1\n")
-    node.wait("--fresh")
-    worker = node.worker()
-    worker.do("""
-import importlib.machinery, importlib.util, pkgutil, sys
-import area, m
-sys.modules["alias"] = area
-found = [finder.find_spec(name) for finder, name, _ in pkgutil.iter_modules(area.__path__, "prefix.")]
-found.append(importlib.util.find_spec("alias.part"))
-answer = [spec.name for spec in found]
-""")
-    assert worker.do("answer = b.begin_execution().evicted") == []
-    assert worker.do("answer = b.begin_execution().evicted") == []
-    node.put("opt/sub.py", "V = 1\n")
-    assert "m" in worker.do("answer = b.begin_execution().evicted")
-
-
 def test_settings_that_change_within_an_execution_leave_it_as_it_is(node):
     node.put("both.py", "WHOSE = 'shared'\n")
     node.put("shared.py", "")

@@ -2,7 +2,8 @@
 
 import json
 
-from harness import WORKSPACE
+import pytest
+from harness import WORKSPACE, WorkerRaised
 
 
 def test_install_is_idempotent_and_remove_leaves_nothing(node):
@@ -135,6 +136,21 @@ def test_disabled_nothing_is_installed_and_nothing_is_found(node):
         env={"BIFROST_DISABLE": "1"},
     )
     assert out == {"same": True, "spec": None, "evicted": [], "stats": {}, "loaded": {}}
+
+
+@pytest.mark.parametrize("variable, expected", [("BIFROST_DISABLE", "`1` or `0`"), ("BIFROST_TELEMETRY", "`on` or `off`")])
+def test_a_switch_that_is_neither_on_nor_off_is_refused(node, variable, expected):
+    with pytest.raises(WorkerRaised) as error:
+        node.script("b.install_virtual_import_hook()", env={variable: "yes"})
+    assert error.value.name == "ValueError"
+    assert f"`yes` ({variable}): expected {expected}" in str(error.value)
+
+
+def test_an_execution_without_a_hook_says_that_its_imports_come_from_elsewhere(node):
+    node.script("b.begin_execution()")
+    assert "RuntimeWarning: bifrost: imports of this execution do not come from the mirror" in node.last_stderr
+    node.execute("out['x'] = 1")
+    assert node.last_stderr == ""
 
 
 def test_start_up_imports_nothing_opens_nothing_and_starts_no_thread(node):

@@ -121,6 +121,21 @@ def test_pkgutil_works_from_redis_alone(redis_node):
     assert out == {"names": ["a"]}
 
 
+def test_resources_of_a_module_are_the_files_beside_it(node):
+    node.put("pkg/__init__.py", "")
+    node.put("pkg/beside.py", "A = 1\n")
+    node.put("pkg/m.py", "import importlib.resources as r\n")
+    out = node.execute(
+        """
+        import pkg.m
+        root = pkg.m.__loader__.get_resource_reader("pkg.m").files()
+        out["names"] = sorted(p.name for p in root.iterdir())
+        out["text"] = (root / "beside.py").read_text("utf-8", "strict")
+        """
+    )
+    assert out == {"names": ["__init__.py", "beside.py", "m.py"], "text": "A = 1\n"}
+
+
 def test_resources_are_the_files_of_the_package(node):
     node.put("pkg/__init__.py", "# init\n")
     node.put("pkg/a.py", "A = 'é'\n")
@@ -160,6 +175,13 @@ def test_runpy_runs_modules_and_packages(node):
     done = node.python(code=code + "runpy.run_module('tool', run_name='__main__', alter_sys=True)")
     assert done.stdout == f"__main__ {WORKSPACE}/tool.py tool\n", done.stderr
     assert node.python(code=code + "runpy.run_module('app', run_name='__main__')").stdout == "app app\n"
+
+
+def test_a_module_that_is_run_as_main_has_its_lines_in_tracebacks(node):
+    node.put("tool.py", "def go():\n    raise KeyError('boom')  # here\n\n\ngo()\n")
+    done = node.python(code="import bifrost_cache as b, runpy; b.install_virtual_import_hook(); "
+                            "runpy.run_module('tool', run_name='__main__', alter_sys=True)")
+    assert "raise KeyError('boom')  # here" in done.stderr
 
 
 def test_runpy_runs_a_directory_but_takes_a_modules_path_for_a_script(node):

@@ -82,6 +82,15 @@ def orphan():
     os._exit(9)
 
 
+def forks(how):
+    if os.fork() == 0:
+        if how == "raises":
+            raise KeyError("the child's own")
+        return "the child"
+    os.wait()
+    return "the parent"
+
+
 def late_talk():
     import atexit
     atexit.register(print, "at exit")
@@ -166,6 +175,17 @@ def test_pools_of_an_execution_start_their_processes_as_the_hosts_do_and_see_wha
         assert method == "fork"
         assert [mapped[1][:2], executed[:2]] == [[4, "the solution"], [9, "the solution"]]
         assert "/_solutions/s/flows/main.py" in executed[2]
+
+
+@pytest.mark.parametrize("how", ["raises", "returns"])
+def test_a_process_that_the_function_forks_does_not_answer_for_it(flows, how):
+    body = f"""
+    from bifrost_cache.zygote import Zygote
+    call = 'flows.main:forks', {{'how': '{how}'}}
+    with Zygote() as zygote:
+        print(json.dumps([attempt(*call), zygote.execute(*call), zygote.execute(*call)]))
+    """
+    assert parent(flows, textwrap.dedent(body)) == ["the parent"] * 3
 
 
 def test_times_that_are_none_are_refused(flows):

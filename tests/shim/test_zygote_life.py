@@ -80,6 +80,17 @@ def stubborn(path):
 def speak():
     print("to stdout")
     print("to stderr", file=sys.stderr)
+
+
+class Tee:
+    def __init__(self, stream):
+        self.write = stream.write
+
+
+def speak_through_a_tee():
+    print("before")
+    sys.stdout = Tee(sys.stdout)
+    print("through it")
 """
 GRACE_S = 5  # of bifrost_cache.zygote
 
@@ -246,6 +257,19 @@ def test_what_an_execution_prints_arrives(flows):
     assert (done.returncode, done.stdout, done.stderr) == (0, "to stdout\n" * 3, "to stderr\n" * 3)
 
 
+def test_what_an_execution_prints_arrives_whatever_replaced_its_streams(flows):
+    script = flows.directory / "parent.py"
+    script.write_text(
+        "from bifrost_cache.zygote import Zygote\n"
+        "if __name__ == '__main__':\n"
+        "    with Zygote() as z:\n"
+        "        z.execute('flow:speak_through_a_tee')\n"
+        "        z.execute('flow:speak_through_a_tee')\n"
+    )
+    done = flows.python(str(script))
+    assert (done.returncode, done.stdout) == (0, "before\nthrough it\n" * 2), done.stderr
+
+
 # --- ends of templates -----------------------------------------------------------------------------------------
 
 
@@ -367,6 +391,20 @@ def test_the_timeout_of_a_spawned_execution_is_the_callers(flows, zygote):
     error = parent.ask(f"attempt('flow:wait', {{'path': '{flows.directory}/began'}}, timeout=3)")
     assert (error["type"], error["text"]) == ("TimeoutError", "the worker did not finish within 3 s")
     assert parent.ask("stats()['spawned']") == 1
+
+
+def test_where_the_host_ignores_the_ends_of_children_nobody_who_has_ended_is_killed(warm_parent):
+    """Its number may be somebody else's by then."""
+    warm_parent.do(
+        """
+        import multiprocessing.process, signal
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        killed = []
+        multiprocessing.process.BaseProcess.kill = lambda process: killed.append(process.pid)
+        """
+    )
+    assert warm_parent.ask("z.execute('flow:value')") == 1
+    assert warm_parent.ask("[z.close(), killed]") == [None, []]
 
 
 def test_close_ends_everything_and_refuses_more(warm_parent):

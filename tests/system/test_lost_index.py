@@ -209,6 +209,14 @@ def test_what_a_restarted_redis_lacks_is_served_as_stale_while_nobody_vouches(fo
     all_are_kept(followed)
 
 
+def test_directories_are_kept_with_their_modules_while_nobody_vouches(followed):
+    followed.agent.pause()
+    eventually(lambda: not followed.status()["lease_valid"], "the lease lapses")
+    followed.redis.client().flushall()
+    assert followed.run("from old import m0; answer = [m0.PATH, execution.source]") == [OLD[0], "redis"]
+    followed.agent.resume()
+
+
 def test_an_index_that_cannot_be_asked_tells_workers_nothing_either(followed):
     keys_expire(followed)
     followed.agent.pause()
@@ -226,6 +234,39 @@ def test_what_was_deleted_in_the_same_redis_is_not_found_while_nobody_vouches(fo
     with pytest.raises(Exception, match="No module named"):
         followed.run("import old.m0")
     followed.agent.resume()
+
+
+def test_a_flush_of_another_database_is_the_loss_of_nothing(node):
+    many = [f"m{i}.py" for i in range(5000)]
+    node.put_many([(path, "X = 1\n") for path in many])
+    node.start_agent("--reconcile", "1h")
+    keys_expire(node, ["m7.py"])
+    eventually(lambda: node.status()["retained"] == 1, "it is retained")
+    together = node.redis.client().pipeline(transaction=False)
+    together.execute_command("SELECT", 7)
+    together.execute_command("FLUSHDB")
+    together.execute_command("SELECT", 0)
+    together.srem(INDEX, "m7.py")  # before the agent has read everything again
+    together.execute()
+    eventually(lambda: node.status()["modules"] == len(many) - 1, "what is deleted meanwhile is deleted")
+
+
+@pytest.mark.parametrize("signal", ["both", "tracking", "keyspace"])
+def test_what_a_swapped_database_lacks_goes_though_the_old_one_is_flushed_at_once(node, signal):
+    for path in OLD:
+        node.put(path, "")
+    new = node.redis.client(db=1)
+    new.set(PREFIX + OLD[0], node.value(OLD[0], ""))
+    new.sadd(INDEX, OLD[0])
+    node.start_agent("--signal", signal, "--reconcile", "1h")
+    client = node.redis.client()
+    together = client.pipeline(transaction=False)
+    together.swapdb(0, 1)
+    together.execute_command("SELECT", 1)
+    together.execute_command("FLUSHDB")
+    together.execute_command("SELECT", 0)
+    together.execute()
+    eventually(lambda: names(node) == {OLD[0]}, "the mirror is what is there now")
 
 
 def test_a_replica_announces_what_expired_as_deleted_and_it_stays_without_the_index_too(node):

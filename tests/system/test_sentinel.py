@@ -90,6 +90,23 @@ def test_a_failover_is_followed_by_agent_and_workers(guarded):
     assert worker.do("execution = bifrost_cache.begin_execution(); " + IMPORT) == [3, "redis"]
 
 
+def test_a_failover_that_was_asked_for_is_followed_while_the_old_master_still_answers(guarded):
+    node = guarded.node
+    node.put("shared/halopsa.py", "VERSION = 1\n")
+    node.agent_url = guarded.url()
+    node.start_agent()
+    node.wait("--fresh")
+    sentinel = redis.Redis("127.0.0.1", guarded.sentinel_port)
+    assert sentinel.execute_command("SENTINEL", "FAILOVER", "modules")
+    eventually(guarded.is_promoted, "the replica is promoted")
+    eventually(lambda: "the sentinels name another master" in node.agent.log, "the agent hears of it")
+    node.redis = guarded.replica
+    node.put("shared/halopsa.py", "VERSION = 2\n")
+    eventually(lambda: node.agent.log.count("event=synced") >= 2, "the agent follows the new master")
+    node.wait("--fresh")
+    assert node.run(IMPORT) == [2, "shm"]
+
+
 def test_a_master_that_no_sentinel_knows_is_named_in_the_reason(guarded):
     node = guarded.node
     node.agent_url = guarded.url("nobody")

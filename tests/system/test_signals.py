@@ -60,6 +60,20 @@ def test_notifications_that_somebody_switches_off_are_switched_on_again(live):
     assert "notify-keyspace-events" in live.agent.log
 
 
+@pytest.mark.parametrize("signal", ["keyspace", "both"])
+def test_notifications_that_were_off_between_two_looks_have_been_missed(node, signal):
+    node.put("shared/halopsa.py", "VERSION = 1\n")
+    node.put("gone.py", "")
+    node.start_agent("--signal", signal, "--reconcile", "1h", "--lease", "4s")  # a look every 1.5 s
+    client = node.redis.client()
+    client.config_set("notify-keyspace-events", "")
+    node.put("shared/halopsa.py", "VERSION = 2\n")
+    node.delete("gone.py")
+    client.config_set("notify-keyspace-events", "KA")
+    by_lease(node, 2, "the edit is noticed")
+    eventually(lambda: status_of(node)["modules"] == 1, "so is the deletion")
+
+
 def with_acl(node, *rules):
     node.redis.client().execute_command("ACL", "SETUSER", "agent", *AGENT_ACL.split(), *rules)
 
@@ -82,6 +96,17 @@ def test_the_documented_rights_are_enough_and_none_is_refused(node):
     node.redis.client().swapdb(0, 1)
     eventually(lambda: status_of(node)["state"] == "cold", "the swap is seen")
     assert node.redis.client().execute_command("ACL", "LOG") == []
+
+
+def test_a_right_that_is_missed_after_each_synchronisation_is_told_of_once(node):
+    with_acl(node, KEYSPACE_CHANNEL)
+    node.put_many([(f"m{i}.py", "") for i in range(200)])  # of which each look asks for a part
+    start_as(node, "agent")
+    with_acl(node, KEYSPACE_CHANNEL, "-exists")
+    node.cachectl("sync")
+    eventually(lambda: node.agent.log.count("event=synced") >= 5, "it tries again")
+    assert node.agent.log.count("event=redis_lost") == 1
+    assert "exists" in node.agent.log
 
 
 # What this test itself sends, and its client library by itself (redis-py 5); writes go by a script, whose commands MONITOR
@@ -192,10 +217,11 @@ def test_a_server_that_becomes_a_replica_loses_its_lease_until_it_has_synchronis
         by_lease(live, "promoted", "the promoted server is followed")
 
 
-def test_a_replica_that_has_never_heard_of_its_master_gets_no_lease(node):
+@pytest.mark.parametrize("lease", ["1s", "1h"])  # which an hour after the boot may not have come yet
+def test_a_replica_that_has_never_heard_of_its_master_gets_no_lease(node, lease):
     node.put("shared/halopsa.py", "VERSION = 1\n")
     node.redis.client().replicaof("127.0.0.1", free_port())
-    node.start_agent(ready=False)
+    node.start_agent("--lease", lease, ready=False)
     eventually(lambda: "event=synced" in node.agent.log, "the agent has read what the replica has")
     assert "event=replica_cut_off" in node.agent.log
     assert node.cachectl("wait", "--ready", "--timeout", "2s").returncode != 0

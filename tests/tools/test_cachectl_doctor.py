@@ -89,6 +89,13 @@ def test_a_redis_that_serves_nobody_is_not_taken_for_missing_rights(ctl, redis_c
     assert not any("ACL" in f["advice"] for f in found)
 
 
+def test_a_redis_without_memory_is_said_to_refuse_transactions(ctl, redis_client):
+    redis_client.config_set("maxmemory", "1")
+    found = [f for f in redis_findings(ctl) if f["grade"] == "bad"]
+    assert [f["what"].partition(":")[0] for f in found] == ["its memory is full (maxmemory)"]
+    assert not any("ACL" in f["advice"] for f in redis_findings(ctl))
+
+
 def test_one_missing_signal_is_only_a_note(ctl, agent, redis_client, segment_dir, redis_url):
     redis_client.execute_command("ACL", "SETUSER", "poor", "on", ">pw", "~*", "&__redis__:invalidate", "+@all")
     poor = Cachectl(segment_dir, redis_url.replace("unix://", "unix://poor:pw@"))
@@ -135,6 +142,12 @@ def test_an_interpreter_that_nobody_named_is_only_noted(ctl, agent):
 def test_a_hook_that_does_not_start_is_bad_for_the_workers_interpreter(ctl, agent):
     ctl.env["BIFROST_AUTOLOAD"] = "1"  # the package is on PYTHONPATH only
     assert "bifrost_cache_autoload.pth" in bad(findings(ctl, status=5))["python"]["what"]
+
+
+@pytest.mark.parametrize("variable", ["BIFROST_AUTOLOAD", "BIFROST_DISABLE"])
+def test_a_switch_of_the_workers_that_is_neither_on_nor_off_is_bad(ctl, agent, variable):
+    ctl.env[variable] = "true"
+    assert f"{variable}=true" in bad(findings(ctl, status=5))["python"]["what"]
 
 
 def test_an_interpreter_for_which_the_agent_compiles_nothing_is_noted(ctl, redis_node):

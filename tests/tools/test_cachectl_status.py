@@ -209,6 +209,13 @@ def test_wait_that_runs_out_of_time_is_5_and_says_why(cachectl, stage, condition
     assert result.stderr.startswith(b"bifrost-cachectl: gave up after 50ms: ")
 
 
+def test_wait_says_what_is_missing_at_the_end_not_at_the_start(cachectl, stage):
+    waiting = cachectl.start("wait", "--generation", "99", "--timeout", "3s", stderr=subprocess.PIPE)
+    stage.publish({"a.py": ""})
+    _, said = waiting.communicate(timeout=PATIENCE_S)
+    assert said == b"bifrost-cachectl: gave up after 3s: the mirror is at generation 1\n"
+
+
 def test_wait_without_a_segment_is_5(cachectl):
     assert cachectl("wait", "--ready", "--timeout", "20ms").returncode == 5
 

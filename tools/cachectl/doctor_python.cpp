@@ -123,7 +123,12 @@ void examine_code(Context& context, const std::string& tag, const std::string& e
 }
 
 void examine_hook(Context& context, bool pth, const std::string& part, Diagnoses& out) {
-  const bool autoload = context.settings.get(Setting::kAutoload) == "1";
+  const std::string& value = context.settings.get(Setting::kAutoload);
+  const bool autoload = value == "1";
+  if (!autoload && !value.empty() && value != "0") {
+    return out.push_back(
+        {Grade::kBad, part, "BIFROST_AUTOLOAD=" + value + " installs no hook: only 1 does", "set BIFROST_AUTOLOAD=1"});
+  }
   if (autoload && !pth) {
     return out.push_back(
         {Grade::kBad, part, "BIFROST_AUTOLOAD=1, but bifrost_cache_autoload.pth is not in a site directory",
@@ -163,8 +168,12 @@ void examine_one(Context& context, const std::string& exe, bool named, const Top
                  same ? "" : std::string("install the same release: this program is ") + BIFROST_VERSION});
   examine_code(context, tag, python.value("executable", exe), part, out);
   if (named) examine_hook(context, python.value("pth", false), part, out);
-  if (context.settings.get(Setting::kDisable) == "1") {
+  const std::string& disable = context.settings.get(Setting::kDisable);
+  if (disable == "1") {
     out.push_back({Grade::kNote, part, "BIFROST_DISABLE=1: the hook does nothing", "unset BIFROST_DISABLE"});
+  } else if (disable != "0") {
+    out.push_back({Grade::kBad, part, "BIFROST_DISABLE=" + disable + " keeps the hook from being installed",
+                   "set it to 1, or unset it"});
   }
   examine_names(context, ours, python, part, out);
 }

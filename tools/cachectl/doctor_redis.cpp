@@ -27,6 +27,7 @@ std::string field_of(std::string_view info, std::string_view name) {
 
 constexpr std::string_view kNoPassword = "NOAUTH";
 constexpr std::string_view kNoRight = "NOPERM";
+constexpr std::string_view kNoMemory = "OOM";
 constexpr char kPingIt[] = "check that Redis answers: redis-cli ping";
 constexpr char kAskAgain[] = "mend or wait for what Redis says, then ask again: bifrost-cachectl doctor";
 
@@ -44,7 +45,7 @@ class RedisExam {
  public:
   // `mirror`: what the agent says of itself, if there is a segment.
   RedisExam(RedisClient& redis, const RedisUrl& url, const std::optional<SegmentInfo>& mirror, Diagnoses& out)
-      : redis_(redis), name_(url.display()), db_(url.db), mirror_(mirror), out_(out) {}
+      : redis_(redis), name_(url.display()), db_(url.db), tls_(url.tls.has_value()), mirror_(mirror), out_(out) {}
 
   void run() {
     if (!lets_us_in()) return;
@@ -59,11 +60,21 @@ class RedisExam {
     out_.push_back({grade, kPart, std::move(what), std::move(advice)});
   }
 
+  // With TLS, a connection is made before it is known what speaks at the other end.
+  std::string how_to_reach(std::string_view why) const {
+    if (why.find("certificate") != std::string_view::npos) {
+      return "renew the server's certificate, or correct ca= and name= of redis_url";
+    }
+    return tls_ ? std::string(
+                      "check that this port speaks TLS (rediss://), and that Redis answers: redis-cli --tls ping")
+                : std::string(kPingIt) + "; if this port speaks TLS, redis_url begins with rediss://";
+  }
+
   // Whoever is not let in learns nothing about server and rights.
   bool lets_us_in() {
     const auto reply = redis_.command({"PING"}, Deadline(kRedisTime));
     if (!reply) {
-      say(Grade::kBad, reply.error().message, kPingIt);
+      say(Grade::kBad, reply.error().message, how_to_reach(reply.error().message));
       return false;
     }
     if (begins_with(**reply, kNoPassword)) {
@@ -155,7 +166,7 @@ class RedisExam {
     ask({"SMISMEMBER", index, "doctor.py"}, "+smismember");
     ask({"SSCAN", index, "0", "COUNT", "1"}, "+sscan");
     ask({"EXISTS", key}, "+exists");
-    if (ask({"MULTI"}, "+multi +exec")) ask({"EXEC"}, "+exec");
+    examine_transactions(key);
     const bool marks = may({"PUBLISH", std::string(contract::kMarkChannels) + "doctor", "0"});
     bool tracking = false;
     if (const Reply id = ask({"CLIENT", "ID"}, "+client|id +client|tracking")) {
@@ -183,11 +194,24 @@ class RedisExam {
     if (unexamined_.empty() && refused_.empty()) say(Grade::kGood, "every command that the agent needs is allowed");
   }
 
+  void examine_transactions(const std::string& key) {
+    if (!ask({"MULTI"}, "+multi +exec")) return;
+    const auto queued = redis_.command({"PTTL", key}, Deadline(kRedisTime));
+    if (queued && begins_with(**queued, kNoMemory)) {
+      say(Grade::kBad,
+          "its memory is full (maxmemory): it refuses transactions, reads in them too, so that no mirror can follow it",
+          "raise maxmemory, delete keys, or let it evict: CONFIG SET maxmemory-policy volatile-lru");
+      static_cast<void>(redis_.command({"EXEC"}, Deadline(kRedisTime)));  // refused; ends the transaction
+      return;
+    }
+    ask({"EXEC"}, "+exec");
+  }
+
   // The answer of a server that carries the command out for this user. Otherwise null, and remembered is which rule is
   // missing, or what else kept it from being carried out: only NOPERM says anything about rights.
   Reply ask(const bifrost::Command& command, const std::string& rule) {
     auto reply = redis_.command(command, Deadline(kRedisTime));
-    if (reply && (!is_error(**reply) || is_misconf(**reply))) return std::move(*reply);
+    if (reply && !refuses_to_answer(**reply)) return std::move(*reply);
     if (!reply || !begins_with(**reply, kNoRight)) {
       if (unexamined_.empty()) unexamined_ = reply ? std::string(text_of(**reply)) : reply.error().message;
       return nullptr;
@@ -199,15 +223,19 @@ class RedisExam {
     return nullptr;
   }
 
-  // Of what the agent can do without.
+  // Of what the agent can do without. A server that is busy has refused nothing.
   bool may(const bifrost::Command& command) {
     const auto reply = redis_.command(command, Deadline(kRedisTime));
-    return reply && !is_error(**reply);
+    if (!reply || !is_error(**reply)) return bool(reply);
+    if (begins_with(**reply, kNoRight) || begins_with(**reply, "ERR")) return false;
+    if (unexamined_.empty()) unexamined_ = text_of(**reply);
+    return true;
   }
 
   RedisClient& redis_;
   std::string name_;
   unsigned db_;
+  bool tls_;
   const std::optional<SegmentInfo>& mirror_;
   Diagnoses& out_;
   std::string run_id_;      // "" when INFO is not allowed

@@ -45,7 +45,7 @@ class WaitCommand final : public Command {
     const auto limit = std::chrono::milliseconds(*parse_duration_ms(timeout_));
     const Deadline deadline = Deadline::at(start + limit);
     auto pause = kFirstPause;
-    std::optional<Error> said;  // by the agent, before the time was up
+    std::optional<Error> said;  // the last answer that the end of the time did not cut off
     while (true) {
       const Result<Generation> reached = fresh_    ? fence(context, deadline)
                                          : synced_ ? synchronised(context, deadline)
@@ -54,8 +54,9 @@ class WaitCommand final : public Command {
         report(context, *reached, boot_now().since(start));
         return ExitCode::kSuccess;
       }
-      if (!said || reached.error().code != ErrorCode::kTimeout) said = reached.error();
-      if (deadline.passed()) return give_up(*said);
+      const bool late = deadline.passed();
+      if (!said || !late || reached.error().code != ErrorCode::kTimeout) said = reached.error();
+      if (late) return give_up(*said);
       ::poll(nullptr, 0, std::min(static_cast<int>(pause.count()), deadline.poll_timeout_ms()));
       pause = std::min(2 * pause, kLongestPause);
     }

@@ -161,6 +161,9 @@ def begin_execution(
             `timeout` is negative.
         RuntimeError: An execution of another scope is inside its `with` block, or the call came from a sub-interpreter.
 
+    Warns:
+        RuntimeWarning: The last known source is served; or no hook is installed, so that imports go past the mirror.
+
     Cost:
         One round trip to the agent over a Unix socket, and one comparison per loaded module of the workspace.
 

@@ -1,6 +1,7 @@
-"""importlib.resources for packages of the workspace. Imported only when somebody asks for resources.
+"""importlib.resources for packages and modules of the workspace. Imported only when somebody asks for resources.
 
-What the workspace stores is source files; so the files of a package are its modules.
+What the workspace stores is source files; so the files of a package are its modules, and those of a
+module the modules beside it.
 """
 
 import io
@@ -57,6 +58,10 @@ class WorkspaceFile(_WorkspacePath):
     def read_bytes(self):
         return self._loader.get_data(self._path)
 
+    # The base class' takes no `errors`, which importlib.resources passes from Python 3.13 on.
+    def read_text(self, encoding=None, errors=None):
+        return self.open("r", encoding=encoding, errors=errors).read()
+
     def open(self, mode="r", *args, **kwargs):
         if mode not in ("r", "rb", "rt"):
             raise PermissionError(f"{self._path} is read-only")
@@ -108,7 +113,7 @@ class WorkspaceMissing(WorkspaceFile):
         raise FileNotFoundError(self._path)
 
 
-class PackageReader(TraversableResources):
+class DirectoryReader(TraversableResources):
     def __init__(self, loader, directory):
         self._root = WorkspaceDirectory(loader, directory)
 

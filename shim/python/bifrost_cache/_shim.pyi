@@ -55,7 +55,7 @@ class VirtualModuleLoader:
         path, OSError when neither mirror nor Redis could be asked. Costs a copy.
         """
     def get_resource_reader(self, fullname: str | None = None) -> Any:
-        """For importlib.resources: a reader for packages, None for modules. Imports importlib.resources at the
+        """For importlib.resources: a reader of the module's own directory. Imports importlib.resources at the
         first call.
         """
     def __eq__(self, other: object, /) -> bool: ...

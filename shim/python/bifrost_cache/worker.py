@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import time
 import warnings
 from multiprocessing.connection import wait
@@ -116,7 +117,7 @@ def reply_of_spawned(target, pickled, roots, deadline, cancel=None):
         process.start()
         writer.close()
         reply = _read_reply(process, reader, deadline, cancel)
-        if reply is not None or process.exitcode is None:
+        if reply is not None or not has_ended(process):
             process.join(_GRACE_S)
     finally:
         reader.close()
@@ -182,17 +183,28 @@ def _read_reply(process, reader, deadline, cancel):
 def _end(process):
     if process.pid is None:
         return
-    if process.exitcode is None:
+    if not has_ended(process):
         process.terminate()
         process.join(_GRACE_S)
-    if process.exitcode is None:
+    if not has_ended(process):
         process.kill()
         process.join(_GRACE_S)
 
 
+def has_ended(process):
+    """Where the host ignores SIGCHLD, or waits for all children itself, multiprocessing never learns of it."""
+    if process.exitcode is not None:
+        return True
+    try:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return True
+    return False
+
+
 def how_it_ended(exitcode):
     if exitcode is None:
-        return "closed its pipe and did not end"
+        return "ended before it had a result (this process ignores SIGCHLD, or waits for every child: no exit code)"
     if exitcode >= 0:
         return f"ended with exit code {exitcode} before it had a result"
     try:
@@ -232,11 +244,19 @@ def _child(writer, order):
 
 
 def reply_of(target, kwargs, load=_target.load):
-    """Runs the function with its pickled arguments: what there is to tell the parent. SystemExit and its like pass."""
+    """Runs the function with its pickled arguments: what there is to tell the parent. SystemExit and its like pass.
+
+    What the function forks and lets come back here ends as a script does: only the process that was asked answers.
+    """
+    asked = os.getpid()
     try:
         result = _target.run(target, pickle.loads(kwargs), load)
+        if os.getpid() != asked:
+            sys.exit()
         return {"ok": True, "result": _pickled_result(target, result)}
     except Exception as error:
+        if os.getpid() != asked:
+            raise
         return {
             "ok": False,
             "exception": _pickled_exception(error),

@@ -121,6 +121,10 @@ TEST_F(CommitRuleTest, MessagesThatChangedNothingAreSettledWithoutACommit) {
   EXPECT_EQ(rule_.committed(), std::nullopt);
 }
 
+TEST_F(CommitRuleTest, TheFirstFenceIsDueHoweverShortlyAgoTheMachineHasBooted) {
+  EXPECT_EQ(rule_.fence_now(kQuiet, false, at_ms(1)), Fence::kHeartbeat);
+}
+
 TEST_F(CommitRuleTest, AFenceIsNeverSentWhileAnotherIsInFlight) {
   EXPECT_EQ(rule_.fence_now(kQuiet, false, at_ms(1000)), Fence::kHeartbeat) << "the first";
   rule_.fence_sent(at_ms(1000));

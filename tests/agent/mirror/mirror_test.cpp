@@ -181,6 +181,31 @@ TEST_F(MirrorTest, APruneIsOffWhenRedisHasLostItsData) {
   EXPECT_EQ(served("a.py"), "x = 1");
 }
 
+TEST_F(MirrorTest, ALossThatIsTakenBackLeavesEveryModuleAsItWas) {
+  see_source("a.py", "x = 1");
+  see_source("lost_before.py", "x = 1");
+  mirror_->lose_index_of(*ModulePathView::parse("lost_before.py"));
+  mirror_->suspect_loss();
+  see_vanished("a.py", IndexEntry::kUnlisted);
+  EXPECT_EQ(served("a.py"), "x = 1") << "as long as it is not known";
+  mirror_->take_back_loss();
+  see_vanished("a.py", IndexEntry::kUnlisted);
+  EXPECT_EQ(served("a.py"), "<miss>");
+  see_vanished("lost_before.py", IndexEntry::kUnlisted);
+  EXPECT_EQ(served("lost_before.py"), "x = 1");
+}
+
+TEST_F(MirrorTest, ALossThatIsConfirmedCannotBeTakenBack) {
+  see_source("a.py", "x = 1");
+  mirror_->ask_for_prune();
+  mirror_->suspect_loss();
+  mirror_->confirm_loss();
+  mirror_->take_back_loss();
+  see_vanished("a.py", IndexEntry::kUnlisted);
+  mirror_->prune_if_asked();
+  EXPECT_EQ(served("a.py"), "x = 1");
+}
+
 TEST_F(MirrorTest, PrunesOncePerRequest) {
   see_source("a.py", "x = 1");
   see_vanished("a.py", IndexEntry::kNoIndex);

@@ -128,11 +128,19 @@ def _end(code):
     try:
         threading._shutdown()
         atexit._run_exitfuncs()
-        for stream in (sys.stdout, sys.stderr):
+        # The process' own streams as well: what replaced them may write there, or hold what was there before.
+        for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
             if stream is not None:
-                stream.flush()
+                _flush(stream)
         _shim.report()
     except BaseException:
         code = code or 1
     finally:
         os._exit(code)
+
+
+def _flush(stream):
+    try:
+        stream.flush()
+    except (AttributeError, ValueError):  # somebody else's object, or closed
+        pass

@@ -10,6 +10,7 @@ import os
 import threading
 import time
 
+from .. import worker
 from . import _demand, _messages, _serving
 from ._inherited import Inherited
 from ._template import NotMade, Template, children_of, private_bytes_of
@@ -322,12 +323,13 @@ def _reap(process):
     if not _ended(process):
         process.kill()
         _ended(process)
-    process.close()
+    if process.exitcode is not None:  # or multiprocessing takes it for running
+        process.close()
 
 
 def _ended(process):
     """Looks by itself: what some module started may hold the pipe that multiprocessing waits for."""
     until = time.monotonic() + _END_S
-    while process.exitcode is None and time.monotonic() < until:
+    while not worker.has_ended(process) and time.monotonic() < until:
         process.join(_LOOK_EVERY_S)
-    return process.exitcode is not None
+    return worker.has_ended(process)
