@@ -1,9 +1,15 @@
 #include "agent/follow/master_finder.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace bifrost::agent {
+namespace {
+
+constexpr std::chrono::milliseconds kPatience{5000};  // with each sentinel
+
+}  // namespace
 
 LoopLink::FindServer MasterFinder::for_url(uv_loop_t* loop, const RedisUrl& url) {
   if (url.transport != RedisUrl::Transport::kSentinel) return {};
@@ -17,6 +23,9 @@ MasterFinder::MasterFinder(uv_loop_t* loop, RedisUrl url, LoopLink::OnFound on_f
   std::reverse(left_.begin(), left_.end());
   turn_ = std::make_unique<Timer>(loop_, [this] { ask_next(); });
   turn_->once(std::chrono::milliseconds(0));
+  patience_ = std::make_unique<Timer>(loop_, [this] {
+    conclude(Error{ErrorCode::kUnreachable, "a sentinel did not answer in time"});
+  });
 }
 
 MasterFinder::~MasterFinder() = default;
@@ -33,9 +42,11 @@ void MasterFinder::ask_next() {
     conclude(Error{ErrorCode::kUnreachable, "sentinel " + where + ": " + why});
   };
   asked_ = std::make_unique<LoopLink>(loop_, sentinel, std::move(callbacks));
+  patience_->once(kPatience);
 }
 
 void MasterFinder::conclude(Result<RedisUrl> result) {
+  patience_->stop();
   newest_ = std::move(result);
   turn_->once(std::chrono::milliseconds(0));
 }

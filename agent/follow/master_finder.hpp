@@ -1,6 +1,6 @@
 // master_finder.hpp - asks the sentinels of a URL, one after the other, which server is the master.
 //
-// A sentinel that does not answer costs LoopLink's patience. Belongs to the loop's thread; destroying it ends the
+// A sentinel that does not answer costs 5 s. Belongs to the loop's thread; destroying it ends the
 // search.
 #pragma once
 
@@ -38,6 +38,7 @@ class MasterFinder {
   std::unique_ptr<LoopLink> asked_;
   Result<RedisUrl> newest_ = Error{ErrorCode::kUnreachable, "no sentinel was asked"};
   std::unique_ptr<Timer> turn_;  // a link is not destroyed in its own callback
+  std::unique_ptr<Timer> patience_;
 };
 
 }  // namespace bifrost::agent

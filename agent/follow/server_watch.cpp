@@ -92,11 +92,11 @@ void ServerWatch::judge(const ServerFacts& now, bool tracking) {
   const BootTime since = *std::exchange(looking_since_, std::nullopt);
   const ServerFacts before = std::exchange(before_, now);
   if (const auto why = another_server(before, now)) return callbacks_.on_unusable(*why);
-  if (!master_answers(now)) return;
-  vouched_until_ = since;
+  const bool vouched = master_answers(now);
+  if (vouched) vouched_until_ = since;
   if (const Sweep sweep = swept(before, now, tracking); sweep != Sweep::kNone) return callbacks_.on_swept(sweep);
   if (watching_flags_ && reconfigured(before, now)) return callbacks_.on_swept(Sweep::kDeaf);
-  callbacks_.on_clean();
+  if (vouched) callbacks_.on_clean();
 }
 
 }  // namespace bifrost::agent

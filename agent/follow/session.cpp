@@ -21,7 +21,7 @@ constexpr milliseconds kDataKeepAlive{5000};
 constexpr milliseconds kFencePatience{5000};
 constexpr milliseconds kStarvedRetry{5000};
 constexpr milliseconds kScanRest{1};
-constexpr milliseconds kSentinelsRest{1000};
+constexpr milliseconds kSentinelsRest{700};  // with ticks of a second, once per second
 constexpr std::size_t kFlushSample = 1000;
 
 nanoseconds lasted(BootTime since) {
@@ -109,7 +109,7 @@ void Session::on_server_known(const ServerFacts& facts) {
 
 // Before anything is read. What the server does not have and nothing says was lost has been deleted.
 void Session::note_losses(const ServerFacts& facts) {
-  const auto why = lost_since(contact_, facts, boot_now());
+  const auto why = lost_since(contact_, facts);
   contact_.facts = facts;
   contact_.other_server = false;
   if (!why || mirror_.known() == 0) return;
@@ -234,21 +234,23 @@ void Session::ask_whose_data_was_flushed() {
   mirror_.suspect_loss();
   ++suspicions_;
   watch_->look(stream_->tracking());
+  const auto index_exists = std::make_shared<bool>();
+  data_->ask({"EXISTS", contract::kIndexKey},
+             [index_exists](const redisReply& reply, const std::string&) { *index_exists = reply.integer == 1; });
   Command command{"SMISMEMBER", contract::kIndexKey};
   for (const ModulePath& path : sample) command.push_back(path.text());
   if (sample.empty()) command.push_back("");
-  data_->ask(command, [this, asked = sample.size()](const redisReply& reply, const std::string&) {
+  data_->ask(command, [this, index_exists, asked = sample.size()](const redisReply& reply, const std::string&) {
     if (ended_) return;
     std::size_t listed = 0;
     for (const redisReply* member : elements_of(reply)) listed += member->integer == 1 ? 1 : 0;
     --suspicions_;
-    const bool ours = swapped_ ? listed == 0 : 10 * listed < 9 * std::max<std::size_t>(asked, 1);
+    const bool ours = swapped_ ? !*index_exists : 10 * listed < 9 * std::max<std::size_t>(asked, 1);
     if (ours) {
       mirror_.confirm_loss();
     } else if (suspicions_ == 0) {
       mirror_.take_back_loss();
     }
-    if (suspicions_ == 0) swapped_ = false;
   });
 }
 
@@ -264,7 +266,7 @@ void Session::on_swept(Sweep sweep) {
                                                         : "SWAPDB";
   log::warn("redis_swept", {{"why", std::string(what) + " was executed: reading everything again"}});
   if (sweep == Sweep::kReset) mirror_.lose_everything();
-  swapped_ = sweep == Sweep::kSwapped && suspicions_ != 0;
+  swapped_ |= sweep == Sweep::kSwapped;
   begin_sync();
 }
 
@@ -429,7 +431,7 @@ void Session::move_phase() {
 }
 
 void Session::finish_sync() {
-  reading_again_ = lacked_names_ = false;
+  reading_again_ = lacked_names_ = swapped_ = false;
   mirror_.prune_if_asked();
   begin_walk();
   show_state();
@@ -478,7 +480,6 @@ void Session::publish_freshness() {
 // What no message tells of is known up to the last look at the server (F3).
 void Session::give_lease() {
   if (phase_ != Phase::kLive || synced_through_.ns == 0) return;
-  contact_.synced_through = synced_through_;
   const BootTime vouched = watch_->vouched_until();
   // 0 is the boot, which may be less than a lease ago.
   const BootTime until = vouched.ns == 0 ? BootTime{} : std::min(synced_through_, vouched) + options_.lease;
@@ -512,7 +513,8 @@ void Session::on_tick() {
   const BootTime now = boot_now();
   if (ended_ || too_silent(now)) return;
   if (data_->idle_for(now) > kDataKeepAlive) data_->ask({"PING"}, [](const redisReply&, const std::string&) {});
-  waiters_.answer_up_to({now.ns - static_cast<std::uint64_t>(nanoseconds(kFencePatience).count())},
+  constexpr auto kPatienceNs = static_cast<std::uint64_t>(nanoseconds(kFencePatience).count());
+  waiters_.answer_up_to({now.ns - std::min(now.ns, kPatienceNs)},  // the boot may have been later than that
                         Error{ErrorCode::kTimeout, "Redis did not answer a fence in time"});
   expiries_.take_due(now, [this](ModulePathView path) { mark(path); });
   trial_.look(now);

@@ -172,7 +172,7 @@ class Session {
   BootTime walk_begun_;
   std::unique_ptr<Timer> scan_rest_;
   std::size_t suspicions_ = 0;         // flushes of which it is not known yet whether they were of this database
-  bool swapped_ = false;               // meanwhile SWAPDB has been noticed
+  bool swapped_ = false;               // by SWAPDB, and what is mirrored is not yet of the other database
   std::size_t index_lost_before_ = 0;  // how many answers on their way are of the time before the index was lost
   MarkTrial trial_;
   bool reading_again_ = false;  // all of it, while live

@@ -137,9 +137,9 @@ void Mirror::set_retained(ModulePathView path, Entry& entry, bool retained) {
 }
 
 void Mirror::set_index_lost(ModulePathView path, Entry& entry, bool lost) {
+  entry.suspected = false;  // or this would be taken back with the suspicion
   if (entry.index_lost == lost) return;
   entry.index_lost = lost;
-  entry.suspected = false;
   writer_.mark(path.text(), layout::Mark::kIndexLost, lost);
 }
 
@@ -175,7 +175,7 @@ std::vector<ModulePath> Mirror::listed(std::size_t most) const {
   std::vector<ModulePath> paths;
   for (const auto& [path, entry] : paths_) {
     if (paths.size() == most) break;
-    if (!entry.index_lost && !entry.deleted_on_purpose) paths.push_back(path);
+    if ((!entry.index_lost || entry.suspected) && !entry.deleted_on_purpose) paths.push_back(path);
   }
   return paths;
 }

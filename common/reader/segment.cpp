@@ -104,7 +104,7 @@ SegmentInfo Segment::info() const {
   i.synced_through = synced_through();
   i.lease_until = {words.acquire(control::kLeaseUntilNs)};
   // Relaxed from here on: numbers to show, each recent on its own.
-  i.heartbeat = {words.relaxed(control::kHeartbeatNs)};
+  if (clock_is_ours_) i.heartbeat = {words.relaxed(control::kHeartbeatNs)};
   i.state = static_cast<layout::AgentState>(words.relaxed(control::kState));
   i.complete = words.relaxed(control::kComplete) != 0;
   i.redis_connected = words.relaxed(control::kRedisConnected) != 0;
@@ -120,7 +120,7 @@ SegmentInfo Segment::info() const {
   i.live_bytes = words.relaxed(control::kLiveBytes);
   i.history_bytes = words.relaxed(control::kHistoryBytes);
   i.chunks = words.relaxed(control::kChunks);
-  i.history_since = {words.relaxed(control::kHistorySinceNs)};
+  if (clock_is_ours_) i.history_since = {words.relaxed(control::kHistorySinceNs)};
   i.history_limit = static_cast<layout::HistoryLimit>(words.relaxed(control::kHistoryLimit));
   i.history = ms_at(words, control::kHistoryMs);
   i.run_id = text_at(words, control::kRunId, control::kRunIdBytes);

@@ -10,6 +10,7 @@ constexpr int kFenceShareDenominator = 5;
 std::string why_lease_is_invalid(const Segment& segment, BootTime now) {
   const SegmentInfo info = segment.info();
   if (info.state == layout::AgentState::kStopped) return "the agent has stopped";
+  if (!info.clock_is_ours) return "the segment's times are of another boot or time namespace";
   if (info.synced_through.ns == 0) return "the agent has not been in sync with Redis yet";
   const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now.since(info.synced_through));
   return "last in sync with Redis " + std::to_string(age.count()) + " ms ago";

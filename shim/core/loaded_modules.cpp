@@ -45,7 +45,7 @@ LoadedModules::Map LoadedModules::all() const {
 
 bool LoadedModules::empty() const {
   const std::lock_guard lock(mutex_);
-  return modules_.empty() && asked_.found.empty();
+  return modules_.empty();
 }
 
 bool LoadedModules::is_package_in(std::string_view name, std::span<const std::string> directories) const {

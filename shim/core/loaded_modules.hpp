@@ -70,7 +70,7 @@ class LoadedModules final : public AtFork {
   void miss(std::string_view name);
   // Parents sort before their children.
   Map all() const;
-  bool empty() const;  // nobody has even found one
+  bool empty() const;
   // Whether `name` is there, and its submodules are looked for in `directories` unless somebody has changed that.
   bool is_package_in(std::string_view name, std::span<const std::string> directories) const;
 

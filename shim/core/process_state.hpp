@@ -60,6 +60,8 @@ class ProcessState final : public AtFork {
   void take_execution_of(ProcessState& before);
   // Decides what this execution imports from. Asks agent and Redis, within about the request's time-out.
   ExecutionStart begin(const ExecutionRequest& request);
+  // How many this process has begun.
+  std::uint64_t executions_begun() const { return executions_begun_.load(std::memory_order_relaxed); }
   // Marks an execution of `scope` as going on, until end(): no other scope can begin meanwhile, from whatever thread.
   // False when another scope has begun since.
   bool enter(const Scope& scope);
@@ -173,6 +175,7 @@ class ProcessState final : public AtFork {
   StoreFallback store_;
   const std::shared_ptr<LoadedModules> loaded_;
   const CodeTag tag_;
+  std::atomic<std::uint64_t> executions_begun_{0};
   std::atomic<bool> stale_execution_{false};
   std::atomic<bool> stale_noticed_{false};
 

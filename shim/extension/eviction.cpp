@@ -45,14 +45,6 @@ bool is_still_ours(const ProcessState& state, const std::string& name, const Loa
   return globals.contains("__path__") && leads_into_workspace(state, globals["__path__"]);
 }
 
-// Under its name stands a module that somebody made of what was found and that has not been run: LazyLoader's, until it
-// is used.
-bool is_unused(const ProcessState& state, const LoadedModule& found, const py::object& entry) {
-  const py::dict globals = globals_of(entry);
-  return !found.is_namespace() && globals.contains("__file__") &&
-         py::str(state.file_of(found.found->path->text())).equal(globals["__file__"]);
-}
-
 void forget_in_parent(const std::string& name, const py::object& module) {
   const auto dot = name.rfind('.');
   if (dot == std::string::npos) return;
@@ -85,13 +77,6 @@ std::vector<std::string> evict_loaded_modules(ProcessState& state) {
     forget_in_parent(name, entry);
     if (PyDict_DelItemString(PyImport_GetModuleDict(), name.c_str()) != 0) PyErr_Clear();
     if (!module.is_namespace()) forget_lines_of(py::str(state.file_of(module.found->path->text())));
-    evicted.push_back(name);
-  }
-  for (const auto& [name, found] : state.loaded().asked().found) {
-    const py::object entry = entry_of(name);
-    if (!entry || !is_unused(state, found, entry)) continue;
-    forget_in_parent(name, entry);
-    if (PyDict_DelItemString(PyImport_GetModuleDict(), name.c_str()) != 0) PyErr_Clear();
     evicted.push_back(name);
   }
   state.loaded().forget_asked();

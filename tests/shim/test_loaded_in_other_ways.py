@@ -1,7 +1,7 @@
 """What was found and not run, or looked for in places of its own, is compared at the next execution like the rest."""
 
 import pytest
-from harness import WORKSPACE
+from harness import WORKSPACE, WorkerRaised
 
 LAZY = """
 import importlib.util, sys
@@ -34,17 +34,28 @@ answer = [spec.name for spec in found]
 
 
 @pytest.mark.parametrize("by", ["a module", "the host"])
-def test_what_lazy_loader_has_not_run_yet_is_evicted_when_it_has_changed(node, by):
+def test_what_lazy_loader_has_not_run_yet_is_what_its_execution_sees(node, by):
     node.put("late.py", "V = 1\n")
     node.put("user.py", LAZY.format(name="late"))
     node.wait("--fresh")
     worker = node.worker()
-    find = "import user" if by == "a module" else LAZY.format(name="late")
-    worker.do(f"b.begin_execution()\n{find}")
+    worker.do("b.begin_execution()\n" + ("import user" if by == "a module" else LAZY.format(name="late")))
     assert worker.do("answer = b.begin_execution().evicted") == []
     node.put("late.py", "V = 2\n")
-    assert "late" in worker.do("answer = b.begin_execution().evicted")
-    assert worker.do(f"{find}\nimport late; answer = late.V") == 2
+    assert worker.do("b.begin_execution(); held = sys.modules['late']; import late; answer = [late is held, late.V]") == [True, 2]
+    node.put("late.py", "V = 3\n")
+    assert worker.do("answer = 'late' in b.begin_execution().evicted") is True
+    assert worker.do("import late; answer = late.V") == 3
+
+
+def test_what_was_found_and_is_deleted_before_it_runs_cannot_be_run(node):
+    node.put("late.py", "V = 1\n")
+    node.wait("--fresh")
+    worker = node.worker()
+    worker.do("b.begin_execution()\n" + LAZY.format(name="late"))
+    node.delete("late.py")
+    with pytest.raises(WorkerRaised, match="ImportError"):
+        worker.do("b.begin_execution(); answer = lazy.V")
 
 
 def test_a_submodule_that_appears_earlier_in_its_packages_path_is_seen(node):

@@ -35,5 +35,10 @@ def test_a_lease_of_this_boot_counts(node, stage):
 def test_a_lease_of_another_boot_clock_or_beyond_a_lease_does_not(node, stage, offset, word):
     write(stage.segment, offset, struct.pack("<Q", word))
     assert lease_of(node) is False
-    assert Cachectl(node.segment_dir)("status").returncode == 5
+    told = Cachectl(node.segment_dir)("status", "-o", "json")
+    assert told.returncode == 5
+    if offset != LEASE_UNTIL:
+        status = json.loads(told.stdout)
+        assert [problem["name"] for problem in status["problems"]] == ["other_clock"]
+        assert status["synced_age_ms"] is None
     assert node.run("import a\nanswer = execution.source", BIFROST_REDIS_URL="unix:///nonexistent") == "stale"

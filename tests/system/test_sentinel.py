@@ -1,7 +1,9 @@
 """Redis behind real Sentinels: the master is found by its name, and a failover is followed."""
 
 import signal
+import socketserver
 import subprocess
+import threading
 
 import pytest
 import redis
@@ -105,6 +107,25 @@ def test_a_failover_that_was_asked_for_is_followed_while_the_old_master_still_an
     eventually(lambda: node.agent.log.count("event=synced") >= 2, "the agent follows the new master")
     node.wait("--fresh")
     assert node.run(IMPORT) == [2, "shm"]
+
+
+class Mute(socketserver.BaseRequestHandler):
+    """A sentinel that answers PING, and nothing else."""
+
+    def handle(self):
+        while received := self.request.recv(1 << 16):
+            if b"PING" in received:
+                self.request.sendall(b"+PONG\r\n")
+
+
+def test_a_sentinel_that_does_not_answer_the_question_is_passed_over(guarded):
+    guarded.node.put("shared/halopsa.py", "VERSION = 1\n")
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mute) as mute:
+        threading.Thread(target=mute.serve_forever, daemon=True).start()
+        guarded.node.agent_url = guarded.url().replace("127.0.0.1:1,", f"127.0.0.1:{mute.server_address[1]},")
+        guarded.node.start_agent()
+        guarded.node.agent.kill()
+        mute.shutdown()
 
 
 def test_a_master_that_no_sentinel_knows_is_named_in_the_reason(guarded):

@@ -197,14 +197,15 @@ class RedisExam {
   void examine_transactions(const std::string& key) {
     if (!ask({"MULTI"}, "+multi +exec")) return;
     const auto queued = redis_.command({"PTTL", key}, Deadline(kRedisTime));
-    if (queued && begins_with(**queued, kNoMemory)) {
-      say(Grade::kBad,
-          "its memory is full (maxmemory): it refuses transactions, reads in them too, so that no mirror can follow it",
-          "raise maxmemory, delete keys, or let it evict: CONFIG SET maxmemory-policy volatile-lru");
-      static_cast<void>(redis_.command({"EXEC"}, Deadline(kRedisTime)));  // refused; ends the transaction
+    if (!queued || !is_error(**queued)) {
+      ask({"EXEC"}, "+exec");
       return;
     }
-    ask({"EXEC"}, "+exec");
+    static_cast<void>(redis_.command({"EXEC"}, Deadline(kRedisTime)));  // refused; ends the transaction
+    if (!begins_with(**queued, kNoMemory)) return;                      // said before
+    say(Grade::kBad,
+        "its memory is full (maxmemory): it refuses transactions, reads in them too, so that no mirror can follow it",
+        "raise maxmemory, delete keys, or let it evict: CONFIG SET maxmemory-policy volatile-lru");
   }
 
   // The answer of a server that carries the command out for this user. Otherwise null, and remembered is which rule is

@@ -72,6 +72,14 @@ Problem why_not_ready(const SegmentInfo& info, std::string_view state, BootTime 
             "systemctl start bifrost-agent; until then workers ask Redis, and without Redis use what was mirrored last",
             true};
   }
+  if (!info.clock_is_ours) {
+    return {"other_clock",
+            "the segment's times are of another boot or time namespace: they tell neither how fresh it is nor whether "
+            "the agent lives",
+            "after a reboot: systemctl restart bifrost-agent; otherwise run workers and this program in the agent's "
+            "time namespace",
+            true};
+  }
   if (agent_silent(info, now)) return silent_agent(info, now);
   if (!info.redis_connected) return no_redis(info, words_in(answer));
   constexpr std::string_view kWait = "bifrost-cachectl wait --ready; workers ask Redis until then";

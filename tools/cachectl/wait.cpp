@@ -72,7 +72,11 @@ class WaitCommand final : public Command {
   static Result<Generation> synchronised(Context& context, const Deadline& deadline) {
     const auto words = ask_state(context.segment_dir(), deadline);
     if (!words) return words.error();
-    if (words->syncing) return Error{ErrorCode::kTimeout, "the agent is still reading everything from Redis"};
+    if (words->syncing) {
+      return Error{ErrorCode::kTimeout, words->redis_trouble.empty()
+                                            ? "the agent is still reading everything from Redis"
+                                            : "the agent has no working connection to Redis: " + words->redis_trouble};
+    }
     const auto segment = attach_segment(context.settings);
     if (!segment) return segment.error();
     return (*segment)->info().generation;

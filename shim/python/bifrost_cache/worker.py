@@ -176,7 +176,7 @@ def _read_reply(process, reader, deadline, cancel):
                 length = int.from_bytes(received[:_LENGTH_BYTES], "little")
                 if len(received) - _LENGTH_BYTES >= length:
                     return bytes(received[_LENGTH_BYTES : _LENGTH_BYTES + length])
-        elif process.exitcode is not None:
+        elif has_ended(process):
             return None
 
 

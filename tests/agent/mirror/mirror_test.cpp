@@ -195,6 +195,25 @@ TEST_F(MirrorTest, ALossThatIsTakenBackLeavesEveryModuleAsItWas) {
   EXPECT_EQ(served("lost_before.py"), "x = 1");
 }
 
+TEST_F(MirrorTest, WhatMayBeLostWasListedAllTheSame) {
+  see_source("a.py", "x = 1");
+  see_source("b.py", "x = 1");
+  mirror_->lose_index_of(*ModulePathView::parse("b.py"));
+  mirror_->suspect_loss();
+  const auto listed = mirror_->listed(10);
+  ASSERT_EQ(listed.size(), 1U);
+  EXPECT_EQ(listed[0].text(), "a.py");
+}
+
+TEST_F(MirrorTest, ALossThatIsCertainIsNotTakenBackWithASuspicion) {
+  see_source("a.py", "x = 1");
+  mirror_->suspect_loss();
+  mirror_->lose_index();
+  mirror_->take_back_loss();
+  see_vanished("a.py", IndexEntry::kUnlisted);
+  EXPECT_EQ(served("a.py"), "x = 1");
+}
+
 TEST_F(MirrorTest, ALossThatIsConfirmedCannotBeTakenBack) {
   see_source("a.py", "x = 1");
   mirror_->ask_for_prune();

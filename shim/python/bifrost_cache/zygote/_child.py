@@ -13,6 +13,8 @@ from . import _messages, _patterns
 
 # Exit code of a child that could not even begin.
 _BROKEN = 70
+# What the interpreter ends with when it cannot flush its streams.
+_NOT_FLUSHED = 120
 # How many collections of new objects may go by before older ones are looked at.
 _WHILE_IMPORTING = 100_000
 
@@ -130,8 +132,8 @@ def _end(code):
         atexit._run_exitfuncs()
         # The process' own streams as well: what replaced them may write there, or hold what was there before.
         for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
-            if stream is not None:
-                _flush(stream)
+            if stream is not None and not _flushed(stream):
+                code = code or _NOT_FLUSHED
         _shim.report()
     except BaseException:
         code = code or 1
@@ -139,8 +141,11 @@ def _end(code):
         os._exit(code)
 
 
-def _flush(stream):
+def _flushed(stream):
     try:
         stream.flush()
     except (AttributeError, ValueError):  # somebody else's object, or closed
-        pass
+        return True
+    except Exception:
+        return False
+    return True
