@@ -268,12 +268,13 @@ void Agent::on_synced() {
   writer_->show_run_id(contact_.facts.run_id);
   note_last_agent();
   if (!synced_at_) synced_at_ = boot_now();
-  if (std::exchange(trouble_said_, false)) {
+  if (!trouble_.why.empty()) {
     log::info("redis_back", {{"redis", trouble_.url},
                              {"after_ms", unix_ms() - std::min(unix_ms(), trouble_.since_unix_ms)},
                              {"attempts", trouble_.attempts}});
   }
   trouble_ = {trouble_.url, {}, 0, 0};
+  said_troubles_.clear();
   synced_once_ = true;
   ready_by_.reset();
   notify_service_manager("READY=1\nSTATUS=mirroring");
@@ -306,15 +307,11 @@ void Agent::on_session_broken(const std::string& why) {
   writer_->set_link_state(state);
   // What breaks as soon as it is in sync has mended nothing.
   const auto synced_at = std::exchange(synced_at_, std::nullopt);
-  if (synced_at && boot_now().since(*synced_at) >= kMaxBackoff) {
-    backoff_ = milliseconds(0);
-    said_troubles_.clear();
-  }
+  if (synced_at && boot_now().since(*synced_at) >= kMaxBackoff) backoff_ = milliseconds(0);
   backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kMaxBackoff);
   // Full jitter: a fleet must not come back in step after Redis was away.
   const milliseconds delay(std::uniform_int_distribution<long>(0, backoff_.count())(jitter_));
   if (is_new_trouble(why)) {
-    trouble_said_ = true;
     log::warn("redis_lost",
               {{"redis", trouble_.url}, {"why", why}, {"retry_in_ms", static_cast<std::uint64_t>(delay.count())}});
   }

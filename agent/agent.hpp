@@ -101,8 +101,7 @@ class Agent {
   std::chrono::milliseconds backoff_{0};
   std::optional<BootTime> synced_at_;    // of the present session, for the first time
   RedisTrouble trouble_;                 // since the mirror was last in sync
-  std::set<std::string> said_troubles_;  // in the log: each once, until a session has held
-  bool trouble_said_ = false;            // since the mirror was last in sync
+  std::set<std::string> said_troubles_;  // of these, in the log: each once
   std::mt19937 jitter_{std::random_device{}()};
   bool synced_once_ = false;
   bool starts_again_ = false;

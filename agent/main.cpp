@@ -19,6 +19,7 @@
 #include "agent/agent_config.hpp"
 #include "agent/loop/log.hpp"
 #include "common/base/settings.hpp"
+#include "common/base/standard_streams.hpp"
 #include "common/cli/help_text.hpp"
 #include "common/cli/man_page.hpp"
 #include "common/cli/screen_text.hpp"
@@ -122,6 +123,7 @@ int run_agent(const bifrost::agent::AgentConfig& config) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (!bifrost::standard_streams_are_open()) return kExitError;
   CLI::App app{"Mirrors the Python modules of a Redis into this node's shared memory.", "bifrost-agent"};
   app.formatter(std::make_shared<bifrost::cli::HelpFormatter>(bifrost::cli::prose_width(STDOUT_FILENO)));
   app.set_help_flag("-h,--help", "this text, and exit");

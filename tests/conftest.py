@@ -22,6 +22,15 @@ def pytest_configure(config):
         config.option.basetemp = home / str(os.getpid())
 
 
+# Processes take whole files in this order: one that takes minutes should not be the last to begin.
+LONGEST = ("test_nemesis.py", "test_zygote_life.py", "test_real_code.py", "test_syscall_failures.py", "test_shown_commands.py",
+           "test_fork.py", "test_scripts.py")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
 # pytest 7.3 has a setting for this; Debian 12 has 7.2.
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item):

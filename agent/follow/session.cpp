@@ -5,7 +5,6 @@
 
 #include "agent/follow/notification_setup.hpp"
 #include "agent/loop/log.hpp"
-#include "common/redis/contract.hpp"
 #include "common/redis/sentinel.hpp"
 
 namespace bifrost::agent {
@@ -22,13 +21,20 @@ constexpr milliseconds kFencePatience{5000};
 constexpr milliseconds kStarvedRetry{5000};
 constexpr milliseconds kScanRest{1};
 constexpr milliseconds kSentinelsRest{700};  // with ticks of a second, once per second
-constexpr std::size_t kFlushSample = 1000;
 
 nanoseconds lasted(BootTime since) {
   return boot_now().since(since);
 }
 std::uint64_t ms(nanoseconds d) {
   return static_cast<std::uint64_t>(d.count() / 1'000'000);
+}
+
+std::string_view command_of(Sweep sweep) {
+  switch (sweep) {
+    case Sweep::kSwapped: return "SWAPDB";
+    case Sweep::kDeaf: return "CONFIG SET";
+    default: return kResetCommands;
+  }
 }
 
 // How often time is looked at. However long the lease is, patience is counted in seconds.
@@ -54,6 +60,7 @@ Session::Session(uv_loop_t* loop, const SessionOptions& options, SegmentWriter& 
       contact_(contact),
       deploy_(deploy),
       callbacks_(std::move(callbacks)),
+      flushes_(mirror),
       rule_(heartbeat(options)),
       scan_(mirror, [this](ModulePathView path, RefreshQueue::Doubt doubt) { mark(path, doubt); }),
       walk_(mirror, [this](ModulePathView path, RefreshQueue::Doubt doubt) { mark(path, doubt); }) {
@@ -67,7 +74,6 @@ Session::Session(uv_loop_t* loop, const SessionOptions& options, SegmentWriter& 
 }
 
 Session::~Session() {
-  if (suspicions_ != 0) mirror_.confirm_loss();
   waiters_.answer_up_to(boot_now(), Error{ErrorCode::kUnreachable, "the agent lost its connection to Redis"});
 }
 
@@ -223,35 +229,9 @@ void Session::on_page(const redisReply& page, BootTime asked) {
 void Session::on_everything() {
   log::warn("redis_reset", {{"why", "Redis says that everything may have changed: reading it again"}});
   if (ended_) return;
-  ask_whose_data_was_flushed();
+  watch_->look(stream_->tracking());  // which may find that databases were swapped
+  flushes_.begin(*data_);
   begin_sync();
-}
-
-// Redis says the same of a flush of any database. This one was not flushed if its index lists what it listed; nor if
-// two databases were swapped, and what has been emptied is the other one.
-void Session::ask_whose_data_was_flushed() {
-  const std::vector<ModulePath> sample = mirror_.listed(kFlushSample);
-  mirror_.suspect_loss();
-  ++suspicions_;
-  watch_->look(stream_->tracking());
-  const auto index_exists = std::make_shared<bool>();
-  data_->ask({"EXISTS", contract::kIndexKey},
-             [index_exists](const redisReply& reply, const std::string&) { *index_exists = reply.integer == 1; });
-  Command command{"SMISMEMBER", contract::kIndexKey};
-  for (const ModulePath& path : sample) command.push_back(path.text());
-  if (sample.empty()) command.push_back("");
-  data_->ask(command, [this, index_exists, asked = sample.size()](const redisReply& reply, const std::string&) {
-    if (ended_) return;
-    std::size_t listed = 0;
-    for (const redisReply* member : elements_of(reply)) listed += member->integer == 1 ? 1 : 0;
-    --suspicions_;
-    const bool ours = swapped_ ? !*index_exists : 10 * listed < 9 * std::max<std::size_t>(asked, 1);
-    if (ours) {
-      mirror_.confirm_loss();
-    } else if (suspicions_ == 0) {
-      mirror_.take_back_loss();
-    }
-  });
 }
 
 void Session::on_swept(Sweep sweep) {
@@ -261,12 +241,9 @@ void Session::on_swept(Sweep sweep) {
     on_index(IndexNews::kRemoved);  // tracking has told of each key, and does not tell what left the index
     return advance();
   }
-  const std::string_view what = sweep == Sweep::kReset  ? kResetCommands
-                                : sweep == Sweep::kDeaf ? "CONFIG SET"
-                                                        : "SWAPDB";
-  log::warn("redis_swept", {{"why", std::string(what) + " was executed: reading everything again"}});
+  log::warn("redis_swept", {{"why", std::string(command_of(sweep)) + " was executed: reading everything again"}});
   if (sweep == Sweep::kReset) mirror_.lose_everything();
-  swapped_ |= sweep == Sweep::kSwapped;
+  if (sweep == Sweep::kSwapped) flushes_.note_swap();
   begin_sync();
 }
 
@@ -431,7 +408,8 @@ void Session::move_phase() {
 }
 
 void Session::finish_sync() {
-  reading_again_ = lacked_names_ = swapped_ = false;
+  reading_again_ = lacked_names_ = false;
+  flushes_.note_all_read();
   mirror_.prune_if_asked();
   begin_walk();
   show_state();

@@ -31,6 +31,7 @@
 #include "agent/follow/deploy_watch.hpp"
 #include "agent/follow/expiry_clock.hpp"
 #include "agent/follow/fence_waiters.hpp"
+#include "agent/follow/flush_inquiry.hpp"
 #include "agent/follow/index_walk.hpp"
 #include "agent/follow/key_scan.hpp"
 #include "agent/follow/mark_trial.hpp"
@@ -103,7 +104,6 @@ class Session {
   void on_index(IndexNews news);
   void look_for_delisted();
   void on_everything();
-  void ask_whose_data_was_flushed();
   void look_at_sentinels(BootTime now);
   void on_pong();
   void on_mark(std::uint64_t number);
@@ -152,6 +152,7 @@ class Session {
   DeployWatch& deploy_;
   Callbacks callbacks_;
 
+  FlushInquiry flushes_;
   std::unique_ptr<DataConnection> data_;
   std::unique_ptr<ServerWatch> watch_;
   std::unique_ptr<ChangeStream> stream_;
@@ -171,8 +172,6 @@ class Session {
   IndexWalk walk_;
   BootTime walk_begun_;
   std::unique_ptr<Timer> scan_rest_;
-  std::size_t suspicions_ = 0;         // flushes of which it is not known yet whether they were of this database
-  bool swapped_ = false;               // by SWAPDB, and what is mirrored is not yet of the other database
   std::size_t index_lost_before_ = 0;  // how many answers on their way are of the time before the index was lost
   MarkTrial trial_;
   bool reading_again_ = false;  // all of it, while live

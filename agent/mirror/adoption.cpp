@@ -63,8 +63,11 @@ void Adoption::look_at(SlotNumber slot) {
   const Found found = snapshot_.at_slot(slot);
   if (found.status == Lookup::kMiss) return;
   const RecordRef& record = found.record;
-  if (found.status != Lookup::kHit || snapshot_.verify(record, body_) != Lookup::kHit ||
-      !writer_.has_chunk(record.address)) {
+  if (found.status == Lookup::kHit && !writer_.has_chunk(record.address)) {
+    ++tally_.without_room;  // its chunk was given up
+    return;
+  }
+  if (found.status != Lookup::kHit || snapshot_.verify(record, body_) != Lookup::kHit) {
     ++tally_.damaged;
     return;
   }

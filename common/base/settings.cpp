@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <fstream>
+#include <sstream>
 #include <utility>
 
 #include "common/base/segment_dir.hpp"
@@ -117,8 +118,15 @@ Status Settings::read_config_file(const std::string& path) {
   std::ifstream in(path);
   in.peek();  // opening a directory succeeds, reading it does not
   if (!in) return Error{ErrorCode::kNotFound, "cannot read the config file " + path};
+  std::string content(kMaxConfigBytes + 1, '\0');
+  in.read(content.data(), static_cast<std::streamsize>(content.size()));
+  content.resize(static_cast<std::size_t>(in.gcount()));
+  if (content.size() > kMaxConfigBytes) {
+    return Error{ErrorCode::kInvalidArgument, path + " is longer than a config file may be (1 MiB)"};
+  }
+  std::istringstream lines(content);
   std::string line;
-  for (unsigned number = 1; std::getline(in, line); ++number) {
+  for (unsigned number = 1; std::getline(lines, line); ++number) {
     const std::string_view text = trimmed(line);
     if (text.empty() || text.front() == '#') continue;
     const std::string where = path + ":" + std::to_string(number);

@@ -71,13 +71,14 @@ class Settings {
 
   // Errors: kNotFound (config file, redis_url_file), kInvalidArgument (unknown key, malformed line: names file and
   // line; redis_url and redis_url_file from one source; a redis_url_file that is empty or longer than
-  // kMaxUrlFileBytes).
+  // kMaxUrlFileBytes, a config file longer than kMaxConfigBytes).
   static Result<Settings> resolve(const Flags& flags, const std::optional<std::string>& config_file = {});
 
   const std::string& get(Setting id) const { return values_[static_cast<std::size_t>(id)].value; }
   const SettingValue& entry(Setting id) const { return values_[static_cast<std::size_t>(id)]; }
 
   static constexpr std::size_t kMaxUrlFileBytes = 16384;
+  static constexpr std::size_t kMaxConfigBytes = 1 << 20;
 
  private:
   // Where a value comes from, the weakest first.

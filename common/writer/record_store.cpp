@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/boot_identity.hpp"
 #include "common/base/segment_dir.hpp"
 
 namespace bifrost {
@@ -171,9 +172,12 @@ Status RecordStore::take_over_root() {
     auto as_before = SlotTable::create(options_.dir, slots, ChunkNumber{0}, chunks_.id(), options_.identity);
     if (as_before) root_ = std::move(*as_before);
   }
-  // Its times are of another boot's clock if they lie ahead.
-  const BootTime since{std::min(before.own(control::kHistorySinceNs), options_.clock().ns)};
-  ledger_.resume({before.own(control::kOldestGeneration)}, since);
+  // Of another boot's clock it only says that something has been given up.
+  const BootTime since{before.own(control::kHistorySinceNs)};
+  const BootIdentity theirs{before.own(layout::header::kBootLow), before.own(layout::header::kBootHigh),
+                            before.own(layout::header::kTimeNamespace)};
+  const bool known = since.ns == 0 || theirs.same_clock(boot_identity());
+  ledger_.resume({before.own(control::kOldestGeneration)}, known ? since : options_.clock());
   root_->publication().publish_commit(Address(before.own(control::kLastCommit)));
   root_->publication().show(control::kChunksBegun, before.own(control::kChunksBegun));
   chunks_.count_from({before.own(control::kChunksBegun)});

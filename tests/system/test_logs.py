@@ -1,6 +1,7 @@
 """What the agent prints: two forms, a level that changes under way, repeats, and never a credential."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -23,6 +24,14 @@ def test_json_lines_are_json_with_the_same_events_as_text(node):
     lines = [json.loads(line) for line in node.agent.log.splitlines()]
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["ts"]) for line in lines)
     assert {"published", "subscribed", "synced", "stopped"} <= {line["event"] for line in lines}
+
+
+def test_an_agent_without_standard_streams_writes_its_log_nowhere(node):
+    command = ["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', AGENT, "--redis-url", node.redis.url, "--segment-dir", node.segment_dir]
+    agent = start_program(command, env=clean_environment())
+    node.wait("--ready")
+    assert {target for target in (os.readlink(f"/proc/{agent.pid}/fd/{fd}") for fd in range(3))} == {"/dev/null"}
+    assert end(agent) == 0
 
 
 def test_sighup_changes_the_level_of_the_config_file(node):

@@ -39,6 +39,7 @@ def test_exit_1_is_an_error(cachectl, stage):
     assert cachectl("diff").returncode == 1  # no Redis there
     assert cachectl("--config", "/nonexistent", "status").returncode == 1
     assert cachectl("--config", "/", "status").returncode == 1  # opens, but cannot be read
+    assert cachectl("--config", "/dev/zero", "status").returncode == 2  # without end
 
 
 def test_exit_2_is_usage(cachectl):

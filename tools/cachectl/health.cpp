@@ -93,7 +93,10 @@ Problem why_not_ready(const SegmentInfo& info, std::string_view state, BootTime 
   // Whoever does not answer has not asked Redis either.
   if (answer != nullptr && !*answer && answer->error().code == ErrorCode::kUnreachable) return silent_agent(info, now);
   return {
-      "not_confirmed", "Redis has not confirmed the mirror within its lease",
+      "not_confirmed",
+      // Whoever did not ask the agent does not know whose fault it is.
+      answer == nullptr ? "nobody has confirmed the mirror within its lease"
+                        : "Redis has not confirmed the mirror within its lease",
       info.state == AgentState::kDegraded
           ? "bifrost-cachectl doctor; look for a slow or stopped Redis. Or raise max_size: a change may wait for room"
           : "bifrost-cachectl doctor; look for a slow or stopped Redis",

@@ -1,7 +1,6 @@
 // bifrost-cachectl - inspects a node's mirror and operates it.
 //
 // One verb per file; this one turns the command line into settings and a verb, and a verb's answer into an exit status.
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -13,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/standard_streams.hpp"
 #include "common/cli/help_text.hpp"
 #include "common/cli/screen_text.hpp"
 #include "common/cli/suggestion.hpp"
@@ -38,15 +38,6 @@ std::string exit_status_text() {
     text += fmt::format("\n  {}  {}", static_cast<int>(info.code), info.meaning);
   }
   return text;
-}
-
-// Otherwise the segment or a socket could be opened as descriptor 1 and take the output's place.
-bool standard_streams_are_open() {
-  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
-    if (::fcntl(fd, F_GETFD) != -1) continue;
-    if (::open("/dev/null", O_RDWR) != fd) return false;
-  }
-  return true;
 }
 
 class Program {
@@ -187,7 +178,7 @@ class Program {
 
 int main(int argc, char** argv) {
   using namespace bifrost::cachectl;
-  if (!standard_streams_are_open()) return static_cast<int>(ExitCode::kError);
+  if (!bifrost::standard_streams_are_open()) return static_cast<int>(ExitCode::kError);
   // A closed pipe or connection is an error code of the write that met it.
   std::signal(SIGPIPE, SIG_IGN);
   try {
