@@ -160,8 +160,9 @@ Status Agent::open_store(const std::string& version, Generation reached) {
   if (layout2) copy_from(*layout2);
   if (!old) return Done{};
   // Without a lease: it says of which time the content is. A time of another boot says nothing.
+  contact_.synced_through = (*old)->synced_through();
   contact_.other_server = last_agent_.server != 0 && last_agent_.server != server_;
-  writer_->publish_sync((*old)->synced_through(), BootTime{});
+  writer_->publish_sync(contact_.synced_through, BootTime{});
   adoption_ = std::make_unique<Adoption>(*old, *mirror_, *writer_);
   return Done{};
 }

@@ -40,6 +40,7 @@ bool found_nothing_at_its_start(std::string_view info) {
 }
 
 // Redis takes the difference of two readings in whole seconds: one tenth may show as a second.
+constexpr std::chrono::seconds kUptimeError{1};
 
 }  // namespace
 
@@ -52,6 +53,7 @@ ServerFacts facts_from_info(std::string_view info) {
   facts.replication = field(info, "master_replid");
   facts.master_link_up = field(info, "master_link_status") != "down";
   facts.started_empty = found_nothing_at_its_start(info);
+  facts.uptime = std::chrono::seconds(number<std::uint32_t>(field(info, "uptime_in_seconds")));
   facts.io_threads = field(info, "io_threads_active") == "1";
   // INFO itself has been called, so that the section is never empty where it is known.
   if (info.find("cmdstat_") != std::string_view::npos) {
@@ -88,14 +90,15 @@ bool flags_in_doubt(const ServerFacts& before, const ServerFacts& now) {
   return !now.reconfigurations || before.reconfigurations != now.reconfigurations;
 }
 
-std::optional<std::string> lost_since(const LastContact& last, const ServerFacts& now) {
+std::optional<std::string> lost_since(const LastContact& last, const ServerFacts& now, BootTime at) {
   if (last.other_server) return std::nullopt;
   if (last.facts.run_id == now.run_id) {
     if (!last.facts.resets || last.facts.resets == now.resets) return std::nullopt;
     return std::string(kResetCommands) + " was executed meanwhile";
   }
-  // Not when it started: what it says of that is the difference of two readings of a clock that may have been set.
-  if (now.started_empty) return "the server started without data meanwhile";
+  // Of a mirror from before a reboot nobody knows: then a server without data has lost it.
+  const bool began_later = last.synced_through.ns == 0 || at + kUptimeError >= last.synced_through + now.uptime;
+  if (now.started_empty && began_later) return "the server started without data meanwhile";
   return std::nullopt;
 }
 

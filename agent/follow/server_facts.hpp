@@ -32,7 +32,8 @@ struct ServerFacts {
   std::optional<std::uint64_t> reconfigurations;
   // A master since its start, and it says that it found nothing to load then. Known from Redis 7 on.
   bool started_empty = false;
-  bool io_threads = false;  // clients are served by threads of their own
+  std::chrono::seconds uptime{0};  // up to a second off, either way
+  bool io_threads = false;         // clients are served by threads of their own
 
   // A PONG may overtake tracking's message about a write that had been acknowledged before the PING was sent.
   // docs/design/0059-tracking-beside-io-threads.md
@@ -61,16 +62,17 @@ bool reconfigured(const ServerFacts& before, const ServerFacts& now);
 // Whether somebody may have. Where nothing is counted, always.
 bool flags_in_doubt(const ServerFacts& before, const ServerFacts& now);
 
-// What is known of the server from when there last was a connection: of an agent that has had none yet, the run id that
-// the agent before has left.
+// What is known of the server from when there last was a connection: of an agent that has had none yet, the run id and
+// the time that the agent before has left; 0 if that was in another boot.
 struct LastContact {
   ServerFacts facts;
+  BootTime synced_through;
   bool other_server = false;  // somebody has named another one since: what that lacks was never there
 };
 
-// Why what the server lacks was lost since then and not deleted, as a clause; nothing when there is no sign of
+// Why what the server lacks at `at` was lost since then and not deleted, as a clause; nothing when there is no sign of
 // that. docs/design/0035-lost-between-two-connections.md
-std::optional<std::string> lost_since(const LastContact& last, const ServerFacts& now);
+std::optional<std::string> lost_since(const LastContact& last, const ServerFacts& now, BootTime at);
 
 bool version_at_least(std::string_view version, int major, int minor);
 

@@ -115,7 +115,7 @@ void Session::on_server_known(const ServerFacts& facts) {
 
 // Before anything is read. What the server does not have and nothing says was lost has been deleted.
 void Session::note_losses(const ServerFacts& facts) {
-  const auto why = lost_since(contact_, facts);
+  const auto why = lost_since(contact_, facts, boot_now());
   contact_.facts = facts;
   contact_.other_server = false;
   if (!why || mirror_.known() == 0) return;
@@ -458,6 +458,7 @@ void Session::publish_freshness() {
 // What no message tells of is known up to the last look at the server (F3).
 void Session::give_lease() {
   if (phase_ != Phase::kLive || synced_through_.ns == 0) return;
+  contact_.synced_through = synced_through_;
   const BootTime vouched = watch_->vouched_until();
   // 0 is the boot, which may be less than a lease ago.
   const BootTime until = vouched.ns == 0 ? BootTime{} : std::min(synced_through_, vouched) + options_.lease;

@@ -43,9 +43,14 @@ LoadedModules::Map LoadedModules::all() const {
   return modules_;
 }
 
-bool LoadedModules::empty() const {
+bool LoadedModules::none_run() const {
   const std::lock_guard lock(mutex_);
   return modules_.empty();
+}
+
+bool LoadedModules::empty() const {
+  const std::lock_guard lock(mutex_);
+  return modules_.empty() && asked_.found.empty();
 }
 
 bool LoadedModules::is_package_in(std::string_view name, std::span<const std::string> directories) const {
@@ -102,6 +107,11 @@ void LoadedModules::note_found(std::string_view name, std::shared_ptr<const Reso
   }
   asked_.found.insert_or_assign(std::string(name), LoadedModule(std::move(found)));
   changed();
+}
+
+void LoadedModules::forget_found(std::string_view name) {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = asked_.found.find(name); found != asked_.found.end()) asked_.found.erase(found);
 }
 
 AskedOtherwise LoadedModules::asked() const {

@@ -129,7 +129,6 @@ ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
     settled_outside_.reset();
     lost_notice_.clear();
   }
-  executions_begun_.fetch_add(1, std::memory_order_relaxed);
   presence_.say(*start.view);
   if (loaded_->empty()) loaded_->forget_asked();  // none of those who asked would be evicted
   start.loaded_is_current = start.same_scope ? still_stands_in(*start.view) : loaded_->empty();
@@ -396,7 +395,12 @@ bool ProcessState::loaded_is_same_in(const View& view, std::optional<std::vector
   for (const auto& [name, module] : loaded) {
     if (!is_same_in(view, loaded, name, module, witnessed)) return false;
   }
-  return loaded.empty() || asked_is_same_in(view, loaded, witnessed);
+  return asked_is_same_in(view, loaded, witnessed);
+}
+
+bool ProcessState::finds_the_same(const std::string& name, const LoadedModule& found) {
+  std::optional<std::vector<SlotWitness>> unwitnessed;
+  return is_same_in(*view(), loaded_->all(), name, found, unwitnessed);
 }
 
 bool ProcessState::is_same_in(const View& view, const LoadedModules::Map& loaded, const std::string& name,
@@ -436,10 +440,11 @@ bool ProcessState::is_same_by_path(const View& view, const LoadedModule& module,
 bool ProcessState::asked_is_same_in(const View& view, const LoadedModules::Map& loaded,
                                     std::optional<std::vector<SlotWitness>>& witnessed) {
   const AskedOtherwise asked = loaded_->asked();
-  if (asked.overflown) return false;
   for (const auto& [name, module] : asked.found) {
     if (!is_same_in(view, loaded, name, module, witnessed)) return false;
   }
+  if (loaded.empty()) return true;  // whoever asked was no module of the workspace
+  if (asked.overflown) return false;
   const auto keep = [&witnessed](bool by_words) {
     if (!by_words) witnessed.reset();
   };

@@ -60,8 +60,6 @@ class ProcessState final : public AtFork {
   void take_execution_of(ProcessState& before);
   // Decides what this execution imports from. Asks agent and Redis, within about the request's time-out.
   ExecutionStart begin(const ExecutionRequest& request);
-  // How many this process has begun.
-  std::uint64_t executions_begun() const { return executions_begun_.load(std::memory_order_relaxed); }
   // Marks an execution of `scope` as going on, until end(): no other scope can begin meanwhile, from whatever thread.
   // False when another scope has begun since.
   bool enter(const Scope& scope);
@@ -69,6 +67,9 @@ class ProcessState final : public AtFork {
   // Whether everything that this process has taken from the workspace is, in `view`, what it was then. Touches none of
   // it when the words that witness it are the same.
   bool still_stands_in(const View& view);
+  // The same for one module that was found and not run: whether an import would find it by now. Never so when its
+  // parent is not loaded.
+  bool finds_the_same(const std::string& name, const LoadedModule& found);
   // Moves to the newest snapshot: the pinned view is replaced, an execution stays one. One that imports from Redis or
   // a stale mirror moves to the mirror when its lease holds again.
   void move_to_newest();
@@ -175,7 +176,6 @@ class ProcessState final : public AtFork {
   StoreFallback store_;
   const std::shared_ptr<LoadedModules> loaded_;
   const CodeTag tag_;
-  std::atomic<std::uint64_t> executions_begun_{0};
   std::atomic<bool> stale_execution_{false};
   std::atomic<bool> stale_noticed_{false};
 

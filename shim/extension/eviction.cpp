@@ -45,6 +45,15 @@ bool is_still_ours(const ProcessState& state, const std::string& name, const Loa
   return globals.contains("__path__") && leads_into_workspace(state, globals["__path__"]);
 }
 
+// LazyLoader's, until somebody uses it: its class says so, and Python 3.12 and later say when that begins.
+bool is_unused(const py::object& entry) {
+  if (!entry || !PyModule_Check(entry.ptr()) || PyModule_CheckExact(entry.ptr())) return false;
+  const py::dict globals = globals_of(entry);
+  if (!globals.contains("__spec__") || is_from_another_loader(globals)) return false;
+  const py::object state = py::getattr(globals["__spec__"], "loader_state", py::none());
+  return py::isinstance<py::dict>(state) && !py::bool_(state.attr("get")("is_loading", false));
+}
+
 void forget_in_parent(const std::string& name, const py::object& module) {
   const auto dot = name.rfind('.');
   if (dot == std::string::npos) return;
@@ -59,6 +68,13 @@ void forget_in_parent(const std::string& name, const py::object& module) {
 void forget_replaced_modules(ProcessState& state) {
   for (const auto& [name, module] : state.loaded().all()) {
     if (!is_still_ours(state, name, module)) state.loaded().remove(name);
+  }
+}
+
+void forget_unmade_modules(ProcessState& state) {
+  if (!state.loaded().none_run()) return;
+  for (const auto& [name, module] : state.loaded().asked().found) {
+    if (!entry_of(name)) state.loaded().forget_found(name);
   }
 }
 
@@ -79,7 +95,19 @@ std::vector<std::string> evict_loaded_modules(ProcessState& state) {
     if (!module.is_namespace()) forget_lines_of(py::str(state.file_of(module.found->path->text())));
     evicted.push_back(name);
   }
+  const auto found = state.loaded().asked().found;
   state.loaded().forget_asked();
+  for (const auto& [name, module] : found) {
+    const py::object entry = entry_of(name);
+    if (!is_unused(entry)) continue;
+    if (state.finds_the_same(name, module)) {
+      state.loaded().note_found(name, module.found);  // nothing has been taken from it yet
+      continue;
+    }
+    forget_in_parent(name, entry);
+    if (PyDict_DelItemString(PyImport_GetModuleDict(), name.c_str()) != 0) PyErr_Clear();
+    evicted.push_back(name);
+  }
   state.counters().add(ShimCounter::kEvicted, evicted.size());
   return {evicted.rbegin(), evicted.rend()};
 }

@@ -12,9 +12,14 @@ namespace bifrost {
 // Forgets modules that are in sys.modules under another loader.
 void forget_replaced_modules(ProcessState& state);
 
+// While no module has been run, forgets those that were found and of which nothing stands in sys.modules: nobody could
+// be running an old one, and a host may ask for thousands of names.
+void forget_unmade_modules(ProcessState& state);
+
 // Removes every loaded module of the workspace, and the attribute by which its parent knows it. Returns their names.
 // One that is not in sys.modules may be there again in a moment: importlib takes a module out and puts it back after it
-// has run, and signal handlers and other threads get their turn between. It is known until the next eviction.
+// has run, and signal handlers and other threads get their turn between. It is known until the next eviction. What
+// LazyLoader has put there and nobody has used goes only if an import would find another module by now.
 std::vector<std::string> evict_loaded_modules(ProcessState& state);
 
 }  // namespace bifrost

@@ -102,8 +102,7 @@ VirtualModuleLoader::VirtualModuleLoader(std::shared_ptr<ProcessState> state, st
     : state_(std::move(state)),
       name_(std::move(name)),
       file_(state_->file_of(module->path->text())),
-      module_(std::move(module)),
-      execution_(state_->executions_begun()) {}
+      module_(std::move(module)) {}
 
 py::object VirtualModuleLoader::create_module(const py::object& self, const py::object& spec) {
   const ImportlibObjects& python = ImportlibObjects::get();
@@ -146,29 +145,14 @@ void VirtualModuleLoader::run_found(const py::object& self, const py::object& mo
   globals[python.content_hash] = as_str(module_->source.hash);
   globals[python.storage_path] = as_str(module_->path->text());
   offer_lines(file_, self, globals);
+  // LazyLoader's, used after it was evicted, when another stands under its name.
+  const py::object standing = loaded_module(name_.c_str());
+  const bool superseded = standing && !standing.is(module);
   execute_module_code(executable.code, globals);
-  state_->loaded().add(name_, LoadedModule(module_, executable.origin));
-}
-
-void VirtualModuleLoader::fail_as_gone(const std::string& why) const {
-  PyErr_SetImportError(py::str(gone(why)).ptr(), py::str(name_).ptr(), file_.ptr());
-  throw py::error_already_set();
-}
-
-// LazyLoader, and whoever keeps a spec, run a module long after it was found.
-void VirtualModuleLoader::look_again() {
-  const SourceOrigin origin = module_->source.origin;
-  if (origin != SourceOrigin::kSegment && origin != SourceOrigin::kRedis) return;  // the host's, who is asked once
-  Resolution now = state_->look_at_path(*module_->path);
-  if (!now.found()) fail_as_gone(now.reason);
-  Resolution replaced = *module_;
-  replaced.source = std::move(now.source);
-  module_ = std::make_shared<const Resolution>(std::move(replaced));
-  execution_ = state_->executions_begun();
+  if (!superseded) state_->loaded().add(name_, LoadedModule(module_, executable.origin));
 }
 
 VirtualModuleLoader::Executable VirtualModuleLoader::get_ready() {
-  if (execution_ != state_->executions_begun()) look_again();
   if (HeldCode::Code held = HeldCode::instance().code_for(*module_); held.code) {
     return {at_home(std::move(held.code)), held.origin, true};
   }
@@ -177,9 +161,15 @@ VirtualModuleLoader::Executable VirtualModuleLoader::get_ready() {
   if (!content) {
     // The version that was found is gone. What the path holds in the execution's view is what an import that starts now
     // would run.
-    look_again();
-    content = state_->content_of(*module_);
-    if (!content) fail_as_gone("its version was replaced, and is no longer kept");
+    Resolution now = state_->look_at_path(*module_->path);
+    if (now.found()) content = state_->content_of(now);
+    if (!content) {
+      PyErr_SetImportError(py::str(gone(now.reason)).ptr(), py::str(name_).ptr(), file_.ptr());
+      throw py::error_already_set();
+    }
+    Resolution replaced = *module_;
+    replaced.source = std::move(now.source);
+    module_ = std::make_shared<const Resolution>(std::move(replaced));
   }
   return {compiled(*content), module_->source.origin};
 }

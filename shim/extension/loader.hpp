@@ -41,7 +41,6 @@ class VirtualModuleLoader {
     SourceOrigin origin;
     bool held = false;  // ready before
   };
-  // In a later execution than the one that found the module: what its path holds by then, as a file would.
   Executable get_ready();
 
   const std::string& name() const { return name_; }
@@ -50,7 +49,6 @@ class VirtualModuleLoader {
 
  private:
   void run(const py::object& self, const py::object& module);
-  void look_again();
   void check_name(const py::object& fullname) const;
   void run_found(const py::object& self, const py::object& module);
   // Null when the node has none for this interpreter.
@@ -60,13 +58,12 @@ class VirtualModuleLoader {
   // OSError when nobody has it any more.
   std::string content() const;
   std::string gone(const std::string& why) const;
-  [[noreturn]] void fail_as_gone(const std::string& why) const;
 
   const std::shared_ptr<ProcessState> state_;
   const std::string name_;
   const py::str file_;
-  std::shared_ptr<const Resolution> module_;  // never null; what look_again() finds takes its place
-  std::uint64_t execution_;                   // in which it was found
+  std::shared_ptr<const Resolution>
+      module_;  // never null; replaced once, when the version found was gone before it could be run
 };
 
 // create_module and exec_module of the bound class.

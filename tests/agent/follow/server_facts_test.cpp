@@ -92,26 +92,37 @@ TEST(ServerFacts, TellAStartWithoutDataFromOneWithData) {
 
 TEST(ServerFacts, WhatWasLostBetweenTwoConnectionsIsToldFromWhatWasDeleted) {
   const ServerFacts empty = facts_from_info(just_started("rdb_last_load_keys_loaded:0\r\naof_enabled:0\r\n"));
-  LastContact last{facts_from_info(kMaster)};
-  EXPECT_NE(lost_since(last, empty), std::nullopt);
+  const BootTime now{100'000'000'000};
+  const BootTime before_its_start{95'000'000'000};
+  const BootTime after_its_start{99'000'000'000};
+  LastContact last{facts_from_info(kMaster), before_its_start};
+  EXPECT_NE(lost_since(last, empty, now), std::nullopt);
   last.facts = {};  // an agent that was itself restarted, and knows of no server
-  EXPECT_NE(lost_since(last, empty), std::nullopt);
+  EXPECT_NE(lost_since(last, empty, now), std::nullopt);
   last.facts.run_id = empty.run_id;
-  EXPECT_EQ(lost_since(last, empty), std::nullopt) << "the agent before was in sync with it";
+  EXPECT_EQ(lost_since(last, empty, now), std::nullopt) << "the agent before was in sync with it";
   last.facts.run_id = "aaaa";
-  EXPECT_NE(lost_since(last, empty), std::nullopt);
-  EXPECT_EQ(lost_since({facts_from_info(kMaster)}, facts_from_info(kMaster)), std::nullopt)
-      << "the agent before was in sync with it, and it counts no reset since";
+  EXPECT_NE(lost_since(last, empty, now), std::nullopt);
+  last.synced_through = after_its_start;
+  EXPECT_EQ(lost_since(last, empty, now), std::nullopt) << "it had been read since it started";
+  last = {facts_from_info(kMaster), BootTime{97'500'000'000}};
+  EXPECT_NE(lost_since(last, empty, now), std::nullopt) << "its uptime of 3 s may be one of 2.1 s";
+  ServerFacts old = empty;
+  old.uptime = std::chrono::seconds(99'999);
+  EXPECT_NE(lost_since({facts_from_info(kMaster), BootTime{}}, old, now), std::nullopt) << "from before a reboot";
+  old = facts_from_info(kMaster);
+  EXPECT_EQ(lost_since({facts_from_info(kMaster), BootTime{}}, old, now), std::nullopt)
+      << "the agent before the reboot was in sync with it, and it counts no reset since";
   const ServerFacts full = facts_from_info(just_started("rdb_last_load_keys_loaded:9\r\naof_enabled:0\r\n"));
-  EXPECT_EQ(lost_since({}, full), std::nullopt);
+  EXPECT_EQ(lost_since({{}, before_its_start}, full, now), std::nullopt);
 }
 
 TEST(ServerFacts, AFlushWhileNobodyListenedIsCounted) {
   const ServerFacts before = facts_from_info(kMaster);
   ServerFacts now = before;
-  EXPECT_EQ(lost_since({before}, now), std::nullopt);
+  EXPECT_EQ(lost_since({before, BootTime{1}}, now, BootTime{2}), std::nullopt);
   now.resets = *before.resets + 1;
-  EXPECT_NE(lost_since({before}, now), std::nullopt);
+  EXPECT_NE(lost_since({before, BootTime{1}}, now, BootTime{2}), std::nullopt);
 }
 
 TEST(ServerFacts, FromRedis8OnIoThreadsMayLetAPongOvertakeTracking) {
