@@ -4,6 +4,7 @@ import os
 import sys
 
 import pytest
+import redis
 from harness import PACKAGE, Cachectl, eventually, running_node
 
 
@@ -91,8 +92,13 @@ def test_a_redis_that_serves_nobody_is_not_taken_for_missing_rights(ctl, redis_c
 
 def test_a_redis_without_memory_is_said_to_refuse_transactions(ctl, redis_client):
     redis_client.config_set("maxmemory", "1")
+    try:
+        redis_client.pipeline().pttl("a key").execute()
+        expected = []  # Redis 8 carries reads out
+    except redis.exceptions.ResponseError:
+        expected = ["its memory is full (maxmemory)"]
     found = [f for f in redis_findings(ctl) if f["grade"] == "bad"]
-    assert [f["what"].partition(":")[0] for f in found] == ["its memory is full (maxmemory)"]
+    assert [f["what"].partition(":")[0] for f in found] == expected
     assert not any("ACL" in f["advice"] for f in redis_findings(ctl))
 
 
