@@ -1,7 +1,6 @@
 // master_finder.hpp - asks the sentinels of a URL, one after the other, which server is the master.
 //
-// A sentinel that does not answer costs 5 s. Belongs to the loop's thread; destroying it ends the
-// search.
+// A sentinel that does not answer costs 5 s. Belongs to the loop's thread; destroying it ends the search.
 #pragma once
 
 #include <functional>

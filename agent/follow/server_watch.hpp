@@ -38,8 +38,9 @@ class ServerWatch {
   // As of the newest look.
   const ServerFacts& facts() const { return before_; }
 
-  // When the newest look was sent that found nothing. Nothing unheard-of had happened by then.
-  BootTime vouched_until() const { return vouched_until_; }
+  // When the newest look was sent that found nothing. Nothing unheard-of had happened by then. No value: none has,
+  // since a replica has not reached its master yet.
+  std::optional<BootTime> vouched_until() const { return vouched_until_; }
 
  private:
   void ask_info(bool first, std::function<void(const ServerFacts&)> on_facts);
@@ -54,7 +55,7 @@ class ServerWatch {
   bool watching_flags_ = false;
   bool link_was_up_ = true;
   std::optional<BootTime> looking_since_;
-  BootTime vouched_until_;
+  std::optional<BootTime> vouched_until_;
 };
 
 }  // namespace bifrost::agent

@@ -459,9 +459,8 @@ void Session::publish_freshness() {
 void Session::give_lease() {
   if (phase_ != Phase::kLive || synced_through_.ns == 0) return;
   contact_.synced_through = synced_through_;
-  const BootTime vouched = watch_->vouched_until();
-  // 0 is the boot, which may be less than a lease ago.
-  const BootTime until = vouched.ns == 0 ? BootTime{} : std::min(synced_through_, vouched) + options_.lease;
+  const auto vouched = watch_->vouched_until();
+  const BootTime until = vouched ? std::min(synced_through_, *vouched) + options_.lease : BootTime{};
   writer_.publish_sync(synced_through_, until);
 }
 
@@ -470,8 +469,8 @@ void Session::fence_when_due() {
   const BootTime now = boot_now();
   const auto verdict = rule_.fence_now(situation(), waiters_.any_after(rule_.last_fence()), now);
   if (verdict == CommitRule::Fence::kNotNow) return;
-  const BootTime vouched = watch_->vouched_until();
-  const bool look_is_old = vouched.ns == 0 || now.since(vouched) >= heartbeat(options_);
+  const auto vouched = watch_->vouched_until();
+  const bool look_is_old = !vouched || now.since(*vouched) >= heartbeat(options_);
   if (verdict == CommitRule::Fence::kHeartbeat || look_is_old) watch_->look(stream_->tracking());
   rule_.fence_sent(boot_now());
   stream_->ping();
@@ -497,7 +496,7 @@ void Session::on_tick() {
                         Error{ErrorCode::kTimeout, "Redis did not answer a fence in time"});
   expiries_.take_due(now, [this](ModulePathView path) { mark(path); });
   trial_.look(now);
-  if (watch_->vouched_until().ns == 0) watch_->look(stream_->tracking());  // a replica without its master, so far
+  if (!watch_->vouched_until()) watch_->look(stream_->tracking());
   look_at_sentinels(now);
   scan_when_due(now);
   look_at_deploy();

@@ -63,6 +63,11 @@ void forget_in_parent(const std::string& name, const py::object& module) {
     PyDict_DelItem(parent.ptr(), attribute.ptr());
 }
 
+void take_out(const std::string& name, const py::object& module) {
+  forget_in_parent(name, module);
+  if (PyDict_DelItemString(PyImport_GetModuleDict(), name.c_str()) != 0) PyErr_Clear();
+}
+
 }  // namespace
 
 void forget_replaced_modules(ProcessState& state) {
@@ -90,8 +95,7 @@ std::vector<std::string> evict_loaded_modules(ProcessState& state) {
       continue;
     }
     state.loaded().remove(name);
-    forget_in_parent(name, entry);
-    if (PyDict_DelItemString(PyImport_GetModuleDict(), name.c_str()) != 0) PyErr_Clear();
+    take_out(name, entry);
     if (!module.is_namespace()) forget_lines_of(py::str(state.file_of(module.found->path->text())));
     evicted.push_back(name);
   }
@@ -104,8 +108,7 @@ std::vector<std::string> evict_loaded_modules(ProcessState& state) {
       state.loaded().note_found(name, module.found);  // nothing has been taken from it yet
       continue;
     }
-    forget_in_parent(name, entry);
-    if (PyDict_DelItemString(PyImport_GetModuleDict(), name.c_str()) != 0) PyErr_Clear();
+    take_out(name, entry);
     evicted.push_back(name);
   }
   state.counters().add(ShimCounter::kEvicted, evicted.size());

@@ -89,20 +89,21 @@ py::object install(const py::object& segment_dir, const OptionalText& redis_url,
   return hook().install(flags, fallback);
 }
 
-void warn_that_execution_is_stale(const View& view) {
-  const std::string text = "bifrost: this execution imports from a stale mirror (generation " +
-                           std::to_string(view.generation().value) + "): " + view.why_not_mirror +
-                           "; Redis unreachable: " + view.why_not_redis +
-                           ". `bifrost-cachectl status` tells what to do";
-  // The line that is shown is the one that called the public function, which is Python.
+// The line that is shown is the one that called the public function, which is Python.
+void warn_the_caller(const std::string& text) {
   if (PyErr_WarnEx(PyExc_RuntimeWarning, text.c_str(), 2) != 0) PyErr_Clear();
 }
 
+void warn_that_execution_is_stale(const View& view) {
+  warn_the_caller("bifrost: this execution imports from a stale mirror (generation " +
+                  std::to_string(view.generation().value) + "): " + view.why_not_mirror +
+                  "; Redis unreachable: " + view.why_not_redis + ". `bifrost-cachectl status` tells what to do");
+}
+
 void warn_that_nothing_is_installed() {
-  constexpr const char* kText =
+  warn_the_caller(
       "bifrost: imports of this execution do not come from the mirror, since the hook is not installed: call "
-      "install_virtual_import_hook() first";
-  if (PyErr_WarnEx(PyExc_RuntimeWarning, kText, 2) != 0) PyErr_Clear();
+      "install_virtual_import_hook() first");
 }
 
 // Looks at Python's modules, which a child of a fork pays for with a page each: only when something has changed.
