@@ -50,7 +50,7 @@ bool LoadedModules::none_run() const {
 
 bool LoadedModules::empty() const {
   const std::lock_guard lock(mutex_);
-  return modules_.empty() && asked_.found.empty();
+  return modules_.empty() && asked_.found.empty() && !asked_.overflown;
 }
 
 bool LoadedModules::is_package_in(std::string_view name, std::span<const std::string> directories) const {
@@ -107,11 +107,6 @@ void LoadedModules::note_found(std::string_view name, std::shared_ptr<const Reso
   }
   asked_.found.insert_or_assign(std::string(name), LoadedModule(std::move(found)));
   changed();
-}
-
-void LoadedModules::forget_found(std::string_view name) {
-  const std::lock_guard lock(mutex_);
-  if (const auto found = asked_.found.find(name); found != asked_.found.end()) asked_.found.erase(found);
 }
 
 AskedOtherwise LoadedModules::asked() const {

@@ -71,7 +71,7 @@ class LoadedModules final : public AtFork {
   // Parents sort before their children.
   Map all() const;
   bool none_run() const;
-  bool empty() const;  // nor has anything been found
+  bool empty() const;  // nor can anything have been found
   // Whether `name` is there, and its submodules are looked for in `directories` unless somebody has changed that.
   bool is_package_in(std::string_view name, std::span<const std::string> directories) const;
 
@@ -81,7 +81,6 @@ class LoadedModules final : public AtFork {
   void note_sought(std::string_view path, const layout::Checksum& digest);
   // Until add() says that it was run.
   void note_found(std::string_view name, std::shared_ptr<const Resolution> found);
-  void forget_found(std::string_view name);
   AskedOtherwise asked() const;
   void forget_asked();
 

@@ -443,8 +443,8 @@ bool ProcessState::asked_is_same_in(const View& view, const LoadedModules::Map& 
   for (const auto& [name, module] : asked.found) {
     if (!is_same_in(view, loaded, name, module, witnessed)) return false;
   }
-  if (loaded.empty()) return true;  // whoever asked was no module of the workspace
   if (asked.overflown) return false;
+  if (loaded.empty()) return true;  // whoever asked was no module of the workspace
   const auto keep = [&witnessed](bool by_words) {
     if (!by_words) witnessed.reset();
   };

@@ -45,13 +45,17 @@ bool is_still_ours(const ProcessState& state, const std::string& name, const Loa
   return globals.contains("__path__") && leads_into_workspace(state, globals["__path__"]);
 }
 
-// LazyLoader's, until somebody uses it: its class says so, and Python 3.12 and later say when that begins.
-bool is_unused(const py::object& entry) {
-  if (!entry || !PyModule_Check(entry.ptr()) || PyModule_CheckExact(entry.ptr())) return false;
+// The loader of a workspace module that LazyLoader made, until somebody uses that: its class says so, and Python 3.12
+// and later say when that begins.
+const VirtualModuleLoader* loader_of_unused(const py::object& entry) {
+  if (!PyModule_Check(entry.ptr()) || PyModule_CheckExact(entry.ptr())) return nullptr;
   const py::dict globals = globals_of(entry);
-  if (!globals.contains("__spec__") || is_from_another_loader(globals)) return false;
+  if (!globals.contains("__spec__") || !globals.contains("__loader__")) return nullptr;
+  const py::object loader = globals["__loader__"];
+  if (!py::isinstance<VirtualModuleLoader>(loader)) return nullptr;
   const py::object state = py::getattr(globals["__spec__"], "loader_state", py::none());
-  return py::isinstance<py::dict>(state) && !py::bool_(state.attr("get")("is_loading", false));
+  const bool unused = py::isinstance<py::dict>(state) && !py::bool_(state.attr("get")("is_loading", false));
+  return unused ? &loader.cast<const VirtualModuleLoader&>() : nullptr;
 }
 
 void forget_in_parent(const std::string& name, const py::object& module) {
@@ -68,6 +72,28 @@ void take_out(const std::string& name, const py::object& module) {
   if (PyDict_DelItemString(PyImport_GetModuleDict(), name.c_str()) != 0) PyErr_Clear();
 }
 
+struct Unused {
+  std::string name;  // in sys.modules
+  py::object module;
+  std::string found_as;
+  std::shared_ptr<const Resolution> found;
+};
+
+// A list: who is asked whether they are still the same may import.
+std::vector<Unused> unused_modules() {
+  std::vector<Unused> unused;
+  PyObject* name = nullptr;
+  PyObject* module = nullptr;
+  Py_ssize_t position = 0;
+  while (PyDict_Next(PyImport_GetModuleDict(), &position, &name, &module) != 0) {
+    const auto entry = py::reinterpret_borrow<py::object>(module);
+    const VirtualModuleLoader* const loader = loader_of_unused(entry);
+    const auto text = utf8_of(name);
+    if (loader != nullptr && text) unused.push_back({std::string(*text), entry, loader->name(), loader->found()});
+  }
+  return unused;
+}
+
 }  // namespace
 
 void forget_replaced_modules(ProcessState& state) {
@@ -76,11 +102,10 @@ void forget_replaced_modules(ProcessState& state) {
   }
 }
 
-void forget_unmade_modules(ProcessState& state) {
-  if (!state.loaded().none_run()) return;
-  for (const auto& [name, module] : state.loaded().asked().found) {
-    if (!entry_of(name)) state.loaded().forget_found(name);
-  }
+void forget_what_was_only_asked(ProcessState& state) {
+  if (!state.loaded().none_run() || state.loaded().empty()) return;
+  state.loaded().forget_asked();
+  for (const Unused& unused : unused_modules()) state.loaded().note_found(unused.found_as, unused.found);
 }
 
 std::vector<std::string> evict_loaded_modules(ProcessState& state) {
@@ -99,16 +124,13 @@ std::vector<std::string> evict_loaded_modules(ProcessState& state) {
     if (!module.is_namespace()) forget_lines_of(py::str(state.file_of(module.found->path->text())));
     evicted.push_back(name);
   }
-  const auto found = state.loaded().asked().found;
   state.loaded().forget_asked();
-  for (const auto& [name, module] : found) {
-    const py::object entry = entry_of(name);
-    if (!is_unused(entry)) continue;
-    if (state.finds_the_same(name, module)) {
-      state.loaded().note_found(name, module.found);  // nothing has been taken from it yet
+  for (const auto& [name, module, found_as, found] : unused_modules()) {
+    if (state.finds_the_same(found_as, LoadedModule(found))) {
+      state.loaded().note_found(found_as, found);  // nothing has been taken from it yet
       continue;
     }
-    take_out(name, entry);
+    take_out(name, module);
     evicted.push_back(name);
   }
   state.counters().add(ShimCounter::kEvicted, evicted.size());

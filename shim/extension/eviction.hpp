@@ -12,9 +12,9 @@ namespace bifrost {
 // Forgets modules that are in sys.modules under another loader.
 void forget_replaced_modules(ProcessState& state);
 
-// While no module has been run, forgets those that were found and of which nothing stands in sys.modules: nobody could
-// be running an old one, and a host may ask for thousands of names.
-void forget_unmade_modules(ProcessState& state);
+// While no module has been run, forgets what was asked, but for what LazyLoader made of it: nobody could be running
+// something old, and a host may ask for thousands of names.
+void forget_what_was_only_asked(ProcessState& state);
 
 // Removes every loaded module of the workspace, and the attribute by which its parent knows it. Returns their names.
 // One that is not in sys.modules may be there again in a moment: importlib takes a module out and puts it back after it

@@ -44,6 +44,7 @@ class VirtualModuleLoader {
   Executable get_ready();
 
   const std::string& name() const { return name_; }
+  const std::shared_ptr<const Resolution>& found() const { return module_; }
   // The module's `__file__`, and everything else in Python that says where it lies: one object.
   const py::str& file() const { return file_; }
 

@@ -139,7 +139,7 @@ StartedExecution begin_execution(const OptionalText& solution_id, bool global_re
   const auto state = hook().state();
   if (state == nullptr) return {};
   if (hook().finder().is_none()) warn_that_nothing_is_installed();
-  forget_unmade_modules(*state);
+  forget_what_was_only_asked(*state);
   const ExecutionStart start = state->begin(request);
   if (start.refused) refuse_another_scope(request.scope);
   std::vector<std::string> evicted;
@@ -153,7 +153,7 @@ py::object begin_unless_changed(const OptionalText& solution_id, bool global_rep
   const ExecutionRequest request = request_of(solution_id, global_repo_access, roots, true, timeout);
   const auto state = hook().state();
   if (state == nullptr) return py::cast(StartedExecution());
-  forget_unmade_modules(*state);
+  forget_what_was_only_asked(*state);
   const ExecutionStart start = state->begin(request);
   if (start.refused) refuse_another_scope(request.scope);
   if (!start.loaded_is_current) {

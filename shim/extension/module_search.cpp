@@ -109,6 +109,8 @@ py::object ModuleSearch::regular_on_disk(const py::object& fullname, const py::o
 py::object ModuleSearch::find(const py::object& fullname, const py::object& path,
                               std::span<const std::string> directories, std::string_view name,
                               NamespaceForm form) const {
+  // Of a directory's entries none has such a name; joined to a directory it would be another module's path.
+  if (name.find('/') != std::string_view::npos) return py::none();
   Resolution resolution = state_->resolve(directories, name, Asking::kNobody);
   say_what_must_be_said();
   if (state_->is_open(resolution)) {

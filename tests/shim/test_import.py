@@ -308,6 +308,23 @@ def test_names_that_are_no_text_are_left_to_python(node):
     assert out == {"type": "ModuleNotFoundError", "internal": 0}
 
 
+def test_a_name_with_a_slash_is_no_module(node):
+    node.put("pkg/__init__.py")
+    node.put("pkg/mod.py")
+    out = node.execute(
+        """
+        import importlib
+        import pkg.mod
+        for name in ("pkg/mod", "pkg.sub/mod", "pkg/"):
+            try:
+                importlib.import_module(name)
+            except ModuleNotFoundError as error:
+                out[name] = str(error)
+        """
+    )
+    assert out == {name: f"No module named '{name}'" for name in ("pkg/mod", "pkg.sub/mod", "pkg/")}
+
+
 def test_solutions_see_their_own_modules_and_shared_ones_only_with_access(node):
     node.put("_solutions/s1/m.py", "WHO = 's1'\n")
     node.put("_solutions/s1/lib/own.py", "WHO = 's1'\n")

@@ -68,6 +68,27 @@ def test_what_lazy_loader_has_not_run_yet_stays_when_something_else_has_changed(
     assert worker.do("answer = b.begin_execution().evicted") == []  # what that has run is not what stands there
 
 
+@pytest.mark.parametrize("scope", ["the same", "another"])
+def test_what_lazy_loader_has_not_run_yet_is_compared_after_any_number_of_names(node, scope):
+    node.put("late.py", "V = 1\n")
+    node.put("_solutions/s/late.py", "V = 's'\n")
+    node.put("area/part.py", "")
+    node.wait("--fresh")
+    worker = node.worker()
+    worker.do(f"""
+b.begin_execution()
+find = b.get_virtual_finder().find_spec
+for number in range(20_000):
+    find(f"absent{{number}}")
+{LAZY.format(name="late")}
+sys.modules["alias"] = lazy
+""")
+    node.put("late.py", "V = 2\n")
+    begin = "b.begin_execution()" if scope == "the same" else "b.begin_execution(solution_id='s')"
+    assert sorted(worker.do(f"answer = {begin}.evicted")) == ["alias", "late"]
+    assert worker.do("import late; answer = late.V") == (2 if scope == "the same" else "s")
+
+
 def test_what_lazy_loader_has_not_run_yet_does_not_cross_scopes(node):
     node.put("late.py", "V = 'shared'\n")
     node.put("_solutions/s/late.py", "V = 's'\n")

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from harness import WorkerRaised
 from zygote_parent import warmed
 
 FLOW = """
@@ -328,6 +329,12 @@ def test_a_template_of_code_runs_nothing_itself(flows, talk):
     assert talk.ask("show(warm(kind='code'))")[2] is False
     flows.put("shared/helper.py", "VALUE = 5\n")
     assert talk.ask("show(warm(kind='code'))")[2] is True
+
+
+def test_warm_takes_no_name_for_a_sequence_of_letters(flows, talk):
+    talk.do(TEMPLATE)
+    with pytest.raises(WorkerRaised, match="sequence of names, not one name"):
+        talk.do("warm('flows.main')")
 
 
 def test_warm_leaves_no_connection_and_no_thread(flows, talk):

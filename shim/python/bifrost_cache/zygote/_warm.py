@@ -66,7 +66,7 @@ def warm(modules: Iterable[str] | None = None, *, kind: str = "modules") -> Warm
         What is ready, and what is skipped and why.
 
     Raises:
-        ValueError: `kind` is neither.
+        ValueError: `kind` is neither, or `modules` is one name.
 
     Cost:
         One round trip to the agent when nothing has changed; else the imports, twice.
@@ -76,6 +76,8 @@ def warm(modules: Iterable[str] | None = None, *, kind: str = "modules") -> Warm
     """
     if kind not in _KINDS:
         raise ValueError(f"kind must be one of {', '.join(_KINDS)}, not {kind!r}")
+    if isinstance(modules, str):
+        raise ValueError(f"modules is a sequence of names, not one name: [{modules!r}]")
     names = _present.names if modules is None else tuple(modules)
     execution = _shim.begin_execution(roots=_shim.present_roots())
     last = _present.warmed
