@@ -163,7 +163,10 @@ void ChangeStream::on_invalidation(const redisReply& keys) {
   for (const redisReply* element : elements_of(keys)) {
     const std::string_view key = text_of(*element);
     switch (contract::classify(key)) {
-      case contract::KeyClass::kModule: on_module_key(key, RefreshQueue::Doubt::kUnspecific); break;
+      case contract::KeyClass::kModule:
+        // A notification says what happened, and in order: this message comes later.
+        on_module_key(key, keyspace_ ? RefreshQueue::Doubt::kUnspecific : RefreshQueue::Doubt::kTouched);
+        break;
       case contract::KeyClass::kIndex:
         // The notification says whether anything was removed; this message does not.
         if (!keyspace_ && key == contract::kIndexKey) callbacks_.on_index(IndexNews::kRemoved);

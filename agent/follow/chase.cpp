@@ -48,7 +48,9 @@ bool Chase::mark_arrived(std::uint64_t number, StreamPosition at, std::span<Pend
   look_due_.reset();
   for (PendingPath& read : asked) {
     const auto settled = queue_.withdraw(read);
-    if (settled && settled->told != PendingPath::Told::kNothing) read.told = settled->told;
+    if (!settled) continue;
+    if (settled->told != PendingPath::Told::kNothing) read.told = settled->told;
+    if (settled->announced) read.announced = settled->announced;
   }
   return true;
 }

@@ -43,6 +43,7 @@ struct PendingPath {
   // Also ask whether the key exists, for how long, and whether the index lists it. Most reads find a value, which says
   // all of that by itself: the rest is asked when there is a reason to.
   bool with_presence = false;
+  std::optional<StreamPosition> announced = {};  // of the last message about its key
 
   // The most that its answer can hold.
   std::uint64_t answer_bytes() const {
@@ -55,7 +56,8 @@ class RefreshQueue {
   static constexpr StreamPosition kNothingPending{std::numeric_limits<std::uint64_t>::max()};
 
   enum class Doubt {
-    kUnspecific,  // something happened: says nothing about deletion
+    kUnspecific,  // perhaps something happened
+    kTouched,     // something happened: says nothing about deletion
     kChanged,     // written, expired, evicted, ...
     kGone,        // probably gone, for whatever reason
     kDeleted,     // deleted on purpose

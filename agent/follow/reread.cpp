@@ -171,7 +171,7 @@ void Reread::read_answers(Answers answers, const Report& report) {
     }
     auto& seen = std::get<Observation>(about);
     if (is_member != nullptr) seen.index = index_entry(index_type, *is_member);
-    report.on_seen(seen);
+    report.on_seen(seen, asked);
   }
   if (!entries_.empty()) read_entries(index_type, answers.subspan(next), report);
 }

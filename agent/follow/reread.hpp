@@ -42,7 +42,7 @@ class Reread {
   std::size_t replies() const { return transaction() ? 1 : answers(); }
 
   struct Report {
-    std::function<void(const Observation& seen)> on_seen;
+    std::function<void(const Observation& seen, const PendingPath& asked)> on_seen;
     std::function<void(PendingPath again)> on_ask_again;  // what was asked does not tell: ask like this
     // Of a path of which only this was asked. Returns whether its key must be looked at as well.
     std::function<bool(ModulePathView path, IndexEntry entry)> on_entry;

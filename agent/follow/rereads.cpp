@@ -40,9 +40,9 @@ void Rereads::on_mark(std::uint64_t number, StreamPosition at) {
 }
 
 void Rereads::apply(Reread& asked, BootTime sent, const redisReply& reply, const std::string& queue_error) {
-  const Status read = asked.read(reply, {[&](const Observation& seen) {
+  const Status read = asked.read(reply, {[&](const Observation& seen, const PendingPath& path) {
                                            chase_.queue().expect_size(seen.path, seen.value.size());
-                                           callbacks_.on_seen(seen, sent);
+                                           callbacks_.on_seen(seen, path, sent);
                                          },
                                          [&](PendingPath again) { chase_.queue().read_again(std::move(again)); },
                                          callbacks_.on_entry, callbacks_.on_deploying});

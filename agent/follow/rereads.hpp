@@ -27,7 +27,7 @@ class Rereads {
     std::string mark_channel;
   };
   struct Callbacks {
-    std::function<void(const Observation& seen, BootTime sent)> on_seen;
+    std::function<void(const Observation& seen, const PendingPath& asked, BootTime sent)> on_seen;
     std::function<bool(ModulePathView path, IndexEntry entry)> on_entry;  // as Reread::Report has it
     std::function<void(bool exists)> on_deploying;
     std::function<void(bool once_more)> on_applied;   // a whole batch; it might have been the last and was not

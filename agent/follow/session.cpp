@@ -63,7 +63,8 @@ Session::Session(uv_loop_t* loop, const SessionOptions& options, SegmentWriter& 
       flushes_(mirror),
       rule_(heartbeat(options)),
       scan_(mirror, [this](ModulePathView path, RefreshQueue::Doubt doubt) { mark(path, doubt); }),
-      walk_(mirror, [this](ModulePathView path, RefreshQueue::Doubt doubt) { mark(path, doubt); }) {
+      walk_(mirror, [this](ModulePathView path, RefreshQueue::Doubt doubt) { mark(path, doubt); }),
+      index_losses_(mirror.index_losses()) {
   data_ = std::make_unique<DataConnection>(
       loop_, options_.url, [this] { check_server(); }, [this](const std::string& why) { end("data: " + why); });
   tick_ = std::make_unique<Timer>(loop_, [this] { on_tick(); });
@@ -145,7 +146,9 @@ void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
 
 void Session::make_rereads() {
   Rereads::Callbacks callbacks;
-  callbacks.on_seen = [this](const Observation& seen, BootTime sent) { on_observation(seen, sent); };
+  callbacks.on_seen = [this](const Observation& seen, const PendingPath& asked, BootTime sent) {
+    on_observation(seen, asked, sent);
+  };
   callbacks.on_entry = [this](ModulePathView path, IndexEntry entry) { return on_entry(path, entry); };
   callbacks.on_applied = [this](bool once_more) { on_applied(once_more); };
   callbacks.on_deploying = [this](bool exists) {
@@ -243,6 +246,7 @@ void Session::on_swept(Sweep sweep) {
   }
   log::warn("redis_swept", {{"why", std::string(command_of(sweep)) + " was executed: reading everything again"}});
   if (sweep == Sweep::kReset) mirror_.lose_everything();
+  note_index_loss();
   if (sweep == Sweep::kSwapped) flushes_.note_swap();
   begin_sync();
 }
@@ -267,6 +271,8 @@ void Session::on_index(IndexNews news) {
     log::warn("index_lost", {{"then", "modules that it listed are kept until they are written or deleted"}});
     look_for_delisted();  // before they count as listed again
     mirror_.lose_index();
+    note_index_loss();
+    if (walk_.running()) begin_walk();  // it went over the members of the lost one
     mirror_.for_each_leaving([this](ModulePathView path) { mark(path, Doubt::kGone); });
   } else {
     delisted_ = true;
@@ -286,9 +292,20 @@ void Session::look_for_delisted() {
 
 bool Session::on_entry(ModulePathView path, IndexEntry entry) {
   if (ended_) return false;
-  const bool look_at_key = mirror_.note_entry(path, as_index(entry));
-  if (index_lost_before_ != 0) mirror_.lose_index_of(path);
-  return look_at_key;
+  if (index_lost_before_ != 0 && entry == IndexEntry::kListed) entry = IndexEntry::kUnknown;  // of the lost one
+  return mirror_.note_entry(path, as_index(entry));
+}
+
+// Everything up to here was written before.
+void Session::note_index_loss() {
+  if (std::exchange(index_losses_, mirror_.index_losses()) != mirror_.index_losses()) index_lost_at_ = position_;
+}
+
+// Whether it was written before a loss, or read before: it may have been listed then.
+bool Session::of_a_lost_index(const Observation& seen, const PendingPath& asked) const {
+  if (index_lost_before_ != 0) return true;
+  return index_lost_at_ && asked.announced.value_or(StreamPosition{}) <= *index_lost_at_ &&
+         seen.index != IndexEntry::kListed;
 }
 
 // Without members there is no set.
@@ -361,16 +378,17 @@ void Session::on_applied(bool once_more) {
   advance();
 }
 
-void Session::on_observation(const Observation& seen, BootTime sent) {
+void Session::on_observation(const Observation& seen, const PendingPath& asked, BootTime sent) {
   if (ended_) return;
   if (options_.follow_expiry) {
     seen.ttl ? expiries_.set(seen.path, sent + *seen.ttl) : expiries_.forget(seen.path);
   }
   Observation known = seen;
   known.index = as_index(seen.index);
+  known.index_lost = of_a_lost_index(seen, asked);
   known.asked = sent;
   mirror_.apply(known);
-  if (index_lost_before_ != 0) mirror_.lose_index_of(known.path);
+  note_index_loss();
 }
 
 void Session::read_names() {
@@ -389,6 +407,7 @@ void Session::on_walked(const redisReply& answer) {
   if (ended_) return;
   ++position_.value;
   if (const Status read = walk_.on_answer(answer); !read) return end(read.error().message);
+  note_index_loss();
   advance();
 }
 

@@ -115,7 +115,9 @@ class Session {
   void on_applied(bool once_more);
   void on_deploying();
   void look_at_deploy();
-  void on_observation(const Observation& seen, BootTime sent);
+  void on_observation(const Observation& seen, const PendingPath& asked, BootTime sent);
+  bool of_a_lost_index(const Observation& seen, const PendingPath& asked) const;
+  void note_index_loss();
   void on_tick();
 
   // What follows from it.
@@ -173,6 +175,8 @@ class Session {
   BootTime walk_begun_;
   std::unique_ptr<Timer> scan_rest_;
   std::size_t index_lost_before_ = 0;  // how many answers on their way are of the time before the index was lost
+  std::optional<StreamPosition> index_lost_at_;
+  std::uint64_t index_losses_ = 0;  // of the mirror, as of then
   MarkTrial trial_;
   bool reading_again_ = false;  // all of it, while live
   bool lacked_names_ = false;   // when that began

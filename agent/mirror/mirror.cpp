@@ -33,7 +33,7 @@ void Mirror::adopt(ModulePathView path, const Adopted& module) {
 
 bool Mirror::take_over(ModulePathView path, std::string_view content, std::string_view hash, const Adopted& module) {
   const bool there = put_source(path, content, hash) == Put::kStaged;
-  Entry& entry = hold(path, there ? Held::kSource : Held::kNotMirrored, there, {});
+  Entry& entry = hold({.path = path}, there ? Held::kSource : Held::kNotMirrored, there);
   entry.left_out = !there;
   if (there && module.retained && policy_ == OnExpiry::kRetain) set_retained(path, entry, true);
   if (there && module.index_lost) set_index_lost(path, entry, true);
@@ -57,7 +57,7 @@ void Mirror::apply_value(const Observation& seen) {
   if (!value) return reject(seen, value.error().message);
   const Put put = put_source(seen.path, value->content, value->hash);
   if (put == Put::kUnchanged) writer_.count(Counter::kUnchanged);
-  hold(seen.path, Held::kSource, put != Put::kUnchanged, seen.asked).left_out = put == Put::kNoRoom;
+  hold(seen, Held::kSource, put != Put::kUnchanged).left_out = put == Put::kNoRoom;
 }
 
 void Mirror::apply_vanished(const Observation& seen) {
@@ -73,7 +73,7 @@ void Mirror::apply_vanished(const Observation& seen) {
     return forget(found->first, expired ? layout::Reason::kExpiry : layout::Reason::kChange);
   }
   if (seen.index == IndexEntry::kListed) {
-    set_index_lost(found->first, found->second, false);
+    set_index_lost(found->first, found->second, seen.index_lost);
     cold_ = false;  // a writer is back
   }
   if (verdict == Vanished::kRetainCold) {
@@ -111,21 +111,23 @@ void Mirror::reject(const Observation& seen, std::string_view reason) {
     writer_.count(Counter::kRejected);
     on_rejected_(seen.path, reason);
   }
-  hold(seen.path, Held::kNotMirrored, changed, seen.asked);
+  hold(seen, Held::kNotMirrored, changed);
 }
 
-// Writers list what they write. A value that was there before says nothing about an index that has been lost since.
-Mirror::Entry& Mirror::hold(ModulePathView path, Held held, bool changed, BootTime asked) {
-  auto found = paths_.find(path);
-  if (found == paths_.end()) found = paths_.try_emplace(ModulePath(path)).first;
+// Writers list what they write: in the index that there is, or in one that has been lost since. A value that was there
+// before says nothing of either.
+Mirror::Entry& Mirror::hold(const Observation& seen, Held held, bool changed) {
+  auto found = paths_.find(seen.path);
+  if (found == paths_.end()) found = paths_.try_emplace(ModulePath(seen.path)).first;
   Entry& entry = found->second;
+  const bool written = changed || entry.deleted_on_purpose;
   entry.held = held;
-  if (asked > scan_begun_) entry.seen_in_scan = scan_;
+  if (seen.asked > scan_begun_) entry.seen_in_scan = scan_;
   entry.left_out = false;
   entry.deleted_on_purpose = false;
   entry.removal_owed = false;
   set_retained(found->first, entry, false);
-  if (changed) set_index_lost(found->first, entry, false);
+  if (written) set_index_lost(found->first, entry, seen.index_lost && held == Held::kSource);
   return entry;
 }
 
@@ -144,6 +146,7 @@ void Mirror::set_index_lost(ModulePathView path, Entry& entry, bool lost) {
 }
 
 void Mirror::lose_index() {
+  ++index_losses_;
   for (auto& [path, entry] : paths_) lose_index(path, entry);
 }
 
@@ -178,10 +181,6 @@ std::vector<ModulePath> Mirror::listed(std::size_t most) const {
     if ((!entry.index_lost || entry.suspected) && !entry.deleted_on_purpose) paths.push_back(path);
   }
   return paths;
-}
-
-void Mirror::lose_index_of(ModulePathView path) {
-  if (const auto found = paths_.find(path); found != paths_.end()) lose_index(found->first, found->second);
 }
 
 void Mirror::lose_index(ModulePathView path, Entry& entry) {

@@ -71,8 +71,9 @@ class Mirror {
   void take_back_loss();
   // Up to `most` paths that the index listed, as far as is known.
   std::vector<ModulePath> listed(std::size_t most) const;
-  // The same for one path: what has been read of it was so before.
-  void lose_index_of(ModulePathView path);
+  // How often that was the case, or an observation said so: what was written before and is still unread has been lost
+  // by the index, too.
+  std::uint64_t index_losses() const { return index_losses_; }
 
   // After the next full synchronisation, in whichever session it ends, everything goes that Redis does not have.
   void ask_for_prune() { prune_asked_ = true; }
@@ -126,7 +127,7 @@ class Mirror {
   void apply_vanished(const Observation& seen);
   void reject(const Observation& seen, std::string_view reason);
   Put put_source(ModulePathView path, std::string_view content, std::string_view hash);
-  Entry& hold(ModulePathView path, Held held, bool changed, BootTime asked);
+  Entry& hold(const Observation& seen, Held held, bool changed);
   void set_retained(ModulePathView path, Entry& entry, bool retained);
   void set_index_lost(ModulePathView path, Entry& entry, bool lost);
   void lose_index(ModulePathView path, Entry& entry);
@@ -141,6 +142,7 @@ class Mirror {
   ModuleValueParser parser_;
   std::unordered_map<ModulePath, Entry, ModulePathHash, ModulePathEqual> paths_;
   std::size_t retained_count_ = 0;
+  std::uint64_t index_losses_ = 0;
   std::uint64_t scan_ = 0;
   BootTime scan_begun_;
   std::uint64_t retries_left_ = 0;

@@ -20,6 +20,7 @@ struct Observation {
   ModulePathView path;
   std::string_view value = {};  // kValue
   IndexEntry index = IndexEntry::kUnknown;
+  bool index_lost = false;  // what the path may have been listed in has been lost since
   bool explicitly_deleted = false;
   std::optional<std::chrono::milliseconds> ttl = {};
   BootTime asked = {};  // when; Redis looked at it later

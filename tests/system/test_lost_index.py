@@ -96,6 +96,37 @@ def test_an_index_of_another_type_deletes_nothing(followed):
     all_are_kept(followed)
 
 
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("paths", [OLD, [f"late/m{i}.py" for i in range(5)]], ids=["known", "new"])
+def test_what_was_written_right_before_the_index_was_lost_is_kept(followed, together, paths):
+    """Its values are read after the loss, its index entries went with the old index."""
+    contents = [f"PATH = '{path}'\n" + "# 2" * size for path, size in zip(paths, [1, 1, 1, 1, 50_000])]
+    writes = followed.redis.client().pipeline(transaction=together)
+    for path, content in zip(paths, contents):
+        writes.setex(PREFIX + path, 86400, followed.value(path, content))
+        writes.sadd(INDEX, path)
+    writes.unlink(INDEX)
+    writes.setex(PREFIX + "new.py", 86400, followed.value("new.py", ""))
+    writes.sadd(INDEX, "new.py")
+    writes.execute()
+    followed.wait("--fresh")
+    keys_expire(followed, paths)
+    assert [followed.cachectl("get", path).stdout.decode() for path in paths] == contents
+
+
+def test_what_was_written_after_the_index_was_lost_and_deleted_then_is_gone(followed):
+    client = followed.redis.client()
+    client.unlink(INDEX)
+    writers_begin_a_new_index(followed)
+    followed.put(OLD[0], "PATH = 'written again'\n")
+    followed.wait("--fresh")
+    keys_expire(followed)
+    assert OLD[0] in names(followed)
+    client.srem(INDEX, OLD[0])
+    followed.wait("--fresh")
+    assert names(followed) == {*OLD[1:], "new.py"}
+
+
 def test_an_index_that_was_evicted_deletes_nothing(followed):
     """With everything else: a Redis of which somebody has taken the memory away evicts by real need."""
     client = followed.redis.client()

@@ -196,6 +196,7 @@ def test_list_sorts_and_says_when_nothing_matches(cachectl, stage):
     assert order("--reverse") == "cba"
     assert order("--sort", "size") == "bac"
     assert order("--sort", "size", "--reverse") == "cab"
+    assert cachectl("list", "--paths", "--reverse").stdout == b"c.py\nb.py\na.py\n"
     assert order("--sort", "generation") == "abc"
     nothing = cachectl("list", "sharde/")
     assert (nothing.returncode, nothing.stdout) == (0, b"")
@@ -218,7 +219,7 @@ def bash_completions(cachectl, *words):
     env = {**cachectl.env, "PATH": f"{BUILD / 'bin'}:{os.environ['PATH']}"}
     result = subprocess.run(["bash", "-c", script + ask], capture_output=True, timeout=60, env=env)
     assert result.stderr == b""
-    return result.stdout.decode().split()
+    return result.stdout.decode().splitlines()
 
 
 def test_bash_completes_verbs_flags_choices_and_paths_of_modules(cachectl, stage):
@@ -229,6 +230,16 @@ def test_bash_completes_verbs_flags_choices_and_paths_of_modules(cachectl, stage
     assert bash_completions(cachectl, "bifrost-cachectl", "status", "-o", "j") == ["json"]
     assert bash_completions(cachectl, "bifrost-cachectl", "completion", "") == ["bash", "zsh", "fish"]
     assert bash_completions(cachectl, "bifrost-cachectl", "show", "shared/h") == ["shared/halopsa.py", "shared/http.py"]
+
+
+def test_bash_expands_no_path_of_a_module(cachectl, stage, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paths = ["$(touch pwned).py", "$HOME.py", "*.py", "`touch pwned`.py", "a b/c  d.py", "{1,2}.py", "~.py"]
+    stage.publish(dict.fromkeys(paths, ""))
+    (tmp_path / "here.py").touch()
+    assert sorted(bash_completions(cachectl, "bifrost-cachectl", "get", "")) == paths
+    assert bash_completions(cachectl, "bifrost-cachectl", "get", "a b/c") == ["a b/c  d.py"]
+    assert [file.name for file in tmp_path.iterdir()] == ["here.py"]
 
 
 @pytest.mark.parametrize("shell", [pytest.param(s, marks=needs(s)) for s in ("bash", "zsh", "fish")])

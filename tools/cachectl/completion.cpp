@@ -14,8 +14,9 @@ namespace {
 using cli::CommandEntry;
 using cli::OptionEntry;
 
-// The words of verbs that take the path of a mirrored module.
-constexpr std::string_view kModulePaths = "bifrost-cachectl list --no-headers 2>/dev/null | awk '{print $NF}'";
+// The words of verbs that take the path of a mirrored module, one per line. Anybody who may write a module has chosen
+// them: no shell may expand them again.
+constexpr std::string_view kModulePaths = "bifrost-cachectl list --paths 2>/dev/null";
 
 bool takes_module_path(const OptionEntry& option) {
   return option.positional && (option.names.front() == "PATH" || option.names.front() == "PREFIX");
@@ -58,7 +59,10 @@ std::vector<std::string> verb_names(const CommandEntry& program) {
 std::string bash_values(const OptionEntry& option, const CommandEntry& program) {
   if (!option.choices.empty()) return "compgen -W '" + joined(option.choices) + "' -- \"$cur\"";
   if (option.names.front() == "VERB") return "compgen -W '" + joined(verb_names(program)) + "' -- \"$cur\"";
-  if (takes_module_path(option)) return "compgen -W \"$(" + std::string(kModulePaths) + ")\" -- \"$cur\"";
+  // Not compgen -W, which expands its words as the shell expands a command.
+  if (takes_module_path(option)) {
+    return std::string(kModulePaths) + " | cur=$cur awk 'index($0, ENVIRON[\"cur\"]) == 1'";
+  }
   const std::string& kind = option.positional ? option.names.front() : option.value;
   if (kind == "DIR") return "compgen -d -- \"$cur\"";
   if (kind == "FILE" || kind == "EXE") return "compgen -f -- \"$cur\"";

@@ -1,4 +1,4 @@
-// list [PREFIX] [--sort KEY] [--reverse] - the modules in the mirror.
+// list [PREFIX] [--sort KEY] [--reverse] [--paths] - the modules in the mirror.
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
@@ -71,6 +71,7 @@ class ListCommand final : public PrefixCommand {
         ->capture_default_str()
         ->type_name("path|size|generation");
     app.add_flag("--reverse", reverse_, "the other way round");
+    app.add_flag("--paths", only_paths_, "nothing but the paths, one per line; JSON has everything all the same");
   }
 
   ExitCode answer(Context& context, const Segment& segment) override {
@@ -80,6 +81,8 @@ class ListCommand final : public PrefixCommand {
     sort(list->entries);
     if (context.format == OutputFormat::kJson) {
       write_json(context.out, *list);
+    } else if (only_paths_) {
+      for (const ModuleEntry& entry : list->entries) context.out.write(printable(entry.path) + "\n");
     } else if (!list->entries.empty()) {
       write_table(context.out, *list, context.format == OutputFormat::kWide);
     }
@@ -109,6 +112,7 @@ class ListCommand final : public PrefixCommand {
 
   std::string sort_ = "path";
   bool reverse_ = false;
+  bool only_paths_ = false;
 };
 
 }  // namespace

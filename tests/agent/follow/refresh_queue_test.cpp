@@ -76,6 +76,20 @@ TEST(RefreshQueue, TheLastWordOnDeletionCounts) {
   EXPECT_EQ(batch[1].told, PendingPath::Told::kChange);
 }
 
+TEST(RefreshQueue, OnlyWhatRedisSaysOfAKeyAnnouncesIt) {
+  RefreshQueue queue;
+  queue.mark("a.py", {1}, Doubt::kChanged);
+  queue.mark("a.py", {2}, Doubt::kTouched);
+  queue.mark("b.py", {3});
+  for (const char* path : {"a.py", "b.py"}) {
+    for (const Doubt doubt : {Doubt::kUnspecific, Doubt::kGone, Doubt::kDelisted})
+      queue.mark(path_of(path), {4}, doubt);
+  }
+  const auto batch = queue.take(10, kPlenty);
+  EXPECT_EQ(batch[0].announced, StreamPosition{2});
+  EXPECT_EQ(batch[1].announced, std::nullopt);
+}
+
 TEST(RefreshQueue, BatchesAreBoundedByTheBytesThatTheirAnswersMayHold) {
   RefreshQueue queue;
   for (std::uint64_t i = 1; i <= 5; ++i) queue.mark(path_of(std::to_string(i) + ".py"), {i});

@@ -27,7 +27,7 @@ struct Told {
 template <class Batch>
 Told told_by(Batch&& batch, const redisReply& exec) {
   Told told;
-  EXPECT_TRUE(batch.read(exec, {[&](const Observation& o) { told.seen.push_back(o); },
+  EXPECT_TRUE(batch.read(exec, {[&](const Observation& o, const PendingPath&) { told.seen.push_back(o); },
                                 [&](PendingPath again) { told.again.push_back(std::move(again)); },
                                 {},
                                 [&](bool exists) { told.deploying = exists; }}));
@@ -77,11 +77,12 @@ TEST(Reread, IsNoTransactionWhereNothingMustBeOfOneInstant) {
   EXPECT_EQ(batch.skipped_replies(), 0u);
   ASSERT_EQ(batch.replies(), 4u);
   std::vector<std::string> told;
-  const Reread::Report report{
-      [&](const Observation& o) { told.push_back("seen " + std::string(o.path.text()) + " " + std::string(o.value)); },
-      [&](PendingPath again) { told.push_back("again " + std::string(again.path.text())); },
-      {},
-      [&](bool exists) { told.push_back(exists ? "deploying" : "no deploy"); }};
+  const Reread::Report report{[&](const Observation& o, const PendingPath&) {
+                                told.push_back("seen " + std::string(o.path.text()) + " " + std::string(o.value));
+                              },
+                              [&](PendingPath again) { told.push_back("again " + std::string(again.path.text())); },
+                              {},
+                              [&](bool exists) { told.push_back(exists ? "deploying" : "no deploy"); }};
   for (const std::string wire : {":-2\r\n", "$1\r\nx\r\n", "$0\r\n\r\n"}) {
     ASSERT_TRUE(batch.read(*parsed(wire), report));
     EXPECT_FALSE(batch.complete());
@@ -129,13 +130,14 @@ TEST(Reread, AsksForManyIndexEntriesAtOnce) {
   wire += "*1\r\n:0\r\n";
   std::vector<std::string> unlisted;
   std::vector<PendingPath> again;
-  ASSERT_TRUE(batch.read(*parsed(wire), {[](const Observation& seen) { EXPECT_EQ(seen.path.text(), "a.py"); },
-                                         [&](PendingPath p) { again.push_back(std::move(p)); },
-                                         [&](ModulePathView path, IndexEntry entry) {
-                                           if (entry == IndexEntry::kUnlisted) unlisted.emplace_back(path.text());
-                                           return path.text() == "m7.py";
-                                         },
-                                         [](bool) {}}));
+  ASSERT_TRUE(batch.read(*parsed(wire),
+                         {[](const Observation& seen, const PendingPath&) { EXPECT_EQ(seen.path.text(), "a.py"); },
+                          [&](PendingPath p) { again.push_back(std::move(p)); },
+                          [&](ModulePathView path, IndexEntry entry) {
+                            if (entry == IndexEntry::kUnlisted) unlisted.emplace_back(path.text());
+                            return path.text() == "m7.py";
+                          },
+                          [](bool) {}}));
   EXPECT_THAT(unlisted, ::testing::ElementsAre("m7.py", "m2000.py"));
   ASSERT_EQ(again.size(), 1u);
   EXPECT_EQ(again[0].path.text(), "m7.py");
@@ -249,7 +251,7 @@ TEST(Reread, TellsWhetherADeployIsGoingOn) {
 }
 
 TEST(Reread, AnErrorThatIsAboutTheServerSaysNothingAboutAModule) {
-  const Reread::Report nothing{[](const Observation&) { FAIL() << "nothing may be concluded"; },
+  const Reread::Report nothing{[](const Observation&, const PendingPath&) { FAIL() << "nothing may be concluded"; },
                                [](PendingPath) { FAIL() << "nothing may be concluded"; },
                                {},
                                [](bool) { FAIL() << "nothing may be concluded"; }};
@@ -264,7 +266,7 @@ TEST(Reread, AnErrorThatIsAboutTheServerSaysNothingAboutAModule) {
 }
 
 TEST(Reread, RefusesAnAbortedOrForeignReply) {
-  const Reread::Report nothing{[](const Observation&) { FAIL() << "nothing may be concluded"; },
+  const Reread::Report nothing{[](const Observation&, const PendingPath&) { FAIL() << "nothing may be concluded"; },
                                [](PendingPath) { FAIL() << "nothing may be concluded"; },
                                {},
                                [](bool) { FAIL() << "nothing may be concluded"; }};

@@ -27,13 +27,18 @@ class MirrorTest : public SegmentFixture {
         });
   }
   void see_value(const std::string& path, const std::string& json) {
-    mirror_->apply({Kind::kValue, path_of(path), json, IndexEntry::kListed, false, {}, asked_});
+    mirror_->apply({.kind = Kind::kValue, .path = path_of(path), .value = json, .asked = asked_});
   }
   void see_source(const std::string& path, const std::string& source) {
     see_value(path, encode_module_value(path, source, "h"));
   }
   void see_vanished(const std::string& path, IndexEntry index, bool deleted = false) {
-    mirror_->apply({Kind::kVanished, path_of(path), {}, index, deleted, {}});
+    mirror_->apply({.kind = Kind::kVanished, .path = path_of(path), .index = index, .explicitly_deleted = deleted});
+  }
+  // Of a time before the index was lost.
+  void see_source_of_a_lost_index(const std::string& path, const std::string& source) {
+    const std::string json = encode_module_value(path, source, "h");
+    mirror_->apply({.kind = Kind::kValue, .path = path_of(path), .value = json, .index_lost = true});
   }
   std::string served(const std::string& path) {
     commit();
@@ -183,8 +188,7 @@ TEST_F(MirrorTest, APruneIsOffWhenRedisHasLostItsData) {
 
 TEST_F(MirrorTest, ALossThatIsTakenBackLeavesEveryModuleAsItWas) {
   see_source("a.py", "x = 1");
-  see_source("lost_before.py", "x = 1");
-  mirror_->lose_index_of(*ModulePathView::parse("lost_before.py"));
+  see_source_of_a_lost_index("lost_before.py", "x = 1");
   mirror_->suspect_loss();
   see_vanished("a.py", IndexEntry::kUnlisted);
   EXPECT_EQ(served("a.py"), "x = 1") << "as long as it is not known";
@@ -197,8 +201,7 @@ TEST_F(MirrorTest, ALossThatIsTakenBackLeavesEveryModuleAsItWas) {
 
 TEST_F(MirrorTest, WhatMayBeLostWasListedAllTheSame) {
   see_source("a.py", "x = 1");
-  see_source("b.py", "x = 1");
-  mirror_->lose_index_of(*ModulePathView::parse("b.py"));
+  see_source_of_a_lost_index("b.py", "x = 1");
   mirror_->suspect_loss();
   const auto listed = mirror_->listed(10);
   ASSERT_EQ(listed.size(), 1U);
@@ -329,8 +332,8 @@ TEST_F(MirrorTest, WhatWasAskedForDuringAScanIsNotMissing) {
 }
 
 TEST_F(MirrorTest, ALostIndexSaysNothingOfWhatWasReadBefore) {
-  for (const char* path : {"a.py", "b.py"}) see_source(path, "");
-  mirror_->lose_index_of("a.py");
+  see_source_of_a_lost_index("a.py", "");
+  see_source("b.py", "");
   see_vanished("a.py", IndexEntry::kUnlisted);
   see_vanished("b.py", IndexEntry::kUnlisted);
   EXPECT_EQ(served("a.py"), "");
@@ -369,6 +372,18 @@ TEST_F(MirrorTest, AfterALossAnUnlistedModuleStaysUntilANewerIndexListsIt) {
   EXPECT_FALSE(mirror_->note_entry("a.py", IndexEntry::kUnlisted));
   EXPECT_FALSE(mirror_->note_entry("a.py", IndexEntry::kListed));
   EXPECT_TRUE(mirror_->note_entry("a.py", IndexEntry::kUnlisted));
+}
+
+TEST_F(MirrorTest, AValueThatIsReadAfterALossMayBeOfTheTimeBefore) {
+  see_source("a.py", "x = 1");
+  see_source("b.py", "x = 1");
+  see_vanished("b.py", IndexEntry::kListed, true);
+  mirror_->lose_index();
+  see_source_of_a_lost_index("a.py", "x = 2");
+  see_source_of_a_lost_index("b.py", "x = 1");  // deleted and written again
+  for (const char* path : {"a.py", "b.py"}) see_vanished(path, IndexEntry::kUnlisted);
+  EXPECT_EQ(served("a.py"), "x = 2");
+  EXPECT_EQ(served("b.py"), "x = 1");
 }
 
 TEST_F(MirrorTest, AValueThatWasThereBeforeDoesNotMakeALossForgotten) {
