@@ -136,7 +136,7 @@ Status Agent::open_store(const std::string& version, Generation reached) {
   }
   const Generation above = std::max(last_agent_.ceiling, layout2 ? layout2->generation() : Generation{});
   std::size_t given_up = 0;
-  auto writer = old ? Adoption::writer_for(**old, options, given_up) : SegmentWriter::create(options, above);
+  auto writer = old ? Adoption::writer_for(**old, options, reached, given_up) : SegmentWriter::create(options, above);
   if (!writer) return writer.error();
   if (given_up != 0) {
     log::warn("mirror_made_smaller", {{"max_size", options.max_size_bytes},

@@ -18,9 +18,10 @@ constexpr std::size_t kSliceNames = 2048;
 }  // namespace
 
 Result<std::unique_ptr<SegmentWriter>> Adoption::writer_for(const Segment& old, const StoreOptions& options,
-                                                            std::size_t& chunks_given_up) {
+                                                            Generation reached, std::size_t& chunks_given_up) {
   const StoreId store{old.chunks().source().store_low, old.chunks().source().store_high};
-  auto writer = SegmentWriter::succeed(options, store, old.snapshot().generation());
+  const Generation newest = old.snapshot().generation();
+  auto writer = SegmentWriter::succeed(options, store, newest < reached ? Generation{reached.value + 1} : newest);
   if (!writer) return writer;
   const auto numbers = chunk_files_in(options.dir);
   if (!numbers) return numbers.error();

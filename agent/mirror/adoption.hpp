@@ -28,11 +28,13 @@ class Adoption {
     std::uint64_t without_room = 0;
   };
 
-  // A writer that goes on in the store of `old`. If it may take less than the agent before might, chunks that are too
+  // A writer that goes on in the store of `old`. If that is a copy from before `reached`, its content becomes a new
+  // generation behind that, without history: the numbers between mean other states to whoever has seen them. If it may
+  // take less than the agent before might, chunks that are too
   // many are given up, the oldest first: what was in them comes from Redis again, as far as there is room. Errors: as
   // SegmentWriter::succeed().
   static Result<std::unique_ptr<SegmentWriter>> writer_for(const Segment& old, const StoreOptions& options,
-                                                           std::size_t& chunks_given_up);
+                                                           Generation reached, std::size_t& chunks_given_up);
 
   // `writer` came from writer_for(), and is the mirror's.
   Adoption(std::shared_ptr<const Segment> old, Mirror& mirror, SegmentWriter& writer);

@@ -161,7 +161,7 @@ void RecordStore::account_code(const VariantView& code, bool add) {
 
 // --- Taking over -------------------------------------------------------------------------------------------------
 
-Status RecordStore::take_over_root() {
+Status RecordStore::take_over_root(Generation newest) {
   auto file = SegmentFile::adopt(options_.dir, std::string(kSegmentFileName));
   if (!file) return file.error();
   const WriteWords before = file->words();
@@ -177,7 +177,9 @@ Status RecordStore::take_over_root() {
   const BootIdentity theirs{before.own(layout::header::kBootLow), before.own(layout::header::kBootHigh),
                             before.own(layout::header::kTimeNamespace)};
   const bool known = since.ns == 0 || theirs.same_clock(boot_identity());
-  ledger_.resume({before.own(control::kOldestGeneration)}, known ? since : options_.clock());
+  const bool goes_on = newest.value == before.own(control::kGeneration);
+  ledger_.resume(goes_on ? Generation{before.own(control::kOldestGeneration)} : newest,
+                 goes_on && known ? since : options_.clock());
   root_->publication().publish_commit(Address(before.own(control::kLastCommit)));
   root_->publication().show(control::kChunksBegun, before.own(control::kChunksBegun));
   chunks_.count_from({before.own(control::kChunksBegun)});

@@ -74,9 +74,9 @@ class RecordStore {
 
   // --- Taking over ---------------------------------------------------------------------------------------------
 
-  // The root of the agent before, which is retired when this store's first root has its name. Errors: as
-  // SegmentFile::adopt().
-  Status take_over_root();
+  // The root of the agent before, which is retired when this store's first root has its name. Its history counts as
+  // long as `newest` is its own generation. Errors: as SegmentFile::adopt().
+  Status take_over_root(Generation newest);
   // A chunk of the agent before; then each of its newest versions that is sound, with its code or without.
   Status adopt_chunk(ChunkNumber number) { return chunks_.adopt(number); }
   bool has_adopted_too_much() const;

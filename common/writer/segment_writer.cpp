@@ -34,7 +34,7 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::succeed(const StoreOptions
                                                               Generation newest) {
   auto writer = open(options, store, newest);
   if (!writer) return writer;
-  if (const Status s = (*writer)->store_->take_over_root(); !s) return s.error();
+  if (const Status s = (*writer)->store_->take_over_root(newest); !s) return s.error();
   return writer;
 }
 

@@ -58,9 +58,9 @@ class SegmentWriter {
   // A segment of its own, without a name: the first commit() publishes it, as the generation after `after`. Errors:
   // kNoSpace, kPermission, kIo.
   static Result<std::unique_ptr<SegmentWriter>> create(const StoreOptions& options, Generation after = {});
-  // One that goes on where another agent has ended, in the same store. Then adopt_chunk() for each of its chunks, for
-  // each slot of its root adopt() of what readers see there, adopted(), stage_touched_nodes() until it is done, and
-  // publish().
+  // One that goes on where another agent has ended, in the same store; at a later generation if `newest` says so. Then
+  // adopt_chunk() for each of its chunks, for each slot of its root adopt() of what readers see there, adopted(),
+  // stage_touched_nodes() until it is done, and publish().
   static Result<std::unique_ptr<SegmentWriter>> succeed(const StoreOptions& options, StoreId store, Generation newest);
 
   Status adopt_chunk(ChunkNumber number) { return store_->adopt_chunk(number); }

@@ -36,7 +36,7 @@ Workload::Workload(const std::string& dir, std::uint64_t seed, const Room& room)
   const auto old = Segment::attach(dir);
   if (old) {
     std::size_t given_up = 0;
-    writer_ = or_throw(agent::Adoption::writer_for(**old, options, given_up));
+    writer_ = or_throw(agent::Adoption::writer_for(**old, options, {}, given_up));
     adopt_all(*old, *writer_);
     writer_->announce_tag(kTag);
     if (!(*old)->complete(writer_->generation())) read_everything();

@@ -99,3 +99,12 @@ def test_each_request_of_the_protocol_is_answered_as_documented(node):
     assert set(json.loads(ask(node, "not_compiled")[3:])["failures"][0]) == {"path", "tag", "line", "message"}
     for wrong in ("nonsense", "events", "events x", "events -1", "x" * 600):
         assert ask(node, wrong).startswith("error "), wrong
+
+
+def test_wait_that_runs_out_of_time_names_the_redis_that_does_not_answer(node):
+    node.start_agent()
+    node.redis.pause()
+    late = node.cachectl("wait", "--fresh", "--timeout", "2s")
+    node.redis.resume()
+    assert late.returncode == 5
+    assert b"gave up after 2s: Redis has not confirmed the mirror within its lease" in late.stderr

@@ -1,5 +1,6 @@
 """Somebody removes what lies in the segment directory while the agent runs: it comes back, and status says what is amiss."""
 
+import shutil
 import signal
 
 import pytest
@@ -81,6 +82,23 @@ def test_a_directory_that_is_replaced_is_served_again_with_rising_generations(se
     assert served.status()["generation"] > before
     assert "event=starting_again" in served.agent.log
     assert served.agent.process.poll() is None
+
+
+def test_a_directory_that_is_replaced_by_an_older_copy_is_a_later_generation(served):
+    copy = served.segment_dir.with_name("copy")
+    shutil.copytree(served.segment_dir, copy, ignore=shutil.ignore_patterns("*.sock"))
+    follows(served, 2)
+    worker = served.worker()
+    worker.do("b.begin_execution()")
+    before = served.status()["generation"]
+    served.segment_dir.rename(served.segment_dir.with_name("away"))
+    copy.rename(served.segment_dir)
+    eventually(lambda: "event=starting_again" in served.agent.log, "the agent notices")
+    served.wait("--ready")
+    assert served.status()["generation"] > before
+    assert served.run(SOURCE) == [2, "shm"]
+    assert worker.do("import shared.halopsa as m; answer = m.VERSION") == 2
+    follows(served, 3)
 
 
 def test_a_removed_chunk_is_read_from_redis_again(served):

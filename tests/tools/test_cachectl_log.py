@@ -73,6 +73,8 @@ def test_log_of_a_path_lists_its_versions_only(edited):
         "GENERATION", str(deleted), str(changed), str(written)]
     none = edited.cachectl("log", "never.py")
     assert none.returncode == 4 and b"no version of never.py is kept" in none.stderr
+    impossible = edited.cachectl("log", "a//b.py")
+    assert impossible.returncode == 4 and b"one of its parts is empty" in impossible.stderr
 
 
 def test_log_since_leaves_out_what_is_older(redis_node):

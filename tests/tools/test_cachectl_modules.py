@@ -306,7 +306,7 @@ def test_verify_survives_any_single_flipped_byte(cachectl, stage):
 
 
 @pytest.mark.parametrize("harm", ["missing", "truncated"])
-@pytest.mark.parametrize("verb", ["show", "get", "exists"])
+@pytest.mark.parametrize("verb", ["show", "get", "exists", "log"])
 def test_a_module_whose_chunk_is_lost_is_damaged(cachectl, stage, verb, harm):
     stage.publish({"a.py": "x = 1"})
     for chunk in stage.directory.glob("chunk.*"):

@@ -8,8 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "common/base/module_path.hpp"
 #include "common/base/settings.hpp"
 #include "tools/cachectl/commit_log.hpp"
+#include "tools/cachectl/module_entry.hpp"
 #include "tools/cachectl/segment_access.hpp"
 #include "tools/cachectl/table.hpp"
 #include "tools/cachectl/text.hpp"
@@ -106,10 +108,7 @@ class LogCommand final : public Command {
   ExitCode show_versions(Context& context, const Segment& segment) {
     const Snapshot snapshot = segment.snapshot();
     std::vector<Version> versions;
-    if (versions_of(snapshot, path_, versions) == Lookup::kMiss) {
-      say(fmt::format("no version of {} is kept", printable(path_)));
-      return ExitCode::kNoSuchModule;
-    }
+    if (versions_of(snapshot, path_, versions) == Lookup::kMiss) return say_no_version(segment);
     std::vector<std::optional<std::uint64_t>> times(versions.size());
     walk_commits(snapshot, [&](const Commit& commit) {
       for (std::size_t i = 0; i < versions.size(); ++i) {
@@ -142,6 +141,21 @@ class LogCommand final : public Command {
     }
     table.write_to(context.out);
     return ExitCode::kSuccess;
+  }
+
+  ExitCode say_no_version(const Segment& segment) const {
+    const auto path = ModulePath::parse(path_);
+    if (!path) {
+      say_no_module_path(path_, path.error());
+      return ExitCode::kNoSuchModule;
+    }
+    const auto now = find_module(segment, *path, With::kNothing);
+    if (now && now->status == Lookup::kDamaged) {
+      say_damaged(*path);
+      return ExitCode::kDifferences;
+    }
+    say(fmt::format("no version of {} is kept", path_));
+    return ExitCode::kNoSuchModule;
   }
 
   std::string path_;

@@ -1,5 +1,5 @@
 // wait --ready | --fresh | --synced | --generation N [--timeout 10s] - blocks until it holds, never longer than the
-// time-out.
+// time-out and the moment that it takes to ask why.
 #include <poll.h>
 
 #include <CLI/CLI.hpp>
@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kFirstPause(1);
 constexpr std::chrono::milliseconds kLongestPause(10);
+constexpr std::chrono::milliseconds kLastWord(250);  // of the agent, on what has not come
 
 class WaitCommand final : public Command {
  public:
@@ -56,7 +57,7 @@ class WaitCommand final : public Command {
       }
       const bool late = deadline.passed();
       if (!said || !late || reached.error().code != ErrorCode::kTimeout) said = reached.error();
-      if (late) return give_up(*said);
+      if (late) return give_up(fresh_ ? named_by_the_mirror(context, *said) : *said);
       ::poll(nullptr, 0, std::min(static_cast<int>(pause.count()), deadline.poll_timeout_ms()));
       pause = std::min(2 * pause, kLongestPause);
     }
@@ -83,7 +84,7 @@ class WaitCommand final : public Command {
   }
 
   // kTimeout: reachable, but the condition does not hold yet.
-  Result<Generation> look(Context& context) const {
+  Result<Generation> look(Context& context, const Result<AgentWords>* answer = nullptr) const {
     const auto segment = attach_segment(context.settings);
     if (!segment) return segment.error();
     const SegmentInfo info = (*segment)->info();
@@ -91,9 +92,17 @@ class WaitCommand final : public Command {
       if (info.generation.value >= *generation_) return info.generation;
       return Error{ErrorCode::kTimeout, fmt::format("the mirror is at generation {}", info.generation.value)};
     }
-    const Health health = assess(info, boot_now());
+    const Health health = assess(info, boot_now(), answer);
     if (health.ready) return info.generation;
     return Error{ErrorCode::kTimeout, health.problems.front().what};
+  }
+
+  // Of an agent that did not answer in time, the mirror may say what it waits for.
+  Error named_by_the_mirror(Context& context, const Error& said) const {
+    if (said.code != ErrorCode::kTimeout) return said;
+    const auto answer = ask_state(context.segment_dir(), Deadline(kLastWord));
+    const auto ready = look(context, &answer);
+    return ready ? said : ready.error();
   }
 
   ExitCode give_up(const Error& last) const {

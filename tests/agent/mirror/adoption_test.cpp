@@ -20,7 +20,7 @@ class AdoptionTest : public SegmentFixture {
     const auto old = attach();
     writer_.reset();
     chunks_given_up_ = 0;
-    auto writer = Adoption::writer_for(*old, options(max_size), chunks_given_up_);
+    auto writer = Adoption::writer_for(*old, options(max_size), reached_, chunks_given_up_);
     EXPECT_TRUE(writer) << writer.error().message;
     writer_ = std::move(*writer);
     mirror_ = std::make_unique<Mirror>(*writer_, OnExpiry::kRetain, [](ModulePathView, std::string_view) {});
@@ -33,6 +33,7 @@ class AdoptionTest : public SegmentFixture {
   Address address_of(const std::string& path) { return attach()->snapshot().find_file(path).record.address; }
 
   std::unique_ptr<Mirror> mirror_;
+  Generation reached_;  // by the agent before
   std::size_t chunks_given_up_ = 0;
   int slices_ = 0;
 };
@@ -55,6 +56,18 @@ TEST_F(AdoptionTest, TakesOverEverythingWithoutCopyingARecord) {
   EXPECT_EQ(address_of("pkg/a.py"), before);
   EXPECT_EQ(chunk_count(), chunks);
   EXPECT_EQ(mirror_->known(), 3u);
+}
+
+TEST_F(AdoptionTest, ACopyFromBeforeBecomesANewGenerationWithoutHistory) {
+  publish("a.py", "of before");
+  publish("a.py", "a");
+  reached_ = {writer().generation().value + 10};
+  take_over();
+  EXPECT_EQ(served("a.py"), "a");
+  EXPECT_EQ(attach()->snapshot().generation().value, reached_.value + 1);
+  EXPECT_FALSE(attach()->snapshot_at(reached_).kept()) << "what was seen under that number was something else";
+  publish("a.py", "later");
+  EXPECT_EQ(attach()->snapshot().generation().value, reached_.value + 2);
 }
 
 TEST_F(AdoptionTest, AWriterThatMayTakeLessGivesUpChunksAndGoesOn) {
