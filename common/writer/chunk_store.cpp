@@ -83,7 +83,7 @@ std::optional<ChunkNumber> ChunkStore::begin_chunk(std::uint64_t bytes, std::uin
   if (!may_take(reserved, spare)) return std::nullopt;
   auto file = SegmentFile::create(dir_, bytes, reserved, spare);
   if (!file) {
-    full_ = Full::kFileSystem;
+    full_ = file.error().code == ErrorCode::kNoSpace ? Full::kFileSystem : Full::kProcess;
     return std::nullopt;
   }
   const ChunkNumber number = next_;

@@ -78,7 +78,7 @@ class ChunkStore {
   };
   // Room for a block of `bytes`. Nothing where there is none, and full() says what is full.
   std::optional<Address> make_place(std::uint64_t bytes, Keep keep);
-  enum class Full { kAllowance, kFileSystem };
+  enum class Full { kAllowance, kFileSystem, kProcess };
   Full full() const { return full_; }
   void write_record(Address at, const RecordHead& head, Address variants, std::string_view body);
   void write_variant(Address at, const VariantHead& head, std::string_view code);

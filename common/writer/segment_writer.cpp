@@ -11,8 +11,10 @@ namespace {
 using layout::KeySpace;
 using layout::RecordKind;
 
-constexpr std::string_view kNoRoomReason = "the segment is full (raise --max-size)";
-constexpr std::string_view kNoFileRoomReason = "the file system has no room for a larger segment (enlarge it)";
+// By ChunkStore::Full.
+constexpr std::array<std::string_view, 3> kNoRoomReasons = {
+    "the segment is full (raise --max-size)", "the file system has no room for a larger segment (enlarge it)",
+    "the agent can make no more files (look at its limits, ulimit -n and -v, and at the directory's rights)"};
 
 StoreId new_store_id() {
   std::random_device random;
@@ -88,7 +90,7 @@ Put SegmentWriter::put_source(std::string_view path, std::string_view content, s
   const Put put = stage_file({KeySpace::kFile, RecordKind::kSource, path, token, content});
   if (put != Put::kNoRoom) return put;
   count(Counter::kNoSpace);
-  put_not_mirrored(path, store_->full() == ChunkStore::Full::kFileSystem ? kNoFileRoomReason : kNoRoomReason);
+  put_not_mirrored(path, kNoRoomReasons[static_cast<std::size_t>(store_->full())]);
   return Put::kNoRoom;
 }
 
@@ -210,7 +212,7 @@ void SegmentWriter::count(const RecordView& record, std::uint64_t by) {
     modules_ += by;
   } else {
     not_mirrored_ += by;
-    if (record.content == kNoRoomReason || record.content == kNoFileRoomReason) without_room_ += by;
+    if (std::ranges::find(kNoRoomReasons, record.content) != kNoRoomReasons.end()) without_room_ += by;
   }
 }
 

@@ -5,6 +5,7 @@ Below some limit nothing can be promised: the loader maps no libraries, and libu
 its own signals. The ranges begin above that.
 """
 
+import pathlib
 import re
 import resource
 import subprocess
@@ -84,3 +85,16 @@ def started_with(node, limit, amount):
         return node.run("b.begin_execution(timeout=2); import module; answer = b.loaded()['module'].source")
     finally:
         assert end(agent) in (0, 1), log.read_text()[-500:]
+
+
+def test_an_agent_that_may_open_no_more_files_says_so_and_not_that_memory_is_full(live):
+    pid = live.agent.process.pid
+    free = 3  # for the control socket's clients
+    most = len(list(pathlib.Path(f"/proc/{pid}/fd").iterdir())) + free
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, most))
+    live.put_many((f"m{i}.py", f"N = {i}\n#" + "x" * 500_000) for i in range(60))
+    eventually(lambda: (s := live.status())["modules"] + s["not_mirrored"] >= 60 and s["state"] == "degraded",
+               "the limit is felt")
+    said = live.cachectl("list", "-o", "wide").stdout.decode()
+    assert "the agent can make no more files" in said
+    assert "is full" not in said and "no room" not in said

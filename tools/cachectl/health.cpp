@@ -119,7 +119,7 @@ void add_shortcomings(const SegmentInfo& info, std::vector<Problem>& problems) {
                          "and workers ask Redis for whatever they do not find",
          fmt::format("set a larger max_size in /etc/bifrost/bifrost.conf, or give its file system more room, then "
                      "systemctl restart bifrost-agent; workers need nothing. bifrost-cachectl list -o wide | grep "
-                     "not_mirrored names {}",
+                     "not_mirrored names {} and what is full",
                      info.complete ? "them" : "some of them")});
   }
   if (info.not_mirrored != 0) {
