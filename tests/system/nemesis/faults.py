@@ -112,6 +112,27 @@ def flush_and_write_again(run):
     note_loss(run, begun)
 
 
+def lose_index(run):
+    """Right behind writes, while other writers begin a new one. Then what was written expires, and nobody deletes it."""
+    begun = now()
+    writer = run.writers[0]
+    with writer.gate:
+        client = run.client()
+        writes = [Write(key, writer.next_version(key), 0, 0) for key in writer.keys]
+        pipe = client.pipeline(transaction=False)
+        for w in writes:
+            writer.queue(pipe, w.key, w.version)
+        pipe.unlink(INDEX)
+        with writer.noted(writes):
+            pipe.execute()
+        eventually(lambda: client.exists(INDEX), "there is a new index")
+        run.wait_until_seen()  # what expires unread nobody has
+        for w in writes:
+            client.pexpire(PREFIX + path_of(w.key), 1)
+        note_loss(run, begun)
+        run.let_pass(run.lease_s)
+
+
 def note_loss(run, begun):
     run.node.wait("--ready")
     run.node.wait("--fresh")
@@ -216,11 +237,11 @@ def stop_reader(run):
 
 ALL = [pause_network, black_hole, reset_connections, half_close, dribble, delay_to_redis, delay_to_client,
        delay_one_connection, network_of_workers, kill_subscribers, kill_all_clients, stop_redis, pause_clients, flush,
-       flush_and_write_again, swap_databases, restart_redis, kill_redis, restart_redis_empty, switch_notifications_off,
+       flush_and_write_again, lose_index, swap_databases, restart_redis, kill_redis, restart_redis_empty, switch_notifications_off,
        fail_over, kill_agent, kill_agent_often, stop_agent, delete_segment, resync, stop_reader]
 
 
-LOSSES = [flush, flush_and_write_again, restart_redis_empty]
+LOSSES = [flush, flush_and_write_again, lose_index, restart_redis_empty]
 
 
 # --- Only with --on-expiry drop --------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 A write:  {"op": "write", "key", "version", "alive", "begun", "ended", "known", "sweep", "group", "ttl_ns"}
     `alive` is false for a deletion. `known` is false when Redis did not answer: it may or may not have been executed.
     `sweep` marks a write by a command that Redis tells nobody of. Versions of a key are unique and rise.
-A loss:   {"op": "loss", "begun", "ended"}: Redis lost its data; the agent had seen so by `ended`.
+A loss:   {"op": "loss", "begun", "ended"}: Redis lost its data, or the index; the agent had seen so by `ended`.
 A read:   {"op": "read", "reader", "key", "version", "begun", "ended", "source", "fresh", "execution", "text"}
     `version` is None when there was no such module. `begun` is when the reader asked for the view it reads from.
     `text`, instead of a version, is a content that no writer could have written.

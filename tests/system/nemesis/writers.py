@@ -104,10 +104,13 @@ class Writer(threading.Thread):
         with self.noted(writes):
             pipe = client.pipeline(transaction=True) if group else client.pipeline(transaction=False)
             for k in keys:
-                pipe.setex(PREFIX + path_of(k), TTL_S, json.dumps(
-                    {"content": content_of(k, version, self.fill_of(k)), "path": path_of(k), "hash": str(version)}))
-                pipe.sadd(INDEX, path_of(k))
+                self.queue(pipe, k, version)
             pipe.execute()
+
+    def queue(self, pipe, key, version):
+        pipe.setex(PREFIX + path_of(key), TTL_S, json.dumps(
+            {"content": content_of(key, version, self.fill_of(key)), "path": path_of(key), "hash": str(version)}))
+        pipe.sadd(INDEX, path_of(key))
 
     def fill_of(self, key):
         # Long values that grow are measured before they are read: other keys of a group are read earlier.
