@@ -14,6 +14,7 @@ constexpr std::size_t kBlockPaths = 1000;  // how many keys one EXISTS names
 }  // namespace
 
 void IndexWalk::begin(BootTime now) {
+  if (running_) stop();
   turn_ = (turn_ + 1) % kTurns;
   mirror_.begin_scan(now);
   go_through(false);
@@ -23,6 +24,7 @@ void IndexWalk::go_through(bool all) {
   running_ = true;
   all_ = all;
   beyond_index_ = listed_ = missed_ = false;
+  losses_ = mirror_.index_losses();
   cursor_ = kFirstCursor;
   blocks_.clear();
 }
@@ -102,6 +104,7 @@ Status IndexWalk::on_page(const redisReply& page) {
 void IndexWalk::go_beyond_the_index() {
   beyond_index_ = true;
   if (!listed_) mirror_.lose_index();  // if it ever was there
+  if (mirror_.index_losses() == losses_) mirror_.note_index_walked();
   Block there{{}, true};
   mirror_.for_each_unseen([&](ModulePathView path) {
     there.paths.emplace_back(path);

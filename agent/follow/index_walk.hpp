@@ -34,7 +34,7 @@ class IndexWalk {
   using Mark = std::function<void(ModulePathView path, RefreshQueue::Doubt)>;
   IndexWalk(Mirror& mirror, Mark mark) : mirror_(mirror), mark_(std::move(mark)) {}
 
-  // Not while a walk is running.
+  // From the start, also while a walk is running.
   void begin(BootTime now);
   bool running() const { return running_; }
   // Ends it as it is. The answer that is under way may still come.
@@ -67,6 +67,7 @@ class IndexWalk {
   bool stopped_ = false;  // while an answer was under way
   bool under_way_ = false;
   bool listed_ = false;        // the index has members
+  std::uint64_t losses_ = 0;   // of the mirror, when it began
   bool beyond_index_ = false;  // its last page has been seen
   std::string cursor_;
   std::deque<Block> blocks_;  // to be asked for; the front one is, while an answer to it is under way

@@ -272,7 +272,7 @@ void Session::on_index(IndexNews news) {
     look_for_delisted();  // before they count as listed again
     mirror_.lose_index();
     note_index_loss();
-    if (walk_.running()) begin_walk();  // it went over the members of the lost one
+    if (walk_.running()) begin_walk();  // it goes over the members of the lost one
     mirror_.for_each_leaving([this](ModulePathView path) { mark(path, Doubt::kGone); });
   } else {
     delisted_ = true;
@@ -301,11 +301,12 @@ void Session::note_index_loss() {
   if (std::exchange(index_losses_, mirror_.index_losses()) != mirror_.index_losses()) index_lost_at_ = position_;
 }
 
-// Whether it was written before a loss, or read before: it may have been listed then.
-bool Session::of_a_lost_index(const Observation& seen, const PendingPath& asked) const {
-  if (index_lost_before_ != 0) return true;
-  return index_lost_at_ && asked.announced.value_or(StreamPosition{}) <= *index_lost_at_ &&
-         seen.index != IndexEntry::kListed;
+Observation::Listed Session::where_listed(const Observation& seen, const PendingPath& asked) const {
+  using Listed = Observation::Listed;
+  if (index_lost_before_ != 0) return Listed::kInLostIndex;
+  if (seen.index == IndexEntry::kListed) return Listed::kInIndex;
+  if (!asked.announced) return Listed::kSomewhere;
+  return index_lost_at_ && *asked.announced <= *index_lost_at_ ? Listed::kInLostIndex : Listed::kInIndex;
 }
 
 // Without members there is no set.
@@ -385,7 +386,7 @@ void Session::on_observation(const Observation& seen, const PendingPath& asked, 
   }
   Observation known = seen;
   known.index = as_index(seen.index);
-  known.index_lost = of_a_lost_index(seen, asked);
+  known.listed = where_listed(seen, asked);
   known.asked = sent;
   mirror_.apply(known);
   note_index_loss();

@@ -116,7 +116,7 @@ class Session {
   void on_deploying();
   void look_at_deploy();
   void on_observation(const Observation& seen, const PendingPath& asked, BootTime sent);
-  bool of_a_lost_index(const Observation& seen, const PendingPath& asked) const;
+  Observation::Listed where_listed(const Observation& seen, const PendingPath& asked) const;
   void note_index_loss();
   void on_tick();
 

@@ -26,6 +26,7 @@ void Mirror::adopt(ModulePathView path, const Adopted& module) {
   // Where nothing is retained, what the agent before did retain is a module whose key the first scan does not find.
   entry.retained = module.retained && policy_ == OnExpiry::kRetain;
   entry.index_lost = module.index_lost;
+  loss_pending_ |= module.index_lost;
   if (entry.retained) ++retained_count_;
   if (module.retained && !entry.retained) writer_.mark(path.text(), layout::Mark::kRetained, false);
   if (module.has_source && on_source_) on_source_(path, module.bytes);
@@ -73,7 +74,7 @@ void Mirror::apply_vanished(const Observation& seen) {
     return forget(found->first, expired ? layout::Reason::kExpiry : layout::Reason::kChange);
   }
   if (seen.index == IndexEntry::kListed) {
-    set_index_lost(found->first, found->second, seen.index_lost);
+    set_index_lost(found->first, found->second, seen.listed == Observation::Listed::kInLostIndex);
     cold_ = false;  // a writer is back
   }
   if (verdict == Vanished::kRetainCold) {
@@ -115,19 +116,22 @@ void Mirror::reject(const Observation& seen, std::string_view reason) {
 }
 
 // Writers list what they write: in the index that there is, or in one that has been lost since. A value that was there
-// before says nothing of either.
+// before says nothing of either, and one of which nobody has heard leaves it as it was.
 Mirror::Entry& Mirror::hold(const Observation& seen, Held held, bool changed) {
   auto found = paths_.find(seen.path);
   if (found == paths_.end()) found = paths_.try_emplace(ModulePath(seen.path)).first;
   Entry& entry = found->second;
   const bool written = changed || entry.deleted_on_purpose;
+  const bool perhaps_lost = seen.listed == Observation::Listed::kSomewhere && (entry.index_lost || loss_pending_);
+  const bool lost = seen.listed == Observation::Listed::kInLostIndex || perhaps_lost;
+  if (changed) entry.index_lost = false;  // a new version starts without marks
   entry.held = held;
   if (seen.asked > scan_begun_) entry.seen_in_scan = scan_;
   entry.left_out = false;
   entry.deleted_on_purpose = false;
   entry.removal_owed = false;
   set_retained(found->first, entry, false);
-  if (written) set_index_lost(found->first, entry, seen.index_lost && held == Held::kSource);
+  if (written) set_index_lost(found->first, entry, lost && held == Held::kSource);
   return entry;
 }
 
@@ -147,6 +151,7 @@ void Mirror::set_index_lost(ModulePathView path, Entry& entry, bool lost) {
 
 void Mirror::lose_index() {
   ++index_losses_;
+  loss_pending_ = true;
   for (auto& [path, entry] : paths_) lose_index(path, entry);
 }
 

@@ -71,9 +71,10 @@ class Mirror {
   void take_back_loss();
   // Up to `most` paths that the index listed, as far as is known.
   std::vector<ModulePath> listed(std::size_t most) const;
-  // How often that was the case, or an observation said so: what was written before and is still unread has been lost
-  // by the index, too.
+  // How often that was the case, or an observation said so.
   std::uint64_t index_losses() const { return index_losses_; }
+  // note_listed has heard every member of the present index, from its first to its last.
+  void note_index_walked() { loss_pending_ = false; }
 
   // After the next full synchronisation, in whichever session it ends, everything goes that Redis does not have.
   void ask_for_prune() { prune_asked_ = true; }
@@ -143,6 +144,7 @@ class Mirror {
   std::unordered_map<ModulePath, Entry, ModulePathHash, ModulePathEqual> paths_;
   std::size_t retained_count_ = 0;
   std::uint64_t index_losses_ = 0;
+  bool loss_pending_ = false;  // nobody has said yet what the index lists since then
   std::uint64_t scan_ = 0;
   BootTime scan_begun_;
   std::uint64_t retries_left_ = 0;

@@ -15,12 +15,18 @@ namespace bifrost::agent {
 
 struct Observation {
   enum class Kind { kValue, kVanished, kWrongType, kTooBig };
+  // Where its writer has listed the path.
+  enum class Listed {
+    kInIndex,      // in the one that there is
+    kInLostIndex,  // it was written or read before a loss
+    kSomewhere,    // nobody heard of the write
+  };
 
   Kind kind = Kind::kVanished;
   ModulePathView path;
   std::string_view value = {};  // kValue
   IndexEntry index = IndexEntry::kUnknown;
-  bool index_lost = false;  // what the path may have been listed in has been lost since
+  Listed listed = Listed::kInIndex;
   bool explicitly_deleted = false;
   std::optional<std::chrono::milliseconds> ttl = {};
   BootTime asked = {};  // when; Redis looked at it later

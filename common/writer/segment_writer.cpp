@@ -163,6 +163,11 @@ void SegmentWriter::mark(std::string_view path, layout::Mark mark, bool on) {
   const auto record = newest(KeySpace::kFile, path);
   if (!record || record->head.has(mark) == on) return;
   store_->mark(*record, record->head.marks ^ static_cast<std::uint64_t>(mark));
+  // Until it is committed, readers and the next agent see the version before.
+  if (const Address before = record->head.previous; record->head.created == next() && store_->chunks().has(before)) {
+    const RecordView shown = store_->record_at(before);
+    if (shown.head.has(mark) != on) store_->mark(shown, shown.head.marks ^ static_cast<std::uint64_t>(mark));
+  }
   if (mark == layout::Mark::kRetained) retained_ += on ? 1 : std::uint64_t(-1);
   show_numbers();
 }

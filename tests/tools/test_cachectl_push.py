@@ -105,7 +105,9 @@ def test_push_follows_links_but_not_in_circles(cachectl, redis_client, tree, tmp
     ("latin1.py", b"# caf\xe9", "not UTF-8"), ("surrogate.py", b"'\xed\xa0\x80'", "not UTF-8"),
     ("index:x.py", b"", "reserved"), ("resolution:x.py", b"", "reserved"),
     pytest.param("/".join(["d" * 200] * 5) + "/" + "n" * 100 + ".py", b"", "longer than 1024 bytes", id="long"),
-    ("big.py", b"#" * 70_000, "longer than 64.0 KiB")])
+    ("big.py", b"#" * 70_000, "longer than 64.0 KiB"),
+    pytest.param("grows.py", "é".encode() * 20_000, "as JSON it is longer than 64.0 KiB", id="escapes"),
+    pytest.param("just.py", b"#" * 65_500, "as JSON it is longer than 64.0 KiB", id="framed")])
 def test_push_skips_what_cannot_be_a_module_writes_the_rest_and_is_1(cachectl, redis_client, tree, path, content, reason):
     root = tree({"good.py": "1", path: content})
     result = cachectl("push", root, "--max-module-bytes", "64K")

@@ -19,7 +19,6 @@
 
 #include "common/base/unique_fd.hpp"
 #include "common/control/agent_connection.hpp"
-#include "common/redis/module_value.hpp"
 #include "common/redis/redis_client.hpp"
 #include "tools/cachectl/agent_words.hpp"
 #include "tools/cachectl/child_process.hpp"
@@ -256,12 +255,11 @@ class DevCommand final : public Command {
         now.emplace(file.path, known->second);
         continue;
       }
-      const auto source = read_source(file.disk_path, *limit);
-      if (!source && ::access(file.disk_path.c_str(), F_OK) != 0) continue;  // gone again
-      const std::string why_not = !source ? source.error().message : is_utf8(*source) ? "" : "not UTF-8";
-      if (!why_not.empty()) {
+      const auto source = read_source(file, *limit);
+      if (!source) {
+        if (::access(file.disk_path.c_str(), F_OK) != 0) continue;  // gone again
         now.emplace(file.path, KnownFile{state, known != known_.end() && known->second.written});
-        changes_.push_back({file.path.text(), "skipped", why_not});
+        changes_.push_back({file.path.text(), "skipped", source.error().message});
         continue;
       }
       now.emplace(file.path, KnownFile{state, true});
@@ -296,7 +294,7 @@ class DevCommand final : public Command {
 
   // The last lines of what Redis and the agent had to say, for a start that failed.
   static void show_log(const std::string& path) {
-    const auto text = read_source(path, 1u << 20);
+    const auto text = read_file(path, 1u << 20);
     if (!text) return;
     constexpr std::size_t kShownBytes = 2000;
     std::string_view tail = *text;

@@ -11,7 +11,6 @@
 #include <string_view>
 #include <vector>
 
-#include "common/redis/module_value.hpp"
 #include "common/redis/redis_url.hpp"
 #include "tools/cachectl/confirmation.hpp"
 #include "tools/cachectl/interruption.hpp"
@@ -150,9 +149,9 @@ class PushCommand final : public Command {
     for (std::size_t i = 0; i < files.size(); ++i) {
       if (interrupted()) return stop_early(to, i, files.size());
       const SourceFile& file = files[i];
-      const auto source = read_source(file.disk_path, max_bytes);
-      if (!source || !is_utf8(*source)) {
-        outcome.skipped.push_back({file.path.text(), source ? "not UTF-8" : source.error().message});
+      const auto source = read_source(file, max_bytes);
+      if (!source) {
+        outcome.skipped.push_back({file.path.text(), source.error().message});
         continue;
       }
       if (!dry_run_) {

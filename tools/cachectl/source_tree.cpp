@@ -15,6 +15,7 @@
 #include <system_error>
 
 #include "common/base/unique_fd.hpp"
+#include "common/redis/module_value.hpp"
 #include "tools/cachectl/text.hpp"
 
 namespace bifrost::cachectl {
@@ -162,7 +163,24 @@ Result<SourceTree> scan_source_tree(const std::string& directory, const std::str
   return walk.take();
 }
 
-Result<std::string> read_source(const std::string& disk_path, std::uint64_t max_bytes) {
+Result<std::string> read_source(const SourceFile& file, std::uint64_t max_module_bytes) {
+  auto source = read_file(file.disk_path, max_module_bytes);
+  if (!source) return source;
+  if (!is_utf8(*source)) return Error{ErrorCode::kInvalidArgument, "not UTF-8"};
+  constexpr std::uint64_t kMostPerByte = 6;  // an escape
+  constexpr std::uint64_t kMostAround = 128;
+  if (kMostPerByte * (source->size() + file.path.text().size()) + kMostAround > max_module_bytes) {
+    const std::string value = encode_module_value(file.path.text(), *source, std::string(64, '0'));
+    if (value.size() > max_module_bytes) {
+      return Error{ErrorCode::kInvalidArgument,
+                   fmt::format("as JSON it is longer than {}, which agents do not mirror (max_module_bytes)",
+                               human_bytes(max_module_bytes))};
+    }
+  }
+  return source;
+}
+
+Result<std::string> read_file(const std::string& disk_path, std::uint64_t max_bytes) {
   const UniqueFd fd(::open(disk_path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd.valid()) return system_error(disk_path, errno);
   struct stat st {};

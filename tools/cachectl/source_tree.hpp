@@ -39,6 +39,9 @@ std::string package_prefix_of(const std::string& directory);
 Result<SourceTree> scan_source_tree(const std::string& directory, const std::string& prefix = "");
 
 // The bytes of a regular file. Errors: kInvalidArgument when it is longer than `max_bytes` or not a regular file.
-Result<std::string> read_source(const std::string& disk_path, std::uint64_t max_bytes);
+Result<std::string> read_file(const std::string& disk_path, std::uint64_t max_bytes);
+
+// The same of what agents will mirror: UTF-8, of which the JSON in Redis has at most `max_module_bytes`.
+Result<std::string> read_source(const SourceFile& file, std::uint64_t max_module_bytes);
 
 }  // namespace bifrost::cachectl

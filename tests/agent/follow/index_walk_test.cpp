@@ -146,7 +146,7 @@ TEST_F(IndexWalkTest, AnIndexThatListsNothingIsLost) {
   mirror_holds("a.py");
   keys_ = {"a.py"};
   walk();
-  mirror_->apply({Observation::Kind::kVanished, path_of("a.py"), {}, IndexEntry::kUnlisted, false, {}});
+  vanished("a.py", IndexEntry::kUnlisted);
   EXPECT_TRUE(mirror_->has_retained());
 }
 
@@ -162,17 +162,41 @@ TEST_F(IndexWalkTest, WhatIsListedIsNotProtectedByAnEarlierLoss) {
   everywhere("a.py");
   mirror_->lose_index();
   walk();
-  mirror_->apply({Observation::Kind::kVanished, path_of("a.py"), {}, IndexEntry::kUnlisted, false, {}});
+  vanished("a.py", IndexEntry::kUnlisted);
   EXPECT_FALSE(mirror_->has_retained());
 }
 
-TEST_F(IndexWalkTest, StoppedAndBegunAgainItIgnoresTheAnswerThatWasUnderWay) {
+TEST_F(IndexWalkTest, WhenItIsOverALossIsOver) {
+  everywhere("a.py");
+  mirror_->lose_index();
+  walk();
+  mirror_holds("b.py", Observation::Listed::kSomewhere);
+  vanished("b.py", IndexEntry::kUnlisted);
+  EXPECT_FALSE(mirror_->has_retained());
+}
+
+TEST_F(IndexWalkTest, ALossMeanwhileIsNotOverWhenItIs) {
+  everywhere("a.py");
+  walk_->begin({1});
+  std::string page;
+  walk_->ask_next([&](const Command& command) { page = answered(command); });
+  mirror_->lose_index();
+  EXPECT_TRUE(walk_->on_answer(*parsed(page)));
+  while (walk_->running()) {
+    std::string answer;
+    walk_->ask_next([&](const Command& command) { answer = answered(command); });
+    ASSERT_TRUE(walk_->on_answer(*parsed(answer)));
+  }
+  mirror_holds("b.py", Observation::Listed::kSomewhere);
+  vanished("b.py", IndexEntry::kUnlisted);
+  EXPECT_TRUE(mirror_->has_retained());
+}
+
+TEST_F(IndexWalkTest, BegunAgainItIgnoresTheAnswerThatWasUnderWay) {
   everywhere("a.py");
   walk_->begin({1});
   std::string late;
   walk_->ask_next([&](const Command& command) { late = answered(command); });
-  walk_->stop();
-  EXPECT_FALSE(walk_->running());
   walk_->begin({1});
   walk_->ask_next([](const Command&) { FAIL() << "one question at a time"; });
   EXPECT_TRUE(walk_->on_answer(*parsed(late)));

@@ -20,14 +20,15 @@ class MirrorFixture : public SegmentFixture {
   }
   void mark(ModulePathView path, RefreshQueue::Doubt doubt) { marked_.emplace(std::string(path.text()), doubt); }
 
-  void mirror_holds(const std::string& path) {
+  void mirror_holds(const std::string& path, Observation::Listed listed = Observation::Listed::kInIndex) {
     const std::string value = encode_module_value(path, "x = 1", "h");
-    mirror_->apply({Observation::Kind::kValue, path_of(path), value, IndexEntry::kListed, false, {}});
+    mirror_->apply({.kind = Observation::Kind::kValue, .path = path_of(path), .value = value, .listed = listed});
+  }
+  void vanished(const std::string& path, IndexEntry index) {
+    mirror_->apply({.kind = Observation::Kind::kVanished, .path = path_of(path), .index = index});
   }
   // What it holds has expired.
-  void expired(const std::string& path) {
-    mirror_->apply({Observation::Kind::kVanished, path_of(path), {}, IndexEntry::kListed, false, {}});
-  }
+  void expired(const std::string& path) { vanished(path, IndexEntry::kListed); }
 
   std::unique_ptr<Mirror> mirror_;
   std::map<std::string, RefreshQueue::Doubt> marked_;

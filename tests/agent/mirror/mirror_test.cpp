@@ -36,9 +36,16 @@ class MirrorTest : public SegmentFixture {
     mirror_->apply({.kind = Kind::kVanished, .path = path_of(path), .index = index, .explicitly_deleted = deleted});
   }
   // Of a time before the index was lost.
-  void see_source_of_a_lost_index(const std::string& path, const std::string& source) {
+  void see_source_listed(Observation::Listed listed, const std::string& path, const std::string& source) {
     const std::string json = encode_module_value(path, source, "h");
-    mirror_->apply({.kind = Kind::kValue, .path = path_of(path), .value = json, .index_lost = true});
+    mirror_->apply({.kind = Kind::kValue, .path = path_of(path), .value = json, .listed = listed});
+  }
+  void see_source_of_a_lost_index(const std::string& path, const std::string& source) {
+    see_source_listed(Observation::Listed::kInLostIndex, path, source);
+  }
+  bool marked_as_lost(const std::string& path) {
+    commit();
+    return attach()->snapshot().find_file(path).record.has(layout::Mark::kIndexLost);
   }
   std::string served(const std::string& path) {
     commit();
@@ -277,8 +284,8 @@ TEST_F(MirrorTest, NamesABoundedNumberOfRefusedPaths) {
 }
 
 TEST_F(MirrorTest, WrongTypesAndGiantsAreNotMirrored) {
-  mirror_->apply({Kind::kWrongType, "list.py", {}, IndexEntry::kListed, false, {}});
-  mirror_->apply({Kind::kTooBig, "big.py", {}, IndexEntry::kListed, false, {}});
+  mirror_->apply({.kind = Kind::kWrongType, .path = "list.py"});
+  mirror_->apply({.kind = Kind::kTooBig, .path = "big.py"});
   EXPECT_EQ(served("list.py"), "<not mirrored>");
   EXPECT_EQ(served("big.py"), "<not mirrored>");
 }
@@ -384,6 +391,37 @@ TEST_F(MirrorTest, AValueThatIsReadAfterALossMayBeOfTheTimeBefore) {
   for (const char* path : {"a.py", "b.py"}) see_vanished(path, IndexEntry::kUnlisted);
   EXPECT_EQ(served("a.py"), "x = 2");
   EXPECT_EQ(served("b.py"), "x = 1");
+}
+
+TEST_F(MirrorTest, AWriteThatNobodyHeardOfLeavesALossAsItWas) {
+  using Listed = Observation::Listed;
+  see_source("known.py", "x = 1");
+  mirror_->lose_index();
+  see_source_listed(Listed::kSomewhere, "known.py", "x = 2");
+  see_source_listed(Listed::kSomewhere, "new.py", "x = 1");
+  EXPECT_TRUE(marked_as_lost("known.py"));
+  EXPECT_TRUE(marked_as_lost("new.py"));
+  mirror_->note_index_walked();
+  see_source_listed(Listed::kSomewhere, "known.py", "x = 3");
+  see_source_listed(Listed::kSomewhere, "later.py", "x = 1");
+  EXPECT_TRUE(marked_as_lost("known.py")) << "the walk did not find it in the index";
+  EXPECT_FALSE(marked_as_lost("later.py"));
+  see_source_listed(Listed::kInIndex, "known.py", "x = 4");
+  EXPECT_FALSE(marked_as_lost("known.py"));
+}
+
+TEST_F(MirrorTest, TheMarkOfALossIsOnEveryVersionThatTheNextAgentMayFind) {
+  see_source("a.py", "x = 1");
+  commit();
+  mirror_->lose_index();
+  see_source_of_a_lost_index("a.py", "x = 2");
+  EXPECT_TRUE(marked_as_lost("a.py"));
+  see_source("a.py", "x = 3");
+  EXPECT_FALSE(marked_as_lost("a.py"));
+  see_source("a.py", "x = 4");  // staged
+  mirror_->lose_index();
+  EXPECT_TRUE(attach()->snapshot().find_file("a.py").record.has(layout::Mark::kIndexLost)) << "of the one before";
+  EXPECT_TRUE(marked_as_lost("a.py"));
 }
 
 TEST_F(MirrorTest, AValueThatWasThereBeforeDoesNotMakeALossForgotten) {
