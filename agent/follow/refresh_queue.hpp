@@ -56,7 +56,7 @@ class RefreshQueue {
   static constexpr StreamPosition kNothingPending{std::numeric_limits<std::uint64_t>::max()};
 
   enum class Doubt {
-    kUnspecific,  // perhaps something happened
+    kUnspecific,  // nobody has said so
     kTouched,     // something happened: says nothing about deletion
     kChanged,     // written, expired, evicted, ...
     kGone,        // probably gone, for whatever reason

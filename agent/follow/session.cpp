@@ -122,6 +122,7 @@ void Session::note_losses(const ServerFacts& facts) {
   if (!why || mirror_.known() == 0) return;
   log::warn("redis_lost_its_data", {{"why", *why}, {"then", "what it does not list is kept"}});
   mirror_.lose_everything();
+  hear_of_loss();
 }
 
 void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
@@ -234,6 +235,7 @@ void Session::on_everything() {
   if (ended_) return;
   watch_->look(stream_->tracking());  // which may find that databases were swapped
   flushes_.begin(*data_);
+  hear_of_loss();
   begin_sync();
 }
 
@@ -245,8 +247,10 @@ void Session::on_swept(Sweep sweep) {
     return advance();
   }
   log::warn("redis_swept", {{"why", std::string(command_of(sweep)) + " was executed: reading everything again"}});
-  if (sweep == Sweep::kReset) mirror_.lose_everything();
-  note_index_loss();
+  if (sweep == Sweep::kReset) {
+    mirror_.lose_everything();
+    hear_of_loss();
+  }
   if (sweep == Sweep::kSwapped) flushes_.note_swap();
   begin_sync();
 }
@@ -271,17 +275,34 @@ void Session::on_index(IndexNews news) {
     log::warn("index_lost", {{"then", "modules that it listed are kept until they are written or deleted"}});
     look_for_delisted();  // before they count as listed again
     mirror_.lose_index();
-    note_index_loss();
+    hear_of_loss();
     if (walk_.running()) begin_walk();  // it goes over the members of the lost one
     mirror_.for_each_leaving([this](ModulePathView path) { mark(path, Doubt::kGone); });
   } else {
     delisted_ = true;
   }
-  // A path whose key is gone may still have been listed when it was read, and is not known as retained yet. A read
-  // whose mark is still to come was executed after this: of what is under way that is the last batch.
-  const std::size_t after = chase().awaits_mark() ? 1 : 0;
-  queue().mark_in_flight(position_, news == IndexNews::kLost ? Doubt::kGone : Doubt::kDelisted, after);
-  if (news == IndexNews::kLost) index_lost_before_ = chase().under_way() - after;
+  // A path whose key is gone may still have been listed when it was read, and is not known as retained yet.
+  queue().mark_in_flight(position_, news == IndexNews::kLost ? Doubt::kGone : Doubt::kDelisted, read_after_this());
+}
+
+// How many of the batches under way: a read whose mark is still to come was executed after the newest message.
+std::size_t Session::read_after_this() {
+  return chase().awaits_mark() ? 1 : 0;
+}
+
+// A message says so: everything up to here was written before, and what is under way was read before.
+void Session::hear_of_loss() {
+  index_losses_ = mirror_.index_losses();
+  index_lost_at_ = position_;
+  if (rereads_) index_lost_before_ = chase().under_way() - read_after_this();
+}
+
+// An answer says so, and may be faster than the messages about what was written before: they have come with the PONG of
+// a PING that is sent after this.
+void Session::find_loss() {
+  if (std::exchange(index_losses_, mirror_.index_losses()) == mirror_.index_losses()) return;
+  index_lost_at_ = position_;
+  pongs_to_loss_ = 2;  // one may be on its way
 }
 
 // Once for a burst of such messages, before anything goes by what is known up to here.
@@ -296,17 +317,14 @@ bool Session::on_entry(ModulePathView path, IndexEntry entry) {
   return mirror_.note_entry(path, as_index(entry));
 }
 
-// Everything up to here was written before.
-void Session::note_index_loss() {
-  if (std::exchange(index_losses_, mirror_.index_losses()) != mirror_.index_losses()) index_lost_at_ = position_;
-}
-
 Observation::Listed Session::where_listed(const Observation& seen, const PendingPath& asked) const {
   using Listed = Observation::Listed;
-  if (index_lost_before_ != 0) return Listed::kInLostIndex;
+  const bool read_before_loss = index_lost_before_ != 0;
+  if (read_before_loss) return Listed::kInLostIndex;
   if (seen.index == IndexEntry::kListed) return Listed::kInIndex;
   if (!asked.announced) return Listed::kSomewhere;
-  return index_lost_at_ && *asked.announced <= *index_lost_at_ ? Listed::kInLostIndex : Listed::kInIndex;
+  const bool written_before_loss = pongs_to_loss_ != 0 || (index_lost_at_ && *asked.announced <= *index_lost_at_);
+  return written_before_loss ? Listed::kInLostIndex : Listed::kInIndex;
 }
 
 // Without members there is no set.
@@ -331,6 +349,7 @@ void Session::look_at_deploy() {
 
 void Session::on_pong() {
   look_for_delisted();
+  if (pongs_to_loss_ != 0 && --pongs_to_loss_ == 0) index_lost_at_ = position_;
   if (const auto sent = rule_.fence_in_flight()) callbacks_.on_fence_time(lasted(*sent));
   rule_.fence_answered(position_);
   writer_.count(Counter::kFences);
@@ -389,7 +408,7 @@ void Session::on_observation(const Observation& seen, const PendingPath& asked, 
   known.listed = where_listed(seen, asked);
   known.asked = sent;
   mirror_.apply(known);
-  note_index_loss();
+  find_loss();
 }
 
 void Session::read_names() {
@@ -408,7 +427,7 @@ void Session::on_walked(const redisReply& answer) {
   if (ended_) return;
   ++position_.value;
   if (const Status read = walk_.on_answer(answer); !read) return end(read.error().message);
-  note_index_loss();
+  find_loss();
   advance();
 }
 

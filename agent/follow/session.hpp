@@ -117,7 +117,9 @@ class Session {
   void look_at_deploy();
   void on_observation(const Observation& seen, const PendingPath& asked, BootTime sent);
   Observation::Listed where_listed(const Observation& seen, const PendingPath& asked) const;
-  void note_index_loss();
+  void hear_of_loss();
+  void find_loss();
+  std::size_t read_after_this();
   void on_tick();
 
   // What follows from it.
@@ -176,7 +178,8 @@ class Session {
   std::unique_ptr<Timer> scan_rest_;
   std::size_t index_lost_before_ = 0;  // how many answers on their way are of the time before the index was lost
   std::optional<StreamPosition> index_lost_at_;
-  std::uint64_t index_losses_ = 0;  // of the mirror, as of then
+  int pongs_to_loss_ = 0;       // until that position is known
+  std::uint64_t index_losses_;  // of the mirror, as of the last one that is known here
   MarkTrial trial_;
   bool reading_again_ = false;  // all of it, while live
   bool lacked_names_ = false;   // when that began
