@@ -121,4 +121,29 @@ void LoadedModules::forget_asked() {
   changed();
 }
 
+bool LoadedModules::has_news() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(told_version_, version()) != version();
+}
+
+void LoadedModules::note_left_behind(std::string_view submodule) {
+  const std::lock_guard lock(mutex_);
+  left_behind_.emplace(submodule);
+}
+
+std::vector<std::string> LoadedModules::take_left_behind_of(std::string_view package) {
+  const std::string below = std::string(package) + ".";
+  std::vector<std::string> submodules;
+  const std::lock_guard lock(mutex_);
+  for (auto it = left_behind_.lower_bound(below); it != left_behind_.end() && it->starts_with(below);) {
+    if (it->find('.', below.size()) != std::string::npos) {
+      ++it;
+      continue;
+    }
+    submodules.push_back(*it);
+    it = left_behind_.erase(it);
+  }
+  return submodules;
+}
+
 }  // namespace bifrost

@@ -148,8 +148,23 @@ void VirtualModuleLoader::run_found(const py::object& self, const py::object& mo
   // LazyLoader's, used after it was evicted, when another stands under its name.
   const py::object standing = loaded_module(name_.c_str());
   const bool superseded = standing && !standing.is(module);
+  if (module_->kind == Resolution::Kind::kPackage) give_back_submodules(globals);
   execute_module_code(executable.code, globals);
-  if (!superseded) state_->loaded().add(name_, LoadedModule(module_, executable.origin));
+  if (superseded) return;
+  LoadedModule loaded(module_, executable.origin);
+  loaded.ran = module.ptr();
+  loaded.left = loaded_module(name_.c_str()).ptr();
+  state_->loaded().add(name_, std::move(loaded));
+}
+
+// Those on disk, which stayed in sys.modules when the package before this one was evicted: importlib gives them to a
+// package only when it loads them.
+void VirtualModuleLoader::give_back_submodules(const py::dict& globals) const {
+  for (const std::string& submodule : state_->loaded().take_left_behind_of(name_)) {
+    const py::object module = loaded_module(submodule.c_str());
+    const py::str attribute(submodule.substr(name_.size() + 1));
+    if (module && !globals.contains(attribute)) globals[attribute] = module;
+  }
 }
 
 VirtualModuleLoader::Executable VirtualModuleLoader::get_ready() {

@@ -52,6 +52,7 @@ class VirtualModuleLoader {
   void run(const py::object& self, const py::object& module);
   void check_name(const py::object& fullname) const;
   void run_found(const py::object& self, const py::object& module);
+  void give_back_submodules(const py::dict& globals) const;
   // Null when the node has none for this interpreter.
   py::object shared_code() const;
   py::object at_home(py::object code) const;

@@ -1,7 +1,6 @@
 """begin_execution: what it pins, what it evicts, and what happens when agent or Redis are not there."""
 
 import pytest
-from harness import WORKSPACE
 
 
 def test_an_acknowledged_write_is_what_the_execution_runs(node, talk):
@@ -35,73 +34,6 @@ def test_lazy_imports_come_from_the_pinned_generation(node, talk):
     assert talk.ask("flow.late()") == 2
 
 
-def test_eviction_takes_all_workspace_modules_and_their_parents_attributes(node, talk):
-    node.put("pkg/__init__.py", "")
-    node.put("pkg/a.py", "X = 1\n")
-    node.put("ns/b.py", "X = 1\n")
-    talk.begin()
-    talk.do("import pkg.a, ns.b, json; old_pkg, old_ns = pkg, ns")
-    assert talk.begin()["evicted"] == []
-    node.put("ns/b.py", "X = 2\n")
-    assert talk.begin()["evicted"] == ["ns", "ns.b", "pkg", "pkg.a"]
-    assert talk.ask("[hasattr(old_pkg, 'a'), hasattr(old_ns, 'b'), 'json' in sys.modules, 'pkg' in sys.modules]") == [
-        False,
-        False,
-        True,
-        False,
-    ]
-    talk.do("import ns.b")
-    assert talk.ask("ns.b.X") == 2
-
-
-def test_modules_from_other_entries_of_the_path_stay_until_they_change(node, talk):
-    node.put("helper.py", "V = 'root'\n")
-    node.put("flows/late.py", "V = 'late'\n")
-    node.put("flows/own.py", "V = 'own'\n")
-    talk.begin()
-    talk.do(f"import sys; sys.path.insert(0, '{WORKSPACE}/flows'); import helper, late, own")
-    assert talk.ask("[helper.V, late.V, own.V]") == ["root", "late", "own"]
-    assert talk.begin()["evicted"] == []
-    node.put("flows/helper.py", "V = 'flows'\n")
-    assert talk.begin()["evicted"] == ["helper", "late", "own"]
-    talk.do("import helper")
-    assert talk.ask("helper.V") == "flows"
-    node.put("helper.py", "V = 'no matter'\n")
-    assert talk.begin()["evicted"] == []
-    node.delete("flows/helper.py")
-    assert talk.begin()["evicted"] == ["helper"]
-    talk.do("import helper")
-    assert talk.ask("helper.V") == "no matter"
-
-
-def test_modules_that_put_something_else_in_their_own_place_are_evicted_as_well(node, talk):
-    node.put("lazy.py", "import sys, types\nlazy = types.ModuleType(__name__)\nlazy.V = 1\nsys.modules[__name__] = lazy\n")
-    node.put("proxy.py", "import sys\nclass Proxy:\n    V = 1\nsys.modules[__name__] = Proxy()\n")
-    talk.begin()
-    talk.do("import lazy, proxy")
-    assert talk.begin()["evicted"] == []
-    node.put("proxy.py", "V = 2\n")
-    assert talk.begin()["evicted"] == ["lazy", "proxy"]
-    talk.do("import proxy")
-    assert talk.ask("proxy.V") == 2
-
-
-def test_content_that_changed_under_the_same_hash_is_evicted(node, talk):
-    node.put("m.py", "X = 1\n", hash="abc")
-    talk.begin()
-    talk.do("import m")
-    node.put("m.py", "X = 2\n", hash="abc")
-    assert talk.begin()["evicted"] == ["m"]
-
-
-def test_other_modules_changing_evicts_nothing(node, talk):
-    node.put("m.py", "X = 1\n")
-    talk.begin()
-    talk.do("import m")
-    node.put("unrelated.py", "X = 1\n")
-    assert talk.begin()["evicted"] == []
-
-
 def test_invalidate_module_index_moves_to_the_newest_snapshot(node, talk):
     node.put("m.py", "X = 1\n")
     talk.begin()
@@ -130,58 +62,6 @@ def test_loaded_tells_path_hash_generation_and_source(node, talk):
     }
     talk.do("del sys.modules['pkg.m']")
     assert talk.ask("list(b.loaded())") == ["pkg"]
-
-
-# importlib takes a module that has run out of sys.modules and puts it back. Signal handlers and other threads run between.
-BETWEEN = """
-def between(step):
-    def profile(frame, event, function):
-        if event == "c_return" and getattr(function, "__self__", None) is sys.modules and function.__name__ == "pop":
-            sys.setprofile(None)
-            step()
-    sys.setprofile(profile)
-"""
-
-
-def expect_that_the_next_execution_runs_the_edit(talk):
-    assert talk.begin()["evicted"] == ["m"]
-    talk.do("import m")
-    assert talk.ask("m.X") == 2
-
-
-def test_a_module_that_importlib_puts_back_is_not_forgotten_by_who_looks_meanwhile(node, talk):
-    node.put("m.py", "X = 1\n")
-    talk.begin()
-    talk.do(BETWEEN)
-    talk.do("seen = []; between(lambda: seen.append([*b.loaded()])); import m")
-    assert talk.ask("seen") == [[]]
-    assert talk.ask("[*b.loaded()]") == ["m"]
-    node.put("m.py", "X = 2\n")
-    expect_that_the_next_execution_runs_the_edit(talk)
-
-
-def test_a_module_that_is_put_back_after_its_eviction_goes_with_the_next(node, talk):
-    node.put("m.py", "X = 1\n")
-    talk.begin()
-    talk.do(BETWEEN)
-    node.put("m.py", "X = 2\n")
-    talk.do("between(b.begin_execution); import m")
-    assert talk.ask("m.X") == 1
-    expect_that_the_next_execution_runs_the_edit(talk)
-    assert talk.begin()["evicted"] == []
-
-
-def test_a_module_that_somebody_took_out_of_sys_modules_evicts_twice_and_no_more(node, talk):
-    node.put("m.py", "X = 1\n")
-    node.put("other.py", "")
-    talk.begin()
-    talk.do("import m, other; del sys.modules['m']")
-    node.put("m.py", "X = 2\n")
-    assert talk.begin()["evicted"] == ["other"]
-    talk.do("import other")
-    assert talk.begin()["evicted"] == ["other"]
-    talk.do("import other")
-    assert talk.begin()["evicted"] == []
 
 
 def test_a_running_execution_outlives_agent_and_redis(node, talk):
