@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -59,11 +58,6 @@ bool number_in(const ControlAnswer& answer, const char* key, std::uint64_t& out)
   return std::from_chars(text.data(), text.data() + text.size(), out).ec == std::errc();
 }
 
-ino_t inode_of_socket(int fd) {
-  struct stat info {};
-  return ::fstat(fd, &info) == 0 && S_ISSOCK(info.st_mode) ? info.st_ino : 0;
-}
-
 }  // namespace
 
 AgentConnection::AgentConnection(std::string dir) : path_(path_in(dir, kControlSocketName)) {}
@@ -79,12 +73,12 @@ void AgentConnection::close() {
 Result<AgentConnection::Socket> AgentConnection::connect() const {
   const auto address = control::address_at(path_);
   if (!address) return address.error();
-  Socket socket{UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)), ::getpid()};
+  Socket socket{UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)), {}};
   if (!socket.fd.valid() ||
       ::connect(socket.fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
     return socket_error(path_, errno);  // EAGAIN: the agent's backlog is full, it is as good as absent
   }
-  socket.inode = inode_of_socket(socket.fd.get());
+  socket.kept = KeptDescriptor(socket.fd.get());
   return socket;
 }
 
@@ -95,8 +89,12 @@ AgentConnection::Socket AgentConnection::take() {
     const std::lock_guard lock(mutex_);
     socket = std::exchange(kept_, Socket{});
   }
-  if (socket.inode != inode_of_socket(socket.fd.get())) socket.fd.release();  // somebody else's by now: left to them
-  if (socket.process != ::getpid()) socket.fd.reset();                        // a fork's copy: the parent's stays open
+  if (!socket.fd.valid()) return socket;
+  switch (socket.kept.state()) {
+    case KeptDescriptor::State::kOurs: break;
+    case KeptDescriptor::State::kCopied: socket.fd.reset(); break;
+    case KeptDescriptor::State::kTaken: socket.fd.release(); break;
+  }
   return socket;
 }
 

@@ -5,8 +5,6 @@
 // it waits.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstddef>
 #include <map>
 #include <mutex>
@@ -14,6 +12,7 @@
 #include <string_view>
 
 #include "common/base/clock.hpp"
+#include "common/base/kept_descriptor.hpp"
 #include "common/base/result.hpp"
 #include "common/base/unique_fd.hpp"
 #include "common/control/control_protocol.hpp"
@@ -56,12 +55,9 @@ class AgentConnection {
   }
 
  private:
-  // Ours as long as this process did not fork, and the number still means this socket: programs close every descriptor
-  // that they do not know, and get the number for a file of theirs.
   struct Socket {
     UniqueFd fd;
-    pid_t process = 0;
-    ino_t inode = 0;
+    KeptDescriptor kept;
   };
 
   Result<Socket> connect() const;

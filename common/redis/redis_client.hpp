@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/base/clock.hpp"
+#include "common/base/kept_descriptor.hpp"
 #include "common/base/result.hpp"
 #include "common/redis/redis_link.hpp"
 #include "common/redis/redis_url.hpp"
@@ -29,6 +30,10 @@ class RedisClient {
   Result<std::vector<Reply>> pipeline(const std::vector<Command>& commands, const Deadline& deadline);
 
   bool usable() const { return usable_; }
+
+  // To tell what has become of a connection that was kept; one that is taken is to be abandoned.
+  KeptDescriptor kept() const { return KeptDescriptor(link_.fd()); }
+  void abandon() { link_.abandon(); }
 
  private:
   explicit RedisClient(RedisLink link) : link_(std::move(link)) {}

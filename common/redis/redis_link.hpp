@@ -61,6 +61,8 @@ class RedisLink {
   static Result<RedisLink> start(const RedisUrl& url);
 
   int fd() const { return context_->fd; }
+  // The descriptor is somebody else's by now, and is not closed.
+  void abandon() { context_->fd = -1; }
 
   // Whether the connection attempt has ended well. Call once fd() is writable.
   Status finish_connect();

@@ -194,12 +194,17 @@ BootTime RedisFallback::last_read_of(ModulePathView path) {
 
 void RedisFallback::let_go() {
   const std::lock_guard lock(mutex_);
-  idle_.reset();
+  static_cast<void>(take_idle());
 }
 
 std::unique_ptr<RedisClient> RedisFallback::take_idle() {
-  // Two processes on one connection would read each other's answers.
-  if (idle_ != nullptr && idle_owner_ != ::getpid()) idle_.reset();
+  if (idle_ == nullptr) return nullptr;
+  switch (idle_is_.state()) {
+    case KeptDescriptor::State::kOurs: break;
+    case KeptDescriptor::State::kTaken: idle_->abandon(); [[fallthrough]];
+    // Two processes on one connection would read each other's answers.
+    case KeptDescriptor::State::kCopied: idle_.reset(); break;
+  }
   return std::move(idle_);
 }
 
@@ -244,8 +249,8 @@ Status RedisFallback::ask(const Work& work, const Deadline& deadline, Purpose pu
   // Whoever explains a failure leaves no connection behind.
   const bool keep = purpose != Purpose::kAside && idle_ == nullptr;
   if (keep && client != nullptr && client->usable()) {
+    idle_is_ = client->kept();
     idle_ = std::move(client);
-    idle_owner_ = ::getpid();
   }
   return done;
 }

@@ -50,6 +50,9 @@ class RedisFallback {
 
   // A URL that cannot be used is not an error here: every question then fails and says why.
   RedisFallback(std::string_view url, AroundWait around_wait, ShimCounters& counters);
+  ~RedisFallback() { let_go(); }
+  RedisFallback(const RedisFallback&) = delete;
+  RedisFallback& operator=(const RedisFallback&) = delete;
 
   // The first of `paths` that exists, in one round trip; kAbsent when none does.
   // Errors (each a clause that names the cause): kUnreachable, kTimeout, kRefused, kInvalidArgument (the URL).
@@ -81,7 +84,7 @@ class RedisFallback {
   void unlock_after_fork() { mutex_.unlock(); }
   // In a child: its copy of the connection is closed. What Redis has answered stays known.
   void start_anew_in_child() {
-    idle_.reset();
+    static_cast<void>(take_idle());
     unlock_after_fork();
   }
 
@@ -100,7 +103,7 @@ class RedisFallback {
 
   std::mutex mutex_;
   std::unique_ptr<RedisClient> idle_;
-  pid_t idle_owner_ = 0;
+  KeptDescriptor idle_is_;
   CircuitBreaker breaker_;
   std::string last_error_;
   BootTime last_read_;

@@ -333,3 +333,28 @@ def test_an_execution_that_is_going_on_keeps_other_scopes_out(node):
     done = node.python(code=code)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["True True", "began", "s1 shm", "began", "s2", "refused"]
+
+
+@pytest.mark.parametrize("with_agent", [True, False])
+def test_a_host_that_closes_every_descriptor_keeps_those_that_it_opens_then(redis_node, with_agent):
+    """As programs do that become daemons: the numbers of the worker's connections are the host's own by then."""
+    redis_node.put("first.py", "X = 1\n")
+    redis_node.put("second.py", "X = 2\n")
+    if with_agent:
+        redis_node.start_agent()
+    out = redis_node.execute("""
+        import os, socket
+        import first
+        os.closerange(3, 256)
+        ends = [end for _ in range(8) for end in socket.socketpair()]
+        import second
+        out["source"] = b.begin_execution().source
+        for end in ends:
+            end.setblocking(False)
+            try:
+                out["written"] = repr(end.recv(100))
+            except BlockingIOError:
+                pass
+        out["x"] = second.X
+        """)
+    assert out == {"source": "shm" if with_agent else "redis", "x": 2}
