@@ -17,6 +17,16 @@ bool is_deletion(std::string_view event) {
   return event == "del" || event == "rename_from" || event == "move_from";
 }
 
+// Events that change what a key says of itself, but not its value.
+bool is_no_write(std::string_view event) {
+  return event == "expire" || event == "persist" || event == "expired" || event == "evicted";
+}
+
+RefreshQueue::Doubt doubt_by(std::string_view event) {
+  if (is_deletion(event)) return RefreshQueue::Doubt::kDeleted;
+  return is_no_write(event) ? RefreshQueue::Doubt::kChanged : RefreshQueue::Doubt::kWritten;
+}
+
 // Our own reads raise these when somebody has switched them on: reading again would never end.
 bool is_echo(std::string_view event) {
   return event == "keymiss";
@@ -138,8 +148,7 @@ void ChangeStream::on_keyspace_event(std::string_view channel, std::string_view 
   if (key == contract::kIndexKey) return on_index_event(event);
   index_.on_something_else();
   switch (contract::classify(key)) {
-    case contract::KeyClass::kModule:
-      return on_module_key(key, is_deletion(event) ? RefreshQueue::Doubt::kDeleted : RefreshQueue::Doubt::kChanged);
+    case contract::KeyClass::kModule: return on_module_key(key, doubt_by(event));
     case contract::KeyClass::kIndex: return;
     case contract::KeyClass::kDeploying: return callbacks_.on_deploying();
     case contract::KeyClass::kIgnored: return callbacks_.on_ignored();

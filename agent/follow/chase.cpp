@@ -47,10 +47,7 @@ bool Chase::mark_arrived(std::uint64_t number, StreamPosition at, std::span<Pend
   mark_at_ = at;
   look_due_.reset();
   for (PendingPath& read : asked) {
-    const auto settled = queue_.withdraw(read);
-    if (!settled) continue;
-    if (settled->told != PendingPath::Told::kNothing) read.told = settled->told;
-    if (settled->announced) read.announced = settled->announced;
+    if (const auto settled = queue_.withdraw(read)) read.hear(*settled);
   }
   return true;
 }

@@ -32,7 +32,9 @@ class IndexWalk {
  public:
   static constexpr std::size_t kTurns = 8;
   using Mark = std::function<void(ModulePathView path, RefreshQueue::Doubt)>;
-  IndexWalk(Mirror& mirror, Mark mark) : mirror_(mirror), mark_(std::move(mark)) {}
+  // `emptied`: whether an index without members has lost them one by one, as far as is known.
+  IndexWalk(Mirror& mirror, Mark mark, std::function<bool()> emptied)
+      : mirror_(mirror), mark_(std::move(mark)), emptied_(std::move(emptied)) {}
 
   // From the start, also while a walk is running.
   void begin(BootTime now);
@@ -60,6 +62,7 @@ class IndexWalk {
 
   Mirror& mirror_;
   Mark mark_;
+  std::function<bool()> emptied_;
   std::size_t turn_ = 0;
   bool all_ = false;     // have their turn
   bool missed_ = false;  // a key was not there

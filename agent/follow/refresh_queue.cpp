@@ -8,8 +8,7 @@ namespace {
 
 // Of one path: `later` is what has become known since.
 void merge(PendingPath& known, const PendingPath& later) {
-  if (later.told != PendingPath::Told::kNothing) known.told = later.told;
-  if (later.announced) known.announced = later.announced;
+  known.hear(later);
   known.with_presence |= later.with_presence;
   if (known.read == PendingPath::Read::kEntry && later.read != PendingPath::Read::kEntry) {
     known.read = later.read;
@@ -19,9 +18,16 @@ void merge(PendingPath& known, const PendingPath& later) {
 
 }  // namespace
 
+void PendingPath::hear(const PendingPath& later) {
+  const bool says_less = later.told == Told::kChange && told == Told::kWrite;  // SETEX is announced as both
+  if (later.told != Told::kNothing && !says_less) told = later.told;
+  if (later.announced) announced = later.announced;
+}
+
 void RefreshQueue::mark(ModulePathView path, StreamPosition at, Doubt doubt) {
   PendingPath marked{ModulePath(path), at};
-  if (doubt == Doubt::kTouched || doubt == Doubt::kChanged || doubt == Doubt::kDeleted) marked.announced = at;
+  if (doubt == Doubt::kTouched || doubt == Doubt::kWritten) marked.announced = at;
+  if (doubt == Doubt::kWritten) marked.told = PendingPath::Told::kWrite;
   if (doubt == Doubt::kChanged) marked.told = PendingPath::Told::kChange;
   if (doubt == Doubt::kDeleted) marked.told = PendingPath::Told::kDeletion;
   marked.with_presence = doubt == Doubt::kGone || doubt == Doubt::kDeleted;

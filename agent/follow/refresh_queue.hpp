@@ -33,7 +33,7 @@ struct PendingPath {
   static constexpr std::uint64_t kSmallBytes = 32 * 1024;
 
   // What the last message about the path that told the kind of change said.
-  enum class Told { kNothing, kChange, kDeletion };
+  enum class Told { kNothing, kChange, kWrite, kDeletion };
 
   ModulePath path;
   StreamPosition first_mark;
@@ -43,7 +43,10 @@ struct PendingPath {
   // Also ask whether the key exists, for how long, and whether the index lists it. Most reads find a value, which says
   // all of that by itself: the rest is asked when there is a reason to.
   bool with_presence = false;
-  std::optional<StreamPosition> announced = {};  // of the last message about its key
+  std::optional<StreamPosition> announced = {};  // of the last message that may be about a write
+
+  // What was said of it later.
+  void hear(const PendingPath& later);
 
   // The most that its answer can hold.
   std::uint64_t answer_bytes() const {
@@ -58,10 +61,11 @@ class RefreshQueue {
   enum class Doubt {
     kUnspecific,  // nobody has said so
     kTouched,     // something happened: says nothing about deletion
-    kChanged,     // written, expired, evicted, ...
-    kGone,        // probably gone, for whatever reason
-    kDeleted,     // deleted on purpose
-    kDelisted,    // taken out of the index, perhaps
+    kChanged,     // expired, evicted, given another time to live, ...
+    kWritten,
+    kGone,      // probably gone, for whatever reason
+    kDeleted,   // deleted on purpose
+    kDelisted,  // taken out of the index, perhaps
   };
   void mark(ModulePathView path, StreamPosition at, Doubt doubt = Doubt::kUnspecific);
 

@@ -63,7 +63,9 @@ Session::Session(uv_loop_t* loop, const SessionOptions& options, SegmentWriter& 
       flushes_(mirror),
       rule_(heartbeat(options)),
       scan_(mirror, [this](ModulePathView path, RefreshQueue::Doubt doubt) { mark(path, doubt); }),
-      walk_(mirror, [this](ModulePathView path, RefreshQueue::Doubt doubt) { mark(path, doubt); }),
+      walk_(
+          mirror, [this](ModulePathView path, RefreshQueue::Doubt doubt) { mark(path, doubt); },
+          [this] { return stream_ != nullptr && stream_->index_emptied(); }),
       index_losses_(mirror.index_losses()) {
   data_ = std::make_unique<DataConnection>(
       loop_, options_.url, [this] { check_server(); }, [this](const std::string& why) { end("data: " + why); });
@@ -276,7 +278,6 @@ void Session::on_index(IndexNews news) {
     look_for_delisted();  // before they count as listed again
     mirror_.lose_index();
     hear_of_loss();
-    if (walk_.running()) begin_walk();  // it goes over the members of the lost one
     mirror_.for_each_leaving([this](ModulePathView path) { mark(path, Doubt::kGone); });
   } else {
     delisted_ = true;
@@ -294,15 +295,17 @@ std::size_t Session::read_after_this() {
 void Session::hear_of_loss() {
   index_losses_ = mirror_.index_losses();
   index_lost_at_ = position_;
+  walk_wanted_ = true;
   if (rereads_) index_lost_before_ = chase().under_way() - read_after_this();
 }
 
 // An answer says so, and may be faster than the messages about what was written before: they have come with the PONG of
 // a PING that is sent after this.
-void Session::find_loss() {
-  if (std::exchange(index_losses_, mirror_.index_losses()) == mirror_.index_losses()) return;
+bool Session::find_loss() {
+  if (std::exchange(index_losses_, mirror_.index_losses()) == mirror_.index_losses()) return false;
   index_lost_at_ = position_;
   pongs_to_loss_ = 2;  // one may be on its way
+  return true;
 }
 
 // Once for a burst of such messages, before anything goes by what is known up to here.
@@ -376,6 +379,7 @@ void Session::advance() {
   move_phase();
   commit_when_whole();
   publish_freshness();
+  walk_after_loss();
   read_values();
   read_names();
   fence_when_due();
@@ -406,9 +410,17 @@ void Session::on_observation(const Observation& seen, const PendingPath& asked, 
   Observation known = seen;
   known.index = as_index(seen.index);
   known.listed = where_listed(seen, asked);
+  known.written = asked.told == PendingPath::Told::kWrite;
   known.asked = sent;
   mirror_.apply(known);
-  find_loss();
+  walk_wanted_ |= find_loss();
+}
+
+// What the index lists after a loss is known when it has been gone through; a walk that is running goes over the
+// members of the lost one.
+void Session::walk_after_loss() {
+  if (phase_ != Phase::kLive || reading_again_ || !std::exchange(walk_wanted_, false)) return;
+  begin_walk();
 }
 
 void Session::read_names() {
@@ -580,6 +592,7 @@ void Session::scan_when_due(BootTime now) {
 }
 
 void Session::begin_walk() {
+  walk_wanted_ = false;
   walk_begun_ = boot_now();
   walk_.begin(walk_begun_);
 }

@@ -118,7 +118,8 @@ class Session {
   void on_observation(const Observation& seen, const PendingPath& asked, BootTime sent);
   Observation::Listed where_listed(const Observation& seen, const PendingPath& asked) const;
   void hear_of_loss();
-  void find_loss();
+  bool find_loss();
+  void walk_after_loss();
   std::size_t read_after_this();
   void on_tick();
 
@@ -179,6 +180,7 @@ class Session {
   std::size_t index_lost_before_ = 0;  // how many answers on their way are of the time before the index was lost
   std::optional<StreamPosition> index_lost_at_;
   int pongs_to_loss_ = 0;       // until that position is known
+  bool walk_wanted_ = false;    // since a loss
   std::uint64_t index_losses_;  // of the mirror, as of the last one that is known here
   MarkTrial trial_;
   bool reading_again_ = false;  // all of it, while live

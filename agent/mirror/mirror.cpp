@@ -121,7 +121,7 @@ Mirror::Entry& Mirror::hold(const Observation& seen, Held held, bool changed) {
   auto found = paths_.find(seen.path);
   if (found == paths_.end()) found = paths_.try_emplace(ModulePath(seen.path)).first;
   Entry& entry = found->second;
-  const bool written = changed || entry.deleted_on_purpose;
+  const bool written = changed || seen.written || entry.deleted_on_purpose;
   const bool perhaps_lost = seen.listed == Observation::Listed::kSomewhere && (entry.index_lost || loss_pending_);
   const bool lost = seen.listed == Observation::Listed::kInLostIndex || perhaps_lost;
   if (changed) entry.index_lost = false;  // a new version starts without marks

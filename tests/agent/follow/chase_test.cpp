@@ -79,10 +79,18 @@ TEST_F(ChaseTest, WhatWasReadIsSettledByTheMarkAlthoughItsMessageCameDuringTheRe
   announce("a.py", Doubt::kDeleted);
   mark();
   EXPECT_EQ(asked_->paths[0].told, PendingPath::Told::kDeletion) << "what the message told counts for the answer";
-  EXPECT_EQ(asked_->paths[0].announced, StreamPosition{2});
   chase_.finish_oldest();
   EXPECT_EQ(chase_.cut(), Cut::kExact);
   EXPECT_TRUE(chase_.queue().idle());
+}
+
+TEST_F(ChaseTest, AWriteThatIsToldDuringTheReadCountsForTheAnswer) {
+  announce("a.py");
+  send();
+  announce("a.py", Doubt::kWritten);
+  mark();
+  EXPECT_EQ(asked_->paths[0].announced, StreamPosition{2});
+  EXPECT_EQ(asked_->paths[0].told, PendingPath::Told::kWrite);
 }
 
 TEST_F(ChaseTest, AnAnswerThatNeedsAnotherQuestionKeepsTheCutOpen) {

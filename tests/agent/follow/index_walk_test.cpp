@@ -25,7 +25,8 @@ using ::testing::UnorderedElementsAre;
 class IndexWalkTest : public MirrorFixture {
  protected:
   IndexWalkTest() {
-    walk_ = std::make_unique<IndexWalk>(*mirror_, [this](ModulePathView path, Doubt doubt) { mark(path, doubt); });
+    walk_ = std::make_unique<IndexWalk>(
+        *mirror_, [this](ModulePathView path, Doubt doubt) { mark(path, doubt); }, [this] { return emptied_; });
   }
   void mirror_retains(const std::string& path) {
     mirror_holds(path);
@@ -80,6 +81,7 @@ class IndexWalkTest : public MirrorFixture {
   std::set<std::string> keys_;
   std::set<std::string> asked_;  // with EXISTS
   bool index_is_set_ = true;
+  bool emptied_ = false;
 };
 
 TEST_F(IndexWalkTest, WhereNothingDiffersNothingIsMarkedAndFewCommandsAreSent) {
@@ -148,6 +150,15 @@ TEST_F(IndexWalkTest, AnIndexThatListsNothingIsLost) {
   walk();
   vanished("a.py", IndexEntry::kUnlisted);
   EXPECT_TRUE(mirror_->has_retained());
+}
+
+TEST_F(IndexWalkTest, AnIndexThatWasEmptiedIsNotLost) {
+  mirror_holds("a.py");
+  keys_ = {"a.py"};
+  emptied_ = true;
+  walk();
+  vanished("a.py", IndexEntry::kUnlisted);
+  EXPECT_FALSE(mirror_->has_retained());
 }
 
 TEST_F(IndexWalkTest, AnIndexOfAnotherTypeIsLost) {

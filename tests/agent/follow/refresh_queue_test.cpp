@@ -76,17 +76,19 @@ TEST(RefreshQueue, TheLastWordOnDeletionCounts) {
   EXPECT_EQ(batch[1].told, PendingPath::Told::kChange);
 }
 
-TEST(RefreshQueue, OnlyWhatRedisSaysOfAKeyAnnouncesIt) {
+TEST(RefreshQueue, OnlyWhatRedisSaysOfAWriteAnnouncesIt) {
   RefreshQueue queue;
-  queue.mark("a.py", {1}, Doubt::kChanged);
-  queue.mark("a.py", {2}, Doubt::kTouched);
+  queue.mark("a.py", {1}, Doubt::kTouched);
+  queue.mark("a.py", {2}, Doubt::kWritten);
   queue.mark("b.py", {3});
   for (const char* path : {"a.py", "b.py"}) {
-    for (const Doubt doubt : {Doubt::kUnspecific, Doubt::kGone, Doubt::kDelisted})
+    for (const Doubt doubt : {Doubt::kUnspecific, Doubt::kChanged, Doubt::kGone, Doubt::kDelisted}) {
       queue.mark(path_of(path), {4}, doubt);
+    }
   }
   const auto batch = queue.take(10, kPlenty);
   EXPECT_EQ(batch[0].announced, StreamPosition{2});
+  EXPECT_EQ(batch[0].told, PendingPath::Told::kWrite) << "SETEX is told as a write, then as a change";
   EXPECT_EQ(batch[1].announced, std::nullopt);
 }
 
