@@ -126,22 +126,22 @@ bool LoadedModules::has_news() {
   return std::exchange(told_version_, version()) != version();
 }
 
-void LoadedModules::note_left_behind(std::string_view submodule) {
+std::set<std::string> LoadedModules::left_behind() const {
   const std::lock_guard lock(mutex_);
-  left_behind_.emplace(submodule);
+  return left_behind_;
 }
 
-std::vector<std::string> LoadedModules::take_left_behind_of(std::string_view package) {
+void LoadedModules::leave_behind(std::set<std::string> submodules) {
+  const std::lock_guard lock(mutex_);
+  left_behind_ = std::move(submodules);
+}
+
+std::vector<std::string> LoadedModules::left_behind_of(std::string_view package) const {
   const std::string below = std::string(package) + ".";
   std::vector<std::string> submodules;
   const std::lock_guard lock(mutex_);
-  for (auto it = left_behind_.lower_bound(below); it != left_behind_.end() && it->starts_with(below);) {
-    if (it->find('.', below.size()) != std::string::npos) {
-      ++it;
-      continue;
-    }
-    submodules.push_back(*it);
-    it = left_behind_.erase(it);
+  for (auto it = left_behind_.lower_bound(below); it != left_behind_.end() && it->starts_with(below); ++it) {
+    if (it->find('.', below.size()) == std::string::npos) submodules.push_back(*it);
   }
   return submodules;
 }

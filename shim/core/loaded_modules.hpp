@@ -25,10 +25,8 @@ struct LoadedModule {
   std::shared_ptr<const Resolution> found;  // the loader's own: a worker has thousands of these
   SourceOrigin origin;                      // what was run, which may be code made of the source that was found
   bool missed = false;                      // see miss()
-  // The module that ran, and what it left in sys.modules under its name, which may be something else. Never followed:
-  // what stands there later may be the same.
-  const void* ran = nullptr;
-  const void* left = nullptr;
+  // What it has put in its own place in sys.modules, to tell whether that is what stands there. Never followed.
+  const void* put_in_place = nullptr;
 
   explicit LoadedModule(std::shared_ptr<const Resolution> resolution)
       : found(std::move(resolution)), origin(found->source.origin) {}
@@ -91,10 +89,12 @@ class LoadedModules final : public AtFork {
   // Whether anything has been added, removed or asked for the first time since this was asked.
   bool has_news();
 
-  // A submodule that is not the workspace's and stays when its package is evicted. The package that takes its place
-  // gets it back as an attribute.
-  void note_left_behind(std::string_view submodule);
-  std::vector<std::string> take_left_behind_of(std::string_view package);
+  // Submodules that are not the workspace's and stay when their packages are evicted. The package that takes the place
+  // of one gets them back as attributes, whenever that is.
+  std::set<std::string> left_behind() const;
+  void leave_behind(std::set<std::string> submodules);
+  // Those directly below a package.
+  std::vector<std::string> left_behind_of(std::string_view package) const;
 
   // Another number whenever something was added, removed or asked for the first time.
   std::uint64_t version() const { return version_.load(std::memory_order_relaxed); }
@@ -112,7 +112,7 @@ class LoadedModules final : public AtFork {
   mutable std::mutex mutex_;
   Map modules_;
   AskedOtherwise asked_;
-  std::set<std::string, std::less<>> left_behind_;
+  std::set<std::string> left_behind_;
   std::uint64_t told_version_ = 0;  // by has_news()
   std::atomic<std::uint64_t> version_{0};
 };

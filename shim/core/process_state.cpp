@@ -51,20 +51,6 @@ layout::Checksum digest_of(const Resolution& file) {
   return file.found() ? file.source.digest : layout::Checksum();
 }
 
-std::string_view last_part(std::string_view name) {
-  return name.substr(name.rfind('.') + 1);
-}
-
-// The directories in which a module of that name is looked for: null when those of its parent are not known.
-const std::vector<std::string>* searched_for(const View& view, const LoadedModules::Map& loaded, std::string_view name,
-                                             const LoadedModule& module) {
-  if (!module.found->searched.empty()) return &module.found->searched;
-  const auto dot = name.rfind('.');
-  if (dot == std::string_view::npos) return &view.scope.roots();
-  const auto parent = loaded.find(name.substr(0, dot));
-  return parent == loaded.end() ? nullptr : &parent->second.found->portions;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<ProcessState>> ProcessState::create(const Settings& settings, AroundWait around_wait,
@@ -417,26 +403,23 @@ bool ProcessState::finds_the_same(const std::string& name, const LoadedModule& f
   return is_same_in(*view(), loaded_->all(), name, found, unwitnessed);
 }
 
-Resolution ProcessState::find_again(const std::string& name, const LoadedModule& module) {
-  const std::shared_ptr<const View> now = view();
-  const LoadedModules::Map loaded = loaded_->all();
-  const std::vector<std::string>* const directories = searched_for(*now, loaded, name, module);
-  return directories == nullptr ? Resolution()
-                                : resolver().resolve(*now, *directories, last_part(name), Asking::kStore);
-}
-
 bool ProcessState::is_same_in(const View& view, const LoadedModules::Map& loaded, const std::string& name,
                               const LoadedModule& module, std::optional<std::vector<SlotWitness>>& witnessed) {
   // What the host's callable returned cannot be compared with anything.
   if (module.origin == SourceOrigin::kCallable && !module.is_namespace()) return false;
   if (!module.found->asked_path.empty()) return is_same_by_path(view, module, witnessed);
-  const std::vector<std::string>* const directories = searched_for(view, loaded, name, module);
-  if (directories == nullptr) return false;
-  const std::string_view last = last_part(name);
-  const Resolution now = resolver().resolve(view, *directories, last, Asking::kStore);
+  const auto dot = name.rfind('.');
+  const auto parent = dot == std::string::npos ? loaded.end() : loaded.find(std::string_view(name).substr(0, dot));
+  const bool by_parent = dot != std::string::npos && module.found->searched.empty();
+  if (by_parent && parent == loaded.end()) return false;
+  const std::vector<std::string>& directories = by_parent                        ? parent->second.found->portions
+                                                : module.found->searched.empty() ? view.scope.roots()
+                                                                                 : module.found->searched;
+  const std::string_view last = dot == std::string::npos ? name : std::string_view(name).substr(dot + 1);
+  const Resolution now = resolver().resolve(view, directories, last, Asking::kStore);
   if (!module.same_as(now)) return false;
   const bool from_segment = module.is_namespace() || now.source.origin == SourceOrigin::kSegment;
-  if (witnessed && !(from_segment && resolver().witness_name(view, *directories, last, Asking::kStore, *witnessed))) {
+  if (witnessed && !(from_segment && resolver().witness_name(view, directories, last, Asking::kStore, *witnessed))) {
     witnessed.reset();
   }
   return true;

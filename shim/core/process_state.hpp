@@ -70,8 +70,6 @@ class ProcessState final : public AtFork {
   // The same for one module that was found and not run: whether an import would find it by now. Never so when its
   // parent is not loaded.
   bool finds_the_same(const std::string& name, const LoadedModule& found);
-  // What an import would find by now in the place of a loaded module; nothing when its parent is not loaded.
-  Resolution find_again(const std::string& name, const LoadedModule& loaded);
   // Moves to the newest snapshot: the pinned view is replaced, an execution stays one. One that imports from Redis or
   // a stale mirror moves to the mirror when its lease holds again.
   void move_to_newest();

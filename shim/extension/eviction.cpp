@@ -3,7 +3,7 @@
 #include <pybind11/pybind11.h>
 
 #include <algorithm>
-#include <map>
+#include <functional>
 #include <set>
 #include <unordered_set>
 #include <utility>
@@ -26,13 +26,14 @@ py::object entry_of(const std::string& name) {
   return loaded_module(name.c_str());
 }
 
-std::string parent_of(const std::string& name) {
+std::string_view parent_of(std::string_view name) {
   const auto dot = name.rfind('.');
-  return dot == std::string::npos ? std::string() : name.substr(0, dot);
+  return dot == std::string_view::npos ? std::string_view() : name.substr(0, dot);
 }
 
 bool leads_into_workspace(const ProcessState& state, const py::object& path) {
   if (py::isinstance<NamespacePath>(path)) return true;
+  if (!PyList_Check(path.ptr())) return false;
   for (const py::handle entry : path) {
     const auto text = utf8_of(entry);
     if (text && state.storage_of(*text)) return true;
@@ -40,17 +41,35 @@ bool leads_into_workspace(const ProcessState& state, const py::object& path) {
   return false;
 }
 
-// Who says that it has loaded an entry of sys.modules. Runs no Python code and takes no reference, which a child of a
-// fork would pay for with a page each.
-enum class LoadedBy { kNobody, kUs, kOthers };
-LoadedBy loader_of(PyObject* entry) {
-  static PyTypeObject* const ours = reinterpret_cast<PyTypeObject*>(py::type::of<VirtualModuleLoader>().ptr());
-  if (!PyModule_Check(entry)) return LoadedBy::kNobody;
-  PyObject* const loader =
-      PyDict_GetItem(PyModule_GetDict(entry), ImportlibObjects::get().dunder_loader.ptr());  // suppresses errors
-  if (loader == nullptr || loader == Py_None) return LoadedBy::kNobody;
-  return Py_TYPE(loader) == ours ? LoadedBy::kUs : LoadedBy::kOthers;
-}
+// An entry of sys.modules, looked at without running Python code and without a reference, for which a child of a fork
+// would pay with a page each.
+class Look {
+ public:
+  explicit Look(PyObject* entry) : globals_(PyModule_Check(entry) ? PyModule_GetDict(entry) : nullptr) {}
+
+  // It ran here: our loader has left its mark, whatever stands around that loader.
+  bool ran_here() const { return global(ImportlibObjects::get().content_hash) != nullptr; }
+  bool has_loader() const {
+    PyObject* const loader = global(ImportlibObjects::get().dunder_loader);
+    return loader != nullptr && loader != Py_None;
+  }
+  bool has_our_loader() const {
+    static const PyObject* const ours = py::type::of<VirtualModuleLoader>().ptr();
+    return has_loader() && reinterpret_cast<PyObject*>(Py_TYPE(global(ImportlibObjects::get().dunder_loader))) == ours;
+  }
+  bool is_called(PyObject* key) const {
+    PyObject* const name = global(ImportlibObjects::get().dunder_name);
+    return name != nullptr && PyUnicode_CheckExact(name) && PyUnicode_CheckExact(key) &&
+           PyUnicode_Compare(name, key) == 0;
+  }
+
+ private:
+  PyObject* global(const py::str& name) const {
+    return globals_ == nullptr ? nullptr : PyDict_GetItem(globals_, name.ptr());  // an error counts as nothing
+  }
+
+  PyObject* globals_;
+};
 
 bool is_still_ours(const ProcessState& state, const std::string& name, const LoadedModule& module) {
   const py::object entry = entry_of(name);
@@ -60,103 +79,121 @@ bool is_still_ours(const ProcessState& state, const std::string& name, const Loa
     const py::dict globals = globals_of(entry);
     return globals.contains("__path__") && leads_into_workspace(state, globals["__path__"]);
   }
-  // A module may have put anything in its own place, somebody else's module among it, and any loader around ours.
-  return entry.ptr() == module.left || entry.ptr() == module.ran || loader_of(entry.ptr()) != LoadedBy::kOthers;
-}
-
-// What is to be taken out of sys.modules.
-struct Doomed {
-  py::object key;
-  std::string name;
-  py::object entry;
-};
-
-py::object loading_state_of(const py::dict& globals, const char* attribute) {
-  return globals.contains("__spec__") ? py::object(py::getattr(globals["__spec__"], attribute, py::none()))
-                                      : py::none();
+  const Look look(entry.ptr());
+  return look.ran_here() || entry.ptr() == module.put_in_place || !look.has_loader() || look.has_our_loader();
 }
 
 // What LazyLoader made and nobody has used: its class says so, and Python 3.12 and later say when that begins.
 bool is_unused(const py::object& module) {
   if (PyModule_CheckExact(module.ptr())) return false;
-  const py::object state = loading_state_of(globals_of(module), "loader_state");
+  const py::dict globals = globals_of(module);
+  if (!globals.contains("__spec__")) return false;
+  const py::object state = py::getattr(globals["__spec__"], "loader_state", py::none());
   return PyDict_CheckExact(state.ptr()) != 0 && PyDict_GetItemString(state.ptr(), "is_loading") != Py_True;
 }
 
-bool is_being_loaded(const py::object& module) {
-  return loading_state_of(globals_of(module), "_initializing").ptr() == Py_True;
+const VirtualModuleLoader& loader_of(const py::object& module) {
+  return globals_of(module)["__loader__"].cast<const VirtualModuleLoader&>();
 }
 
-// The entries of sys.modules that belong to the workspace beside those that were loaded under their own names: second
-// names, what LazyLoader made, what a package has registered below itself. And the submodules on disk of its packages.
-struct Others {
-  std::vector<Doomed> found_by_us;  // perhaps still unused, or on the way
-  std::vector<Doomed> made_by_modules;
-  std::set<std::string> on_disk;  // names; their parent is the workspace's
+struct Entry {
+  py::object key;
+  std::string name;  // "": no text
+  py::object module;
 };
 
-Others other_entries(const LoadedModules::Map& loaded) {
-  std::unordered_set<const PyObject*> modules;
-  for (const auto& [name, module] : loaded) {
-    const py::object entry = entry_of(name);
-    if (entry && (module.is_namespace() || entry.ptr() == module.ran)) modules.insert(entry.ptr());
-  }
-  const auto lies_below_a_loaded_one = [&loaded](std::string_view name) {
-    for (auto dot = name.rfind('.'); dot != std::string_view::npos; dot = name.rfind('.')) {
-      name = name.substr(0, dot);
-      if (loaded.contains(name)) return true;
+// The entries of sys.modules that have come from the workspace beside those that stand under their own names.
+struct Others {
+  std::vector<Entry> doomed;      // second names, and what packages have registered below themselves
+  std::vector<Entry> lazy;        // perhaps unused
+  std::set<std::string> on_disk;  // submodules of workspace packages that are not the workspace's: these stay
+};
+
+class Search {
+ public:
+  explicit Search(const LoadedModules::Map& loaded) : loaded_(loaded) {
+    for (const auto& [name, module] : loaded) {
+      const py::object entry = entry_of(name);
+      if (!entry) continue;
+      const Look look(entry.ptr());
+      // Of a module that put an installed one in its own place, that one's other names are not its business.
+      if (module.is_namespace() || !look.has_loader()) objects_.insert(entry.ptr());
+      if (!module.is_namespace() && !look.ran_here()) replaced_.insert(name);
     }
-    return false;
-  };
-  Others others;
-  PyObject* key = nullptr;
-  PyObject* entry = nullptr;
-  Py_ssize_t position = 0;
-  while (PyDict_Next(PyImport_GetModuleDict(), &position, &key, &entry) != 0) {
-    const std::string name(utf8_of(key).value_or(""));
-    if (loaded.contains(name) || name == "__main__" || name == "__mp_main__") continue;
-    const auto doomed = [&] {
-      return Doomed{py::reinterpret_borrow<py::object>(key), name, py::reinterpret_borrow<py::object>(entry)};
+  }
+
+  Others find() const {
+    Others others;
+    PyObject* key = nullptr;
+    PyObject* entry = nullptr;
+    Py_ssize_t position = 0;
+    while (PyDict_Next(PyImport_GetModuleDict(), &position, &key, &entry) != 0) {
+      const std::string name(utf8_of(key).value_or(""));
+      // An import that somebody has blocked by None is none of ours.
+      if (entry == Py_None || loaded_.contains(name) || name == "__main__" || name == "__mp_main__") continue;
+      look_at(key, name, entry, others);
+    }
+    return others;
+  }
+
+ private:
+  void look_at(PyObject* key, const std::string& name, PyObject* entry, Others& others) const {
+    const Look look(entry);
+    const auto kept = [&] {
+      return Entry{py::reinterpret_borrow<py::object>(key), name, py::reinterpret_borrow<py::object>(entry)};
     };
-    const LoadedBy by = loader_of(entry);
-    if (modules.contains(entry)) {
-      others.made_by_modules.push_back(doomed());
-    } else if (by == LoadedBy::kUs) {
-      others.found_by_us.push_back(doomed());
-    } else if (by == LoadedBy::kNobody && lies_below_a_loaded_one(name)) {
-      others.made_by_modules.push_back(doomed());
-    } else if (by == LoadedBy::kOthers && loaded.contains(parent_of(name))) {
+    if (look.ran_here() || objects_.contains(entry)) {
+      if (!VirtualModuleLoader::is_running(entry)) others.doomed.push_back(kept());
+      return;
+    }
+    if (look.has_our_loader()) {
+      if (!PyModule_CheckExact(entry)) others.lazy.push_back(kept());
+      return;
+    }
+    const auto package = nearest_package(name);
+    if (package == loaded_.end()) return;
+    const bool registered = !look.has_loader() || !look.is_called(key);
+    if (!package->second.is_namespace() && (registered || replaced_.contains(package->first))) {
+      others.doomed.push_back(kept());
+    } else if (!registered && parent_of(name) == package->first) {
       others.on_disk.insert(name);
     }
   }
-  return others;
-}
 
-// A namespace of which the part on disk stays loaded: it leads to what its name means by now, and stays itself.
-bool stays_as_namespace(ProcessState& state, const std::string& name, const LoadedModule& module,
-                        const py::object& entry) {
-  const py::dict globals = globals_of(entry);
-  if (!module.is_namespace() || !globals.contains("__path__")) return false;
-  const py::object path = globals["__path__"];
-  if (!py::isinstance<NamespacePath>(path)) return false;
-  Resolution now = state.find_again(name, module);
-  if (now.kind != Resolution::Kind::kNamespace) return false;
-  path.cast<NamespacePath&>().lead_to(now.portions);
-  state.loaded().add(name, LoadedModule(std::make_shared<const Resolution>(std::move(now))));
-  return true;
+  // Of the workspace; the end of loaded_ when the nearest package that is loaded is somebody else's.
+  LoadedModules::Map::const_iterator nearest_package(std::string_view name) const {
+    for (name = parent_of(name); !name.empty(); name = parent_of(name)) {
+      if (const auto package = loaded_.find(name); package != loaded_.end()) return package;
+      if (entry_of(std::string(name))) break;
+    }
+    return loaded_.end();
+  }
+
+  const LoadedModules::Map& loaded_;
+  std::unordered_set<const PyObject*> objects_;  // that stand for modules of the workspace, and ran nothing here
+  std::set<std::string, std::less<>> replaced_;  // names under which something else stands than what ran
+};
+
+// Those that an earlier eviction left behind, and whose package has not been loaded since, stay in mind.
+void leave_behind(LoadedModules& loaded, std::set<std::string> on_disk) {
+  for (const std::string& name : loaded.left_behind()) {
+    if (entry_of(name) && !entry_of(std::string(parent_of(name)))) on_disk.insert(name);
+  }
+  loaded.leave_behind(std::move(on_disk));
 }
 
 void forget_in_parent(const std::string& name, const py::object& module) {
-  if (name.find('.') == std::string::npos) return;
-  const py::dict parent = globals_of(entry_of(parent_of(name)));
-  const py::str attribute(name.substr(name.rfind('.') + 1));
+  const std::string parent_name(parent_of(name));
+  if (parent_name.empty()) return;
+  const py::dict parent = globals_of(entry_of(parent_name));
+  const py::str attribute(name.substr(parent_name.size() + 1));
   if (parent.contains(attribute) && py::object(parent[attribute]).is(module))
     PyDict_DelItem(parent.ptr(), attribute.ptr());
 }
 
-void take_out(const Doomed& doomed) {
-  forget_in_parent(doomed.name, doomed.entry);
-  if (PyDict_DelItem(PyImport_GetModuleDict(), doomed.key.ptr()) != 0) PyErr_Clear();
+void take_out(const Entry& entry) {
+  forget_in_parent(entry.name, entry.module);
+  if (PyDict_DelItem(PyImport_GetModuleDict(), entry.key.ptr()) != 0) PyErr_Clear();
 }
 
 }  // namespace
@@ -171,53 +208,44 @@ void forget_what_was_only_asked(ProcessState& state) {
   LoadedModules& loaded = state.loaded();
   if (!loaded.none_run() || loaded.empty() || !loaded.has_news()) return;
   loaded.forget_asked();
-  for (const Doomed& module : other_entries({}).found_by_us) {
-    if (!is_unused(module.entry)) continue;
-    const auto& loader = globals_of(module.entry)["__loader__"].cast<const VirtualModuleLoader&>();
-    loaded.note_found(loader.name(), loader.found());
+  for (const Entry& lazy : Search({}).find().lazy) {
+    if (is_unused(lazy.module)) loaded.note_found(loader_of(lazy.module).name(), loader_of(lazy.module).found());
   }
   static_cast<void>(loaded.has_news());
 }
 
 std::vector<std::string> evict_loaded_modules(ProcessState& state) {
   const LoadedModules::Map loaded = state.loaded().all();
-  Others others = other_entries(loaded);
-  std::vector<Doomed> doomed = std::move(others.made_by_modules);
-  // Children first, while their parents can still be found.
-  for (auto it = loaded.rbegin(); it != loaded.rend(); ++it) {
-    const auto& [name, module] = *it;
+  Others others = Search(loaded).find();
+  std::vector<Entry> doomed = std::move(others.doomed);
+  for (const auto& [name, module] : loaded) {
     py::object entry = entry_of(name);
     if (!entry) {
       state.loaded().miss(name);
-      continue;
-    }
-    const auto first_below = others.on_disk.lower_bound(name + ".");
-    const bool has_part_on_disk = first_below != others.on_disk.end() && first_below->starts_with(name + ".");
-    if (has_part_on_disk && stays_as_namespace(state, name, module, entry)) {
-      others.on_disk.insert(name);
       continue;
     }
     state.loaded().remove(name);
     if (!module.is_namespace()) forget_lines_of(py::str(state.file_of(module.found->path->text())));
     doomed.push_back({py::str(name), name, std::move(entry)});
   }
-  for (const std::string& name : others.on_disk) state.loaded().note_left_behind(name);
   state.loaded().forget_asked();
-  for (Doomed& module : others.found_by_us) {
-    const auto& loader = globals_of(module.entry)["__loader__"].cast<const VirtualModuleLoader&>();
-    if (is_being_loaded(module.entry)) continue;
-    if (is_unused(module.entry) && state.finds_the_same(loader.name(), LoadedModule(loader.found()))) {
+  for (Entry& lazy : others.lazy) {
+    if (!is_unused(lazy.module)) continue;
+    const VirtualModuleLoader& loader = loader_of(lazy.module);
+    if (state.finds_the_same(loader.name(), LoadedModule(loader.found()))) {
       state.loaded().note_found(loader.name(), loader.found());  // nothing has been taken from it yet
-      continue;
+    } else {
+      doomed.push_back(std::move(lazy));
     }
-    doomed.push_back(std::move(module));
   }
-  std::ranges::sort(doomed, std::greater<>(), &Doomed::name);
+  // Children first, while their parents can still be found.
+  std::ranges::sort(doomed, std::greater<>(), &Entry::name);
   std::vector<std::string> evicted;
-  for (const Doomed& module : doomed) {
-    take_out(module);
-    if (!module.name.empty()) evicted.push_back(module.name);  // else no text
+  for (const Entry& entry : doomed) {
+    take_out(entry);
+    if (!entry.name.empty()) evicted.push_back(entry.name);
   }
+  leave_behind(state.loaded(), std::move(others.on_disk));
   state.counters().add(ShimCounter::kEvicted, evicted.size());
   return {evicted.rbegin(), evicted.rend()};
 }

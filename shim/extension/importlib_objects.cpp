@@ -18,6 +18,7 @@ ImportlibObjects look_up() {
   o.is_builtin = imp.attr("is_builtin");
   o.is_frozen = imp.attr("is_frozen");
   o.path_finder = external.attr("PathFinder");
+  o.namespace_loader = external.attr("NamespaceLoader");
   o.call_with_frames_removed = bootstrap.attr("_call_with_frames_removed");
   o.compile = builtins.attr("compile");
   const py::object stdlib_names = loaded_module("sys").attr("stdlib_module_names");

@@ -18,6 +18,7 @@ struct ImportlibObjects {
   py::object builtin_importer;
   py::object frozen_importer;
   py::object path_finder;
+  py::object namespace_loader;
   py::object is_builtin;
   // What importlib does to code from a .pyc that was moved.
   py::object fix_co_filename;
@@ -30,6 +31,7 @@ struct ImportlibObjects {
   py::object reserved_names;
   // Interned attribute and key names.
   py::str dunder_path{"__path__"};
+  py::str dunder_name{"__name__"};
   py::str content_hash{"__content_hash__"};
   py::str storage_path{"__storage_path__"};
   py::str dunder_file{"__file__"};

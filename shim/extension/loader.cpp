@@ -2,6 +2,9 @@
 
 #include <marshal.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "shim/extension/docstrings.hpp"
 #include "shim/extension/execute.hpp"
 #include "shim/extension/fast_method.hpp"
@@ -9,6 +12,7 @@
 #include "shim/extension/import_log.hpp"
 #include "shim/extension/importlib_objects.hpp"
 #include "shim/extension/interpreter_tag.hpp"
+#include "shim/extension/left_behind.hpp"
 #include "shim/extension/source_lines.hpp"
 
 namespace bifrost {
@@ -88,6 +92,20 @@ py::dict namespace_of(const py::object& module) {
   return module.attr("__dict__");
 }
 
+// Modules whose code runs now, in whatever thread. The GIL guards it.
+std::vector<const PyObject*> running_modules;
+
+class Running {
+ public:
+  explicit Running(const py::object& module) : module_(module.ptr()) { running_modules.push_back(module_); }
+  ~Running() { running_modules.erase(std::ranges::find(running_modules, module_)); }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+ private:
+  const PyObject* const module_;
+};
+
 [[noreturn]] void throw_file_not_found(const std::string& path) {
   errno = ENOENT;
   const py::str name(path);
@@ -148,23 +166,20 @@ void VirtualModuleLoader::run_found(const py::object& self, const py::object& mo
   // LazyLoader's, used after it was evicted, when another stands under its name.
   const py::object standing = loaded_module(name_.c_str());
   const bool superseded = standing && !standing.is(module);
-  if (module_->kind == Resolution::Kind::kPackage) give_back_submodules(globals);
-  execute_module_code(executable.code, globals);
+  if (module_->kind == Resolution::Kind::kPackage) give_back_submodules(state_->loaded(), name_, globals);
+  {
+    const Running running(module);
+    execute_module_code(executable.code, globals);
+  }
   if (superseded) return;
   LoadedModule loaded(module_, executable.origin);
-  loaded.ran = module.ptr();
-  loaded.left = loaded_module(name_.c_str()).ptr();
+  const py::object now = loaded_module(name_.c_str());
+  if (!now.is(module)) loaded.put_in_place = now.ptr();
   state_->loaded().add(name_, std::move(loaded));
 }
 
-// Those on disk, which stayed in sys.modules when the package before this one was evicted: importlib gives them to a
-// package only when it loads them.
-void VirtualModuleLoader::give_back_submodules(const py::dict& globals) const {
-  for (const std::string& submodule : state_->loaded().take_left_behind_of(name_)) {
-    const py::object module = loaded_module(submodule.c_str());
-    const py::str attribute(submodule.substr(name_.size() + 1));
-    if (module && !globals.contains(attribute)) globals[attribute] = module;
-  }
+bool VirtualModuleLoader::is_running(const PyObject* module) {
+  return std::ranges::find(running_modules, module) != running_modules.end();
 }
 
 VirtualModuleLoader::Executable VirtualModuleLoader::get_ready() {

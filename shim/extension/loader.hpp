@@ -43,6 +43,9 @@ class VirtualModuleLoader {
   };
   Executable get_ready();
 
+  // Whether the code of `module` runs now, in whatever thread.
+  static bool is_running(const PyObject* module);
+
   const std::string& name() const { return name_; }
   const std::shared_ptr<const Resolution>& found() const { return module_; }
   // The module's `__file__`, and everything else in Python that says where it lies: one object.
@@ -52,7 +55,6 @@ class VirtualModuleLoader {
   void run(const py::object& self, const py::object& module);
   void check_name(const py::object& fullname) const;
   void run_found(const py::object& self, const py::object& module);
-  void give_back_submodules(const py::dict& globals) const;
   // Null when the node has none for this interpreter.
   py::object shared_code() const;
   py::object at_home(py::object code) const;

@@ -14,6 +14,7 @@
 #include "shim/extension/hook.hpp"
 #include "shim/extension/host_store.hpp"
 #include "shim/extension/importlib_objects.hpp"
+#include "shim/extension/left_behind.hpp"
 #include "shim/extension/loader.hpp"
 #include "shim/extension/missing_module.hpp"
 #include "shim/extension/namespace_path.hpp"
@@ -379,6 +380,7 @@ PYBIND11_MODULE(_shim, m) {
   bind_finder(m);
   bind_loader(m);
   bind_namespace_path(m);
+  bind_namespace_loader(m);
   bind_path_entry(m);
   bind_missing_module(m);
   bind_values(m);

@@ -5,6 +5,7 @@
 #include "shim/extension/finalisation.hpp"
 #include "shim/extension/host_store.hpp"
 #include "shim/extension/importlib_objects.hpp"
+#include "shim/extension/left_behind.hpp"
 #include "shim/extension/loader.hpp"
 #include "shim/extension/module_spec.hpp"
 #include "shim/extension/namespace_path.hpp"
@@ -221,9 +222,10 @@ py::object ModuleSearch::spec_of(const py::object& fullname, Resolution resoluti
     // importlib runs no loader for a namespace, so it is noted here: unless somebody merely asks what a loaded name is.
     const auto found = std::make_shared<const Resolution>(std::move(resolution));
     if (!loaded_module(name.c_str())) state_->loaded().add(name, LoadedModule(found));
-    return namespace_spec(fullname, form == NamespaceForm::kPortions
-                                        ? py::object(files_of(*state_, found->portions))
-                                        : py::cast(NamespacePath(state_, name, found->portions)));
+    if (form == NamespaceForm::kPortions)
+      return namespace_spec(fullname, py::none(), files_of(*state_, found->portions));
+    return namespace_spec(fullname, namespace_loader(state_, name),
+                          py::cast(NamespacePath(state_, name, found->portions)));
   }
   py::object locations;
   if (!is_module) locations = files_of(*state_, resolution.portions);

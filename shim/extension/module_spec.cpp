@@ -71,9 +71,9 @@ py::object module_spec(const py::object& name, const py::object& loader, const p
   return spec;
 }
 
-py::object namespace_spec(const py::object& name, const py::object& locations) {
+py::object namespace_spec(const py::object& name, const py::object& loader, const py::object& locations) {
   const SpecModel& m = model();
-  py::object spec = m.type(name, py::none(), py::arg("is_package") = true);
+  py::object spec = m.type(name, loader, py::arg("is_package") = true);
   spec.attr(m.locations) = locations;
   return spec;
 }

@@ -16,6 +16,6 @@ py::object module_spec(const py::object& name, const py::object& loader, const p
                        const py::object& locations);
 
 // As the constructor makes it, for a namespace.
-py::object namespace_spec(const py::object& name, const py::object& locations);
+py::object namespace_spec(const py::object& name, const py::object& loader, const py::object& locations);
 
 }  // namespace bifrost

@@ -28,15 +28,6 @@ std::vector<std::string> directories_of(ProcessState& state, const py::object& p
   return directories;
 }
 
-void NamespacePath::lead_to(std::vector<std::string> directories) {
-  directories_ = std::move(directories);
-  parents_.clear();
-  for (const std::string& directory : directories_) {
-    const auto slash = directory.rfind('/');
-    parents_.push_back(slash == std::string::npos ? std::string() : directory.substr(0, slash));
-  }
-}
-
 std::vector<std::string> NamespacePath::directories() {
   look_at_new_parents();
   std::vector<std::string> all = directories_;

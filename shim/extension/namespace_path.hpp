@@ -22,12 +22,13 @@ class NamespacePath {
  public:
   // `directories` are in storage.
   NamespacePath(std::shared_ptr<ProcessState> state, std::string name, std::vector<std::string> directories)
-      : state_(std::move(state)), name_(std::move(name)) {
-    lead_to(std::move(directories));
+      : state_(std::move(state)), name_(std::move(name)), directories_(std::move(directories)) {
+    for (const std::string& directory : directories_) {
+      const auto slash = directory.rfind('/');
+      parents_.push_back(slash == std::string::npos ? std::string() : directory.substr(0, slash));
+    }
   }
 
-  // To other portions than those with which it was made. What was appended stays.
-  void lead_to(std::vector<std::string> directories);
   // Where in storage its children are looked for.
   std::vector<std::string> directories();
 
@@ -42,8 +43,8 @@ class NamespacePath {
 
   const std::shared_ptr<ProcessState> state_;
   const std::string name_;
-  std::vector<std::string> directories_;  // in storage
-  std::vector<std::string> parents_;      // the parent's directories that have been looked at
+  std::vector<std::string> directories_;
+  std::vector<std::string> parents_;  // the parent's directories that have been looked at
   py::list appended_;
 };
 

@@ -241,7 +241,7 @@ SEES = "[pkg.own.V, space.own.V, [pkg.disk.D, space.disk.D] == before]"
 def test_what_lies_on_disk_stays_and_is_found_in_its_package(node, with_parts_on_disk):
     talk = with_parts_on_disk
     node.put("pkg/own.py", "V = 2\n")
-    assert talk.begin()["evicted"] == ["pkg", "pkg.own", "space.own"]
+    assert talk.begin()["evicted"] == ["pkg", "pkg.own", "space", "space.own"]
     talk.do("import pkg.disk, pkg.own, space.disk, space.own")
     assert talk.ask(SEES) == [2, 1, True]
 
