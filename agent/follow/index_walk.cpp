@@ -103,8 +103,11 @@ Status IndexWalk::on_page(const redisReply& page) {
 
 void IndexWalk::go_beyond_the_index() {
   beyond_index_ = true;
-  if (!listed_ && !emptied_()) mirror_.lose_index();  // if it ever was there
-  if (mirror_.index_losses() == losses_) mirror_.note_index_walked();
+  if (!listed_ && !emptied_()) {
+    mirror_.find_no_index();  // if it ever was there
+  } else if (mirror_.index_losses() == losses_) {
+    mirror_.note_index_walked();
+  }
   Block there{{}, true};
   mirror_.for_each_unseen([&](ModulePathView path) {
     there.paths.emplace_back(path);

@@ -79,7 +79,7 @@ void Mirror::apply_vanished(const Observation& seen) {
   }
   if (verdict == Vanished::kRetainCold) {
     cold_ = true;
-    if (!std::exchange(index_gone_, true)) lose_index();
+    find_no_index();
     set_index_lost(found->first, found->second, true);
   } else {
     index_gone_ = false;
@@ -155,6 +155,10 @@ void Mirror::lose_index() {
   for (auto& [path, entry] : paths_) lose_index(path, entry);
 }
 
+void Mirror::find_no_index() {
+  if (!std::exchange(index_gone_, true)) lose_index();
+}
+
 void Mirror::lose_everything() {
   prune_asked_ = false;
   lose_index();
@@ -206,6 +210,7 @@ void Mirror::note_seen(ModulePathView path) {
 }
 
 Mirror::Known Mirror::note_listed(ModulePathView path) {
+  index_gone_ = false;
   const auto found = paths_.find(path);
   if (found == paths_.end()) return Known::kNot;
   Entry& entry = found->second;

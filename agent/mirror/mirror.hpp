@@ -71,7 +71,9 @@ class Mirror {
   void take_back_loss();
   // Up to `most` paths that the index listed, as far as is known.
   std::vector<ModulePath> listed(std::size_t most) const;
-  // How often that was the case, or an observation said so.
+  // The same, where nobody has told: an answer says that there is no index. Once for as long as there is none.
+  void find_no_index();
+  // How often one was lost.
   std::uint64_t index_losses() const { return index_losses_; }
   // note_listed has heard every member of the present index, from its first to its last.
   void note_index_walked() { loss_pending_ = false; }

@@ -57,10 +57,15 @@ class Look {
     static const PyObject* const ours = py::type::of<VirtualModuleLoader>().ptr();
     return has_loader() && reinterpret_cast<PyObject*>(Py_TYPE(global(ImportlibObjects::get().dunder_loader))) == ours;
   }
-  bool is_called(PyObject* key) const {
-    PyObject* const name = global(ImportlibObjects::get().dunder_name);
-    return name != nullptr && PyUnicode_CheckExact(name) && PyUnicode_CheckExact(key) &&
-           PyUnicode_Compare(name, key) == 0;
+  bool has_foreign_loader() const { return has_loader() && !has_our_loader(); }
+  // Whether an import of `key` has made it. A module may give itself another `__name__`.
+  bool is_made_for(PyObject* key) const {
+    PyObject* const spec = global(ImportlibObjects::get().dunder_spec);
+    if (spec == nullptr || Py_TYPE(spec)->tp_getattro != PyObject_GenericGetAttr) return false;
+    const auto name = py::reinterpret_steal<py::object>(PyObject_GetAttr(spec, ImportlibObjects::get().name.ptr()));
+    if (!name) PyErr_Clear();
+    return name && PyUnicode_CheckExact(name.ptr()) && PyUnicode_CheckExact(key) &&
+           PyUnicode_Compare(name.ptr(), key) == 0;
   }
 
  private:
@@ -80,7 +85,7 @@ bool is_still_ours(const ProcessState& state, const std::string& name, const Loa
     return globals.contains("__path__") && leads_into_workspace(state, globals["__path__"]);
   }
   const Look look(entry.ptr());
-  return look.ran_here() || entry.ptr() == module.put_in_place || !look.has_loader() || look.has_our_loader();
+  return look.ran_here() || entry.ptr() == module.put_in_place || !look.has_foreign_loader();
 }
 
 // What LazyLoader made and nobody has used: its class says so, and Python 3.12 and later say when that begins.
@@ -118,7 +123,7 @@ class Search {
       const Look look(entry.ptr());
       // Of a module that put an installed one in its own place, that one's other names are not its business.
       if (module.is_namespace() || !look.has_loader()) objects_.insert(entry.ptr());
-      if (!module.is_namespace() && !look.ran_here()) replaced_.insert(name);
+      if (!module.is_namespace() && !look.ran_here() && look.has_foreign_loader()) replaced_.insert(name);
     }
   }
 
@@ -128,19 +133,23 @@ class Search {
     PyObject* entry = nullptr;
     Py_ssize_t position = 0;
     while (PyDict_Next(PyImport_GetModuleDict(), &position, &key, &entry) != 0) {
-      const std::string name(utf8_of(key).value_or(""));
-      // An import that somebody has blocked by None is none of ours.
-      if (entry == Py_None || loaded_.contains(name) || name == "__main__" || name == "__mp_main__") continue;
-      look_at(key, name, entry, others);
+      if (entry != Py_None) look_at(key, entry, others);  // None: an import that somebody has blocked
     }
     return others;
   }
 
  private:
-  void look_at(PyObject* key, const std::string& name, PyObject* entry, Others& others) const {
+  void look_at(PyObject* key, PyObject* entry, Others& others) const {
     const Look look(entry);
+    const std::string_view name = utf8_of(key).value_or("");
+    const bool ours = look.ran_here() || objects_.contains(entry) || look.has_our_loader();
+    // Most are somebody else's: nothing more is asked of these.
+    if (!ours && (name.find('.') == std::string_view::npos || !loaded_.contains(name.substr(0, name.find('.')))))
+      return;
+    if (loaded_.contains(name) || name == "__main__" || name == "__mp_main__") return;
     const auto kept = [&] {
-      return Entry{py::reinterpret_borrow<py::object>(key), name, py::reinterpret_borrow<py::object>(entry)};
+      return Entry{py::reinterpret_borrow<py::object>(key), std::string(name),
+                   py::reinterpret_borrow<py::object>(entry)};
     };
     if (look.ran_here() || objects_.contains(entry)) {
       if (!VirtualModuleLoader::is_running(entry)) others.doomed.push_back(kept());
@@ -152,11 +161,11 @@ class Search {
     }
     const auto package = nearest_package(name);
     if (package == loaded_.end()) return;
-    const bool registered = !look.has_loader() || !look.is_called(key);
+    const bool registered = !look.has_loader() || !look.is_made_for(key);
     if (!package->second.is_namespace() && (registered || replaced_.contains(package->first))) {
       others.doomed.push_back(kept());
     } else if (!registered && parent_of(name) == package->first) {
-      others.on_disk.insert(name);
+      others.on_disk.emplace(name);
     }
   }
 

@@ -31,7 +31,7 @@ struct ImportlibObjects {
   py::object reserved_names;
   // Interned attribute and key names.
   py::str dunder_path{"__path__"};
-  py::str dunder_name{"__name__"};
+  py::str dunder_spec{"__spec__"};
   py::str content_hash{"__content_hash__"};
   py::str storage_path{"__storage_path__"};
   py::str dunder_file{"__file__"};

@@ -1,5 +1,7 @@
 """What leaves sys.modules when an execution begins, so that its imports are those of a fresh process; and what stays."""
 
+import re
+
 import pytest
 from harness import WORKSPACE
 
@@ -205,14 +207,48 @@ def test_what_a_package_registers_below_itself_goes_with_it(node, talk):
     assert talk.ask("pkg.moves.V") == 2
 
 
-def test_a_module_that_begins_an_execution_while_it_is_loaded_stays(node, talk):
+def test_an_installed_module_that_a_package_registers_below_itself_goes_with_it_and_stays_what_it_is(node, talk):
+    node.put("pkg/__init__.py", "import json, sys\nsys.modules['pkg.codec'] = json\n")
+    talk.begin()
+    talk.do("import json; import pkg.codec; before = json")
+    node.put("pkg/__init__.py", "")
+    node.put("pkg/codec.py", "V = 2\n")
+    assert talk.begin()["evicted"] == ["pkg", "pkg.codec"]
+    talk.do("import pkg.codec")
+    assert talk.ask("[pkg.codec.V, sys.modules['json'] is before]") == [2, True]
+
+
+RUNNING = {
+    "importlib's own import": "import main",
+    "runpy": "import runpy; runpy.run_module('main', alter_sys=True)",
+    "the recipe of importlib's documentation": """
+import importlib.util
+spec = importlib.util.find_spec("main")
+module = sys.modules["main"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+""",
+}
+
+
+@pytest.mark.parametrize("way", RUNNING)
+def test_a_module_that_begins_an_execution_while_it_runs_stays(node, talk, way):
     node.put("changed.py", "V = 1\n")
-    node.put("main.py", "import sys\nb = sys.modules['bifrost_cache']\nEVICTED = b.begin_execution().evicted\n")
+    node.put("main.py", "import sys\nsys.said = sys.modules['bifrost_cache'].begin_execution().evicted\n")
     talk.begin()
     talk.do("import changed")
     node.put("changed.py", "V = 2\n")
-    talk.do("import main")
-    assert talk.ask("main.EVICTED") == ["changed"]
+    talk.do(RUNNING[way])
+    assert talk.ask("sys.said") == ["changed"]
+
+
+def test_an_import_that_the_host_has_blocked_stays_blocked(node, talk):
+    node.put("pkg/__init__.py", "")
+    node.put("pkg/heavy.py", "")
+    talk.begin()
+    talk.do("sys.modules['pkg.heavy'] = None; import pkg")
+    node.put("pkg/__init__.py", "V = 2\n")
+    assert talk.begin()["evicted"] == ["pkg"]
+    assert talk.error_of("import pkg.heavy").startswith("ModuleNotFoundError")
 
 
 # --- Packages with a part on disk -------------------------------------------------------------------------------------
@@ -254,6 +290,65 @@ def test_a_namespace_with_a_part_on_disk_leads_to_the_present_scope(node, with_p
     talk.begin()
     talk.do("import pkg.disk, pkg.own, space.disk, space.own")
     assert talk.ask(SEES) == [1, 1, True]
+
+
+def test_a_namespace_that_got_its_part_on_disk_back_looks_like_any_other(node, with_parts_on_disk):
+    talk = with_parts_on_disk
+    looks = "[repr(space), sorted(vars(space)), space.__spec__.loader is space.__loader__, repr(space.__path__)]"
+    before = talk.ask(looks)
+    node.put("space/own.py", "V = 2\n")
+    talk.begin()
+    assert talk.ask("__import__('importlib.util').util.find_spec('space').name") == "space"
+    talk.do("import space.disk, space.own")
+    assert [re.sub("0x[0-9a-f]+", "", str(look)) for look in talk.ask(looks)] == [
+        re.sub("0x[0-9a-f]+", "", str(look)) for look in before]
+
+
+def test_what_a_module_on_disk_registers_below_itself_stays(node, tmp_path):
+    """As six and many extension modules do."""
+    (tmp_path / "space").mkdir()
+    (tmp_path / "space" / "six.py").write_text(
+        "import sys, types\nmoves = sys.modules[__name__ + '.moves'] = types.ModuleType(__name__ + '.moves')\n")
+    node.put("space/own.py", "V = 1\n")
+    talk = node.worker()
+    talk.do(f"sys.path.append({str(tmp_path)!r})")
+    talk.begin()
+    talk.do("import space.own, space.six")
+    node.put("space/own.py", "V = 2\n")
+    assert talk.begin()["evicted"] == ["space", "space.own"]
+    talk.do("import space.own, space.six\nfrom space.six import moves\nimport space.six.moves")
+    assert talk.ask("space.own.V") == 2
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_submodules_on_disk_stay_whatever_their_package_puts_in_its_place(node, tmp_path, wrapped):
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "__init__.py").write_text("")
+    (tmp_path / "pkg" / "disk.py").write_text("D = object()\n__name__ = 'another name'\n")
+    source = "import pkgutil\n__path__ = pkgutil.extend_path(__path__, __name__)\n"
+    if wrapped:
+        source += "import sys, types\nlazy = types.ModuleType(__name__)\nlazy.__path__ = __path__\nsys.modules[__name__] = lazy\n"
+    node.put("pkg/__init__.py", source)
+    talk = node.worker()
+    talk.do(f"sys.path.append({str(tmp_path)!r})")
+    talk.begin()
+    talk.do("import pkg.disk; before = sys.modules['pkg.disk']")
+    node.put("pkg/__init__.py", source + "# changed\n")
+    assert talk.begin()["evicted"] == ["pkg"]
+    assert talk.ask("sys.modules['pkg.disk'] is before") is True
+
+
+def test_a_nested_namespace_with_a_part_on_disk_is_the_solutions_first(node, tmp_path):
+    (tmp_path / "space" / "sub").mkdir(parents=True)
+    (tmp_path / "space" / "sub" / "disk.py").write_text("")
+    node.put("space/sub/own.py", "V = 'shared'\n")
+    node.put("_solutions/a/space/sub/own.py", "V = 'of a'\n")
+    talk = node.worker()
+    talk.do(f"sys.path.append({str(tmp_path)!r})")
+    for scope, expected in (({}, "shared"), ({"solution_id": "a", "global_repo_access": True}, "of a"), ({}, "shared")):
+        talk.begin(**scope)
+        talk.do("import space.sub.own, space.sub.disk")
+        assert talk.ask("[space.sub.own.V, space.sub.disk.__name__]") == [expected, "space.sub.disk"]
 
 
 def test_a_namespace_that_became_a_module_is_that_also_with_a_part_on_disk(node, with_parts_on_disk):

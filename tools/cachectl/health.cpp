@@ -91,7 +91,9 @@ Problem why_not_ready(const SegmentInfo& info, std::string_view state, BootTime 
     return {"syncing", "the agent reads everything from Redis again", std::string(kWait), true};
   }
   // Whoever does not answer has not asked Redis either.
-  if (answer != nullptr && !*answer && answer->error().code == ErrorCode::kUnreachable) return silent_agent(info, now);
+  const bool silent = answer != nullptr && !*answer &&
+                      (answer->error().code == ErrorCode::kUnreachable || answer->error().code == ErrorCode::kTimeout);
+  if (silent) return silent_agent(info, now);
   return {
       "not_confirmed",
       // Whoever did not ask the agent does not know whose fault it is.

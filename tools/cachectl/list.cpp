@@ -71,7 +71,8 @@ class ListCommand final : public PrefixCommand {
         ->capture_default_str()
         ->type_name("path|size|generation");
     app.add_flag("--reverse", reverse_, "the other way round");
-    app.add_flag("--paths", only_paths_, "nothing but the paths, one per line; JSON has everything all the same");
+    app.add_flag("--paths", only_paths_,
+                 "nothing but the paths, one per line, escaped as in the table; -o json has them as they are");
   }
 
   ExitCode answer(Context& context, const Segment& segment) override {

@@ -410,6 +410,15 @@ TEST_F(MirrorTest, AWriteThatNobodyHeardOfLeavesALossAsItWas) {
   EXPECT_FALSE(marked_as_lost("known.py"));
 }
 
+TEST_F(MirrorTest, AnIndexThatIsStillMissingIsOneLoss) {
+  mirror_->find_no_index();
+  mirror_->find_no_index();
+  EXPECT_EQ(mirror_->index_losses(), 1u);
+  mirror_->note_listed("a.py");
+  mirror_->find_no_index();
+  EXPECT_EQ(mirror_->index_losses(), 2u);
+}
+
 TEST_F(MirrorTest, TheMarkOfALossIsOnEveryVersionThatTheNextAgentMayFind) {
   see_source("a.py", "x = 1");
   commit();
