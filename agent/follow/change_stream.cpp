@@ -17,14 +17,17 @@ bool is_deletion(std::string_view event) {
   return event == "del" || event == "rename_from" || event == "move_from";
 }
 
-// Events that change what a key says of itself, but not its value.
+// Events after which the value is what it was, or is gone.
 bool is_no_write(std::string_view event) {
   return event == "expire" || event == "persist" || event == "expired" || event == "evicted";
 }
 
+// Writers SET, and list what they have written; RESTORE, COPY, APPEND and the like are other people's.
 RefreshQueue::Doubt doubt_by(std::string_view event) {
-  if (is_deletion(event)) return RefreshQueue::Doubt::kDeleted;
-  return is_no_write(event) ? RefreshQueue::Doubt::kChanged : RefreshQueue::Doubt::kWritten;
+  using Doubt = RefreshQueue::Doubt;
+  if (is_deletion(event)) return Doubt::kDeleted;
+  if (event == "set") return Doubt::kWritten;
+  return is_no_write(event) ? Doubt::kChanged : Doubt::kTouched;
 }
 
 // Our own reads raise these when somebody has switched them on: reading again would never end.

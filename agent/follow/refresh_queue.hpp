@@ -62,7 +62,7 @@ class RefreshQueue {
     kUnspecific,  // nobody has said so
     kTouched,     // something happened: says nothing about deletion
     kChanged,     // expired, evicted, given another time to live, ...
-    kWritten,
+    kWritten,     // by a writer
     kGone,      // probably gone, for whatever reason
     kDeleted,   // deleted on purpose
     kDelisted,  // taken out of the index, perhaps

@@ -151,12 +151,12 @@ void Mirror::set_index_lost(ModulePathView path, Entry& entry, bool lost) {
 
 void Mirror::lose_index() {
   ++index_losses_;
-  loss_pending_ = true;
+  index_gone_ = loss_pending_ = true;
   for (auto& [path, entry] : paths_) lose_index(path, entry);
 }
 
 void Mirror::find_no_index() {
-  if (!std::exchange(index_gone_, true)) lose_index();
+  if (!index_gone_) lose_index();
 }
 
 void Mirror::lose_everything() {

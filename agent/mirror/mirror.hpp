@@ -151,7 +151,7 @@ class Mirror {
   BootTime scan_begun_;
   std::uint64_t retries_left_ = 0;
   bool cold_ = false;
-  bool index_gone_ = false;  // as of the newest observation that tells: its loss has been noted
+  bool index_gone_ = false;  // as far as is known: its loss has been noted
   bool prune_asked_ = false;
 };
 

@@ -27,7 +27,7 @@ struct Observation {
   std::string_view value = {};  // kValue
   IndexEntry index = IndexEntry::kUnknown;
   Listed listed = Listed::kInIndex;
-  bool written = false;  // a message said so: also when the value is the same
+  bool written = false;  // by a writer, as a message said: also when the value is the same
   bool explicitly_deleted = false;
   std::optional<std::chrono::milliseconds> ttl = {};
   BootTime asked = {};  // when; Redis looked at it later

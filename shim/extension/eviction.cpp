@@ -121,8 +121,7 @@ class Search {
       const py::object entry = entry_of(name);
       if (!entry) continue;
       const Look look(entry.ptr());
-      // Of a module that put an installed one in its own place, that one's other names are not its business.
-      if (module.is_namespace() || !look.has_loader()) objects_.insert(entry.ptr());
+      if (module.is_namespace()) namespaces_.insert(entry.ptr());
       if (!module.is_namespace() && !look.ran_here() && look.has_foreign_loader()) replaced_.insert(name);
     }
   }
@@ -142,7 +141,7 @@ class Search {
   void look_at(PyObject* key, PyObject* entry, Others& others) const {
     const Look look(entry);
     const std::string_view name = utf8_of(key).value_or("");
-    const bool ours = look.ran_here() || objects_.contains(entry) || look.has_our_loader();
+    const bool ours = look.ran_here() || namespaces_.contains(entry) || look.has_our_loader();
     // Most are somebody else's: nothing more is asked of these.
     if (!ours && (name.find('.') == std::string_view::npos || !loaded_.contains(name.substr(0, name.find('.')))))
       return;
@@ -151,7 +150,7 @@ class Search {
       return Entry{py::reinterpret_borrow<py::object>(key), std::string(name),
                    py::reinterpret_borrow<py::object>(entry)};
     };
-    if (look.ran_here() || objects_.contains(entry)) {
+    if (look.ran_here() || namespaces_.contains(entry)) {
       if (!VirtualModuleLoader::is_running(entry)) others.doomed.push_back(kept());
       return;
     }
@@ -161,7 +160,8 @@ class Search {
     }
     const auto package = nearest_package(name);
     if (package == loaded_.end()) return;
-    const bool registered = !look.has_loader() || !look.is_made_for(key);
+    // Whose an object is that no import has made, nobody can tell.
+    const bool registered = look.has_loader() ? !look.is_made_for(key) : PyModule_CheckExact(entry);
     if (!package->second.is_namespace() && (registered || replaced_.contains(package->first))) {
       others.doomed.push_back(kept());
     } else if (!registered && parent_of(name) == package->first) {
@@ -179,7 +179,7 @@ class Search {
   }
 
   const LoadedModules::Map& loaded_;
-  std::unordered_set<const PyObject*> objects_;  // that stand for modules of the workspace, and ran nothing here
+  std::unordered_set<const PyObject*> namespaces_;
   std::set<std::string, std::less<>> replaced_;  // names under which something else stands than what ran
 };
 

@@ -32,7 +32,7 @@ void give_back_submodules(const LoadedModules& loaded, const std::string& packag
   for (const std::string& submodule : loaded.left_behind_of(package)) {
     const py::object module = loaded_module(submodule.c_str());
     const py::str attribute(submodule.substr(package.size() + 1));
-    if (module && !globals.contains(attribute)) globals[attribute] = module;
+    if (module && !module.is_none() && !globals.contains(attribute)) globals[attribute] = module;
   }
 }
 

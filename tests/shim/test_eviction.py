@@ -218,6 +218,17 @@ def test_an_installed_module_that_a_package_registers_below_itself_goes_with_it_
     assert talk.ask("[pkg.codec.V, sys.modules['json'] is before]") == [2, True]
 
 
+def test_an_object_of_the_hosts_that_a_module_puts_in_its_place_keeps_its_own_name(node, talk):
+    node.put("compat.py", "import sys, registry\nsys.modules[__name__] = registry\n")
+    talk.do("import types; sys.modules['registry'] = types.SimpleNamespace(V=1)")
+    talk.begin()
+    talk.do("import compat")
+    node.put("compat.py", "V = 2\n")
+    assert talk.begin()["evicted"] == ["compat"]
+    talk.do("import compat, registry")
+    assert talk.ask("[compat.V, registry.V]") == [2, 1]
+
+
 RUNNING = {
     "importlib's own import": "import main",
     "runpy": "import runpy; runpy.run_module('main', alter_sys=True)",

@@ -345,3 +345,19 @@ def test_one_removal_costs_few_commands_however_many_modules_are_retained(node):
     eventually(lambda: node.status()["modules"] == len(many) - 1, "one is gone")
     spent = {name: calls - before.get(name, 0) for name, calls in commands().items() if name not in ("info", "srem")}
     assert sum(spent.values()) <= 30, spent
+
+
+@pytest.mark.parametrize("command", [["EXPIRE", 4000], ["PERSIST"], ["APPEND", ""], ["COPY"]], ids=lambda c: c[0])
+def test_what_touches_a_key_and_is_no_write_of_a_writer_ends_no_loss(followed, command):
+    client = followed.redis.client()
+    client.unlink(INDEX)
+    writers_begin_a_new_index(followed)
+    for path in OLD:
+        key = PREFIX + path
+        if command == ["COPY"]:
+            client.copy(key, "elsewhere", replace=True)
+            client.copy("elsewhere", key, replace=True)
+        else:
+            client.execute_command(command[0], key, *command[1:])
+    keys_expire(followed)
+    all_are_kept(followed)

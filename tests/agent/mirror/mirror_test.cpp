@@ -411,7 +411,7 @@ TEST_F(MirrorTest, AWriteThatNobodyHeardOfLeavesALossAsItWas) {
 }
 
 TEST_F(MirrorTest, AnIndexThatIsStillMissingIsOneLoss) {
-  mirror_->find_no_index();
+  mirror_->lose_index();
   mirror_->find_no_index();
   EXPECT_EQ(mirror_->index_losses(), 1u);
   mirror_->note_listed("a.py");
