@@ -63,9 +63,9 @@ class RefreshQueue {
     kTouched,     // something happened: says nothing about deletion
     kChanged,     // expired, evicted, given another time to live, ...
     kWritten,     // by a writer
-    kGone,      // probably gone, for whatever reason
-    kDeleted,   // deleted on purpose
-    kDelisted,  // taken out of the index, perhaps
+    kGone,        // probably gone, for whatever reason
+    kDeleted,     // deleted on purpose
+    kDelisted,    // taken out of the index, perhaps
   };
   void mark(ModulePathView path, StreamPosition at, Doubt doubt = Doubt::kUnspecific);
 

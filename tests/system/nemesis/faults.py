@@ -117,6 +117,7 @@ def lose_index(run):
     begun = now()
     writer = run.writers[0]
     with writer.gate:
+        run.wait_until_seen()  # of an index that is lost and begun anew while no agent listens nobody hears (section 3)
         client = run.client()
         writes = [Write(key, writer.next_version(key), 0, 0) for key in writer.keys]
         pipe = client.pipeline(transaction=False)
