@@ -33,9 +33,10 @@ std::string_view parent_of(std::string_view name) {
 
 bool leads_into_workspace(const ProcessState& state, const py::object& path) {
   if (py::isinstance<NamespacePath>(path)) return true;
-  if (!PyList_Check(path.ptr())) return false;
-  for (const py::handle entry : path) {
-    const auto text = utf8_of(entry);
+  const auto entries = py::reinterpret_steal<py::object>(PySequence_List(path.ptr()));
+  if (!entries) PyErr_Clear();  // a module may have put anything there
+  for (Py_ssize_t i = 0; entries && i < PyList_GET_SIZE(entries.ptr()); ++i) {
+    const auto text = utf8_of(PyList_GET_ITEM(entries.ptr(), i));
     if (text && state.storage_of(*text)) return true;
   }
   return false;
@@ -141,7 +142,8 @@ class Search {
   void look_at(PyObject* key, PyObject* entry, Others& others) const {
     const Look look(entry);
     const std::string_view name = utf8_of(key).value_or("");
-    const bool ours = look.ran_here() || namespaces_.contains(entry) || look.has_our_loader();
+    const bool loaded_here = look.ran_here() || namespaces_.contains(entry);
+    const bool ours = loaded_here || look.has_our_loader();
     // Most are somebody else's: nothing more is asked of these.
     if (!ours && (name.find('.') == std::string_view::npos || !loaded_.contains(name.substr(0, name.find('.')))))
       return;
@@ -150,7 +152,7 @@ class Search {
       return Entry{py::reinterpret_borrow<py::object>(key), std::string(name),
                    py::reinterpret_borrow<py::object>(entry)};
     };
-    if (look.ran_here() || namespaces_.contains(entry)) {
+    if (loaded_here) {
       if (!VirtualModuleLoader::is_running(entry)) others.doomed.push_back(kept());
       return;
     }

@@ -369,3 +369,25 @@ def test_a_namespace_that_became_a_module_is_that_also_with_a_part_on_disk(node,
     talk.begin()
     talk.do("import space")
     assert talk.ask("space.V") == "a module"
+
+
+def test_a_namespace_that_pythons_own_finder_has_made_is_evicted(node):
+    """Where installed packages come first, PathFinder puts the workspace's portion into a path of its own kind."""
+    node.put("space/own.py", "V = 'shared'\n")
+    node.put("_solutions/a/space/own.py", "V = 'of a'\n")
+    talk = node.worker(BIFROST_PRECEDENCE="installed")
+    talk.do(f"sys.path.append({WORKSPACE!r})")
+    talk.begin()
+    talk.do("import space.own")
+    assert talk.ask("type(space.__path__).__name__") == "_NamespacePath"
+    assert talk.begin(solution_id="a")["evicted"] == ["space", "space.own"]
+    talk.do("import space.own")
+    assert talk.ask("space.own.V") == "of a"
+
+
+def test_a_namespace_whose_path_a_module_has_broken_harms_no_execution(node, talk):
+    node.put("space/own.py", "import space\nspace.__path__ = None\n")
+    talk.begin()
+    talk.do("import space.own")
+    node.put("space/own.py", "V = 2\n")
+    assert talk.begin()["evicted"] == ["space.own"]
