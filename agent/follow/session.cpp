@@ -66,7 +66,7 @@ Session::Session(uv_loop_t* loop, const SessionOptions& options, SegmentWriter& 
       walk_(
           mirror, [this](ModulePathView path, RefreshQueue::Doubt doubt) { mark(path, doubt); },
           [this] { return stream_ != nullptr && stream_->index_emptied(); }),
-      index_losses_(mirror.index_losses()) {
+      losses_(mirror.index_losses()) {
   data_ = std::make_unique<DataConnection>(
       loop_, options_.url, [this] { check_server(); }, [this](const std::string& why) { end("data: " + why); });
   tick_ = std::make_unique<Timer>(loop_, [this] { on_tick(); });
@@ -291,21 +291,9 @@ std::size_t Session::read_after_this() {
   return chase().awaits_mark() ? 1 : 0;
 }
 
-// A message says so: everything up to here was written before, and what is under way was read before.
 void Session::hear_of_loss() {
-  index_losses_ = mirror_.index_losses();
-  index_lost_at_ = position_;
+  losses_.hear(mirror_.index_losses(), position_, rereads_ ? chase().under_way() - read_after_this() : 0);
   walk_wanted_ = true;
-  if (rereads_) index_lost_before_ = chase().under_way() - read_after_this();
-}
-
-// An answer says so, and may be faster than the messages about what was written before: they have come with the PONG of
-// a PING that is sent after this.
-bool Session::find_loss() {
-  if (std::exchange(index_losses_, mirror_.index_losses()) == mirror_.index_losses()) return false;
-  index_lost_at_ = position_;
-  pongs_to_loss_ = 2;  // one may be on its way
-  return true;
 }
 
 // Once for a burst of such messages, before anything goes by what is known up to here.
@@ -316,18 +304,8 @@ void Session::look_for_delisted() {
 
 bool Session::on_entry(ModulePathView path, IndexEntry entry) {
   if (ended_) return false;
-  if (index_lost_before_ != 0 && entry == IndexEntry::kListed) entry = IndexEntry::kUnknown;  // of the lost one
+  if (losses_.reads_before() && entry == IndexEntry::kListed) entry = IndexEntry::kUnknown;  // of the lost one
   return mirror_.note_entry(path, as_index(entry));
-}
-
-Observation::Listed Session::where_listed(const Observation& seen, const PendingPath& asked) const {
-  using Listed = Observation::Listed;
-  const bool read_before_loss = index_lost_before_ != 0;
-  if (read_before_loss) return Listed::kInLostIndex;
-  if (seen.index == IndexEntry::kListed) return Listed::kInIndex;
-  if (!asked.announced) return Listed::kSomewhere;
-  const bool written_before_loss = pongs_to_loss_ != 0 || (index_lost_at_ && *asked.announced <= *index_lost_at_);
-  return written_before_loss ? Listed::kInLostIndex : Listed::kInIndex;
 }
 
 // Without members there is no set.
@@ -352,7 +330,7 @@ void Session::look_at_deploy() {
 
 void Session::on_pong() {
   look_for_delisted();
-  if (pongs_to_loss_ != 0 && --pongs_to_loss_ == 0) index_lost_at_ = position_;
+  losses_.pong(position_);
   if (const auto sent = rule_.fence_in_flight()) callbacks_.on_fence_time(lasted(*sent));
   rule_.fence_answered(position_);
   writer_.count(Counter::kFences);
@@ -396,7 +374,7 @@ void Session::read_values() {
 
 void Session::on_applied(bool once_more) {
   if (ended_) return;
-  if (index_lost_before_ != 0) --index_lost_before_;
+  losses_.batch_applied();
   if (once_more && writer_.has_staged()) writer_.count(Counter::kCutRetries);
   rule_.applied(boot_now(), writer_.has_staged());
   advance();
@@ -409,11 +387,11 @@ void Session::on_observation(const Observation& seen, const PendingPath& asked, 
   }
   Observation known = seen;
   known.index = as_index(seen.index);
-  known.listed = where_listed(seen, asked);
+  known.listed = losses_.listed(seen.index, asked.announced);
   known.written = asked.told == PendingPath::Told::kWrite;
   known.asked = sent;
   mirror_.apply(known);
-  walk_wanted_ |= find_loss();
+  walk_wanted_ |= losses_.find(mirror_.index_losses(), position_);
 }
 
 // What the index lists after a loss is known when it has been gone through; a walk that is running goes over the
@@ -439,7 +417,7 @@ void Session::on_walked(const redisReply& answer) {
   if (ended_) return;
   ++position_.value;
   if (const Status read = walk_.on_answer(answer); !read) return end(read.error().message);
-  find_loss();
+  losses_.find(mirror_.index_losses(), position_);
   advance();
 }
 

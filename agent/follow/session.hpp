@@ -32,6 +32,7 @@
 #include "agent/follow/expiry_clock.hpp"
 #include "agent/follow/fence_waiters.hpp"
 #include "agent/follow/flush_inquiry.hpp"
+#include "agent/follow/index_losses.hpp"
 #include "agent/follow/index_walk.hpp"
 #include "agent/follow/key_scan.hpp"
 #include "agent/follow/mark_trial.hpp"
@@ -116,9 +117,7 @@ class Session {
   void on_deploying();
   void look_at_deploy();
   void on_observation(const Observation& seen, const PendingPath& asked, BootTime sent);
-  Observation::Listed where_listed(const Observation& seen, const PendingPath& asked) const;
   void hear_of_loss();
-  bool find_loss();
   void walk_after_loss();
   std::size_t read_after_this();
   void on_tick();
@@ -177,11 +176,8 @@ class Session {
   IndexWalk walk_;
   BootTime walk_begun_;
   std::unique_ptr<Timer> scan_rest_;
-  std::size_t index_lost_before_ = 0;  // how many answers on their way are of the time before the index was lost
-  std::optional<StreamPosition> index_lost_at_;
-  int pongs_to_loss_ = 0;       // until that position is known
-  bool walk_wanted_ = false;    // since a loss
-  std::uint64_t index_losses_;  // of the mirror, as of the last one that is known here
+  IndexLosses losses_;
+  bool walk_wanted_ = false;  // since a loss
   MarkTrial trial_;
   bool reading_again_ = false;  // all of it, while live
   bool lacked_names_ = false;   // when that began
