@@ -6,9 +6,9 @@
 // segment, its peer from sending PUBLISH to having the message in a bare subscriber. `fence` is one request to the
 // agent, its peers one PING, and one PING through a process in between that does nothing else, all over connections
 // that are kept: what the two hand-overs more cost on this machine. `first_fence` is that of a process that has not
-// asked before and has to connect, its peer `first_ping` connects to Redis. Rounds of a pair alternate, so that a noisy
-// machine disturbs both alike. The bench looks for the version again and again, with the processor offered to others in
-// between: a worker would not, it would ask for a fence.
+// asked before and has to connect, its peer `first_ping` connects to Redis. A fence and its peer go first
+// in turns. The bench looks for the version again and again, with the processor offered to others in between: a worker
+// would not, it would ask for a fence.
 #include <poll.h>
 #include <sched.h>
 #include <sys/socket.h>
@@ -40,6 +40,12 @@ using std::chrono::seconds;
 class Times {
  public:
   void add(BootTime from, BootTime to) { us_.push_back(static_cast<double>(to.since(from).count()) / 1000); }
+  template <class Action>
+  void time(Action action) {
+    const BootTime from = boot_now();
+    action();
+    add(from, boot_now());
+  }
   double quantile(double q) {
     std::sort(us_.begin(), us_.end());
     return us_[static_cast<std::size_t>(q * static_cast<double>(us_.size() - 1))];
@@ -106,6 +112,14 @@ class Relay {
   pid_t child_ = -1;
 };
 
+// Who goes first after a write pays for what the write leaves to do.
+template <class Ours, class Peer>
+void in_turns(int round, Ours ours, Peer peer) {
+  if (round % 2 == 0) ours();
+  peer();
+  if (round % 2 != 0) ours();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -158,21 +172,13 @@ int main(int argc, char** argv) {
     wait_for_message(subscriber, deadline);
     delivered.add(published, boot_now());
 
-    const BootTime asked = boot_now();
-    or_fail(agent.fence(deadline));
-    fence.add(asked, boot_now());
-    const BootTime pinged = boot_now();
-    or_fail(writer.command({"PING"}, deadline));
-    ping.add(pinged, boot_now());
-    const BootTime asked_first = boot_now();
-    or_fail(AgentConnection(dir).fence(deadline));
-    first_fence.add(asked_first, boot_now());
-    const BootTime pinged_first = boot_now();
-    or_fail(connect(url).command({"PING"}, deadline));
-    first_ping.add(pinged_first, boot_now());
-    const BootTime handed_over = boot_now();
-    relay.ping(deadline);
-    relayed.add(handed_over, boot_now());
+    in_turns(
+        round, [&] { fence.time([&] { or_fail(agent.fence(deadline)); }); },
+        [&] { ping.time([&] { or_fail(writer.command({"PING"}, deadline)); }); });
+    in_turns(
+        round, [&] { first_fence.time([&] { or_fail(AgentConnection(dir).fence(deadline)); }); },
+        [&] { first_ping.time([&] { or_fail(connect(url).command({"PING"}, deadline)); }); });
+    relayed.time([&] { relay.ping(deadline); });
   }
   std::printf(
       "{\"visible_us\": %s, \"visible_after_ack_us\": %s, \"pubsub_us\": %s, \"fence_us\": %s, \"relay_us\": %s, "
