@@ -121,6 +121,7 @@ void Session::note_losses(const ServerFacts& facts) {
   const auto why = lost_since(contact_, facts, boot_now());
   contact_.facts = facts;
   contact_.other_server = false;
+  mirror_.begin_session();
   if (!why || mirror_.known() == 0) return;
   log::warn("redis_lost_its_data", {{"why", *why}, {"then", "what it does not list is kept"}});
   mirror_.lose_everything();
@@ -416,7 +417,14 @@ void Session::read_names() {
 void Session::on_walked(const redisReply& answer) {
   if (ended_) return;
   ++position_.value;
+  const bool first = !walk_.ended();
   if (const Status read = walk_.on_answer(answer); !read) return end(read.error().message);
+  if (first && walk_.ended() && walk_.bereft() != 0) {
+    writer_.count(Counter::kIndexLosses);
+    log::warn("index_lost", {{"modules", std::to_string(walk_.bereft())},
+                             {"why", "the index has begun again, unseen, and does not list them, but their keys exist"},
+                             {"then", "they are kept until they are written or deleted"}});
+  }
   losses_.find(mirror_.index_losses(), position_);
   advance();
 }

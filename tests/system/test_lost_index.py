@@ -181,6 +181,46 @@ def test_an_index_that_was_lost_while_no_agent_ran_is_noticed_by_its_absence(fol
     all_are_kept(followed)
 
 
+def begun_again_unseen(node):
+    """The index lists nothing but a new module."""
+    client = node.redis.client()
+    client.unlink(INDEX)
+    node.put("new.py", "NEW = 1\n")
+
+
+def test_an_index_that_was_lost_and_begun_again_while_no_agent_ran_deletes_nothing(followed):
+    followed.agent.kill()
+    begun_again_unseen(followed)
+    followed.start_agent()
+    eventually(lambda: counter(followed, "index_losses_total") > 0, "the agent sees that the index has begun again")
+    keys_expire(followed)
+    all_are_kept(followed)
+
+
+def test_what_was_protected_so_can_be_deleted_and_written_again(followed):
+    followed.agent.kill()
+    begun_again_unseen(followed)
+    followed.start_agent()
+    eventually(lambda: counter(followed, "index_losses_total") > 0, "the agent sees that the index has begun again")
+    followed.delete(OLD[0])
+    followed.wait("--fresh")
+    assert names(followed) == {"new.py", *OLD[1:]}
+    followed.put(OLD[1], "PATH = 'written again'\n")
+    followed.wait("--fresh")
+    followed.delete(OLD[1])
+    followed.wait("--fresh")
+    assert names(followed) == {"new.py", *OLD[2:]}
+
+
+def test_what_was_deleted_while_the_index_was_begun_again_is_gone(followed):
+    followed.agent.kill()
+    begun_again_unseen(followed)
+    followed.delete(OLD[0])
+    followed.start_agent()
+    followed.wait("--fresh")
+    assert names(followed) == {"new.py", *OLD[1:]}
+
+
 def test_after_a_loss_deletions_are_deletions(followed):
     client = followed.redis.client()
     client.unlink(INDEX)
