@@ -147,7 +147,7 @@ py::object Hook::install(const Settings::Flags& flags, const py::object& fallbac
   }
   if (search_ == nullptr) return finder_;
   missing_ = py::cast(MissingModuleFinder(search_));
-  path_hook_ = py::cast(WorkspacePathHook(search_));
+  path_hook_ = workspace_path_hook(search_);
   forget_cached_importers(*state_);
   place();
   return finder_;

@@ -67,15 +67,18 @@ py::list WorkspacePathEntryFinder::iter_modules(const std::string& prefix) const
   return modules;
 }
 
-WorkspacePathEntryFinder WorkspacePathHook::operator()(const std::string& entry) const {
-  const auto directory = search_->state()->storage_of(entry);
-  if (!directory) throw py::import_error("not in the workspace");
-  // runpy and others tell a script from a directory by whether anybody imports from it.
-  const auto module = ModulePathView::parse(*directory);
-  if (module && search_->state()->read_path(*module).found()) {
-    throw py::import_error("a module, not a directory");
-  }
-  return WorkspacePathEntryFinder(search_, std::string(*directory));
+py::cpp_function workspace_path_hook(std::shared_ptr<const ModuleSearch> search) {
+  const auto finder_for = [search = std::move(search)](const std::string& entry) {
+    const auto directory = search->state()->storage_of(entry);
+    if (!directory) throw py::import_error("not in the workspace");
+    // runpy and others tell a script from a directory by whether anybody imports from it.
+    const auto module = ModulePathView::parse(*directory);
+    if (module && search->state()->read_path(*module).found()) {
+      throw py::import_error("a module, not a directory");
+    }
+    return WorkspacePathEntryFinder(search, std::string(*directory));
+  };
+  return py::cpp_function(finder_for, py::name("workspace_path_hook"), py::arg("path"), py::call_guard<Inside>());
 }
 
 void bind_path_entry(py::module_& m) {
@@ -86,9 +89,6 @@ void bind_path_entry(py::module_& m) {
       .def("invalidate_caches", &WorkspacePathEntryFinder::invalidate_caches)
       .def_property_readonly("path", &WorkspacePathEntryFinder::path)
       .def("__repr__", [](const WorkspacePathEntryFinder& f) { return "WorkspacePathEntryFinder('" + f.path() + "')"; })
-      .attr("__module__") = "bifrost_cache";
-  py::class_<WorkspacePathHook>(m, "WorkspacePathHook", "An entry of sys.path_hooks.")
-      .def("__call__", &WorkspacePathHook::operator(), py::arg("path"), py::call_guard<Inside>())
       .attr("__module__") = "bifrost_cache";
 }
 

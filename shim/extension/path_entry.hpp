@@ -40,14 +40,8 @@ class WorkspacePathEntryFinder {
 };
 
 // What sys.path_hooks calls for each new entry of a path: a finder, or ImportError for entries outside the workspace.
-class WorkspacePathHook {
- public:
-  explicit WorkspacePathHook(std::shared_ptr<const ModuleSearch> search) : search_(std::move(search)) {}
-  WorkspacePathEntryFinder operator()(const std::string& entry) const;
-
- private:
-  std::shared_ptr<const ModuleSearch> search_;
-};
+// A function, as others are: tools ask for its name.
+py::cpp_function workspace_path_hook(std::shared_ptr<const ModuleSearch> search);
 
 void bind_path_entry(py::module_& m);
 

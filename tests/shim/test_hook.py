@@ -25,6 +25,18 @@ def test_install_is_idempotent_and_remove_leaves_nothing(node):
     assert out == {"same": True, "first_of_all": True, "path0": WORKSPACE, "clean": True}
 
 
+def test_every_path_hook_has_a_name_as_functions_and_classes_do(node):
+    """beartype.claw asks for it."""
+    out = node.script(
+        """
+        b.install_virtual_import_hook()
+        out["names"] = [hook.__name__ for hook in sys.path_hooks]
+        out["qualified"] = [hook.__qualname__ for hook in sys.path_hooks]
+        """
+    )
+    assert out["names"][0] == "workspace_path_hook" and out["qualified"][0]
+
+
 def test_install_puts_back_what_somebody_removed(node):
     node.put("m.py", "X = 1\n")
     out = node.script(

@@ -9,7 +9,7 @@ from harness import PACKAGE
 
 STUB = PACKAGE / "bifrost_cache" / "_shim.pyi"
 # Python's own, or for nobody to call.
-UNSTUBBED = {"NamespaceLoader", "NamespacePath", "WorkspacePathEntryFinder", "WorkspacePathHook", "MissingModuleFinder"}
+UNSTUBBED = {"NamespaceLoader", "NamespacePath", "WorkspacePathEntryFinder", "MissingModuleFinder"}
 
 # Defaults cannot be read from a builtin; calls can be made with every parameter by name.
 RUNTIME = """
