@@ -27,13 +27,15 @@ class VirtualModuleLoader {
   static void exec_module(const py::object& self, const py::object& module);
 
   // ImportError when `fullname` is another module's.
-  py::object get_code(const py::object& fullname);
+  static py::object get_code(const py::object& self, const py::object& fullname);
   py::str get_source(const py::object& fullname) const;
   py::str get_filename(const py::object& fullname) const;
   bool is_package(const py::object& fullname) const;
   // The bytes stored under a path of the workspace; FileNotFoundError for any other path.
   py::bytes get_data(const std::string& path) const;
   py::object get_resource_reader(const py::object& fullname) const;
+  // How a loader is pickled or copied: as that of the spec which its name has then. TypeError when it has none now.
+  py::tuple reduce() const;
 
   // What running the module would execute: code that is held ready, that the node has made, or made now.
   struct Executable {

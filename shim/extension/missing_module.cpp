@@ -60,7 +60,7 @@ py::object MissingModuleFinder::find_spec(const py::object& self, const py::obje
   const std::string reason =
       search_->state()->why_missing(absence.directories, dot == std::string_view::npos ? *name : name->substr(dot + 1));
   const std::string message =
-      "No module named '" + std::string(*name) + "' (" + explain(absence, reason, !path.is_none()) + ")";
+      "No module named " + std::string(py::repr(fullname)) + " (" + explain(absence, reason, !path.is_none()) + ")";
   PyErr_SetImportErrorSubclass(PyExc_ModuleNotFoundError, py::str(message).ptr(), fullname.ptr(), nullptr);
   throw py::error_already_set();
 }

@@ -292,6 +292,7 @@ void bind_loader(py::module_& m) {
            py::call_guard<Inside>(), py::arg("path"))
       .def("get_resource_reader", &VirtualModuleLoader::get_resource_reader,
            docstrings::kVirtualModuleLoaderGetResourceReader, py::arg("fullname") = py::none())
+      .def("__reduce__", &VirtualModuleLoader::reduce)
       .def_property_readonly("name", &VirtualModuleLoader::name, docstrings::kVirtualModuleLoaderName)
       .def_property_readonly("path", &VirtualModuleLoader::file, docstrings::kVirtualModuleLoaderPath)
       // As importlib's loader for files: specs compare their loaders.

@@ -19,12 +19,18 @@ struct SpecModel {
   std::vector<py::object> lists;
 };
 
+// By the name, as functions are pickled and copied: what holds one, and may hold a place in the mirror with it, stays.
+py::tuple pickled_by_name(const py::object& spec) {
+  return py::make_tuple(py::module_::import("importlib.util").attr("find_spec"), py::make_tuple(spec.attr("name")));
+}
+
 SpecModel make_model() {
   SpecModel model;
   py::dict members;
   // Source that lies on no disk must not invite anybody to write a .pyc beside it.
   members["cached"] = py::none();
   members["__module__"] = "bifrost_cache";
+  members["__reduce__"] = py::cpp_function(&pickled_by_name, py::name("__reduce__"), py::is_method(py::none()));
   members["__doc__"] = "A ModuleSpec without a place for compiled files.";
   model.type = py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(&PyType_Type))(
       "VirtualModuleSpec", py::make_tuple(ImportlibObjects::get().module_spec), members);

@@ -2,7 +2,8 @@
 
 import sys
 
-from harness import WORKSPACE
+import pytest
+from harness import WORKSPACE, WorkerRaised
 
 MODULE = """
 def first():
@@ -228,6 +229,56 @@ def test_loader_answers_as_the_abcs_say(node):
         "other": ["ImportError", None],
         "outside": ["FileNotFoundError", "/etc/hostname"],
     }
+
+
+def test_specs_and_loaders_are_pickled_and_copied_by_name(node):
+    node.put("lib/__init__.py", "")
+    node.put("lib/m.py", "X = 1\n")
+    node.put("plain/p.py", "")
+    out = node.execute(
+        """
+        import copy, pickle, lib.m, plain.p, plain
+        for name, module in {"module": lib.m, "package": lib, "namespace": plain}.items():
+            spec = module.__spec__
+            out[name] = [pickle.loads(pickle.dumps(spec)) is spec, copy.deepcopy(spec) is spec]
+        loader = lib.m.__loader__
+        out["loader"] = [pickle.loads(pickle.dumps(loader)) is loader, copy.deepcopy(loader) is loader]
+        pickled = pickle.dumps(loader)
+        del sys.modules["lib.m"], sys.modules["lib"]
+        out["found"] = pickle.loads(pickled).get_source("lib.m")
+        """
+    )
+    assert out == {
+        "module": [True, True],
+        "package": [True, True],
+        "namespace": [True, True],
+        "loader": [True, True],
+        "found": "X = 1\n",
+    }
+
+
+def test_a_loader_whose_name_has_no_module_any_more_cannot_be_pickled(node):
+    node.put("m.py", "X = 1\n")
+    worker = node.worker()
+    worker.do("import pickle, m; loader = m.__loader__")
+    node.delete("m.py")
+    worker.do("b.begin_execution(fresh=True)")
+    with pytest.raises(WorkerRaised, match="TypeError.*no module has that name now"):
+        worker.do("pickle.dumps(loader)")
+
+
+def test_warnings_of_a_module_that_runpy_runs_show_its_lines(node):
+    node.put("warns.py", "import warnings\nwarnings.warn('careful')\n")
+    out = node.execute(
+        """
+        import contextlib, io, linecache, runpy
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said):
+            runpy.run_module("warns", run_name="__main__")
+        out["said"] = said.getvalue()
+        """
+    )
+    assert "warns.py:2: UserWarning: careful\n  warnings.warn('careful')\n" in out["said"]
 
 
 def test_pickles_travel_by_qualified_name(node):

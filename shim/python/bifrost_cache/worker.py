@@ -129,14 +129,13 @@ def reply_of_spawned(target, pickled, roots, deadline, cancel=None):
 
 def what_travels():
     """What begin_as_child() needs of this process."""
-    default, *_ = multiprocessing.get_all_start_methods()  # asking for the one in force would fix it
-    method = multiprocessing.get_start_method(allow_none=True) or default
+    method = multiprocessing.get_start_method(allow_none=True) or "fork"
     return {"settings": _travelling_settings(), "start_method": method}
 
 
 def begin_as_child(order):
-    """The hook first of all. And pools start their processes as the host's do: multiprocessing would have what it spawned
-    spawn, too, and processes that are spawned have no execution."""
+    """The hook first of all. And pools start their processes as the host has chosen, or else by fork: multiprocessing
+    would have what it spawned spawn, too, or start a fork server (Python 3.14), and such processes have no execution."""
     _shim.install_virtual_import_hook(**order["settings"])
     multiprocessing.set_start_method(order["start_method"], force=True)
 
