@@ -45,7 +45,7 @@ def test_reading_it_all_again_costs_no_lease(full):
     sources = set()
 
     def read_again():
-        sources.add(worker.do("answer = b.begin_execution().source"))
+        sources.add(worker.do("answer = b.begin_execution(timeout=10).source"))
         return full.agent.log.count("event=synced") >= syncs + 3
 
     eventually(read_again, "it is compared three times")
