@@ -69,7 +69,6 @@ Status IndexWalk::on_answer(const redisReply& answer) {
     go_through(true);
   } else {
     running_ = false;
-    ended_ = true;
   }
   return Done{};
 }
@@ -109,10 +108,10 @@ void IndexWalk::go_beyond_the_index() {
   } else if (mirror_.index_losses() == losses_) {
     mirror_.note_index_walked();
   }
-  Block there{{}, true, true};
+  Block there{{}, true};
   mirror_.for_each_unseen([&](ModulePathView path) {
     there.paths.emplace_back(path);
-    if (there.paths.size() == kBlockPaths) add(std::exchange(there, Block{{}, true, true}));
+    if (there.paths.size() == kBlockPaths) add(std::exchange(there, Block{{}, true}));
   });
   add(std::move(there));
   mirror_.for_each_delisted([this](ModulePathView path) { mark_(path, RefreshQueue::Doubt::kGone); });
@@ -124,18 +123,13 @@ void IndexWalk::add(Block block) {
 
 void IndexWalk::on_count(Block block, long long count) {
   const auto expected = block.there ? static_cast<long long>(block.paths.size()) : 0;
-  if (count == expected) {
-    if (!block.unlisted || ended_) return;
-    for (const ModulePath& path : block.paths) bereft_ += mirror_.note_unlisted(path) ? 1 : 0;
-    return;
-  }
+  if (count == expected) return;
   missed_ |= block.there;
   if (block.paths.size() == 1) {
     return mark_(block.paths.front(), block.there ? RefreshQueue::Doubt::kGone : RefreshQueue::Doubt::kUnspecific);
   }
   const auto middle = block.paths.begin() + static_cast<std::ptrdiff_t>(block.paths.size() / 2);
-  Block half{
-      {std::make_move_iterator(middle), std::make_move_iterator(block.paths.end())}, block.there, block.unlisted};
+  Block half{{std::make_move_iterator(middle), std::make_move_iterator(block.paths.end())}, block.there};
   block.paths.erase(middle, block.paths.end());
   blocks_.push_front(std::move(half));
   blocks_.push_front(std::move(block));

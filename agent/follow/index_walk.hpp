@@ -12,7 +12,6 @@
 //      was there without being known; every known one whose turn it was, or which the index did not list, and whose key
 //      was not, but for those whose value has been asked for meanwhile; and every retained one that the index had
 //      ceased to list. What it lists is no more protected by the loss of an earlier one; if it lists nothing, all is.
-//      The first that ends also tells the mirror of every path that the index does not list though its key is there.
 // (X3) Every known path has its turn in one of kTurns walks in a row.
 #pragma once
 
@@ -40,12 +39,8 @@ class IndexWalk {
   // From the start, also while a walk is running.
   void begin(BootTime now);
   bool running() const { return running_; }
-  bool ended() const { return ended_; }  // one has
   // Ends it as it is. The answer that is under way may still come.
   void stop();
-
-  // How many modules have lost their index unseen, as the walk that has ended first found.
-  std::size_t bereft() const { return bereft_; }
 
   // Sends the next question through `ask`, if one is due.
   void ask_next(const std::function<void(const Command&)>& ask);
@@ -57,7 +52,6 @@ class IndexWalk {
   struct Block {
     std::vector<ModulePath> paths;
     bool there = false;
-    bool unlisted = false;  // the index has been gone through without them
   };
   void go_through(bool all);
   bool has_turn(ModulePathView path) const;
@@ -73,8 +67,6 @@ class IndexWalk {
   bool all_ = false;     // have their turn
   bool missed_ = false;  // a key was not there
   bool running_ = false;
-  bool ended_ = false;  // has one
-  std::size_t bereft_ = 0;
   bool stopped_ = false;  // while an answer was under way
   bool under_way_ = false;
   bool listed_ = false;        // the index has members

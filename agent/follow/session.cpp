@@ -121,7 +121,6 @@ void Session::note_losses(const ServerFacts& facts) {
   const auto why = lost_since(contact_, facts, boot_now());
   contact_.facts = facts;
   contact_.other_server = false;
-  mirror_.begin_session();
   if (!why || mirror_.known() == 0) return;
   log::warn("redis_lost_its_data", {{"why", *why}, {"then", "what it does not list is kept"}});
   mirror_.lose_everything();
@@ -179,7 +178,12 @@ void Session::on_stream_live(bool flags_visible) {
                             {"do", "allow keyspace notifications, or set io-threads 1 in redis.conf"}});
   }
   tick_->every(tick(options_));
-  begin_sync();
+  // Before anything is read that may have expired. What happens from here on is heard.
+  ask_whether_index_was_lost(*data_, mirror_, [this](bool lost) {
+    if (ended_) return;
+    if (lost) lose_index("a new one does not list modules whose keys are there");
+    begin_sync();
+  });
   if (!stream_->marks()) return;
   trial_.begin(*data_, stream_->mark_channel(), [this] {
     if (ended_) return;
@@ -274,17 +278,22 @@ void Session::on_index(IndexNews news) {
   writer_.count(Counter::kEvents);
   using Doubt = RefreshQueue::Doubt;
   if (news == IndexNews::kLost) {
-    writer_.count(Counter::kIndexLosses);
-    log::warn("index_lost", {{"then", "modules that it listed are kept until they are written or deleted"}});
     look_for_delisted();  // before they count as listed again
-    mirror_.lose_index();
-    hear_of_loss();
+    lose_index("its key has vanished or was replaced");
     mirror_.for_each_leaving([this](ModulePathView path) { mark(path, Doubt::kGone); });
   } else {
     delisted_ = true;
   }
   // A path whose key is gone may still have been listed when it was read, and is not known as retained yet.
   queue().mark_in_flight(position_, news == IndexNews::kLost ? Doubt::kGone : Doubt::kDelisted, read_after_this());
+}
+
+void Session::lose_index(const std::string& why) {
+  writer_.count(Counter::kIndexLosses);
+  log::warn("index_lost",
+            {{"why", why}, {"then", "modules that it listed are kept until they are written or deleted"}});
+  mirror_.lose_index();
+  hear_of_loss();
 }
 
 // How many of the batches under way: a read whose mark is still to come was executed after the newest message.
@@ -417,14 +426,7 @@ void Session::read_names() {
 void Session::on_walked(const redisReply& answer) {
   if (ended_) return;
   ++position_.value;
-  const bool first = !walk_.ended();
   if (const Status read = walk_.on_answer(answer); !read) return end(read.error().message);
-  if (first && walk_.ended() && walk_.bereft() != 0) {
-    writer_.count(Counter::kIndexLosses);
-    log::warn("index_lost", {{"modules", std::to_string(walk_.bereft())},
-                             {"why", "the index has begun again, unseen, and does not list them, but their keys exist"},
-                             {"then", "they are kept until they are written or deleted"}});
-  }
   losses_.find(mirror_.index_losses(), position_);
   advance();
 }

@@ -132,7 +132,6 @@ Mirror::Entry& Mirror::hold(const Observation& seen, Held held, bool changed) {
   entry.removal_owed = false;
   set_retained(found->first, entry, false);
   if (written) set_index_lost(found->first, entry, lost && held == Held::kSource);
-  if (written && seen.listed != Observation::Listed::kSomewhere) entry.known_before = false;
   return entry;
 }
 
@@ -154,17 +153,6 @@ void Mirror::lose_index() {
   ++index_losses_;
   index_gone_ = loss_pending_ = true;
   for (auto& [path, entry] : paths_) lose_index(path, entry);
-}
-
-void Mirror::begin_session() {
-  for (auto& [path, entry] : paths_) entry.known_before = true;
-}
-
-bool Mirror::note_unlisted(ModulePathView path) {
-  const auto found = paths_.find(path);
-  if (found == paths_.end() || !found->second.known_before || found->second.index_lost) return false;
-  lose_index(found->first, found->second);
-  return found->second.index_lost;
 }
 
 void Mirror::find_no_index() {

@@ -71,11 +71,6 @@ class Mirror {
   void take_back_loss();
   // Up to `most` paths that the index listed, as far as is known.
   std::vector<ModulePath> listed(std::size_t most) const;
-  // A session begins: what is known was listed when the one before ended, as far as is known.
-  void begin_session();
-  // Its key is there, and the index, which has been gone through, does not list it. Writers delete the key first: what
-  // was known before this session has lost its index unseen. Returns whether it did so now.
-  bool note_unlisted(ModulePathView path);
   // The same, where nobody has told: an answer says that there is no index. Once for as long as there is none.
   void find_no_index();
   // How often one was lost.
@@ -125,7 +120,6 @@ class Mirror {
     bool retained = false;
     bool index_lost = false;
     bool suspected = false;           // index_lost, unless the loss is taken back
-    bool known_before = false;        // this session, and no write has been heard of since
     bool left_out = false;            // there was no room for it
     bool deleted_on_purpose = false;  // a deletion was seen since the last value: DEL comes before SREM
     bool removal_owed = false;        // decided, but there was no room to record it

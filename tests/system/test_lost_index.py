@@ -212,13 +212,40 @@ def test_what_was_protected_so_can_be_deleted_and_written_again(followed):
     assert names(followed) == {"new.py", *OLD[2:]}
 
 
-def test_what_was_deleted_while_the_index_was_begun_again_is_gone(followed):
+def test_what_expires_before_the_agent_has_read_it_is_kept_as_well(followed):
     followed.agent.kill()
     begun_again_unseen(followed)
-    followed.delete(OLD[0])
+    client = followed.redis.client()
+    followed.redis.let_expire(*[PREFIX + path for path in OLD[:3]])
+    eventually(lambda: client.exists(*[PREFIX + path for path in OLD]) == 2, "some keys have expired")
+    client.set(PREFIX + "deploying", "1", ex=3600)
+    followed.start_agent(ready=False)
+    eventually(lambda: counter(followed, "index_losses_total") > 0, "the agent sees that the index has begun again")
+    followed.redis.let_expire(*[PREFIX + path for path in OLD[3:]])
+    eventually(lambda: not client.exists(*[PREFIX + path for path in OLD]), "all keys have expired")
+    client.delete(PREFIX + "deploying")
+    all_are_kept(followed)
+
+
+def test_what_is_deleted_while_no_agent_runs_is_gone_however_much_it_is(followed):
+    followed.agent.kill()
+    for path in OLD[:4]:
+        followed.delete(path)
     followed.start_agent()
     followed.wait("--fresh")
-    assert names(followed) == {"new.py", *OLD[1:]}
+    assert names(followed) == {OLD[4]}
+
+
+def test_a_module_outside_the_index_is_no_sign_of_a_loss(followed):
+    client = followed.redis.client()
+    client.srem(INDEX, OLD[0])
+    followed.agent.kill()
+    followed.start_agent()
+    followed.agent.kill()
+    client.delete(PREFIX + OLD[0])
+    followed.start_agent()
+    followed.wait("--fresh")
+    assert names(followed) == set(OLD[1:])
 
 
 def test_after_a_loss_deletions_are_deletions(followed):

@@ -172,30 +172,6 @@ TEST_F(IndexWalkTest, AnIndexOfAnotherTypeIsLost) {
   EXPECT_THAT(marked_, IsEmpty());
 }
 
-TEST_F(IndexWalkTest, WhatAnIndexDoesNotListAlthoughItsKeyIsThereHasLostTheOneBefore) {
-  for (const char* path : {"a.py", "b.py"}) mirror_holds(path);
-  everywhere("listed.py");
-  mirror_->begin_session();
-  keys_.insert("a.py");
-  walk();
-  EXPECT_EQ(walk_->bereft(), 1u);
-  EXPECT_THAT(marked_, UnorderedElementsAre(Pair("b.py", Doubt::kGone)));
-  vanished("a.py", IndexEntry::kUnlisted);
-  EXPECT_TRUE(mirror_->has_retained());
-}
-
-TEST_F(IndexWalkTest, OfThatOnlyTheFirstOfASessionTells) {
-  everywhere("a.py");
-  everywhere("b.py");
-  mirror_->begin_session();
-  walk();
-  index_.erase("a.py");
-  walk();
-  EXPECT_EQ(walk_->bereft(), 0u);
-  vanished("a.py", IndexEntry::kUnlisted);
-  EXPECT_FALSE(mirror_->has_retained());
-}
-
 TEST_F(IndexWalkTest, WhatIsListedIsNotProtectedByAnEarlierLoss) {
   everywhere("a.py");
   mirror_->lose_index();

@@ -410,31 +410,6 @@ TEST_F(MirrorTest, AWriteThatNobodyHeardOfLeavesALossAsItWas) {
   EXPECT_FALSE(marked_as_lost("known.py"));
 }
 
-TEST_F(MirrorTest, OnlyWhatWasKnownBeforeASessionCanHaveLostItsIndexUnseen) {
-  see_source("before.py", "");
-  see_source("written.py", "x = 1");
-  mirror_->begin_session();
-  see_source("new.py", "");
-  see_source("written.py", "x = 2");
-  EXPECT_TRUE(mirror_->note_unlisted(path_of("before.py")));
-  EXPECT_FALSE(mirror_->note_unlisted(path_of("before.py"))) << "once";
-  EXPECT_FALSE(mirror_->note_unlisted(path_of("new.py"))) << "its writer has not listed it yet";
-  EXPECT_FALSE(mirror_->note_unlisted(path_of("written.py")));
-  EXPECT_FALSE(mirror_->note_unlisted(path_of("unknown.py")));
-  EXPECT_TRUE(marked_as_lost("before.py"));
-  see_vanished("before.py", IndexEntry::kUnlisted);
-  EXPECT_EQ(served("before.py"), "");
-  see_vanished("written.py", IndexEntry::kUnlisted);
-  EXPECT_EQ(served("written.py"), "<miss>");
-}
-
-TEST_F(MirrorTest, WhatWasWrittenBetweenTwoSessionsAndIsNotListedHasLostItsIndexToo) {
-  see_source("a.py", "x = 1");
-  mirror_->begin_session();
-  see_source_listed(Observation::Listed::kSomewhere, "a.py", "x = 2");
-  EXPECT_TRUE(mirror_->note_unlisted(path_of("a.py")));
-}
-
 TEST_F(MirrorTest, AnIndexThatIsStillMissingIsOneLoss) {
   mirror_->lose_index();
   mirror_->find_no_index();
