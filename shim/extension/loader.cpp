@@ -280,10 +280,12 @@ py::object VirtualModuleLoader::get_code(const py::object& self, const py::objec
   auto& loader = self.cast<VirtualModuleLoader&>();
   loader.check_name(fullname);
   py::object code = loader.get_ready().code;
-  py::dict globals;
-  globals["__name__"] = loader.name_;
-  globals[ImportlibObjects::get().dunder_loader] = self;
-  offer_lines(loader.file_, self, globals);
+  if (!loaded_module(loader.name_.c_str())) {  // or its lines would be replaced
+    py::dict globals;
+    globals["__name__"] = loader.name_;
+    globals[ImportlibObjects::get().dunder_loader] = self;
+    offer_lines(loader.file_, self, globals);
+  }
   return code;
 }
 
@@ -326,12 +328,6 @@ py::object VirtualModuleLoader::get_resource_reader(const py::object& fullname) 
   const py::object resources = py::module_::import("bifrost_cache._resources");
   const std::string file(utf8_of(file_).value_or(""));
   return resources.attr("DirectoryReader")(py::cast(this), file.substr(0, file.rfind('/')));
-}
-
-py::tuple VirtualModuleLoader::reduce() const {
-  const py::object spec = py::module_::import("importlib.util").attr("find_spec")(name_);
-  if (spec.is_none()) throw py::type_error("cannot pickle the loader of '" + name_ + "': no module has that name now");
-  return py::make_tuple(py::module_::import("builtins").attr("getattr"), py::make_tuple(spec, "loader"));
 }
 
 namespace {

@@ -34,8 +34,6 @@ class VirtualModuleLoader {
   // The bytes stored under a path of the workspace; FileNotFoundError for any other path.
   py::bytes get_data(const std::string& path) const;
   py::object get_resource_reader(const py::object& fullname) const;
-  // How a loader is pickled or copied: as that of the spec which its name has then. TypeError when it has none now.
-  py::tuple reduce() const;
 
   // What running the module would execute: code that is held ready, that the node has made, or made now.
   struct Executable {

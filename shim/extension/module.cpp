@@ -292,7 +292,13 @@ void bind_loader(py::module_& m) {
            py::call_guard<Inside>(), py::arg("path"))
       .def("get_resource_reader", &VirtualModuleLoader::get_resource_reader,
            docstrings::kVirtualModuleLoaderGetResourceReader, py::arg("fullname") = py::none())
-      .def("__reduce__", &VirtualModuleLoader::reduce)
+      .def("__copy__", [](const py::object& self) { return self; })  // nothing of it ever changes
+      .def("__deepcopy__", [](const py::object& self, const py::object&) { return self; })
+      .def("__reduce__",
+           [](const VirtualModuleLoader& self) {
+             return py::make_tuple(py::module_::import("bifrost_cache._pickling").attr("loader_of"),
+                                   py::make_tuple(self.name()));
+           })
       .def_property_readonly("name", &VirtualModuleLoader::name, docstrings::kVirtualModuleLoaderName)
       .def_property_readonly("path", &VirtualModuleLoader::file, docstrings::kVirtualModuleLoaderPath)
       // As importlib's loader for files: specs compare their loaders.

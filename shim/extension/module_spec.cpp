@@ -19,9 +19,26 @@ struct SpecModel {
   std::vector<py::object> lists;
 };
 
-// By the name, as functions are pickled and copied: what holds one, and may hold a place in the mirror with it, stays.
-py::tuple pickled_by_name(const py::object& spec) {
-  return py::make_tuple(py::module_::import("importlib.util").attr("find_spec"), py::make_tuple(spec.attr("name")));
+py::tuple pickled(const py::object& spec) {
+  return py::make_tuple(py::module_::import("bifrost_cache._pickling").attr("spec_of"),
+                        py::make_tuple(spec.attr("name")));
+}
+
+py::object new_instance(const py::object& type) {
+  auto* const made = reinterpret_cast<PyTypeObject*>(type.ptr());
+  static const py::tuple* const no_arguments = new py::tuple();
+  auto spec = py::reinterpret_steal<py::object>(made->tp_new(made, no_arguments->ptr(), nullptr));
+  if (!spec) throw py::error_already_set();
+  return spec;
+}
+
+// With the same loader, which never changes. Lists are the copy's own.
+py::object copied(const py::object& spec, const py::args&) {
+  py::object copy = new_instance(py::type::of(spec));
+  for (const auto& [attribute, value] : py::dict(spec.attr("__dict__"))) {
+    copy.attr("__dict__")[attribute] = py::isinstance<py::list>(value) ? py::list(value.attr("copy")()) : value;
+  }
+  return copy;
 }
 
 SpecModel make_model() {
@@ -30,7 +47,10 @@ SpecModel make_model() {
   // Source that lies on no disk must not invite anybody to write a .pyc beside it.
   members["cached"] = py::none();
   members["__module__"] = "bifrost_cache";
-  members["__reduce__"] = py::cpp_function(&pickled_by_name, py::name("__reduce__"), py::is_method(py::none()));
+  members["__reduce__"] = py::cpp_function(&pickled, py::name("__reduce__"), py::is_method(py::none()));
+  for (const char* how : {"__copy__", "__deepcopy__"}) {
+    members[how] = py::cpp_function(&copied, py::name(how), py::is_method(py::none()));
+  }
   members["__doc__"] = "A ModuleSpec without a place for compiled files.";
   model.type = py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(&PyType_Type))(
       "VirtualModuleSpec", py::make_tuple(ImportlibObjects::get().module_spec), members);
@@ -64,10 +84,7 @@ void set(const py::object& spec, const py::object& attribute, const py::object& 
 py::object module_spec(const py::object& name, const py::object& loader, const py::object& origin,
                        const py::object& locations) {
   const SpecModel& m = model();
-  auto* const type = reinterpret_cast<PyTypeObject*>(m.type.ptr());
-  static const py::tuple* const no_arguments = new py::tuple();
-  const auto spec = py::reinterpret_steal<py::object>(type->tp_new(type, no_arguments->ptr(), nullptr));
-  if (!spec) throw py::error_already_set();
+  const py::object spec = new_instance(m.type);
   set(spec, m.name, name);
   set(spec, m.loader, loader);
   set(spec, m.origin, origin);

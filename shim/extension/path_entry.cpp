@@ -68,8 +68,9 @@ py::list WorkspacePathEntryFinder::iter_modules(const std::string& prefix) const
 }
 
 py::cpp_function workspace_path_hook(std::shared_ptr<const ModuleSearch> search) {
-  const auto finder_for = [search = std::move(search)](const std::string& entry) {
-    const auto directory = search->state()->storage_of(entry);
+  const auto finder_for = [search = std::move(search)](const py::object& entry) {
+    const auto path = utf8_of(entry);
+    const auto directory = path ? search->state()->storage_of(*path) : std::nullopt;
     if (!directory) throw py::import_error("not in the workspace");
     // runpy and others tell a script from a directory by whether anybody imports from it.
     const auto module = ModulePathView::parse(*directory);

@@ -25,6 +25,18 @@ def test_install_is_idempotent_and_remove_leaves_nothing(node):
     assert out == {"same": True, "first_of_all": True, "path0": WORKSPACE, "clean": True}
 
 
+def test_an_entry_of_sys_path_that_is_no_text_fails_no_import(node):
+    out = node.script(
+        """
+        b.install_virtual_import_hook()
+        sys.path.insert(0, "/tmp/\\udcff")
+        import colorsys
+        out["there"] = colorsys.__name__
+        """
+    )
+    assert out == {"there": "colorsys"}
+
+
 def test_every_path_hook_has_a_name_as_functions_and_classes_do(node):
     """beartype.claw asks for it."""
     out = node.script(

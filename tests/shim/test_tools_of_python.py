@@ -2,8 +2,7 @@
 
 import sys
 
-import pytest
-from harness import WORKSPACE, WorkerRaised
+from harness import WORKSPACE
 
 MODULE = """
 def first():
@@ -231,40 +230,68 @@ def test_loader_answers_as_the_abcs_say(node):
     }
 
 
-def test_specs_and_loaders_are_pickled_and_copied_by_name(node):
+def test_specs_and_loaders_are_pickled_by_name(node):
     node.put("lib/__init__.py", "")
     node.put("lib/m.py", "X = 1\n")
     node.put("plain/p.py", "")
     out = node.execute(
         """
-        import copy, pickle, lib.m, plain.p, plain
+        import pickle, lib.m, plain.p, plain
+        from importlib.machinery import ModuleSpec
         for name, module in {"module": lib.m, "package": lib, "namespace": plain}.items():
-            spec = module.__spec__
-            out[name] = [pickle.loads(pickle.dumps(spec)) is spec, copy.deepcopy(spec) is spec]
+            out[name] = pickle.loads(pickle.dumps(module.__spec__)) is module.__spec__
         loader = lib.m.__loader__
-        out["loader"] = [pickle.loads(pickle.dumps(loader)) is loader, copy.deepcopy(loader) is loader]
-        pickled = pickle.dumps(loader)
+        pickled = pickle.dumps([loader, ModuleSpec("lib.m", loader, origin="made over")])
+        out["loader"] = pickle.loads(pickled)[0] is loader
         del sys.modules["lib.m"], sys.modules["lib"]
-        out["found"] = pickle.loads(pickled).get_source("lib.m")
+        found, spec = pickle.loads(pickled)
+        out["again"] = [found.get_source("lib.m"), spec.origin, spec.loader == found]
         """
     )
     assert out == {
-        "module": [True, True],
-        "package": [True, True],
-        "namespace": [True, True],
-        "loader": [True, True],
-        "found": "X = 1\n",
+        "module": True,
+        "package": True,
+        "namespace": True,
+        "loader": True,
+        "again": ["X = 1\n", "made over", True],
     }
 
 
-def test_a_loader_whose_name_has_no_module_any_more_cannot_be_pickled(node):
+def test_what_was_pickled_is_not_found_where_its_module_is_not(node):
     node.put("m.py", "X = 1\n")
     worker = node.worker()
-    worker.do("import pickle, m; loader = m.__loader__")
+    worker.do("import pickle, m; pickled = [pickle.dumps(m.__loader__), pickle.dumps(m.__spec__)]")
     node.delete("m.py")
     worker.do("b.begin_execution(fresh=True)")
-    with pytest.raises(WorkerRaised, match="TypeError.*no module has that name now"):
-        worker.do("pickle.dumps(loader)")
+    for n in range(2):
+        assert worker.error_of(f"pickle.loads(pickled[{n}])") == "ModuleNotFoundError: No module named 'm'"
+
+
+def test_a_copy_of_a_spec_is_its_own(node):
+    node.put("lib/__init__.py", "")
+    out = node.execute(
+        """
+        import copy, lib
+        spec = lib.__spec__
+        for how in (copy.copy, copy.deepcopy):
+            other = how(spec)
+            out[how.__name__] = [other == spec, other.loader is spec.loader, type(other) is type(spec)]
+            other.submodule_search_locations.append("elsewhere")
+            other.origin = "elsewhere"
+        out["own"] = [len(spec.submodule_search_locations), spec.origin == lib.__file__]
+        """
+    )
+    assert out == {"copy": [True] * 3, "deepcopy": [True] * 3, "own": [1, True]}
+
+
+def test_code_that_is_asked_for_leaves_a_loaded_modules_lines_alone(node):
+    node.put("m.py", "X = 'before'\n")
+    worker = node.worker()
+    worker.do("import linecache, importlib.util, m")
+    worker.do("loader = m.__loader__")
+    node.put("m.py", "X = 'after'\n")
+    worker.do("b.begin_execution(fresh=True); import m; loader.get_code('m')")
+    assert worker.ask("linecache.getline(m.__file__, 1)") == "X = 'after'\n"
 
 
 def test_warnings_of_a_module_that_runpy_runs_show_its_lines(node):

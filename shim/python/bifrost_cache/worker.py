@@ -129,13 +129,15 @@ def reply_of_spawned(target, pickled, roots, deadline, cancel=None):
 
 def what_travels():
     """What begin_as_child() needs of this process."""
-    method = multiprocessing.get_start_method(allow_none=True) or "fork"
-    return {"settings": _travelling_settings(), "start_method": method}
+    chosen = multiprocessing.get_start_method(allow_none=True)
+    default, *_ = multiprocessing.get_all_start_methods()  # whoever has used it has fixed it, and chosen nothing
+    return {"settings": _travelling_settings(), "start_method": "fork" if chosen in (None, default) else chosen}
 
 
 def begin_as_child(order):
-    """The hook first of all. And pools start their processes as the host has chosen, or else by fork: multiprocessing
-    would have what it spawned spawn, too, or start a fork server (Python 3.14), and such processes have no execution."""
+    """The hook first of all. And pools start their processes as the host has chosen, and by fork where that is Python's
+    default: multiprocessing would have what it spawned spawn, too, or start a fork server (the default of Python 3.14),
+    and such processes have no execution."""
     _shim.install_virtual_import_hook(**order["settings"])
     multiprocessing.set_start_method(order["start_method"], force=True)
 
