@@ -15,6 +15,7 @@ using std::chrono::nanoseconds;
 
 constexpr milliseconds kPongPatience{5000};
 constexpr milliseconds kDataPatience{15'000};
+constexpr milliseconds kSetUpPatience{10'000};  // a second connection, and a dozen answers
 // A server with `timeout` set closes idle connections, but not subscribed ones.
 constexpr milliseconds kDataKeepAlive{5000};
 constexpr milliseconds kFencePatience{5000};
@@ -70,6 +71,8 @@ Session::Session(uv_loop_t* loop, const SessionOptions& options, SegmentWriter& 
   data_ = std::make_unique<DataConnection>(
       loop_, options_.url, [this] { check_server(); }, [this](const std::string& why) { end("data: " + why); });
   tick_ = std::make_unique<Timer>(loop_, [this] { on_tick(); });
+  set_up_ = std::make_unique<Timer>(
+      loop_, [this] { end(data_->reached().display() + " has stopped answering before the mirror followed it"); });
   scan_rest_ = std::make_unique<Timer>(loop_, [this] {
     scan_.rested();
     advance();
@@ -90,6 +93,7 @@ void Session::end(const std::string& why) {
 // --- Setting up ------------------------------------------------------------------------------------------------
 
 void Session::check_server() {
+  set_up_->once(kSetUpPatience);
   ServerWatch::Callbacks callbacks;
   callbacks.on_unusable = [this](const std::string& why) { end(why); };
   callbacks.on_swept = [this](Sweep sweep) { on_swept(sweep); };
@@ -177,6 +181,7 @@ void Session::on_stream_live(bool flags_visible) {
                              "other signal"},
                             {"do", "allow keyspace notifications, or set io-threads 1 in redis.conf"}});
   }
+  set_up_->stop();
   tick_->every(tick(options_));
   // Before anything is read that may have expired. What happens from here on is heard.
   ask_whether_index_was_lost(*data_, mirror_, [this](bool lost) {

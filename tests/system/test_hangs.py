@@ -8,6 +8,7 @@ import socket
 import pytest
 from harness import PATIENCE_S, eventually
 from harness.namespaces import HUNG_DISK, SILENT_NAME_SERVER, beside_hung_disk, beside_silent_name_server
+from nemesis.proxy import FaultProxy
 
 # What hangs, and how: processes are stopped, the name server takes questions and never answers, the control socket is one
 # that somebody listens on without ever accepting, and the disk is a file system that nobody serves.
@@ -99,3 +100,18 @@ def test_a_hanging_redis_is_given_up_in_seconds_however_long_the_lease_is(node):
         eventually(lambda: "event=redis_lost" in node.agent.log, "the agent gives up")
     finally:
         node.redis.resume()
+
+
+@pytest.mark.parametrize("connection", [1, 2], ids=["the connection for questions", "the subscription"])
+def test_a_server_that_falls_silent_before_it_is_followed_is_given_up(node, connection):
+    node.put("m.py", "X = 1\n")
+    proxy = FaultProxy(node.redis.socket)
+    proxy.silent_after = {connection: len("+PONG\r\n")}  # its handshake
+    node.agent_url = proxy.url
+    try:
+        node.start_agent(ready=False)
+        eventually(lambda: "has stopped answering before the mirror followed it" in node.agent.log, "the agent gives it up")
+        node.wait("--ready")
+        assert node.execute("import m; answer = [m.X, execution.source]") == [1, "shm"]
+    finally:
+        proxy.close()

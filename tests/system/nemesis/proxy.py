@@ -2,6 +2,7 @@
 
 held       nothing moves, connections stay open (pause, half-open peer)       swallow   input is read and thrown away
 delay_s    {"to_redis": s, "to_client": s}: one direction, or both            dribble   one byte at a time
+silent_after  {number: bytes}: so much the connection accepted as that is answered, and nothing more
 only       "odd" or "even": the faults hit only every second connection; a number: only the connection accepted as that
 """
 
@@ -21,6 +22,7 @@ class Flow:
         self.source, self.sink, self.direction, self.number = source, sink, direction, number
         self.waiting = collections.deque()  # (due, bytes)
         self.ended = False
+        self.read_bytes = 0
 
 
 class FaultProxy:
@@ -47,6 +49,7 @@ class FaultProxy:
     def heal(self):
         self.held = self.swallow = self.dribble = self.refusing = False
         self.only = None
+        self.silent_after = {}
         self.delay_s = {"to_redis": 0.0, "to_client": 0.0}
 
     def reset_all(self):
@@ -147,9 +150,16 @@ class FaultProxy:
             data = b""
         if not data:
             flow.ended = True
-        elif not (self.swallow and self._hit(flow)):
+        data = data[:self._left_to_say(flow)]
+        flow.read_bytes += len(data)
+        if data and not (self.swallow and self._hit(flow)):
             delay = self.delay_s[flow.direction] if self._hit(flow) else 0.0
             flow.waiting.append((time.monotonic() + delay, data))
+
+    def _left_to_say(self, flow):
+        if flow.direction != "to_client" or flow.number not in self.silent_after:
+            return self.CHUNK
+        return max(0, self.silent_after[flow.number] - flow.read_bytes)
 
     def _move(self):
         finished = []
