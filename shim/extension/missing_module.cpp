@@ -33,7 +33,7 @@ std::string explain(const Absence& absence, const std::string& reason, bool in_w
   if (answer.kind == Resolution::Kind::kUnknown) {
     why = answer.reason;
   } else if (answer.authority == Authority::kMirror) {
-    why = "not in the mirror at generation " + std::to_string(answer.asked_at.value) + ", not in Redis";
+    why = "not in the mirror at generation " + std::to_string(answer.asked_at.value) + ", nor in Redis then";
   } else {
     why = "not in Redis";
   }

@@ -94,7 +94,7 @@ def in_root(function, root):
 
 def explain(error):
     """What the importer sees of an error; the mirror's explanation of a missing module is an addition of its own."""
-    text = re.sub(r" \(not in the mirror at generation \d+, not in Redis[^)]*\)", "", str(error))
+    text = re.sub(r" \(not in the mirror at generation \d+, nor in Redis then[^)]*\)", "", str(error))
     text = text.replace(sys.argv[2], "ROOT")
     return {"error": type(error).__name__, "text": text, "name": getattr(error, "name", None)}
 

@@ -31,7 +31,7 @@ def test_a_missing_module_is_reported_with_where_it_was_looked_for(error_of, nam
     assert error["text"].startswith(f"No module named '{missing}' (not in the mirror at generation ")
     # A package that has been pushed without its extension modules is a common case.
     extension_modules = "; extension modules are not served" if "." in name else ""
-    assert error["text"].endswith(f", not in Redis{extension_modules})")
+    assert error["text"].endswith(f", nor in Redis then{extension_modules})")
 
 
 def test_without_a_mirror_only_redis_is_named(redis_node):
@@ -131,7 +131,7 @@ def test_a_path_that_is_refused_is_said_to_be_so(node, why, name, reason):
 
 
 def test_a_module_that_is_nowhere_has_no_other_reason(why):
-    assert why("nowhere")["text"].endswith(", not in Redis)")
+    assert why("nowhere")["text"].endswith(", nor in Redis then)")
 
 
 def test_what_nobody_can_list_is_no_empty_directory(redis_node):

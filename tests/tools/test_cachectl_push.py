@@ -390,14 +390,26 @@ def test_a_push_waits_for_the_end_of_another(cachectl, redis_client, many, other
     assert (redis_client.exists(DEPLOYING), len(stored(redis_client)[1])) == (0, 2 * BATCH + 1)
 
 
-def test_a_push_that_waits_can_be_interrupted(cachectl, redis_client, many):
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP], ids=["SIGTERM", "SIGHUP"])
+def test_a_push_that_waits_can_be_interrupted(cachectl, redis_client, many, sent):
     redis_client.setex(DEPLOYING, 600, "cachectl push elsewhere")
-    process = cachectl.start("push", many, stderr=subprocess.PIPE)
+    process = cachectl.start("push", many, stderr=subprocess.PIPE,
+                             preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
     process.stderr.readline()
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(sent)
     status, errors = ended(process)
     assert (status, "interrupted while another push was writing" in errors) == (1, True)
     assert redis_client.get(DEPLOYING) == b"cachectl push elsewhere"
+
+
+def test_a_push_that_nohup_started_goes_on_without_its_terminal(cachectl, redis_client, many):
+    redis_client.setex(DEPLOYING, 600, "cachectl push elsewhere")
+    process = cachectl.start("push", many, stderr=subprocess.PIPE,
+                             preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    process.stderr.readline()
+    process.send_signal(signal.SIGHUP)
+    redis_client.delete(DEPLOYING)
+    assert ended(process) == (0, "")
 
 
 def test_a_push_that_is_refused_midway_ends_its_deploy(segment_dir, redis_client, redis_url, tree):

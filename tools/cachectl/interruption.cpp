@@ -19,6 +19,9 @@ void watch_for_interruption() {
   action.sa_flags = static_cast<int>(SA_RESETHAND);  // the second one ends the program
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
+  struct sigaction at_hangup {};
+  ::sigaction(SIGHUP, nullptr, &at_hangup);
+  if (at_hangup.sa_handler != SIG_IGN) ::sigaction(SIGHUP, &action, nullptr);  // or it was started by nohup
 }
 
 bool interrupted() {

@@ -37,6 +37,11 @@ ExitCode ModuleCommand::run(Context& context) {
 }
 
 void ModuleCommand::say_missing(Context&, ModulePathView path, const ModuleAnswer& module) const {
+  if (!module.complete && generation_) {
+    return say(
+        fmt::format("{} is not there at generation {}, of which it is not known any more whether it was complete",
+                    path.text(), module.generation.value));
+  }
   if (module.complete) return say(fmt::format("no module {} at generation {}", path.text(), module.generation.value));
   say(fmt::format(
       "{} is not mirrored, and the mirror is not complete at generation {}: only Redis knows whether there is such a "
