@@ -183,12 +183,7 @@ void Session::on_stream_live(bool flags_visible) {
   }
   set_up_->stop();
   tick_->every(tick(options_));
-  // Before anything is read that may have expired. What happens from here on is heard.
-  ask_whether_index_was_lost(*data_, mirror_, [this](bool lost) {
-    if (ended_) return;
-    if (lost) lose_index("a new one does not list modules whose keys are there");
-    begin_sync();
-  });
+  begin_sync();
   if (!stream_->marks()) return;
   trial_.begin(*data_, stream_->mark_channel(), [this] {
     if (ended_) return;
@@ -283,22 +278,17 @@ void Session::on_index(IndexNews news) {
   writer_.count(Counter::kEvents);
   using Doubt = RefreshQueue::Doubt;
   if (news == IndexNews::kLost) {
+    writer_.count(Counter::kIndexLosses);
+    log::warn("index_lost", {{"then", "modules that it listed are kept until they are written or deleted"}});
     look_for_delisted();  // before they count as listed again
-    lose_index("its key has vanished or was replaced");
+    mirror_.lose_index();
+    hear_of_loss();
     mirror_.for_each_leaving([this](ModulePathView path) { mark(path, Doubt::kGone); });
   } else {
     delisted_ = true;
   }
   // A path whose key is gone may still have been listed when it was read, and is not known as retained yet.
   queue().mark_in_flight(position_, news == IndexNews::kLost ? Doubt::kGone : Doubt::kDelisted, read_after_this());
-}
-
-void Session::lose_index(const std::string& why) {
-  writer_.count(Counter::kIndexLosses);
-  log::warn("index_lost",
-            {{"why", why}, {"then", "modules that it listed are kept until they are written or deleted"}});
-  mirror_.lose_index();
-  hear_of_loss();
 }
 
 // How many of the batches under way: a read whose mark is still to come was executed after the newest message.

@@ -32,7 +32,6 @@
 #include "agent/follow/expiry_clock.hpp"
 #include "agent/follow/fence_waiters.hpp"
 #include "agent/follow/flush_inquiry.hpp"
-#include "agent/follow/index_inquiry.hpp"
 #include "agent/follow/index_losses.hpp"
 #include "agent/follow/index_walk.hpp"
 #include "agent/follow/key_scan.hpp"
@@ -119,7 +118,6 @@ class Session {
   void look_at_deploy();
   void on_observation(const Observation& seen, const PendingPath& asked, BootTime sent);
   void hear_of_loss();
-  void lose_index(const std::string& why);
   void walk_after_loss();
   std::size_t read_after_this();
   void on_tick();
