@@ -82,6 +82,12 @@ def orphan():
     os._exit(9)
 
 
+def lets_go(how):
+    os.closerange(3 if how == "keeps its output" else 0, 256)
+    while True:
+        time.sleep(1)
+
+
 def forks(how):
     if os.fork() == 0:
         if how == "raises":
@@ -176,6 +182,13 @@ def test_pools_of_an_execution_start_their_processes_as_the_hosts_do_and_see_wha
         assert method == "fork"
         assert [mapped[1][:2], executed[:2]] == [[4, "the solution"], [9, "the solution"]]
         assert "/_solutions/s/flows/main.py" in executed[2]
+
+
+@pytest.mark.parametrize("how", ["keeps its output", "closes everything"])
+def test_a_worker_that_closes_its_pipe_and_lives_on_is_ended(flows, how):
+    error = parent(flows, f"print(json.dumps(attempt('flows.main:lets_go', {{'how': {how!r}}}, timeout=1)))")
+    assert error["type"] == "WorkerDied"
+    assert error["text"] == "flows.main:lets_go: the worker closed the pipe for its result, and was ended"
 
 
 @pytest.mark.parametrize("how", ["raises", "returns"])

@@ -23,6 +23,8 @@ __all__ = ["WorkerDied", "WorkerError", "execute"]
 _LOOK_EVERY_S = 0.5
 # How long a child may take to end: after its result, and after SIGTERM.
 _GRACE_S = 5.0
+# Between two looks at a process whose pipe says that it has ended.
+_MOMENT_S = 0.001
 _LENGTH_BYTES = 8
 
 
@@ -117,11 +119,12 @@ def reply_of_spawned(target, pickled, roots, deadline, cancel=None):
         process.start()
         writer.close()
         reply = _read_reply(process, reader, deadline, cancel)
-        if reply is not None or not has_ended(process):
-            process.join(_GRACE_S)
+        has_let_go = not wait_until_ended(process, _grace(reply, deadline)) and reply is None
     finally:
         reader.close()
         _end(process)
+    if has_let_go:
+        raise WorkerDied(f"{target}: the worker closed the pipe for its result, and was ended", process.exitcode)
     if reply is None:
         raise WorkerDied(f"{target}: the worker {how_it_ended(process.exitcode)}", process.exitcode)
     return pickle.loads(reply)
@@ -181,15 +184,31 @@ def _read_reply(process, reader, deadline, cancel):
             return None
 
 
+def _grace(reply, deadline):
+    """Seconds. With a result it may run what is registered with atexit, whatever the deadline."""
+    if deadline is None or reply is not None:
+        return _GRACE_S
+    return max(0.0, min(_GRACE_S, deadline - time.monotonic()))
+
+
 def _end(process):
     if process.pid is None:
         return
     if not has_ended(process):
         process.terminate()
-        process.join(_GRACE_S)
-    if not has_ended(process):
+    if not wait_until_ended(process, _GRACE_S):
         process.kill()
-        process.join(_GRACE_S)
+        wait_until_ended(process, _GRACE_S)
+
+
+def wait_until_ended(process, seconds):
+    """Whether it has. Process.join() would wait for the end of a pipe, which whatever the process has started may hold,
+    and then for the process without a bound, which may have closed it and live on."""
+    until = time.monotonic() + seconds
+    while not has_ended(process) and time.monotonic() < until:
+        if wait([process.sentinel], _LOOK_EVERY_S):
+            time.sleep(_MOMENT_S)
+    return has_ended(process)
 
 
 def has_ended(process):

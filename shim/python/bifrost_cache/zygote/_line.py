@@ -316,20 +316,11 @@ class Line:
 
 # How long a root may take to end after the last execution of its scope.
 _END_S = 10.0
-_LOOK_EVERY_S = 0.02
 
 
 def _reap(process):
-    if not _ended(process):
+    if not worker.wait_until_ended(process, _END_S):
         process.kill()
-        _ended(process)
+        worker.wait_until_ended(process, _END_S)
     if process.exitcode is not None:  # or multiprocessing takes it for running
         process.close()
-
-
-def _ended(process):
-    """Looks by itself: what some module started may hold the pipe that multiprocessing waits for."""
-    until = time.monotonic() + _END_S
-    while not worker.has_ended(process) and time.monotonic() < until:
-        process.join(_LOOK_EVERY_S)
-    return worker.has_ended(process)
