@@ -310,6 +310,9 @@ void Agent::on_session_broken(const std::string& why) {
   const auto synced_at = std::exchange(synced_at_, std::nullopt);
   if (synced_at && boot_now().since(*synced_at) >= kMaxBackoff) backoff_ = milliseconds(0);
   backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kMaxBackoff);
+  // The sentinel that was asked first may be the one that is wrong.
+  auto& sentinels = config_.session.url.sentinels;
+  if (sentinels.size() > 1) std::ranges::rotate(sentinels, sentinels.begin() + 1);
   // Full jitter: a fleet must not come back in step after Redis was away.
   const milliseconds delay(std::uniform_int_distribution<long>(0, backoff_.count())(jitter_));
   if (is_new_trouble(why)) {

@@ -12,20 +12,6 @@ namespace bifrost {
 
 namespace {
 
-// The sentinels share the time with the connection to the master that they name.
-Result<RedisUrl> find_master(const RedisUrl& url, const Deadline& deadline) {
-  Result<RedisUrl> master = Error{ErrorCode::kUnreachable, "no sentinel was asked"};
-  const auto sentinels = sentinels_of(url);
-  for (std::size_t i = 0; i < sentinels.size() && !master; ++i) {
-    const auto left = deadline.instant().since(boot_now());
-    const Deadline share(left / static_cast<long>(sentinels.size() - i + 1));
-    auto sentinel = RedisClient::connect(sentinels[i], share);
-    auto answer = sentinel ? sentinel->command(question_to_sentinel(url), share) : Result<Reply>(sentinel.error());
-    master = answer ? master_from(url, **answer) : Result<RedisUrl>(answer.error());
-  }
-  return master;
-}
-
 // A sentinel may name a server that has just been demoted. Who may not ask for the role believes the sentinel.
 Status check_role(RedisClient& client, const Deadline& deadline) {
   auto role = client.command({"ROLE"}, deadline);
@@ -35,17 +21,34 @@ Status check_role(RedisClient& client, const Deadline& deadline) {
   return Error{ErrorCode::kUnreachable, kNamedAReplica};
 }
 
+// As `sentinel` names it.
+Result<RedisClient> connect_to_master(const RedisUrl& url, const RedisUrl& sentinel, const Deadline& deadline) {
+  auto asked = RedisClient::connect(sentinel, deadline);
+  if (!asked) return Error{asked.error().code, url.display() + ": " + asked.error().message};
+  const auto answer = asked->command(question_to_sentinel(url), deadline);
+  const auto master = answer ? master_from(url, **answer) : Result<RedisUrl>(answer.error());
+  if (!master) return Error{master.error().code, url.display() + ": " + master.error().message};
+  auto client = RedisClient::connect(*master, deadline);
+  if (!client) return client;
+  if (const Status s = check_role(*client, deadline); !s) return s.error();
+  return client;
+}
+
+// One that came back with its old file may name a master of long ago: so each of them has its share of the time.
+Result<RedisClient> connect_by_sentinels(const RedisUrl& url, const Deadline& deadline) {
+  Result<RedisClient> client = Error{ErrorCode::kUnreachable, "no sentinel was asked"};
+  const auto sentinels = sentinels_of(url);
+  for (std::size_t i = 0; i < sentinels.size() && !client; ++i) {
+    const auto left = deadline.instant().since(boot_now());
+    client = connect_to_master(url, sentinels[i], Deadline(left / static_cast<long>(sentinels.size() - i)));
+  }
+  return client;
+}
+
 }  // namespace
 
 Result<RedisClient> RedisClient::connect(const RedisUrl& url, const Deadline& deadline) {
-  if (url.transport == RedisUrl::Transport::kSentinel) {
-    const auto master = find_master(url, deadline);
-    if (!master) return Error{master.error().code, url.display() + ": " + master.error().message};
-    auto client = connect(*master, deadline);
-    if (!client) return client;
-    if (const Status s = check_role(*client, deadline); !s) return s.error();
-    return client;
-  }
+  if (url.transport == RedisUrl::Transport::kSentinel) return connect_by_sentinels(url, deadline);
   auto client = reach(url, deadline);
   if (!client) return Error{client.error().code, url.display() + ": " + client.error().message};
   for (const auto& words : handshake_commands(url)) {

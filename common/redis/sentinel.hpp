@@ -1,7 +1,7 @@
 // sentinel.hpp - which server is the master right now, as Redis Sentinels say. Pure: who asks them is elsewhere.
 //
 // Asked anew for each connection, so that a failover is followed by connecting again. The first sentinel that names a
-// master decides.
+// master which can be reached decides.
 #pragma once
 
 #include <hiredis/hiredis.h>

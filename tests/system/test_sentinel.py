@@ -128,6 +128,28 @@ def test_a_sentinel_that_does_not_answer_the_question_is_passed_over(guarded):
         mute.shutdown()
 
 
+class Stale(socketserver.BaseRequestHandler):
+    """A sentinel that came back with its old file: its master has gone."""
+
+    def handle(self):
+        while received := self.request.recv(1 << 16):
+            self.request.sendall(b"+PONG\r\n" if b"PING" in received else b"*2\r\n$9\r\n127.0.0.1\r\n$1\r\n1\r\n")
+
+
+def test_a_sentinel_that_names_a_master_of_long_ago_is_passed_over(guarded):
+    node = guarded.node
+    node.put("shared/halopsa.py", "VERSION = 1\n")
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Stale) as stale:
+        threading.Thread(target=stale.serve_forever, daemon=True).start()
+        node.agent_url = guarded.url().replace("127.0.0.1:1,", f"127.0.0.1:{stale.server_address[1]},")
+        worker = node.worker(BIFROST_REDIS_URL=node.agent_url)
+        assert worker.do("execution = bifrost_cache.begin_execution(timeout=5); " + IMPORT) == [1, "redis"]
+        node.start_agent()
+        node.wait("--fresh")
+        node.agent.kill()
+        stale.shutdown()
+
+
 def test_a_master_that_no_sentinel_knows_is_named_in_the_reason(guarded):
     node = guarded.node
     node.agent_url = guarded.url("nobody")
