@@ -422,6 +422,19 @@ def test_a_push_that_is_refused_midway_ends_its_deploy(segment_dir, redis_client
     assert redis_client.exists(DEPLOYING) == 0
 
 
+def test_a_dry_run_that_loses_redis_midway_is_no_answer(cachectl, redis_client, tree):
+    root = tree({f"m{i:05}.py": "" for i in range(10_000)})
+    process = cachectl.start("push", root, "--dry-run", stderr=subprocess.PIPE)
+    try:
+        eventually(lambda: "cmdstat_get" in redis_client.info("commandstats"), "the dry run has begun")
+        process.send_signal(signal.SIGSTOP)
+        redis_client.client_kill_filter(_type="normal", skipme=True)
+        status, errors = ended(process)
+        assert (status, "Redis has stopped answering" in errors) == (1, True)
+    finally:
+        end(process)
+
+
 def test_a_push_that_loses_redis_midway_says_how_long_its_deploy_stays(stopped_push, redis_client):
     process, name = stopped_push
     redis_client.client_kill_filter(_type="normal", skipme=True)

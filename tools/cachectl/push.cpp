@@ -157,7 +157,7 @@ class PushCommand final : public Command {
       if (!dry_run_) {
         if (const Status s = to->write(file.path, *source); !s) return s;
       } else if (to) {
-        compare(*to, file.path, *source, outcome);
+        if (const Status s = compare(*to, file.path, *source, outcome); !s) return s;
       }
       outcome.written.push_back(file.path.text());
       outcome.bytes += source->size();
@@ -166,11 +166,13 @@ class PushCommand final : public Command {
     return dry_run_ ? Status(Done{}) : to->finish();
   }
 
-  static void compare(ModulePush& to, const ModulePath& path, std::string_view source, Outcome& outcome) {
+  static Status compare(ModulePush& to, const ModulePath& path, std::string_view source, Outcome& outcome) {
     const auto same = to.holds(path, source);
-    if (!same) return;  // this user may write without being allowed to read
+    if (!same && same.error().code == ErrorCode::kRefused) return Done{};  // a user may write and not read
+    if (!same) return Error{same.error().code, "Redis has stopped answering: " + same.error().message};
     outcome.compared = true;
     if (*same) outcome.unchanged.push_back(path.text());
+    return Done{};
   }
 
   // What was queued is still sent: every module is either whole in Redis and in the index, or was not begun.
