@@ -21,28 +21,37 @@ Status check_role(RedisClient& client, const Deadline& deadline) {
   return Error{ErrorCode::kUnreachable, kNamedAReplica};
 }
 
-// As `sentinel` names it.
-Result<RedisClient> connect_to_master(const RedisUrl& url, const RedisUrl& sentinel, const Deadline& deadline) {
+Result<RedisUrl> ask_sentinel(const RedisUrl& url, const RedisUrl& sentinel, const Deadline& deadline) {
   auto asked = RedisClient::connect(sentinel, deadline);
-  if (!asked) return Error{asked.error().code, url.display() + ": " + asked.error().message};
-  const auto answer = asked->command(question_to_sentinel(url), deadline);
-  const auto master = answer ? master_from(url, **answer) : Result<RedisUrl>(answer.error());
+  const auto answer = asked ? asked->command(question_to_sentinel(url), deadline) : Result<Reply>(asked.error());
+  auto master = answer ? master_from(url, **answer) : Result<RedisUrl>(answer.error());
   if (!master) return Error{master.error().code, url.display() + ": " + master.error().message};
-  auto client = RedisClient::connect(*master, deadline);
+  return master;
+}
+
+Result<RedisClient> connect_to_master(const RedisUrl& master, const Deadline& deadline) {
+  auto client = RedisClient::connect(master, deadline);
   if (!client) return client;
   if (const Status s = check_role(*client, deadline); !s) return s.error();
   return client;
 }
 
-// One that came back with its old file may name a master of long ago: so each of them has its share of the time.
+// A sentinel that came back with its old file may name a master of long ago: so each has its share of the time. Why a
+// master was not reached says more than why a sentinel was not.
 Result<RedisClient> connect_by_sentinels(const RedisUrl& url, const Deadline& deadline) {
-  Result<RedisClient> client = Error{ErrorCode::kUnreachable, "no sentinel was asked"};
+  Error why{ErrorCode::kUnreachable, "no sentinel was asked"};
+  bool was_named = false;
   const auto sentinels = sentinels_of(url);
-  for (std::size_t i = 0; i < sentinels.size() && !client; ++i) {
+  for (std::size_t i = 0; i < sentinels.size(); ++i) {
     const auto left = deadline.instant().since(boot_now());
-    client = connect_to_master(url, sentinels[i], Deadline(left / static_cast<long>(sentinels.size() - i)));
+    const Deadline share(left / static_cast<long>(sentinels.size() - i));
+    const auto master = ask_sentinel(url, sentinels[i], share);
+    auto client = master ? connect_to_master(*master, share) : Result<RedisClient>(master.error());
+    if (client) return client;
+    if (master || !was_named) why = client.error();
+    was_named |= static_cast<bool>(master);
   }
-  return client;
+  return why;
 }
 
 }  // namespace

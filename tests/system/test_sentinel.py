@@ -136,6 +136,15 @@ class Stale(socketserver.BaseRequestHandler):
             self.request.sendall(b"+PONG\r\n" if b"PING" in received else b"*2\r\n$9\r\n127.0.0.1\r\n$1\r\n1\r\n")
 
 
+def test_why_a_master_is_not_reached_is_said_though_other_sentinels_are_not_either(guarded):
+    node = guarded.node
+    url = guarded.url().replace("redis+sentinel://", "redis+sentinel://:wrong@").replace("127.0.0.1:1,", "")
+    hosts = url.partition("@")[2].partition("/")[0]
+    url = url.replace(hosts, f"{hosts},127.0.0.1:1")
+    said = node.worker(BIFROST_REDIS_URL=url).error_of("bifrost_cache.begin_execution()\nimport nowhere")
+    assert "refused AUTH" in said
+
+
 def test_a_sentinel_that_names_a_master_of_long_ago_is_passed_over(guarded):
     node = guarded.node
     node.put("shared/halopsa.py", "VERSION = 1\n")
