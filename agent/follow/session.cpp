@@ -15,7 +15,6 @@ using std::chrono::nanoseconds;
 
 constexpr milliseconds kPongPatience{5000};
 constexpr milliseconds kDataPatience{15'000};
-constexpr milliseconds kSetUpPatience{10'000};  // a second connection, and a dozen answers
 // A server with `timeout` set closes idle connections, but not subscribed ones.
 constexpr milliseconds kDataKeepAlive{5000};
 constexpr milliseconds kFencePatience{5000};
@@ -93,7 +92,7 @@ void Session::end(const std::string& why) {
 // --- Setting up ------------------------------------------------------------------------------------------------
 
 void Session::check_server() {
-  set_up_->once(kSetUpPatience);
+  set_up_->once(kDataPatience);
   ServerWatch::Callbacks callbacks;
   callbacks.on_unusable = [this](const std::string& why) { end(why); };
   callbacks.on_swept = [this](Sweep sweep) { on_swept(sweep); };
@@ -116,6 +115,7 @@ void Session::on_server_known(const ServerFacts& facts) {
     return end(kNamedAReplica);
   }
   note_losses(facts);
+  set_up_->once(kDataPatience);
   set_up_notifications(*data_, options_.signal,
                        [this](Notifications n) { open_stream(n != Notifications::kOff, n == Notifications::kOn); });
 }
@@ -146,6 +146,7 @@ void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
   };
   callbacks.on_broken = [this](const std::string& why) { end("subscription: " + why); };
   callbacks.on_ignored = [this] { writer_.count(Counter::kEventsIgnored); };
+  set_up_->once(kDataPatience);
   stream_ =
       std::make_unique<ChangeStream>(loop_, data_->reached(), options_.signal, keyspace_enabled, std::move(callbacks));
   make_rereads();

@@ -164,7 +164,7 @@ class Session {
   std::unique_ptr<MasterFinder> sentinels_;     // the newest look at them
   std::optional<BootTime> sentinels_answered_;  // when it ended
   std::unique_ptr<Timer> tick_;
-  std::unique_ptr<Timer> set_up_;  // ends what takes too long before there are ticks
+  std::unique_ptr<Timer> set_up_;  // ends each step that takes too long before there are ticks
 
   Phase phase_ = Phase::kConnecting;
   CommitRule rule_;

@@ -36,17 +36,18 @@ Result<RedisClient> connect_to_master(const RedisUrl& master, const Deadline& de
   return client;
 }
 
-// A sentinel that came back with its old file may name a master of long ago: so each has its share of the time. Why a
-// master was not reached says more than why a sentinel was not.
+// Sentinels share the time with the connection to the master that they name, which has all that is left. One that came
+// back with its old file may name a master that has gone: then the next is asked. Why a master was not reached says
+// more than why a sentinel was not.
 Result<RedisClient> connect_by_sentinels(const RedisUrl& url, const Deadline& deadline) {
   Error why{ErrorCode::kUnreachable, "no sentinel was asked"};
   bool was_named = false;
   const auto sentinels = sentinels_of(url);
   for (std::size_t i = 0; i < sentinels.size(); ++i) {
     const auto left = deadline.instant().since(boot_now());
-    const Deadline share(left / static_cast<long>(sentinels.size() - i));
+    const Deadline share(left / static_cast<long>(sentinels.size() - i + 1));
     const auto master = ask_sentinel(url, sentinels[i], share);
-    auto client = master ? connect_to_master(*master, share) : Result<RedisClient>(master.error());
+    auto client = master ? connect_to_master(*master, deadline) : Result<RedisClient>(master.error());
     if (client) return client;
     if (master || !was_named) why = client.error();
     was_named |= static_cast<bool>(master);

@@ -9,10 +9,6 @@ namespace {
 // A writer that outruns a reader this often in a row: the reader asks Redis instead.
 constexpr int kMaxViewsPerLookup = 4;
 
-// How long Redis may take to tell whether loaded modules are still the same. What is not known by then is imported
-// again.
-constexpr std::chrono::milliseconds kComparisonPatience{1000};
-
 Error invalid(const Settings& settings, Setting id, std::string_view expected) {
   const SettingValue& entry = settings.entry(id);
   return {ErrorCode::kInvalidArgument, std::string(setting_info(id).key) + " = `" + entry.value + "` (" + entry.origin +
@@ -396,12 +392,10 @@ bool ProcessState::still_stands_in(const View& view) {
 
 bool ProcessState::loaded_is_same_in(const View& view, std::optional<std::vector<SlotWitness>>& witnessed) {
   const LoadedModules::Map loaded = loaded_->all();
-  const Deadline patience(kComparisonPatience);
   for (const auto& [name, module] : loaded) {
-    if (!witnessed && patience.passed()) return false;
     if (!is_same_in(view, loaded, name, module, witnessed)) return false;
   }
-  return asked_is_same_in(view, loaded, witnessed, patience);
+  return asked_is_same_in(view, loaded, witnessed);
 }
 
 bool ProcessState::finds_the_same(const std::string& name, const LoadedModule& found) {
@@ -444,11 +438,10 @@ bool ProcessState::is_same_by_path(const View& view, const LoadedModule& module,
 }
 
 bool ProcessState::asked_is_same_in(const View& view, const LoadedModules::Map& loaded,
-                                    std::optional<std::vector<SlotWitness>>& witnessed, const Deadline& patience) {
-  const auto too_late = [&] { return !witnessed && patience.passed(); };
+                                    std::optional<std::vector<SlotWitness>>& witnessed) {
   const AskedOtherwise asked = loaded_->asked();
   for (const auto& [name, module] : asked.found) {
-    if (too_late() || !is_same_in(view, loaded, name, module, witnessed)) return false;
+    if (!is_same_in(view, loaded, name, module, witnessed)) return false;
   }
   if (asked.overflown) return false;
   if (loaded.empty()) return true;  // whoever asked was no module of the workspace
@@ -456,7 +449,6 @@ bool ProcessState::asked_is_same_in(const View& view, const LoadedModules::Map& 
     if (!by_words) witnessed.reset();
   };
   for (const auto& [absent, store_asked] : asked.absent) {
-    if (too_late()) return false;
     const auto& [directories, name] = absent;
     const Asking asking = store_asked ? Asking::kStore : Asking::kNobody;
     const Resolution now = resolver().resolve(view, directories, name, asking);
@@ -465,19 +457,18 @@ bool ProcessState::asked_is_same_in(const View& view, const LoadedModules::Map& 
     if (witnessed) keep(!store_asked && resolver().witness_name(view, directories, name, asking, *witnessed));
   }
   for (const auto& [directory, digest] : asked.listed) {
-    if (too_late()) return false;
     const Resolver::Listing listing = resolver().list(view, directory);
     if (listing.snapshot_lost || !listing.unknown.empty() || digest_of(listing.children) != digest) return false;
     if (witnessed) keep(resolver().witness_key(view, layout::KeySpace::kNode, directory, *witnessed));
   }
   for (const auto& [path, digest] : asked.sought) {
     const auto module = ModulePathView::parse(path);
-    if (!module || too_late() || digest_of(resolver().find_path(view, *module)) != digest) return false;
+    if (!module || digest_of(resolver().find_path(view, *module)) != digest) return false;
     if (witnessed) keep(resolver().witness_path(view, *module, *witnessed));
   }
   for (const auto& [path, digest] : asked.read) {
     const auto module = ModulePathView::parse(path);
-    if (!module || too_late() || digest_of(resolver().read_path(view, *module)) != digest) return false;
+    if (!module || digest_of(resolver().read_path(view, *module)) != digest) return false;
     if (witnessed) keep(resolver().witness_key(view, layout::KeySpace::kFile, path, *witnessed));
   }
   return true;

@@ -160,7 +160,7 @@ class ProcessState final : public AtFork {
   bool is_same_by_path(const View& view, const LoadedModule& module,
                        std::optional<std::vector<SlotWitness>>& witnessed);
   bool asked_is_same_in(const View& view, const LoadedModules::Map& loaded,
-                        std::optional<std::vector<SlotWitness>>& witnessed, const Deadline& patience);
+                        std::optional<std::vector<SlotWitness>>& witnessed);
   template <class Ask>
   Resolution with_whole_view(const Ask& ask);
 

@@ -115,19 +115,3 @@ def test_a_server_that_falls_silent_before_it_is_followed_is_given_up(node, conn
         assert node.execute("import m; answer = [m.X, execution.source]") == [1, "shm"]
     finally:
         proxy.close()
-
-
-def test_a_slow_redis_is_not_asked_for_every_loaded_module_before_an_execution_begins(node):
-    paths = [f"m{n}.py" for n in range(40)]
-    for path in paths:
-        node.put(path, "X = 1\n")
-    proxy = FaultProxy(node.redis.socket)
-    worker = node.worker(BIFROST_REDIS_URL=proxy.url)
-    try:
-        worker.do("b.begin_execution()")
-        worker.do(f"import importlib; [importlib.import_module(path[:-3]) for path in {paths}]")
-        proxy.delay_s["to_client"] = 0.1  # each answer is in time
-        assert sorted(worker.ask("b.begin_execution().evicted")) == sorted(path[:-3] for path in paths)
-    finally:
-        worker.close()
-        proxy.close()

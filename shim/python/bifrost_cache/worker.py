@@ -23,8 +23,8 @@ __all__ = ["WorkerDied", "WorkerError", "execute"]
 _LOOK_EVERY_S = 0.5
 # How long a child may take to end: after its result, and after SIGTERM.
 _GRACE_S = 5.0
-# Between two looks at a process whose pipe says that it has ended.
-_MOMENT_S = 0.001
+# Between two looks at a process that is ending, and at one whose pipe says that it has.
+_STEP_S, _MOMENT_S = 0.02, 0.001
 _LENGTH_BYTES = 8
 
 
@@ -205,10 +205,13 @@ def wait_until_ended(process, seconds):
     """Whether it has. Process.join() would wait for the end of a pipe, which whatever the process has started may hold,
     and then for the process without a bound, which may have closed it and live on."""
     until = time.monotonic() + seconds
-    while not has_ended(process) and time.monotonic() < until:
-        if wait([process.sentinel], _LOOK_EVERY_S):
+    while not has_ended(process):
+        if time.monotonic() >= until:
+            return False
+        if wait([process.sentinel], _STEP_S):
             time.sleep(_MOMENT_S)
-    return has_ended(process)
+    process.join(0)  # without waiting: multiprocessing forgets it, and closes what it holds for it
+    return True
 
 
 def has_ended(process):
