@@ -47,7 +47,17 @@ std::vector<ModulePath> NodeLookup::Wanted::paths() const {
 
 Result<FileInRedis> NodeLookup::first_in_redis(const Wanted& wanted) const {
   const std::vector<ModulePath> paths = wanted.paths();
-  return redis_.first_of({paths.begin(), paths.end()});
+  return ahead_ != nullptr ? ahead_->first_of(paths) : redis_.first_of({paths.begin(), paths.end()});
+}
+
+std::optional<std::vector<ModulePath>> NodeLookup::question_about(const View& view, const Wanted& wanted) const {
+  const auto is_gap = [&] {
+    if (view.authority != Authority::kMirror || view.complete) return false;
+    if (wanted.node() == nullptr) return view.snapshot.find_file(wanted.file()->text()).status == Lookup::kMiss;
+    return view.snapshot.find_node(wanted.node()->text()).status == Lookup::kMiss;
+  };
+  if (view.authority != Authority::kRedis && !is_gap()) return std::nullopt;
+  return wanted.paths();
 }
 
 Resolution NodeLookup::answer_to(const View& view, const Wanted& wanted) const {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "common/base/module_path.hpp"
+#include "shim/core/asked_ahead.hpp"
 #include "shim/core/mirror_view.hpp"
 #include "shim/core/redis_fallback.hpp"
 #include "shim/core/resolution.hpp"
@@ -46,6 +47,15 @@ class NodeLookup {
   };
 
   Resolution answer_to(const View& view, const Wanted& wanted) const;
+
+  // What answer_to() asks Redis, if it is known before that it will ask.
+  std::optional<std::vector<ModulePath>> question_about(const View& view, const Wanted& wanted) const;
+  // The same lookup, which puts such questions to `ahead`. That must outlive it.
+  NodeLookup asking_by(AskedAhead& ahead) const {
+    NodeLookup lookup = *this;
+    lookup.ahead_ = &ahead;
+    return lookup;
+  }
 
   // When the store could not say: the body that the mirror had until its key expired, if that is still kept, or
   // `failed`.
@@ -102,6 +112,7 @@ class NodeLookup {
   ShimCounters& counters_;
   const bool serve_stale_;
   const CodeTag& tag_;
+  AskedAhead* ahead_ = nullptr;
 };
 
 // One clause: why Redis could not be asked.

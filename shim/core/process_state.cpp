@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "shim/core/comparison.hpp"
+
 namespace bifrost {
 namespace {
 
@@ -37,18 +39,6 @@ Status check_choice(const Settings& settings, Setting id, std::string_view a, st
   const std::string& value = settings.get(id);
   if (value == a || value == b) return Done{};
   return invalid(settings, id, "`" + std::string(a) + "` or `" + std::string(b) + "`");
-}
-
-layout::Checksum digest_of(std::vector<Child> children) {
-  std::sort(children.begin(), children.end(), [](const Child& a, const Child& b) { return a.name < b.name; });
-  std::string text;
-  for (const Child& child : children) append_child(text, child.name, child.kind);
-  return layout::content_digest(text);
-}
-
-// 0 when there is nothing to read.
-layout::Checksum digest_of(const Resolution& file) {
-  return file.found() ? file.source.digest : layout::Checksum();
 }
 
 }  // namespace
@@ -331,14 +321,14 @@ Resolution ProcessState::look_at_path(ModulePathView path) {
 
 Resolution ProcessState::find_path(ModulePathView path) {
   Resolution found = with_whole_view([&](const View& view) { return resolver().find_path(view, path); });
-  loaded_->note_sought(path.text(), digest_of(found));
+  loaded_->note_sought(path.text(), file_digest(found));
   found.asked_path = path.text();
   return found;
 }
 
 Resolution ProcessState::read_path(ModulePathView path) {
   Resolution found = look_at_path(path);
-  loaded_->note_read(path.text(), digest_of(found));
+  loaded_->note_read(path.text(), file_digest(found));
   return found;
 }
 
@@ -368,7 +358,7 @@ Result<std::vector<Child>> ProcessState::list(const std::string& directory) {
     Resolver::Listing listing = resolver().list(*now, directory);
     if (!listing.unknown.empty()) return Error{ErrorCode::kUnreachable, listing.unknown};
     if (!listing.snapshot_lost) {
-      loaded_->note_listing(directory, digest_of(listing.children));
+      loaded_->note_listing(directory, listing_digest(listing.children));
       return std::move(listing.children);
     }
     if (renew(now)) break;
@@ -382,96 +372,16 @@ bool ProcessState::still_stands_in(const View& view) {
     const std::lock_guard lock(mutex_);
     if (standing_.holds_in(view, version)) return true;
   }
-  std::optional<std::vector<SlotWitness>> witnessed;
-  if (speaks_for_itself(view)) witnessed.emplace();
-  if (!loaded_is_same_in(view, witnessed)) return false;
+  Comparison comparison(view, *loaded_, nodes(), store_, redis_);
+  if (!comparison.finds_everything_the_same()) return false;
+  auto witnessed = comparison.take_witnesses();
   const std::lock_guard lock(mutex_);
   standing_ = witnessed ? Standing(view, version, std::move(*witnessed)) : Standing();
   return true;
 }
 
-bool ProcessState::loaded_is_same_in(const View& view, std::optional<std::vector<SlotWitness>>& witnessed) {
-  const LoadedModules::Map loaded = loaded_->all();
-  for (const auto& [name, module] : loaded) {
-    if (!is_same_in(view, loaded, name, module, witnessed)) return false;
-  }
-  return asked_is_same_in(view, loaded, witnessed);
-}
-
 bool ProcessState::finds_the_same(const std::string& name, const LoadedModule& found) {
-  std::optional<std::vector<SlotWitness>> unwitnessed;
-  return is_same_in(*view(), loaded_->all(), name, found, unwitnessed);
-}
-
-bool ProcessState::is_same_in(const View& view, const LoadedModules::Map& loaded, const std::string& name,
-                              const LoadedModule& module, std::optional<std::vector<SlotWitness>>& witnessed) {
-  // What the host's callable returned cannot be compared with anything.
-  if (module.origin == SourceOrigin::kCallable && !module.is_namespace()) return false;
-  if (!module.found->asked_path.empty()) return is_same_by_path(view, module, witnessed);
-  const auto dot = name.rfind('.');
-  const auto parent = dot == std::string::npos ? loaded.end() : loaded.find(std::string_view(name).substr(0, dot));
-  const bool by_parent = dot != std::string::npos && module.found->searched.empty();
-  if (by_parent && parent == loaded.end()) return false;
-  const std::vector<std::string>& directories = by_parent                        ? parent->second.found->portions
-                                                : module.found->searched.empty() ? view.scope.roots()
-                                                                                 : module.found->searched;
-  const std::string_view last = dot == std::string::npos ? name : std::string_view(name).substr(dot + 1);
-  const Resolution now = resolver().resolve(view, directories, last, Asking::kStore);
-  if (!module.same_as(now)) return false;
-  const bool from_segment = module.is_namespace() || now.source.origin == SourceOrigin::kSegment;
-  if (witnessed && !(from_segment && resolver().witness_name(view, directories, last, Asking::kStore, *witnessed))) {
-    witnessed.reset();
-  }
-  return true;
-}
-
-// Whatever its name would mean to an import.
-bool ProcessState::is_same_by_path(const View& view, const LoadedModule& module,
-                                   std::optional<std::vector<SlotWitness>>& witnessed) {
-  const auto path = ModulePathView::parse(module.found->asked_path);
-  if (!path) return false;
-  const Resolution now = resolver().find_path(view, *path);
-  if (!module.same_as(now)) return false;
-  const bool from_segment = now.source.origin == SourceOrigin::kSegment;
-  if (witnessed && !(from_segment && resolver().witness_path(view, *path, *witnessed))) witnessed.reset();
-  return true;
-}
-
-bool ProcessState::asked_is_same_in(const View& view, const LoadedModules::Map& loaded,
-                                    std::optional<std::vector<SlotWitness>>& witnessed) {
-  const AskedOtherwise asked = loaded_->asked();
-  for (const auto& [name, module] : asked.found) {
-    if (!is_same_in(view, loaded, name, module, witnessed)) return false;
-  }
-  if (asked.overflown) return false;
-  if (loaded.empty()) return true;  // whoever asked was no module of the workspace
-  const auto keep = [&witnessed](bool by_words) {
-    if (!by_words) witnessed.reset();
-  };
-  for (const auto& [absent, store_asked] : asked.absent) {
-    const auto& [directories, name] = absent;
-    const Asking asking = store_asked ? Asking::kStore : Asking::kNobody;
-    const Resolution now = resolver().resolve(view, directories, name, asking);
-    // The store's silence is not its word.
-    if (now.found() || (store_asked && now.kind != Resolution::Kind::kNotFound)) return false;
-    if (witnessed) keep(!store_asked && resolver().witness_name(view, directories, name, asking, *witnessed));
-  }
-  for (const auto& [directory, digest] : asked.listed) {
-    const Resolver::Listing listing = resolver().list(view, directory);
-    if (listing.snapshot_lost || !listing.unknown.empty() || digest_of(listing.children) != digest) return false;
-    if (witnessed) keep(resolver().witness_key(view, layout::KeySpace::kNode, directory, *witnessed));
-  }
-  for (const auto& [path, digest] : asked.sought) {
-    const auto module = ModulePathView::parse(path);
-    if (!module || digest_of(resolver().find_path(view, *module)) != digest) return false;
-    if (witnessed) keep(resolver().witness_path(view, *module, *witnessed));
-  }
-  for (const auto& [path, digest] : asked.read) {
-    const auto module = ModulePathView::parse(path);
-    if (!module || digest_of(resolver().read_path(view, *module)) != digest) return false;
-    if (witnessed) keep(resolver().witness_key(view, layout::KeySpace::kFile, path, *witnessed));
-  }
-  return true;
+  return Comparison(*view(), *loaded_, nodes(), store_, redis_).finds_the_same(name, found);
 }
 
 void ProcessState::before_fork() {

@@ -152,15 +152,6 @@ class ProcessState final : public AtFork {
   void replace_pin(const std::shared_ptr<const View>& old, std::shared_ptr<const View> next);
   std::string explain_loss(const View& lost) const;
   void count(const Resolution& resolution);
-  // The same question, answered by asking again about everything. `witnessed`: the words that decided, if they alone
-  // do.
-  bool loaded_is_same_in(const View& view, std::optional<std::vector<SlotWitness>>& witnessed);
-  bool is_same_in(const View& view, const LoadedModules::Map& loaded, const std::string& name,
-                  const LoadedModule& module, std::optional<std::vector<SlotWitness>>& witnessed);
-  bool is_same_by_path(const View& view, const LoadedModule& module,
-                       std::optional<std::vector<SlotWitness>>& witnessed);
-  bool asked_is_same_in(const View& view, const LoadedModules::Map& loaded,
-                        std::optional<std::vector<SlotWitness>>& witnessed);
   template <class Ask>
   Resolution with_whole_view(const Ask& ask);
 

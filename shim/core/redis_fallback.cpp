@@ -49,57 +49,91 @@ Result<FileInRedis> decode(ModulePathView path, const Reply& reply, ModuleValueP
   return file;
 }
 
+std::vector<std::string> keys_of(const std::vector<RedisFallback::Question>& questions) {
+  std::vector<std::string> keys;
+  for (const auto& paths : questions) {
+    for (const ModulePathView path : paths) keys.push_back(contract::key_of(path));
+  }
+  return keys;
+}
+
+// The index before and after the values: other commands may be executed between any two of these. Listed before says
+// that it was not deleted yet, listed after that it was not deleted meanwhile (writers remove the key, then the entry).
+// So "no key, but listed both times" means that it had expired, or that its removal is half done.
+std::vector<Command> commands_of(const std::vector<RedisFallback::Question>& questions,
+                                 const std::vector<std::string>& keys) {
+  std::vector<Command> commands = {{"EXISTS", contract::kIndexKey}};
+  auto key = keys.begin();
+  for (const auto& paths : questions) {
+    for (const ModulePathView path : paths) commands.push_back({"SISMEMBER", contract::kIndexKey, path.text()});
+    for (std::size_t i = 0; i < paths.size(); ++i) commands.push_back({"GET", *key++});
+    for (const ModulePathView path : paths) commands.push_back({"SISMEMBER", contract::kIndexKey, path.text()});
+  }
+  return commands;
+}
+
+// `replies`: those to commands_of() the same questions.
+std::vector<Result<FileInRedis>> answers_in(const std::vector<RedisFallback::Question>& questions,
+                                            const std::vector<Reply>& replies) {
+  const bool index_exists = says_yes(*replies.front());
+  ModuleValueParser parser;
+  std::vector<Result<FileInRedis>> answers;
+  std::size_t first = 1;
+  for (const auto& paths : questions) {
+    bool listed = false;
+    bool readable = true;  // an index that cannot be asked says as little as none
+    Result<FileInRedis> answer = FileInRedis{};
+    for (std::size_t i = 0; i < paths.size(); ++i) {
+      const redisReply& before = *replies[first + i];
+      const redisReply& after = *replies[first + 2 * paths.size() + i];
+      listed = listed || (says_yes(before) && says_yes(after));
+      readable = readable && !is_error(before) && !is_error(after);
+      const bool is_absent = answer && answer->kind == FileInRedis::Kind::kAbsent;
+      if (is_absent) answer = decode(paths[i], replies[first + paths.size() + i], parser);
+    }
+    if (answer) {
+      answer->listed = listed;
+      answer->index_exists = readable && index_exists;
+    }
+    answers.push_back(std::move(answer));
+    first += 3 * paths.size();
+  }
+  return answers;
+}
+
 }  // namespace
 
 RedisFallback::RedisFallback(std::string_view url, AroundWait around_wait, ShimCounters& counters)
     : url_(parse_redis_url(url)), around_wait_(std::move(around_wait)), counters_(counters) {}
 
-Result<FileInRedis> RedisFallback::first_of(const std::vector<ModulePathView>& paths) {
-  Result<FileInRedis> answer = FileInRedis{};
-  counters_.add(ShimCounter::kFallbacks);
+Result<FileInRedis> RedisFallback::first_of(const Question& paths) {
+  auto answers = first_of_each({paths});
+  if (!answers) return answers.error();
+  return std::move(answers->front());
+}
+
+Result<std::vector<Result<FileInRedis>>> RedisFallback::first_of_each(const std::vector<Question>& questions) {
+  std::vector<Result<FileInRedis>> answers;
+  counters_.add(ShimCounter::kFallbacks, questions.size());
   const Status asked = ask(
       [&](RedisClient& redis, const Deadline& deadline) -> Status {
-        std::vector<std::string> keys;
-        for (const ModulePathView path : paths) keys.push_back(contract::key_of(path));
-        // The index before and after: other commands may be executed between any two of these. Listed before says that
-        // it was not deleted yet, listed after that it was not deleted meanwhile (writers remove the key, then the
-        // entry). So "no key, but listed both times" means that it had expired, or that its removal is half done.
-        std::vector<Command> commands = {{"EXISTS", contract::kIndexKey}};
-        for (const ModulePathView path : paths) commands.push_back({"SISMEMBER", contract::kIndexKey, path.text()});
-        for (const std::string& key : keys) commands.push_back({"GET", key});
-        for (const ModulePathView path : paths) commands.push_back({"SISMEMBER", contract::kIndexKey, path.text()});
-        auto replies = redis.pipeline(commands, deadline);
+        const std::vector<std::string> keys = keys_of(questions);
+        auto replies = redis.pipeline(commands_of(questions, keys), deadline);
         if (!replies) return replies.error();
-        bool listed = false;
-        bool readable = true;  // one that cannot be asked says as little as none
-        for (std::size_t i = 0; i < paths.size(); ++i) {
-          const redisReply& before = *(*replies)[1 + i];
-          const redisReply& after = *(*replies)[1 + 2 * paths.size() + i];
-          listed = listed || (says_yes(before) && says_yes(after));
-          readable = readable && !is_error(before) && !is_error(after);
-        }
-        ModuleValueParser parser;
-        for (std::size_t i = 0; i < paths.size(); ++i) {
-          answer = decode(paths[i], (*replies)[1 + paths.size() + i], parser);
-          if (!answer || answer->kind != FileInRedis::Kind::kAbsent) break;
-        }
-        if (answer) {
-          answer->listed = listed;
-          answer->index_exists = readable && says_yes(*replies->front());
-        }
+        answers = answers_in(questions, *replies);
         return Done{};
       },
       Deadline(kQuestionBudget), Purpose::kRead);
   if (!asked) return asked.error();
-  if (answer && answer->kind != FileInRedis::Kind::kAbsent) {
-    const std::lock_guard lock(mutex_);
-    read_.insert_or_assign(*answer->path, boot_now());
+  const BootTime now = boot_now();
+  const std::lock_guard lock(mutex_);
+  for (const Result<FileInRedis>& answer : answers) {
+    if (answer && answer->kind != FileInRedis::Kind::kAbsent) read_.insert_or_assign(*answer->path, now);
   }
-  return answer;
+  return answers;
 }
 
-Result<std::optional<ModulePath>> RedisFallback::first_listed(const std::vector<ModulePathView>& paths,
-                                                              const Deadline& deadline) {
+Result<std::optional<ModulePath>> RedisFallback::first_listed(const Question& paths, const Deadline& deadline) {
   std::optional<ModulePath> first;
   const Status asked = ask(
       [&](RedisClient& redis, const Deadline& until) -> Status {

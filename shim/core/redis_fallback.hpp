@@ -54,13 +54,20 @@ class RedisFallback {
   RedisFallback(const RedisFallback&) = delete;
   RedisFallback& operator=(const RedisFallback&) = delete;
 
-  // The first of `paths` that exists, in one round trip; kAbsent when none does.
+  // A question: the first of these paths that exists.
+  using Question = std::vector<ModulePathView>;
+
+  // kAbsent when none exists. In one round trip.
   // Errors (each a clause that names the cause): kUnreachable, kTimeout, kRefused, kInvalidArgument (the URL).
-  Result<FileInRedis> first_of(const std::vector<ModulePathView>& paths);
+  Result<FileInRedis> first_of(const Question& paths);
+
+  // The answers to all of these, in their order, within the time for one question. In one round trip.
+  // Errors: as above; kRefused also of single answers.
+  Result<std::vector<Result<FileInRedis>>> first_of_each(const std::vector<Question>& questions);
 
   // The first of `paths` that the index lists, or nothing. For whoever explains a failure: no news from Redis.
   // Errors: as first_of().
-  Result<std::optional<ModulePath>> first_listed(const std::vector<ModulePathView>& paths, const Deadline& deadline);
+  Result<std::optional<ModulePath>> first_listed(const Question& paths, const Deadline& deadline);
 
   // The index, read once and kept until forget_index() or, when `max_age` is given, until it is older than that.
   Result<std::shared_ptr<const PathIndex>> index(std::optional<std::chrono::milliseconds> max_age);

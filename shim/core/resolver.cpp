@@ -148,6 +148,32 @@ Resolution Resolver::find_path(const View& view, ModulePathView path) const {
   return last;
 }
 
+Resolver::Questions Resolver::questions_by_name(const View& view, std::span<const std::string> directories,
+                                                std::string_view name) const {
+  Questions questions;
+  for (const std::string& directory : directories) {
+    const auto node = ModuleNode::parse(join_node(directory, name));
+    if (!node || !view.scope.admits(node->text())) continue;
+    if (auto question = nodes_.question_about(view, Wanted(*node))) questions.push_back(std::move(*question));
+  }
+  return questions;
+}
+
+Resolver::Questions Resolver::questions_by_path(const View& view, ModulePathView path) const {
+  Questions questions;
+  if (!view.scope.admits(path.text())) return questions;
+  if (auto question = nodes_.question_about(view, Wanted(path))) questions.push_back(std::move(*question));
+  return questions;
+}
+
+Resolver::Questions Resolver::questions_by_place(const View& view, ModulePathView path) const {
+  Questions questions;
+  for (const ModulePath& place : places_of(view, path)) {
+    if (auto question = nodes_.question_about(view, Wanted(place))) questions.push_back(std::move(*question));
+  }
+  return questions;
+}
+
 bool Resolver::witness_path(const View& view, ModulePathView path, std::vector<SlotWitness>& to) const {
   for (const ModulePath& place : places_of(view, path)) {
     if (!witness_key(view, layout::KeySpace::kFile, place.text(), to)) return false;

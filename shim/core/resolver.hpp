@@ -44,6 +44,12 @@ class Resolver {
   // `__init__.py`), or as resolve().
   Resolution find_path(const View& view, ModulePathView path) const;
 
+  // What resolve(), read_path() and find_path() of the same arguments ask Redis, as far as that is known before.
+  using Questions = std::vector<std::vector<ModulePath>>;
+  Questions questions_by_name(const View& view, std::span<const std::string> directories, std::string_view name) const;
+  Questions questions_by_path(const View& view, ModulePathView path) const;
+  Questions questions_by_place(const View& view, ModulePathView path) const;
+
   // The words of the segment that decide what resolve() of the same arguments says; false when others decide, too. For
   // views that speak for themselves.
   bool witness_name(const View& view, std::span<const std::string> directories, std::string_view name, Asking asking,

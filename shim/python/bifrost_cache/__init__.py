@@ -165,7 +165,8 @@ def begin_execution(
         RuntimeWarning: The last known source is served; or no hook is installed, so that imports go past the mirror.
 
     Cost:
-        One round trip to the agent over a Unix socket, and one comparison per loaded module of the workspace.
+        One round trip to the agent over a Unix socket, and one comparison per loaded module of the workspace. Where
+        Redis has to be asked instead of a mirror: a round trip to it per 64 of these, beyond `timeout`.
 
     Since:
         0.1.0

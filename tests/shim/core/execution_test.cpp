@@ -350,6 +350,33 @@ TEST_F(LoadedModulesTest, AreNotCurrentOnceDeleted) {
   EXPECT_FALSE(current_in());
 }
 
+// EXISTS is asked once per round trip.
+TEST_F(LoadedModulesTest, AreComparedWithRedisManyAtATime) {
+  constexpr int kModules = 200;
+  const auto name_of = [](int i) { return "m" + std::to_string(i); };
+  for (int i = 0; i < kModules; ++i) redis().put(name_of(i) + ".py", name_of(i));
+  redis().put("lib/a.py", "a");
+  ASSERT_TRUE(current_in());
+  for (int i = 0; i < kModules; ++i) load(name_of(i));
+  load("lib");
+  load("lib.a");
+  ASSERT_EQ(import("absent"), "<not found>");
+  const int before = redis().commands("EXISTS");
+  EXPECT_TRUE(current_in());
+  EXPECT_LE(redis().commands("EXISTS") - before, kModules / static_cast<int>(AskedAhead::kMostQuestions) + 1);
+
+  redis().put(name_of(kModules - 1) + ".py", "changed");
+  EXPECT_FALSE(current_in());
+  redis().put(name_of(kModules - 1) + ".py", name_of(kModules - 1));
+  ASSERT_TRUE(current_in());
+  redis().put("absent.py", "by now");
+  EXPECT_FALSE(current_in());
+  redis().erase("absent.py");
+  ASSERT_TRUE(current_in());
+  redis().erase("lib/a.py");
+  EXPECT_FALSE(current_in());
+}
+
 TEST_F(LoadedModulesTest, SurviveAMoveIntoASuccessorSegment) {
   make_writer(8 << 20);
   put("a.py", "a = 1");
