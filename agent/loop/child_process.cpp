@@ -32,6 +32,7 @@ struct ChildProcess::State {
     if (uv_is_closing(h) != 0) return;
     uv_close(h, [](uv_handle_t* closed) {
       State& s = of(closed->data);
+      if (closed == reinterpret_cast<uv_handle_t*>(&s.out)) s.on_end_of_output();
       if (--s.open_handles == 0) s.self.reset();
     });
   }
@@ -41,6 +42,10 @@ struct ChildProcess::State {
     close(out);
   }
 
+  void on_end_of_output() {
+    out_ended = true;
+    finish_when_over();
+  }
   // The exit and the end of output arrive in either order; what was written before the end still counts.
   void finish_when_over() {
     if (!exited || !out_ended || abandoned) return;
@@ -93,6 +98,7 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::start(uv_loop_t* loop, const
   options.file = argv.front();
   options.args = argv.data();
   options.env = no_environment;
+  options.flags = UV_PROCESS_DETACHED;  // a group of its own: what it starts is killed with it
   options.stdio_count = 3;
   options.stdio = stdio;
   options.exit_cb = [](uv_process_t* process, std::int64_t status, int signal) {
@@ -120,8 +126,7 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::start(uv_loop_t* loop, const
         if (bytes > 0) return s.callbacks.on_output({s.buffer.data(), static_cast<std::size_t>(bytes)});
         if (bytes == 0) return;
         uv_read_stop(stream);
-        s.out_ended = true;
-        s.finish_when_over();
+        s.on_end_of_output();
       });
   return std::unique_ptr<ChildProcess>(new ChildProcess(state));
 }
@@ -136,7 +141,7 @@ ChildProcess::~ChildProcess() {
 }
 
 void ChildProcess::write(std::string bytes) {
-  if (state_->abandoned || state_->exited) return;
+  if (state_->abandoned || state_->exited || uv_is_closing(reinterpret_cast<uv_handle_t*>(&state_->in)) != 0) return;
   struct Request {
     uv_write_t write{};
     std::string bytes;
@@ -160,7 +165,11 @@ void ChildProcess::allow_cpu(std::chrono::seconds more) {
 }
 
 void ChildProcess::kill() {
-  if (!state_->abandoned && !state_->exited) uv_process_kill(&state_->process, SIGKILL);
+  if (state_->abandoned) return;
+  if (!state_->exited) ::kill(-state_->process.pid, SIGKILL);  // later the number may be another group's
+  // Whoever has left the group may hold the output open for ever.
+  state_->close(state_->in);
+  state_->close(state_->out);
 }
 
 }  // namespace bifrost::agent

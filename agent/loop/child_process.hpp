@@ -43,6 +43,7 @@ class ChildProcess {
   void write(std::string bytes);
   // From now on the child may use this much more processor time before the kernel ends it.
   void allow_cpu(std::chrono::seconds more);
+  // Also whatever the child has started and not taken out of its group. Its output up to now may not be seen any more.
   void kill();
 
  private:

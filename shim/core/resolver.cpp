@@ -16,6 +16,17 @@ bool needs_settling(const Resolution& here) {
   return here.kind == Kind::kNotFound || here.kind == Kind::kNamespace || here.kind == Kind::kUnknown;
 }
 
+// Or one that cannot be had.
+bool is_file(const Resolution& here) {
+  return here.kind == Kind::kModule || here.kind == Kind::kPackage || here.kind == Kind::kRefused;
+}
+
+// As on disk, a file wins over directories of its name that are searched before it. Roots do not: the next one may be
+// another scope's.
+bool are_of_one_root(const Scope& scope, const Resolution& name_space, const ModuleNode& node) {
+  return scope.root_of(name_space.portions.front()) == scope.root_of(node.text());
+}
+
 // Of two that have one name, the one that is imported stays.
 void add_children(const std::vector<Child>& more, std::vector<Child>& to) {
   to.insert(to.end(), more.begin(), more.end());
@@ -58,7 +69,7 @@ Resolution Resolver::resolve(const View& view, std::span<const std::string> dire
     if (!store_.redis_is_complete() && needs_settling(here)) here = settled(view, *node, asking, std::move(here));
     found.store_asked |= here.store_asked;
     if (here.kind == Kind::kSnapshotLost || here.kind == Kind::kUnsettled) return here;
-    if (found.kind == Kind::kNamespace) {
+    if (found.kind == Kind::kNamespace && !(is_file(here) && are_of_one_root(view.scope, found, *node))) {
       if (here.kind == Kind::kNamespace) found.portions.push_back(node->text());
       // A portion that nobody can tell of may hold what a later one would answer for.
       if (here.kind == Kind::kRefused && here.store_asked) return here;

@@ -1,8 +1,9 @@
 // resolver.hpp - from a name to an answer, across directories and sources.
 //
-// One directory is resolved completely (package, module, namespace) before the next. Where Redis does not hold
-// everything, what it lacks is settled by the platform's store, and what cannot be known of one directory ends the
-// search: the next may be another scope's.
+// Within a root as on disk: the first package or module, or a namespace of all the directories. One root is resolved
+// completely before the next, but for the directories of a namespace. Where Redis does not hold everything, what it
+// lacks is settled by the platform's store, and what cannot be known of one directory ends the search: the next may be
+// another scope's.
 // Concurrency: any thread; no state of its own. Lookups in the segment never wait; questions to Redis are bounded by
 // RedisFallback.
 #pragma once
@@ -31,8 +32,8 @@ class Resolver {
   Resolver(const NodeLookup& nodes, StoreFallback& store) : nodes_(nodes), store_(store) {}
 
   // `name` in the first of `directories` that has it. Directories outside the view's scope are skipped, and so are
-  // those below which the name cannot be a module's: nobody is asked about them. The portions of a namespace are
-  // collected from all of them. kUnsettled when the store would have to be asked and may not be.
+  // those below which the name cannot be a module's: nobody is asked about them. kUnsettled when the store would have
+  // to be asked and may not be.
   Resolution resolve(const View& view, std::span<const std::string> directories, std::string_view name,
                      Asking asking) const;
 

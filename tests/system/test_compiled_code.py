@@ -153,6 +153,25 @@ def test_a_helper_that_is_killed_comes_back_and_goes_on(compiling):
     assert counter(compiling, "code_helper_restarts_total") >= 3
 
 
+@pytest.mark.parametrize("group", ["", "setsid "], ids=["in its group", "in a group of its own"])
+def test_a_wrapper_that_is_killed_takes_what_it_has_started_along(node, tmp_path, group):
+    """`cat` holds the output open, and would wait for the end of its input for ever."""
+    wrapper = tmp_path / "python"
+    wrapper.write_text(f"""#!/bin/sh
+if [ ! -e {tmp_path}/tried ]; then
+    : > {tmp_path}/tried
+    printf '\\377\\377\\377\\377 this is no frame'
+    {group}cat
+fi
+{PYTHON} "$@"
+""")
+    wrapper.chmod(0o755)
+    node.put("a.py", "x = 1\n")
+    node.start_agent("--python", str(wrapper))
+    wait_for_code(node, "a.py")
+    assert "sent a frame of 4294967295 bytes" in node.agent.log
+
+
 def test_without_a_usable_interpreter_the_agent_serves_source_and_says_why(node):
     node.put("a.py", "x = 1\n")
     node.start_agent("--python", "/nonexistent/python3")

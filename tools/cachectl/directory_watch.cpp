@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace bifrost::cachectl {
 namespace {
@@ -22,13 +23,17 @@ DirectoryWatch::DirectoryWatch() : fd_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)
 void DirectoryWatch::add(const std::vector<std::string>& directories) {
   if (!fd_.valid()) return;
   for (const std::string& directory : directories) {
-    const bool watched = ::inotify_add_watch(fd_.get(), directory.c_str(), kChanges) >= 0;
+    const int watch = ::inotify_add_watch(fd_.get(), directory.c_str(), kChanges);
     // What is gone meanwhile has been seen to go by the watch of its parent.
-    if (!watched && errno != ENOENT && errno != ENOTDIR) complete_ = false;
+    if (watch < 0 && errno != ENOENT && errno != ENOTDIR) complete_ = false;
+    if (watch <= newest_) continue;
+    newest_ = watch;
+    some_are_new_ = true;
   }
 }
 
 bool DirectoryWatch::changed_within(std::chrono::milliseconds patience) {
+  if (std::exchange(some_are_new_, false)) return true;
   pollfd p{fd_.get(), POLLIN, 0};
   const auto time = complete_ ? patience : std::min(patience, kLookEvery);
   const int ready = ::poll(&p, fd_.valid() ? 1 : 0, static_cast<int>(time.count()));

@@ -14,7 +14,8 @@ class DirectoryWatch {
  public:
   DirectoryWatch();
 
-  // From now on these, too; those that are gone are forgotten by the kernel. Cheap for those that are known.
+  // From now on these, too; those that are gone are forgotten by the kernel. Cheap for those that are known. What was
+  // made in a new one before it was watched has been announced by nobody: it counts as changed, once.
   void add(const std::vector<std::string>& directories);
 
   // True when something may have changed; false after `patience`, or when a signal came.
@@ -26,6 +27,8 @@ class DirectoryWatch {
  private:
   UniqueFd fd_;
   bool complete_;
+  int newest_ = 0;  // watch: the kernel numbers them upwards, and a directory that has one keeps it
+  bool some_are_new_ = false;
 };
 
 }  // namespace bifrost::cachectl

@@ -202,6 +202,22 @@ TEST_F(ResolverTest, ANamespaceHasAPortionInEachRootThatHasIt) {
   EXPECT_EQ(top_level("tools").portions, std::vector<std::string>{"_solutions/7/tools"});
 }
 
+TEST_F(ResolverTest, WithinARootAModuleWinsOverADirectoryThatIsSearchedBeforeIt) {
+  put("compat/x/y.py", "");
+  put("pkg/x.py", "x = 1");
+  put("more/x/z.py", "");
+  put("_solutions/7/x/own.py", "");
+  agent();
+  const auto found_in = [&](std::vector<std::string> directories) {
+    return worker().resolve(directories, "x", Asking::kNobody);
+  };
+  begin(*Scope::of("7", true));
+  EXPECT_EQ(shown(found_in({"compat", "pkg", "more"})), "x = 1");
+  EXPECT_EQ(found_in({"compat", "more"}).portions, (std::vector<std::string>{"compat/x", "more/x"}));
+  EXPECT_EQ(found_in({"_solutions/7", "pkg", "compat"}).portions,
+            (std::vector<std::string>{"_solutions/7/x", "compat/x"}));
+}
+
 TEST_F(ResolverTest, OtherSolutionsCannotBeReachedByAnySpelling) {
   put("_solutions/7/secret.py", "s = 1");
   agent();
