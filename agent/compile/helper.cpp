@@ -66,7 +66,7 @@ void CompileHelper::on_output(std::string_view bytes) {
   received_ += bytes;
   if (received_.size() < kLengthBytes) return;
   const std::uint64_t payload = number_at(received_);
-  if (payload == 0 || payload > kMaxAnswerBytes)
+  if (payload == 0 || payload > (ready_ ? kMaxAnswerBytes : kMaxIdentityBytes))
     return give_up("sent a frame of " + std::to_string(payload) + " bytes");
   received_.reserve(kLengthBytes + payload);
   if (received_.size() < kLengthBytes + payload) return;

@@ -75,7 +75,7 @@ Status IndexWalk::on_answer(const redisReply& answer) {
 
 Status IndexWalk::on_page(const redisReply& page) {
   const auto parts = elements_of(page);
-  const bool no_set = is_error(page) && text_of(page).substr(0, 9) == "WRONGTYPE";
+  const bool no_set = is_wrong_type(page);
   if (parts.size() != 2 && !no_set) {
     return Error{ErrorCode::kRefused, "SSCAN was refused: " + std::string(text_of(page))};
   }

@@ -8,7 +8,6 @@
 namespace bifrost::agent {
 namespace {
 
-constexpr std::string_view kWrongType = "WRONGTYPE";
 constexpr long long kNoSuchKey = -2;              // PTTL
 constexpr std::size_t kEntriesPerCommand = 2000;  // SMISMEMBER
 
@@ -20,10 +19,6 @@ IndexEntry index_entry(std::string_view type, const redisReply& is_member) {
   if (type == "none") return IndexEntry::kNoIndex;
   if (type != "set" || is_member.type != REDIS_REPLY_INTEGER) return IndexEntry::kUnknown;
   return is_member.integer == 1 ? IndexEntry::kListed : IndexEntry::kUnlisted;
-}
-
-bool is_wrong_type(const redisReply& reply) {
-  return is_error(reply) && text_of(reply).substr(0, kWrongType.size()) == kWrongType;
 }
 
 // Only the type of a key says something about that key. NOPERM, OOM, LOADING, MOVED, READONLY, TRYAGAIN and whatever

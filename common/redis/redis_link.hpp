@@ -38,6 +38,13 @@ inline bool is_string(const redisReply& r) {
 inline bool is_error(const redisReply& r) {
   return r.type == REDIS_REPLY_ERROR;
 }
+// Of the value of one key. Any other error is about the server or its user: loading, no permission, ...
+inline bool is_wrong_type(const redisReply& r) {
+  return is_error(r) && text_of(r).starts_with("WRONGTYPE");
+}
+inline bool is_no_permission(const redisReply& r) {
+  return is_error(r) && text_of(r).starts_with("NOPERM");
+}
 inline bool is_misconf(const redisReply& r) {
   return is_error(r) && text_of(r).starts_with("MISCONF");
 }

@@ -14,11 +14,6 @@ Deadline no_later_than(const Deadline& deadline, std::chrono::milliseconds budge
   return Deadline::at(std::min(deadline.instant(), boot_now() + budget));
 }
 
-// An error reply about the value of one key; any other is about the server (loading, no permission, ...).
-bool is_wrong_type(std::string_view error) {
-  return error.substr(0, 9) == "WRONGTYPE";
-}
-
 bool says_yes(const redisReply& reply) {
   return reply.type == REDIS_REPLY_INTEGER && reply.integer == 1;
 }
@@ -32,7 +27,7 @@ Result<FileInRedis> decode(ModulePathView path, const Reply& reply, ModuleValueP
   if (is_nil(*reply)) return file;
   file.path = ModulePath(path);
   if (is_error(*reply)) {
-    if (!is_wrong_type(text_of(*reply))) return refused(reply);
+    if (!is_wrong_type(*reply)) return refused(reply);
     file.kind = FileInRedis::Kind::kBadValue;
     file.reason = "not a string key";
     return file;

@@ -254,7 +254,9 @@ std::vector<std::string> evict_loaded_modules(ProcessState& state) {
   std::vector<std::string> evicted;
   for (const Entry& entry : doomed) {
     take_out(entry);
-    if (!entry.name.empty()) evicted.push_back(entry.name);
+    if (entry.name.empty()) continue;
+    forget_file_of(entry.name);
+    evicted.push_back(entry.name);
   }
   leave_behind(state.loaded(), std::move(others.on_disk));
   state.counters().add(ShimCounter::kEvicted, evicted.size());

@@ -156,13 +156,13 @@ void VirtualModuleLoader::run(const py::object& self, const py::object& module) 
 
 void VirtualModuleLoader::run_found(const py::object& self, const py::object& module) {
   const ImportlibObjects& python = ImportlibObjects::get();
-  const Executable executable = get_ready();
-  if (executable.held) ImportLog::instance().note_held();
   // Through the dict: the module may define a __getattr__ that answers everything, or a __setattr__ of its own.
   const py::dict globals = namespace_of(module);
+  offer_lines(file_, self, globals);  // the compiler may warn
+  const Executable executable = get_ready();
+  if (executable.held) ImportLog::instance().note_held();
   globals[python.content_hash] = as_str(module_->source.hash);
   globals[python.storage_path] = as_str(module_->path->text());
-  offer_lines(file_, self, globals);
   // LazyLoader's, used after it was evicted, when another stands under its name.
   const py::object standing = loaded_module(name_.c_str());
   const bool superseded = standing && !standing.is(module);
@@ -279,14 +279,13 @@ void VirtualModuleLoader::check_name(const py::object& fullname) const {
 py::object VirtualModuleLoader::get_code(const py::object& self, const py::object& fullname) {
   auto& loader = self.cast<VirtualModuleLoader&>();
   loader.check_name(fullname);
-  py::object code = loader.get_ready().code;
   if (!loaded_module(loader.name_.c_str())) {  // or its lines would be replaced
     py::dict globals;
     globals["__name__"] = loader.name_;
     globals[ImportlibObjects::get().dunder_loader] = self;
     offer_lines(loader.file_, self, globals);
   }
-  return code;
+  return loader.get_ready().code;
 }
 
 py::str VirtualModuleLoader::get_source(const py::object& fullname) const {

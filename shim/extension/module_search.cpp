@@ -208,6 +208,7 @@ Resolution ModuleSearch::call(const ModulePath& path, Absence& absence) const {
   } else if (const auto utf8 = utf8_of(text)) {
     content = *utf8;
   } else {
+    state_->counters().add(ShimCounter::kCallableErrors);
     absence.callable_error = "returned neither text nor bytes for " + path.text();
     return {};
   }

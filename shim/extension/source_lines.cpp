@@ -5,11 +5,16 @@
 namespace bifrost {
 namespace {
 
-// linecache's cache, or null: it has not been imported, or is not what it was.
-py::object cache_of(const py::object& linecache) {
-  if (!linecache) return {};
-  py::object cache = py::getattr(linecache, "cache", py::none());
-  return PyDict_Check(cache.ptr()) ? cache : py::object();
+// A table of one of Python's modules, or null: that has not been imported, or is not what it was.
+py::object table_of(const py::object& module, const char* name) {
+  if (!module) return {};
+  py::object table = py::getattr(module, name, py::none());
+  return PyDict_Check(table.ptr()) ? table : py::object();
+}
+
+void forget(const py::object& table, const py::str& key) {
+  if (table && PyDict_Contains(table.ptr(), key.ptr()) == 1) PyDict_DelItem(table.ptr(), key.ptr());
+  PyErr_Clear();
 }
 
 // Whether an entry is what we would have made: a tuple of one callable, to be asked for the source.
@@ -30,7 +35,7 @@ bool make_entry_by_linecache(const py::object& linecache, const py::object& cach
 void offer_lines(const py::str& file, const py::object& loader, const py::dict& globals) {
   static bool known_entries = false;  // under the GIL
   const py::object linecache = loaded_module("linecache");
-  const py::object cache = cache_of(linecache);
+  const py::object cache = table_of(linecache, "cache");
   if (!cache) return;
   try {
     if (known_entries) {
@@ -45,9 +50,11 @@ void offer_lines(const py::str& file, const py::object& loader, const py::dict& 
 }
 
 void forget_lines_of(const py::str& file) {
-  const py::object cache = cache_of(loaded_module("linecache"));
-  if (cache && PyDict_Contains(cache.ptr(), file.ptr()) == 1) PyDict_DelItem(cache.ptr(), file.ptr());
-  PyErr_Clear();
+  forget(table_of(loaded_module("linecache"), "cache"), file);
+}
+
+void forget_file_of(const std::string& name) {
+  forget(table_of(loaded_module("inspect"), "_filesbymodname"), py::str(name));
 }
 
 }  // namespace bifrost

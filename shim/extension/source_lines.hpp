@@ -8,6 +8,8 @@
 
 #include <pybind11/pybind11.h>
 
+#include <string>
+
 namespace bifrost {
 
 namespace py = pybind11;
@@ -18,5 +20,8 @@ void offer_lines(const py::str& file, const py::object& loader, const py::dict& 
 
 // The lines of `file` belong to another version now.
 void forget_lines_of(const py::str& file);
+
+// Nor does the module of that name lie where inspect has seen it: it would fail over a namespace that takes its place.
+void forget_file_of(const std::string& name);
 
 }  // namespace bifrost

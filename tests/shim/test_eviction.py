@@ -65,6 +65,17 @@ def test_content_that_changed_under_the_same_hash_is_evicted(node, talk):
     assert talk.begin()["evicted"] == ["m"]
 
 
+def test_inspect_does_not_fail_over_a_namespace_that_takes_the_place_of_a_package(node, talk):
+    node.put("a/__init__.py", "")
+    node.put("a/b.py", "")
+    talk.begin()
+    talk.do("import inspect, a.b; inspect.stack()")
+    node.delete("a/__init__.py")
+    talk.begin()
+    talk.do("import a.b; inspect.stack()")
+    assert talk.ask("a.__file__") is None
+
+
 def test_other_modules_changing_evicts_nothing(node, talk):
     node.put("m.py", "X = 1\n")
     talk.begin()

@@ -136,6 +136,21 @@ def test_resources_of_a_module_are_the_files_beside_it(node):
     assert out == {"names": ["__init__.py", "beside.py", "m.py"], "text": "A = 1\n"}
 
 
+def test_a_file_is_a_resource_although_a_package_shares_its_name(node):
+    node.put("pkg/__init__.py", "")
+    node.put("pkg/f.py", "F = 1\n")
+    node.put("pkg/f/__init__.py", "")
+    out = node.execute(
+        """
+        import importlib.resources
+        root = importlib.resources.files("pkg")
+        out["both"] = sorted((p.name, p.is_file()) for p in root.iterdir())
+        out["text"] = (root / "f.py").read_text()
+        """
+    )
+    assert out == {"both": [["__init__.py", True], ["f", False], ["f.py", True]], "text": "F = 1\n"}
+
+
 def test_resources_are_the_files_of_the_package(node):
     node.put("pkg/__init__.py", "# init\n")
     node.put("pkg/a.py", "A = 'é'\n")
@@ -322,6 +337,16 @@ def test_warnings_name_the_module_file(node):
     )
     assert f"{WORKSPACE}/old.py:3: DeprecationWarning: do not" in done.stderr
     assert "warnings.warn('do not'" in done.stderr
+
+
+def test_a_warning_of_the_compiler_shows_its_line(node):
+    node.put("odd.py", "X = 1 is 1\n")
+    done = node.python(
+        code="import bifrost_cache as b; b.install_virtual_import_hook(); import linecache, odd",
+        env={"PYTHONWARNINGS": "always"},
+    )
+    assert f"{WORKSPACE}/odd.py:1: SyntaxWarning" in done.stderr
+    assert "\n  X = 1 is 1\n" in done.stderr
 
 
 def test_lazy_loader_executes_at_first_use(node):

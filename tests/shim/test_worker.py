@@ -318,6 +318,15 @@ def test_a_fallback_that_cannot_travel_is_left_out_with_a_warning_where_it_is_a_
     assert "the fallback, a Store, cannot be pickled" in caught[0][1] and caught[0][1].endswith("go without it.")
 
 
+def test_a_daemonic_process_is_told_that_it_may_start_none(flows):
+    error = parent(flows, """
+import multiprocessing
+multiprocessing.current_process()._config["daemon"] = True
+print(json.dumps(attempt('flows.main:nope', {})))
+""")
+    assert error["type"] == "RuntimeError" and "daemonic" in error["text"]
+
+
 def test_a_target_that_is_not_there_is_named(flows):
     error = parent(flows, "print(json.dumps(attempt('flows.nope:f', {})))")
     assert error["type"] == "ModuleNotFoundError" and "No module named 'flows.nope' (not in " in error["text"]

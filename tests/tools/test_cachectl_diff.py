@@ -44,6 +44,14 @@ def test_each_kind_of_difference_is_named(ctl, stage, redis_client, store):
     assert [line.split()[-1] for line in ctl("diff", "--no-headers").stdout.decode().splitlines()] == sorted(kinds)
 
 
+def test_a_user_who_may_not_read_modules_gets_an_error_and_no_differences(segment_dir, redis_client, redis_url, stage, store):
+    stage.publish({"a.py": ""})
+    store("a.py", "")
+    redis_client.execute_command("ACL", "SETUSER", "poor", "on", ">pw", "~*", "+@all", "-get")
+    result = Cachectl(segment_dir, redis_url.replace("unix://", "unix://poor:pw@"))("diff")
+    assert (result.returncode, b"GET was refused: NOPERM" in result.stderr) == (1, True)
+
+
 def test_what_is_kept_or_left_to_redis_on_purpose_is_no_difference(ctl, stage, redis_client):
     stage.publish({"kept.py": "x = 1\n"})
     stage.tell(retained="kept.py", commit=True)

@@ -422,6 +422,40 @@ def test_a_push_that_is_refused_midway_ends_its_deploy(segment_dir, redis_client
     assert redis_client.exists(DEPLOYING) == 0
 
 
+@pytest.mark.parametrize("files", [1, 2 * BATCH])
+@pytest.mark.parametrize("denied", ["watch", "multi", "exec", "setex", "sadd"])
+def test_a_push_that_lacks_a_right_leaves_neither_modules_nor_a_deploy(segment_dir, redis_client, redis_url, tree, files,
+                                                                      denied):
+    redis_client.execute_command("ACL", "SETUSER", "poor", "on", ">pw", "~*", "+@all", f"-{denied}")
+    poor = Cachectl(segment_dir, redis_url.replace("unix://", "unix://poor:pw@"))
+    result = poor("push", tree({f"m{i:03}.py": "" for i in range(files)}))
+    needless = denied == "watch" and files == 1
+    assert (result.returncode, b"NOPERM" in result.stderr) == ((0, False) if needless else (1, True))
+    assert redis_client.exists(DEPLOYING) == 0
+    # A deploy's batches are no transactions: what it has written before SADD stays, and is told by its keys.
+    written = 1 if needless else BATCH if (denied, files) == ("sadd", 2 * BATCH) else 0
+    assert len(redis_client.keys("bifrost:module:m*.py")) == written
+
+
+def test_a_push_that_may_not_end_its_deploy_says_how_long_that_stays(segment_dir, redis_client, redis_url, tree):
+    redis_client.execute_command("ACL", "SETUSER", "poor", "on", ">pw", "~*", "+@all", "-del")
+    poor = Cachectl(segment_dir, redis_url.replace("unix://", "unix://poor:pw@"))
+    result = poor("push", tree({f"m{i:03}.py": "" for i in range(2 * BATCH)}))
+    assert result.returncode == 1
+    assert re.search(rb"NOPERM.*; agents wait up to 60 s for the end of this deploy", result.stderr)
+
+
+@pytest.mark.parametrize("verb", [["push", "--dry-run"], ["push"]], ids=" ".join)
+def test_an_error_that_is_no_lack_of_rights_is_no_answer_about_a_module(cachectl, redis_client, tree, verb):
+    root = tree({"a.py": ""})
+    redis_client.execute_command("ACL", "SETUSER", "default", "resetpass", ">secret")
+    try:
+        result = cachectl(verb[0], root, *verb[1:])
+    finally:
+        redis_client.execute_command("ACL", "SETUSER", "default", "nopass")
+    assert (result.returncode, b"NOAUTH" in result.stderr) == (1, True)
+
+
 def test_a_dry_run_that_loses_redis_midway_is_no_answer(cachectl, redis_client, tree):
     root = tree({f"m{i:05}.py": "" for i in range(10_000)})
     process = cachectl.start("push", root, "--dry-run", stderr=subprocess.PIPE)

@@ -39,7 +39,7 @@ std::optional<Difference> judge_one(const ModuleAnswer& mirrored, const ModulePa
     if (mirrored.entry.retained) return std::nullopt;
     return Difference{path, Kind::kExtra, "in the mirror only"};
   }
-  if (is_error(value)) return Difference{path, Kind::kDifferent, "Redis: " + printable(text_of(value))};
+  if (is_error(value)) return Difference{path, Kind::kDifferent, "Redis holds no string"};
   const auto parsed = parser.parse(text_of(value));
   if (!parsed) return Difference{path, Kind::kDifferent, "Redis holds no module: " + printable(parsed.error().message)};
   if (parsed->content != mirrored.source) {
@@ -98,6 +98,9 @@ Status MirrorDiff::compare_batch(const Segment& segment, const std::vector<Modul
   const auto values = redis_.pipeline(commands, Deadline(kBatchTime));
   if (!values) return values.error();
   for (std::size_t i = 0; i < paths.size(); ++i) {
+    if (is_error(*(*values)[i]) && !is_wrong_type(*(*values)[i])) {
+      return Error{ErrorCode::kRefused, "GET was refused: " + std::string(text_of(*(*values)[i]))};
+    }
     const auto mirrored = find_module(segment, paths[i], With::kSource);
     if (!mirrored) return mirrored.error();
     auto difference = judge_one(*mirrored, paths[i], *(*values)[i], parser_);

@@ -27,11 +27,12 @@ constexpr int kLookAgainMs = 100;
 constexpr std::string_view kEveryPush = "cachectl push";  // what any push writes into that key begins like this
 constexpr std::chrono::seconds kIndexTime(60);            // for the whole index
 
+Error refused(const redisReply& reply) {
+  return {ErrorCode::kRefused, "Redis refused the write: " + std::string(text_of(reply))};
+}
+
 // Whether Redis has carried out all of it.
 Status accepted(const std::vector<Reply>& replies) {
-  const auto refused = [](const redisReply& reply) {
-    return Error{ErrorCode::kRefused, "Redis refused the write: " + std::string(text_of(reply))};
-  };
   for (const Reply& reply : replies) {
     if (is_error(*reply)) return refused(*reply);
     for (const redisReply* inner : elements_of(*reply)) {  // of EXEC
@@ -83,16 +84,21 @@ Status ModulePush::send(bool last) {
   if (sent) begun_ = !last;
   if (sent && !last) return sent;
   const Status ended = end_deploy();
-  if (sent) return ended;
   if (ended) return sent;
-  return Error{sent.error().code, fmt::format("{}; agents wait up to {} s for the end of this deploy",
-                                              sent.error().message, kDeploySeconds)};
+  const Error& error = sent ? ended.error() : sent.error();
+  return Error{error.code,
+               fmt::format("{}; agents wait up to {} s for the end of this deploy", error.message, kDeploySeconds)};
 }
 
 Status ModulePush::send_batch(bool together) {
+  const Deadline deadline(kBatchTime);
+  if (together) {
+    const auto begun = redis_.command({"MULTI"}, deadline);
+    if (!begun) return begun.error();
+    if (is_error(**begun)) return refused(**begun);
+  }
   std::vector<bifrost::Command> commands;
-  commands.reserve(2 * batch_.size() + 2);
-  if (together) commands.push_back({"MULTI"});
+  commands.reserve(2 * batch_.size() + 1);
   for (const Change& c : batch_) {
     if (c.value.empty()) {
       commands.push_back({"DEL", c.key});
@@ -103,7 +109,7 @@ Status ModulePush::send_batch(bool together) {
     }
   }
   if (together) commands.push_back({"EXEC"});
-  const auto replies = redis_.pipeline(commands, Deadline(kBatchTime));
+  const auto replies = redis_.pipeline(commands, deadline);
   if (!replies) return replies.error();
   batch_.clear();
   batch_bytes_ = 0;
@@ -135,44 +141,58 @@ Status ModulePush::hold_deploy() {
 }
 
 Status ModulePush::end_deploy() {
-  if (!std::exchange(holds_, false)) return Done{};
+  if (!holds_) return Done{};
   const auto deploy = change_deploy({"DEL", contract::kDeployingKey});
+  holds_ = false;
   return deploy ? Status(Done{}) : deploy.error();
 }
 
 Result<ModulePush::Deploy> ModulePush::change_deploy(const bifrost::Command& command) {
   const Deadline deadline(kLookTime);
   while (true) {
-    const auto looked =
-        redis_.pipeline({{"WATCH", contract::kDeployingKey}, {"GET", contract::kDeployingKey}}, deadline);
-    if (!looked) return looked.error();
-    const redisReply& value = *looked->back();
-    const bool other_type = is_error(value) && text_of(value).starts_with("WRONGTYPE");
-    if (const Status s = accepted(*looked); !s && !other_type) return s.error();
-    Deploy deploy{Holder::kSomebodyElse, std::string(text_of(value))};
-    if (value.type == REDIS_REPLY_NIL) {
-      deploy.holder = Holder::kNobody;
-    } else if (deploy.value == name_) {
-      deploy.holder = Holder::kThisPush;
-    } else if (deploy.value.starts_with(kEveryPush)) {
-      deploy.holder = Holder::kAnotherPush;
-    }
-    std::vector<bifrost::Command> transaction = {{"MULTI"}};
-    if (deploy.holder == Holder::kNobody || deploy.holder == Holder::kThisPush) transaction.push_back(command);
-    transaction.push_back({"EXEC"});  // ends the WATCH in any case
-    const auto done = redis_.pipeline(transaction, deadline);
+    auto deploy = look_at_deploy(deadline);
+    if (!deploy) return deploy;
+    const bool changes = deploy->holder == Holder::kNobody || deploy->holder == Holder::kThisPush;
+    std::vector<bifrost::Command> commands = {{"EXEC"}};  // ends the WATCH in any case
+    if (changes) commands.insert(commands.begin(), command);
+    holds_ = holds_ || changes;  // even if the answer is lost
+    const auto done = redis_.pipeline(commands, deadline);
     if (!done) return done.error();
     if (const Status s = accepted(*done); !s) return s.error();
-    if (done->back()->type != REDIS_REPLY_NIL) return deploy;  // nil: the key was changed in between
+    if (!is_nil(*done->back())) return deploy;  // nil: the key was changed in between
   }
+}
+
+Result<ModulePush::Deploy> ModulePush::look_at_deploy(const Deadline& deadline) {
+  const auto looked =
+      redis_.pipeline({{"WATCH", contract::kDeployingKey}, {"GET", contract::kDeployingKey}, {"MULTI"}}, deadline);
+  if (!looked) return looked.error();
+  const redisReply& value = *(*looked)[1];
+  for (const Reply& reply : *looked) {
+    if (!is_error(*reply) || is_wrong_type(*reply)) continue;
+    static_cast<void>(redis_.command({"DISCARD"}, deadline));  // what comes next finds no transaction
+    return refused(*reply);
+  }
+  Deploy deploy{Holder::kSomebodyElse, std::string(text_of(value))};
+  if (is_nil(value)) {
+    deploy.holder = Holder::kNobody;
+  } else if (deploy.value == name_) {
+    deploy.holder = Holder::kThisPush;
+  } else if (deploy.value.starts_with(kEveryPush)) {
+    deploy.holder = Holder::kAnotherPush;
+  }
+  return deploy;
 }
 
 Result<bool> ModulePush::holds(ModulePathView path, std::string_view source) {
   const std::string key = contract::key_of(path);
   const auto reply = redis_.command({"GET", key}, Deadline(kLookTime));
   if (!reply) return reply.error();
-  if (is_error(**reply)) return Error{ErrorCode::kRefused, std::string(text_of(**reply))};
-  if ((*reply)->type == REDIS_REPLY_NIL) return false;
+  if (is_nil(**reply) || is_wrong_type(**reply)) return false;
+  if (is_error(**reply)) {
+    return Error{is_no_permission(**reply) ? ErrorCode::kPermission : ErrorCode::kRefused,
+                 "Redis answered: " + std::string(text_of(**reply))};
+  }
   const auto value = parser_.parse(text_of(**reply));
   return value && value->content == source && value->hash == sha256_hex(source);
 }

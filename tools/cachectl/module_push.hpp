@@ -31,7 +31,7 @@ class ModulePush {
   // Sends what is queued; then the push is over, and what comes next is another one.
   Status finish();
 
-  // Whether Redis has exactly this as the module. Errors: also kRefused, when this user may not read it.
+  // Whether Redis has exactly this as the module. Errors: also kPermission, when this user may not read it.
   Result<bool> holds(ModulePathView path, std::string_view source);
 
   // The members of the index that are modules outside `_solutions/`; what can be no module is left alone.
@@ -59,6 +59,8 @@ class ModulePush {
   Status end_deploy();
   // Carries out `command` on the key, if it is nobody's or this push's. Whose it was.
   Result<Deploy> change_deploy(const bifrost::Command& command);
+  // Watches the key and opens a transaction: nothing that belongs into one is sent where there is none.
+  Result<Deploy> look_at_deploy(const Deadline& deadline);
 
   RedisClient& redis_;
   std::string ttl_;
@@ -67,7 +69,7 @@ class ModulePush {
   ModuleValueParser parser_;
   std::string name_;
   bool begun_ = false;             // a batch has been sent, and another is to come
-  bool holds_ = false;             // the key is this push's
+  bool holds_ = false;             // the key is this push's, or may be
   Holder said_ = Holder::kNobody;  // that it is theirs
 };
 

@@ -168,7 +168,8 @@ class PushCommand final : public Command {
 
   static Status compare(ModulePush& to, const ModulePath& path, std::string_view source, Outcome& outcome) {
     const auto same = to.holds(path, source);
-    if (!same && same.error().code == ErrorCode::kRefused) return Done{};  // a user may write and not read
+    if (!same && same.error().code == ErrorCode::kPermission) return Done{};  // a user may write and not read
+    if (!same && same.error().code == ErrorCode::kRefused) return same.error();
     if (!same) return Error{same.error().code, "Redis has stopped answering: " + same.error().message};
     outcome.compared = true;
     if (*same) outcome.unchanged.push_back(path.text());

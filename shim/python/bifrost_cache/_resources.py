@@ -76,22 +76,24 @@ class WorkspaceDirectory(_WorkspacePath):
     def is_dir(self):
         return True
 
-    def _has_init(self):
+    def _file(self, path):
+        """Those that are stored under it: one or none."""
         try:
-            self._loader.get_data(posixpath.join(self._path, "__init__.py"))
+            self._loader.get_data(path)
         except FileNotFoundError:
-            return False
-        return True
+            return
+        yield WorkspaceFile(self._loader, path)
 
     def iterdir(self):
-        if self._has_init():
-            yield WorkspaceFile(self._loader, posixpath.join(self._path, "__init__.py"))
+        yield from self._file(posixpath.join(self._path, "__init__.py"))
+        # The listing names what an import of each name finds: a package hides the file that shares its name.
         for name, kind in _shim.list_directory(self._path):
             path = posixpath.join(self._path, name)
             if kind == "module":
                 yield WorkspaceFile(self._loader, path + ".py")
             else:
                 yield WorkspaceDirectory(self._loader, path)
+                yield from self._file(path + ".py")
 
     def _child(self, name):
         for child in self.iterdir():

@@ -83,6 +83,7 @@ def execute(
         TimeoutError: `timeout` has passed.
         TypeError: With complete=False: the fallback of this process cannot be pickled, which the process needs.
         ValueError: `target` has another form, `timeout` is negative or nan, or there can be no such scope.
+        RuntimeError: This is a daemonic process of multiprocessing, which may start none.
 
     The function's own exception passes, with the child's traceback as its cause.
 
@@ -93,6 +94,7 @@ def execute(
         0.1.0
     """
     check_timeout(timeout)
+    refuse_daemonic("execute")
     _target.split(target)
     scope = _shim.roots_of(solution_id, global_repo_access, roots)
     deadline = None if timeout is None else time.monotonic() + timeout
@@ -101,6 +103,11 @@ def execute(
     except TimeoutError:
         raise TimeoutError(f"the worker did not finish within {timeout} s") from None
     return result_of(target, reply)
+
+
+def refuse_daemonic(instead):
+    if multiprocessing.current_process().daemon:
+        raise RuntimeError(f"a daemonic process of multiprocessing may start none: {instead} elsewhere")
 
 
 def check_timeout(seconds):

@@ -264,8 +264,7 @@ class Zygote:
             raise RuntimeError("this Zygote belongs to the process from which this one was forked: make another")
         if self._closed:
             raise RuntimeError("this Zygote is closed")
-        if multiprocessing.current_process().daemon:
-            raise RuntimeError("a daemonic process of multiprocessing may start none: use a Zygote elsewhere")
+        worker.refuse_daemonic("use a Zygote")
 
     def _retire(self, line):
         """It ends when its executions have ended, or with close()."""
