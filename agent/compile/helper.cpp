@@ -35,8 +35,9 @@ Result<std::unique_ptr<CompileHelper>> CompileHelper::start(uv_loop_t* loop, con
     h->callbacks_.on_ended(h->why_given_up_.empty() ? how : h->why_given_up_);
   };
   // Isolated from environment, user site and start-up files; compile() warns about nothing that concerns the agent.
-  auto process = ChildProcess::start(loop, {interpreter, "-I", "-S", "-B", "-W", "ignore", "-c", kCompileHelperScript},
-                                     {kMemoryBytes, kNiceness}, std::move(events));
+  auto process = ChildProcess::start(
+      loop, {interpreter, "-I", "-S", "-B", "-W", "ignore", "-c", kCompileHelperScript, std::to_string(kMaxCodeBytes)},
+      {kMemoryBytes, kNiceness}, std::move(events));
   if (!process) return process.error();
   helper->process_ = std::move(*process);
   helper->patience_.once(kPatience);

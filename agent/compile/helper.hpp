@@ -25,7 +25,8 @@ class CompileHelper {
   static constexpr std::chrono::seconds kProcessorTime{60};  // for one module: the largest SDKs take about one second
   static constexpr std::chrono::seconds kPatience{180};      // wall clock, for a machine that is busy with its workers
   static constexpr std::uint64_t kMaxIdentityBytes = 1024;
-  static constexpr std::uint64_t kMaxAnswerBytes = std::uint64_t{256} << 20;
+  static constexpr std::uint64_t kMaxCodeBytes = std::uint64_t{64} << 20;
+  static constexpr std::uint64_t kMaxAnswerBytes = kMaxCodeBytes + kMaxIdentityBytes;
 
   struct Identity {
     std::string cache_tag;

@@ -1,4 +1,5 @@
-"""Compiles modules for bifrost-agent, which starts it as `EXE -I -S -B -c <this>` and talks to it over stdin and stdout.
+"""Compiles modules for bifrost-agent, which starts it as `EXE -I -S -B -c <this> MOST_BYTES` and talks to it over stdin
+and stdout. MOST_BYTES: of code. A few constant expressions can make much of little source.
 
 Frames, both ways: a 4-byte length and as many bytes; numbers are little-endian. First the helper says who it is:
 4 bytes magic number of the byte code, then the cache tag. Then, for each request
@@ -15,6 +16,7 @@ from _frozen_importlib_external import MAGIC_NUMBER  # what importlib.util.MAGIC
 
 requests = sys.stdin.buffer
 answers = sys.stdout.buffer
+MOST_BYTES = int(sys.argv[1])
 MOST_CHARACTERS = 300  # of a message, which may quote the source
 
 
@@ -30,7 +32,10 @@ def compiled(request):
     text = request[name_end:].decode("utf-8")
     # The rule of the workers: as str, so that coding cookies mean nothing, less one leading byte order mark.
     code = compile(text.removeprefix("\ufeff"), request[5:name_end].decode("utf-8"), "exec", 0, True, optimize)
-    return marshal.dumps(code)
+    marshalled = marshal.dumps(code)
+    if len(marshalled) > MOST_BYTES:
+        raise OverflowError(f"its code has {len(marshalled)} bytes, and no more than {MOST_BYTES} are shared")
+    return marshalled
 
 
 def description_of(failure):

@@ -153,6 +153,14 @@ def test_a_helper_that_is_killed_comes_back_and_goes_on(compiling):
     assert counter(compiling, "code_helper_restarts_total") >= 3
 
 
+def test_code_that_is_out_of_all_proportion_is_not_shared(compiling):
+    compiling.put("bomb.py", 'x = "000001" * 682\n' * 20_000)
+    compiling.put("next.py", "x = 1\n")
+    wait_for_code(compiling, "next.py")
+    assert "OverflowError: its code has" in compiling.agent.log
+    assert origins(compiling, "bomb", "next") == {"bomb": "source", "next": "code"}
+
+
 @pytest.mark.parametrize("group", ["", "setsid "], ids=["in its group", "in a group of its own"])
 def test_a_wrapper_that_is_killed_takes_what_it_has_started_along(node, tmp_path, group):
     """`cat` holds the output open, and would wait for the end of its input for ever."""

@@ -278,9 +278,15 @@ class DevCommand final : public Command {
 
   // Each once: they are found again by every look.
   void note_skipped(const std::vector<SkippedFile>& skipped) {
+    std::map<std::string, std::string> reasons;
     for (const SkippedFile& file : skipped) {
-      if (said_skipped_.insert(file.path).second) changes_.push_back({file.path, "skipped", file.reason});
+      reasons.emplace(file.path, file.reason);
+      const auto said = skipped_.find(file.path);
+      if (said == skipped_.end() || said->second != file.reason) {
+        changes_.push_back({file.path, "skipped", file.reason});
+      }
     }
+    skipped_ = std::move(reasons);
   }
 
   // The target of the hint: the first function that can be run as it is, main and run before others.
@@ -315,7 +321,7 @@ class DevCommand final : public Command {
   std::map<ModulePath, KnownFile> known_;
   std::vector<DevChange> changes_;
   std::vector<std::string> left_out_;
-  std::set<std::string> said_skipped_;
+  std::map<std::string, std::string> skipped_;  // path: reason, as it was said
   std::string target_;
   bool target_is_good_ = false;
 };
