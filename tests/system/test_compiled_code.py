@@ -154,10 +154,10 @@ def test_a_helper_that_is_killed_comes_back_and_goes_on(compiling):
 
 
 def test_code_that_is_out_of_all_proportion_is_not_shared(compiling):
-    compiling.put("bomb.py", 'x = "000001" * 682\n' * 20_000)
+    compiling.put("bomb.py", "".join(f'x = "{i:06}" * 682\n' for i in range(20_000)))
     compiling.put("next.py", "x = 1\n")
     wait_for_code(compiling, "next.py")
-    assert "OverflowError: its code has" in compiling.agent.log
+    eventually(lambda: "OverflowError: its code has" in compiling.agent.log, "it is said which module that is")
     assert origins(compiling, "bomb", "next") == {"bomb": "source", "next": "code"}
 
 
