@@ -31,7 +31,7 @@ Result<std::unique_ptr<CompileHelper>> CompileHelper::start(uv_loop_t* loop, con
   ChildProcess::Callbacks events;
   events.on_output = [h](std::string_view bytes) { h->on_output(bytes); };
   events.on_exit = [h](const std::string& how) {
-    h->patience_.stop();
+    h->answered();
     h->callbacks_.on_ended(h->why_given_up_.empty() ? how : h->why_given_up_);
   };
   // Isolated from environment, user site and start-up files; compile() warns about nothing that concerns the agent.
@@ -40,7 +40,7 @@ Result<std::unique_ptr<CompileHelper>> CompileHelper::start(uv_loop_t* loop, con
       {kMemoryBytes, kNiceness}, std::move(events));
   if (!process) return process.error();
   helper->process_ = std::move(*process);
-  helper->patience_.once(kPatience);
+  helper->wait_for_answer();
   return helper;
 }
 
@@ -58,7 +58,7 @@ void CompileHelper::compile(unsigned optimization, const std::string& file_name,
   request += file_name;
   request += source;
   process_->allow_cpu(kProcessorTime);
-  patience_.once(kPatience);
+  wait_for_answer();
   process_->write(std::move(request));
 }
 
@@ -77,7 +77,7 @@ void CompileHelper::on_output(std::string_view bytes) {
 }
 
 void CompileHelper::on_frame(std::string_view payload) {
-  patience_.stop();
+  answered();
   if (!std::exchange(ready_, true)) {
     if (payload.size() <= kLengthBytes) return give_up("has no cache tag");
     return callbacks_.on_ready({std::string(payload.substr(kLengthBytes)), number_at(payload)});
@@ -88,6 +88,16 @@ void CompileHelper::on_frame(std::string_view payload) {
   if (!failed) return callbacks_.on_compiled(payload);
   if (payload.size() < kLengthBytes) return give_up("does not say what failed");
   callbacks_.on_failed({number_at(payload), payload.substr(kLengthBytes)});
+}
+
+void CompileHelper::wait_for_answer() {
+  patience_.once(kPatience);
+  owes_since_ = boot_now();
+}
+
+void CompileHelper::answered() {
+  patience_.stop();
+  owes_since_.reset();
 }
 
 void CompileHelper::give_up(const std::string& why) {

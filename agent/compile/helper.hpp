@@ -10,11 +10,13 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "agent/loop/child_process.hpp"
 #include "agent/loop/event_loop.hpp"
+#include "common/base/clock.hpp"
 #include "common/base/result.hpp"
 
 namespace bifrost::agent {
@@ -51,6 +53,9 @@ class CompileHelper {
   // One request at a time, after on_ready.
   void compile(unsigned optimization, const std::string& file_name, std::string_view source);
 
+  // Since when it owes an answer, if it does.
+  std::optional<BootTime> owes_since() const { return owes_since_; }
+
   // Ends it; on_ended follows.
   void dismiss() { give_up("dismissed"); }
 
@@ -59,10 +64,13 @@ class CompileHelper {
   void on_output(std::string_view bytes);
   void on_frame(std::string_view payload);
   void give_up(const std::string& why);
+  void wait_for_answer();
+  void answered();
 
   Callbacks callbacks_;
   std::unique_ptr<ChildProcess> process_;
   Timer patience_;
+  std::optional<BootTime> owes_since_;
   std::string received_;
   std::string why_given_up_;
   bool ready_ = false;

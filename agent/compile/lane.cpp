@@ -14,6 +14,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kFirstBackoff{100};
 constexpr milliseconds kMaxBackoff{30'000};
 constexpr milliseconds kIdle{10'000};
+constexpr std::chrono::seconds kLongSilence{20};  // worth a word; the largest SDKs take about one second
 
 }  // namespace
 
@@ -36,6 +37,19 @@ void CompileLane::want(ModulePathView path, std::uint64_t source_bytes, CompileQ
   queue_.want(path, source_bytes, urgency);
   if (state_ == State::kAsleep) rest(milliseconds(0));
   if (state_ == State::kReady) compile_next();
+}
+
+CompileLane::Report CompileLane::report() const {
+  Report report{interpreter_, identity_.cache_tag, trouble_, advice_};
+  const auto since = helper_ != nullptr ? helper_->owes_since() : std::nullopt;
+  if (!since || !trouble_.empty()) return report;
+  const auto silence = std::chrono::duration_cast<std::chrono::seconds>(boot_now().since(*since));
+  if (silence < kLongSilence) return report;
+  report.trouble = "has not answered for " + std::to_string(silence.count()) + " s" +
+                   (job_ ? ", compiling " + job_->path.text() : std::string()) + "; it is ended after " +
+                   std::to_string(CompileHelper::kPatience.count()) + " s";
+  report.advice = "look at its process: ps --ppid $(pidof bifrost-agent)";
+  return report;
 }
 
 void CompileLane::compile_next() {

@@ -47,10 +47,10 @@ class CompileLane {
   struct Report {
     std::string interpreter;
     std::string tag;      // "" before it has said who it is
-    std::string trouble;  // why it cannot be run now, or ""
+    std::string trouble;  // why it cannot be run now, or that it does not answer, or ""
     std::string advice;   // what to do about it
   };
-  Report report() const { return {interpreter_, identity_.cache_tag, trouble_, advice_}; }
+  Report report() const;
 
  private:
   //            want            restart_             on_ready           want

@@ -1,6 +1,7 @@
 """status, wait, show, list and diff name what is wrong: with a real agent, a real Redis and real interpreters."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -51,6 +52,16 @@ def test_an_interpreter_that_cannot_run_is_named_with_the_reason(node):
     assert node.status()["ready"]
     eventually(lambda: int(node.cachectl.json("stats")["counters"]["code_helper_restarts_total"]) >= 3, "some attempts")
     assert node.agent.log.count("event=interpreter_unusable") == 1
+
+
+def test_an_interpreter_that_does_not_answer_is_named(node, tmp_path):
+    silent = tmp_path / "python"
+    silent.write_text("#!/bin/sh\nexec cat > /dev/null\n")
+    silent.chmod(0o755)
+    node.start_agent("--python", str(silent))
+    said = problem(node, "interpreter_unusable")
+    assert re.search(f"{silent}: has not answered for 2[0-9] s; it is ended after 180 s", said["what"])
+    assert node.status()["ready"]
 
 
 @as_root
