@@ -105,8 +105,11 @@ class Run:
             if reply is not None:
                 return reply
             if not more:
-                self._ends_within(_GRACE_S)
+                self._ends_within(self._time_left(_GRACE_S))
                 return None
+
+    def _time_left(self, at_most):
+        return at_most if self._deadline is None else max(0.0, min(at_most, self._deadline - time.monotonic()))
 
     def _whole_reply(self):
         if self._received.startswith(_messages.CHANGED):
