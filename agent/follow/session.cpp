@@ -105,6 +105,7 @@ void Session::check_server() {
 }
 
 void Session::on_server_known(const ServerFacts& facts) {
+  if (ended_) return;
   if (!version_at_least(facts.version, 6, 2)) {
     return end("Redis " + facts.version + " is too old: client tracking works from 6.2 on");
   }
@@ -132,6 +133,7 @@ void Session::note_losses(const ServerFacts& facts) {
 }
 
 void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
+  if (ended_) return;
   ChangeStream::Callbacks callbacks;
   callbacks.on_live = [this, flags_visible] { on_stream_live(flags_visible); };
   callbacks.on_module = [this](ModulePathView path, RefreshQueue::Doubt doubt) { on_module(path, doubt); };
@@ -172,6 +174,7 @@ void Session::make_rereads() {
 }
 
 void Session::on_stream_live(bool flags_visible) {
+  if (ended_) return;
   if (flags_visible && stream_->keyspace()) watch_->watch_flags();
   log::info("subscribed", {{"keyspace", stream_->keyspace() ? "yes" : "no"},
                            {"tracking", stream_->tracking() ? "yes" : "no"},
