@@ -148,9 +148,11 @@ void ChangeStream::on_message(const redisReply& reply) {
 void ChangeStream::on_keyspace_event(std::string_view channel, std::string_view event) {
   if (is_echo(event) || channel.substr(0, keyspace_prefix_.size()) != keyspace_prefix_) return;
   const std::string_view key = channel.substr(keyspace_prefix_.size());
+  const auto kind = contract::classify(key);
+  if (tracking_ && (kind == contract::KeyClass::kModule || key == contract::kIndexKey)) notified_.emplace(key);
   if (key == contract::kIndexKey) return on_index_event(event);
   index_.on_something_else();
-  switch (contract::classify(key)) {
+  switch (kind) {
     case contract::KeyClass::kModule: return on_module_key(key, doubt_by(event));
     case contract::KeyClass::kIndex: return;
     case contract::KeyClass::kDeploying: return callbacks_.on_deploying();
@@ -176,17 +178,22 @@ void ChangeStream::on_invalidation(const redisReply& keys) {
     const std::string_view key = text_of(*element);
     switch (contract::classify(key)) {
       case contract::KeyClass::kModule:
-        // A notification says what happened, and in order: this message comes later.
-        on_module_key(key, keyspace_ ? RefreshQueue::Doubt::kUnspecific : RefreshQueue::Doubt::kTouched);
+        on_module_key(key, was_notified_of(key) ? RefreshQueue::Doubt::kUnspecific : RefreshQueue::Doubt::kTouched);
         break;
       case contract::KeyClass::kIndex:
-        // The notification says whether anything was removed; this message does not.
-        if (!keyspace_ && key == contract::kIndexKey) callbacks_.on_index(IndexNews::kRemoved);
+        // This message does not say whether anything was removed.
+        if (key != contract::kIndexKey || was_notified_of(key)) break;
+        index_.on_unknown();
+        callbacks_.on_index(IndexNews::kRemoved);
         break;
       case contract::KeyClass::kDeploying: callbacks_.on_deploying(); break;
       case contract::KeyClass::kIgnored: callbacks_.on_ignored(); break;
     }
   }
+}
+
+bool ChangeStream::was_notified_of(std::string_view key) {
+  return notified_.erase(std::string(key)) != 0;
 }
 
 void ChangeStream::on_module_key(std::string_view key, RefreshQueue::Doubt doubt) {

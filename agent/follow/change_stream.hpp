@@ -3,6 +3,8 @@
 // One RESP2 connection carries keyspace notifications and, through CLIENT TRACKING redirected to itself, invalidation
 // messages. A PING on it is a fence: its PONG follows the messages of every write that was acknowledged before the PING
 // was sent. At most one PING is in flight; with more, a tracking message could overtake the later one.
+// With both signals a notification says what happened, at once, and tracking repeats it at the end of a pass of Redis'
+// event loop. What tracking alone says was changed while somebody had switched notifications off.
 // Messages are only ever a reason to read a key again. Belongs to the loop's thread.
 #pragma once
 
@@ -12,6 +14,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 
 #include "agent/follow/index_events.hpp"
 #include "agent/follow/refresh_queue.hpp"
@@ -75,6 +78,7 @@ class ChangeStream {
   void on_index_event(std::string_view event);
   void on_mark(std::string_view number);
   void on_module_key(std::string_view key, RefreshQueue::Doubt doubt);
+  bool was_notified_of(std::string_view key);
 
   enum class Step { kClientId, kTracking, kSubscribing, kLive };
 
@@ -84,6 +88,8 @@ class ChangeStream {
   bool tracking_ = false;
   bool marks_ = false;
   IndexEvents index_;
+  // With both signals: what notifications have said and tracking is yet to say. At most the keys of modules.
+  std::unordered_set<std::string> notified_;
   std::string mark_channel_;
   std::string keyspace_pattern_;
   std::string keyspace_prefix_;  // of a channel name, before the key

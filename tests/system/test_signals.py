@@ -5,6 +5,7 @@ import re
 
 import pytest
 from harness import REPOSITORY, eventually, free_port, running_node
+from harness.node import INDEX, PREFIX
 
 IMPORT = "from shared import halopsa; answer = halopsa.VERSION"
 AGENT_ACL = ("reset on >secret resetchannels %R~bifrost:module:* &__redis__:invalidate &bifrost:mark:* -@all +ping +info +role "
@@ -58,6 +59,30 @@ def test_notifications_that_somebody_switches_off_are_switched_on_again(live):
     live.put("shared/halopsa.py", "VERSION = 2\n")
     by_lease(live, 2, "the stream is whole again")
     assert "notify-keyspace-events" in live.agent.log
+
+
+@pytest.mark.parametrize("deleted", ["at once", "in two steps"])
+def test_tracking_tells_of_deletions_while_notifications_are_switched_off(node, deleted):
+    """Of a module, too, that was kept when Redis lost everything. The lease is long: nobody looks at the server."""
+    node.put("p.py", "V = 1\n")
+    node.start_agent("--lease", "60s")
+    client = node.redis.client()
+    client.flushall()
+    node.put("other.py", "")
+    node.wait("--fresh")
+    assert node.cachectl("exists", "p.py").returncode == 0
+    client.config_set("notify-keyspace-events", "")
+    client.setex(PREFIX + "p.py", 600, json.dumps({"content": "V = 2\n", "path": "p.py", "hash": "2"}))
+    node.wait("--fresh")  # has read it before it is listed
+    client.sadd(INDEX, "p.py")
+    node.wait("--fresh")
+    assert node.cachectl.text("get", "p.py") == "V = 2\n"
+    client.delete(PREFIX + "p.py")
+    if deleted == "in two steps":
+        node.wait("--fresh")
+    client.srem(INDEX, "p.py")
+    node.wait("--fresh")
+    assert node.cachectl("exists", "p.py").returncode != 0
 
 
 @pytest.mark.parametrize("signal", ["keyspace", "both"])
