@@ -107,6 +107,22 @@ Result<std::vector<Reply>> RedisClient::pipeline(const std::vector<Command>& com
   return exchange(commands.size(), deadline);
 }
 
+Status RedisClient::pipelines(const std::vector<std::vector<Command>>& groups, const Deadline& deadline,
+                              std::chrono::milliseconds patience,
+                              const std::function<void(const std::vector<Reply>& replies)>& on_answered) {
+  for (const auto& commands : groups) {
+    for (const Command& c : commands) link_.append(c);
+  }
+  Deadline until = deadline;
+  for (const auto& commands : groups) {
+    const auto replies = exchange(commands.size(), until);
+    if (!replies) return replies.error();
+    on_answered(*replies);
+    until = Deadline(patience);
+  }
+  return Done{};
+}
+
 Result<std::vector<Reply>> RedisClient::exchange(std::size_t expected, const Deadline& deadline) {
   if (!usable_) return Error{ErrorCode::kUnreachable, "the connection broke earlier"};
   usable_ = false;  // until every reply has arrived: a half-read reply must not be taken for the next command's

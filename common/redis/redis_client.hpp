@@ -5,6 +5,8 @@
 // Concurrency: one thread at a time. Not to be shared across fork.
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -28,6 +30,12 @@ class RedisClient {
 
   // Sends all, then collects one reply each, in order.
   Result<std::vector<Reply>> pipeline(const std::vector<Command>& commands, const Deadline& deadline);
+
+  // Sends several pipelines at once. The answers to the first have until `deadline`, those to each further one
+  // `patience` from the ones before; `on_answered` gets them as they come, in order. Errors: why the next did not come.
+  Status pipelines(const std::vector<std::vector<Command>>& groups, const Deadline& deadline,
+                   std::chrono::milliseconds patience,
+                   const std::function<void(const std::vector<Reply>& replies)>& on_answered);
 
   bool usable() const { return usable_; }
 

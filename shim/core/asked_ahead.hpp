@@ -1,9 +1,11 @@
 // asked_ahead.hpp - Redis' answers to questions that are about to be asked, many of them in one round trip.
 //
 // Whoever compares all that a process has loaded, without a mirror that vouches for it, asks Redis about each of it. A
-// slow Redis would then be waited for as often as there are modules. The list is known before, though: the first
-// question that comes up takes the next ones of the list along.
-// An answer is given once; a question that is asked again is asked anew, by itself.
+// slow Redis would then be waited for as often as there are modules. The list is known before, though: a question that
+// comes up takes the next ones of the list along, twice as many each time. So no more than twice of what was needed has
+// been fetched when a difference ends the comparison.
+// An answer is given once; a question that is asked again is asked anew, by itself. One that did not come concerns
+// nobody before its turn.
 // Concurrency: one thread.
 #pragma once
 
@@ -40,9 +42,10 @@ class AskedAhead {
     std::optional<Result<FileInRedis>> answer;
     bool asked = false;
   };
-  Status ask_from(std::size_t first);
+  void ask_from(std::size_t first);
 
   RedisFallback& redis_;
+  std::size_t at_once_ = 1;
   std::vector<Question> questions_;
   std::map<std::vector<ModulePath>, std::size_t> places_;  // of the questions that have not been answered
 };

@@ -44,56 +44,38 @@ Result<FileInRedis> decode(ModulePathView path, const Reply& reply, ModuleValueP
   return file;
 }
 
-std::vector<std::string> keys_of(const std::vector<RedisFallback::Question>& questions) {
-  std::vector<std::string> keys;
-  for (const auto& paths : questions) {
-    for (const ModulePathView path : paths) keys.push_back(contract::key_of(path));
-  }
-  return keys;
-}
-
 // The index before and after the values: other commands may be executed between any two of these. Listed before says
 // that it was not deleted yet, listed after that it was not deleted meanwhile (writers remove the key, then the entry).
 // So "no key, but listed both times" means that it had expired, or that its removal is half done.
-std::vector<Command> commands_of(const std::vector<RedisFallback::Question>& questions,
-                                 const std::vector<std::string>& keys) {
+std::vector<Command> commands_of(const RedisFallback::Question& paths, const std::vector<std::string>& keys) {
   std::vector<Command> commands = {{"EXISTS", contract::kIndexKey}};
-  auto key = keys.begin();
-  for (const auto& paths : questions) {
-    for (const ModulePathView path : paths) commands.push_back({"SISMEMBER", contract::kIndexKey, path.text()});
-    for (std::size_t i = 0; i < paths.size(); ++i) commands.push_back({"GET", *key++});
-    for (const ModulePathView path : paths) commands.push_back({"SISMEMBER", contract::kIndexKey, path.text()});
-  }
+  for (const ModulePathView path : paths) commands.push_back({"SISMEMBER", contract::kIndexKey, path.text()});
+  for (const std::string& key : keys) commands.push_back({"GET", key});
+  for (const ModulePathView path : paths) commands.push_back({"SISMEMBER", contract::kIndexKey, path.text()});
   return commands;
 }
 
-// `replies`: those to commands_of() the same questions.
-std::vector<Result<FileInRedis>> answers_in(const std::vector<RedisFallback::Question>& questions,
-                                            const std::vector<Reply>& replies) {
-  const bool index_exists = says_yes(*replies.front());
-  ModuleValueParser parser;
-  std::vector<Result<FileInRedis>> answers;
-  std::size_t first = 1;
-  for (const auto& paths : questions) {
-    bool listed = false;
-    bool readable = true;  // an index that cannot be asked says as little as none
-    Result<FileInRedis> answer = FileInRedis{};
-    for (std::size_t i = 0; i < paths.size(); ++i) {
-      const redisReply& before = *replies[first + i];
-      const redisReply& after = *replies[first + 2 * paths.size() + i];
-      listed = listed || (says_yes(before) && says_yes(after));
-      readable = readable && !is_error(before) && !is_error(after);
-      const bool is_absent = answer && answer->kind == FileInRedis::Kind::kAbsent;
-      if (is_absent) answer = decode(paths[i], replies[first + paths.size() + i], parser);
-    }
-    if (answer) {
-      answer->listed = listed;
-      answer->index_exists = readable && index_exists;
-    }
-    answers.push_back(std::move(answer));
-    first += 3 * paths.size();
+// `replies`: those to commands_of() the same paths.
+Result<FileInRedis> answer_in(const std::vector<Reply>& replies, const RedisFallback::Question& paths) {
+  bool listed = false;
+  bool readable = true;  // an index that cannot be asked says as little as none
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    const redisReply& before = *replies[1 + i];
+    const redisReply& after = *replies[1 + 2 * paths.size() + i];
+    listed = listed || (says_yes(before) && says_yes(after));
+    readable = readable && !is_error(before) && !is_error(after);
   }
-  return answers;
+  ModuleValueParser parser;
+  Result<FileInRedis> answer = FileInRedis{};
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    answer = decode(paths[i], replies[1 + paths.size() + i], parser);
+    if (!answer || answer->kind != FileInRedis::Kind::kAbsent) break;
+  }
+  if (answer) {
+    answer->listed = listed;
+    answer->index_exists = readable && says_yes(*replies.front());
+  }
+  return answer;
 }
 
 }  // namespace
@@ -102,29 +84,35 @@ RedisFallback::RedisFallback(std::string_view url, AroundWait around_wait, ShimC
     : url_(parse_redis_url(url)), around_wait_(std::move(around_wait)), counters_(counters) {}
 
 Result<FileInRedis> RedisFallback::first_of(const Question& paths) {
-  auto answers = first_of_each({paths});
-  if (!answers) return answers.error();
-  return std::move(answers->front());
+  return std::move(first_of_each({paths}).front());
 }
 
-Result<std::vector<Result<FileInRedis>>> RedisFallback::first_of_each(const std::vector<Question>& questions) {
-  std::vector<Result<FileInRedis>> answers;
+std::vector<Result<FileInRedis>> RedisFallback::first_of_each(const std::vector<Question>& questions) {
   counters_.add(ShimCounter::kFallbacks, questions.size());
+  std::vector<std::vector<std::string>> keys;  // commands only refer to them
+  std::vector<std::vector<Command>> commands;
+  for (const Question& paths : questions) {
+    std::vector<std::string>& of_these = keys.emplace_back();
+    for (const ModulePathView path : paths) of_these.push_back(contract::key_of(path));
+  }
+  for (std::size_t i = 0; i < questions.size(); ++i) commands.push_back(commands_of(questions[i], keys[i]));
+
+  std::vector<Result<FileInRedis>> answers;
   const Status asked = ask(
-      [&](RedisClient& redis, const Deadline& deadline) -> Status {
-        const std::vector<std::string> keys = keys_of(questions);
-        auto replies = redis.pipeline(commands_of(questions, keys), deadline);
-        if (!replies) return replies.error();
-        answers = answers_in(questions, *replies);
-        return Done{};
+      [&](RedisClient& redis, const Deadline& deadline) {
+        answers.clear();
+        return redis.pipelines(commands, deadline, kQuestionBudget, [&](const std::vector<Reply>& replies) {
+          answers.push_back(answer_in(replies, questions[answers.size()]));
+        });
       },
       Deadline(kQuestionBudget), Purpose::kRead);
-  if (!asked) return asked.error();
   const BootTime now = boot_now();
   const std::lock_guard lock(mutex_);
+  if (!answers.empty()) last_read_ = std::max(last_read_, now);
   for (const Result<FileInRedis>& answer : answers) {
     if (answer && answer->kind != FileInRedis::Kind::kAbsent) read_.insert_or_assign(*answer->path, now);
   }
+  if (!asked) answers.push_back(asked.error());
   return answers;
 }
 

@@ -61,9 +61,9 @@ class RedisFallback {
   // Errors (each a clause that names the cause): kUnreachable, kTimeout, kRefused, kInvalidArgument (the URL).
   Result<FileInRedis> first_of(const Question& paths);
 
-  // The answers to all of these, in their order, within the time for one question. In one round trip.
-  // Errors: as above; kRefused also of single answers.
-  Result<std::vector<Result<FileInRedis>>> first_of_each(const std::vector<Question>& questions);
+  // The answers to these, in one round trip, in their order: up to and including the first that could not be had. Each
+  // has the time of a question of its own.
+  std::vector<Result<FileInRedis>> first_of_each(const std::vector<Question>& questions);
 
   // The first of `paths` that the index lists, or nothing. For whoever explains a failure: no news from Redis.
   // Errors: as first_of().

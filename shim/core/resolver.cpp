@@ -69,10 +69,16 @@ Resolution Resolver::resolve(const View& view, std::span<const std::string> dire
     if (!store_.redis_is_complete() && needs_settling(here)) here = settled(view, *node, asking, std::move(here));
     found.store_asked |= here.store_asked;
     if (here.kind == Kind::kSnapshotLost || here.kind == Kind::kUnsettled) return here;
-    if (found.kind == Kind::kNamespace && !(is_file(here) && are_of_one_root(view.scope, found, *node))) {
+    if (found.kind == Kind::kNamespace) {
       if (here.kind == Kind::kNamespace) found.portions.push_back(node->text());
       // A portion that nobody can tell of may hold what a later one would answer for.
-      if (here.kind == Kind::kRefused && here.store_asked) return here;
+      const bool unsettled = here.kind == Kind::kRefused && here.store_asked;
+      // Without a mirror that would have it, an outage says as little.
+      const bool unsaid = here.kind == Kind::kUnknown && view.segment == nullptr && store_.redis_is_complete();
+      if (unsettled || ((unsaid || is_file(here)) && are_of_one_root(view.scope, found, *node))) {
+        here.store_asked |= found.store_asked;
+        return here;
+      }
     } else if (here.kind == Kind::kNamespace ||
                (here.kind == Kind::kUnknown && found.kind == Kind::kNotFound && store_.redis_is_complete())) {
       // What a stale mirror does not have counts as absent where it was complete: the next directory may answer.

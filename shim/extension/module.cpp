@@ -109,8 +109,10 @@ void warn_that_nothing_is_installed() {
 
 // Looks at Python's modules, which a child of a fork pays for with a page each: only when something has changed.
 bool is_current_in_sys_modules(ProcessState& state, const ExecutionStart& start) {
+  const auto compared = state.loaded().version();
   forget_replaced_modules(state);
-  return start.same_scope && state.still_stands_in(*start.view);
+  const bool news = state.loaded().version() != compared;
+  return start.same_scope && news && state.still_stands_in(*start.view);
 }
 
 ExecutionRequest request_of(const OptionalText& solution_id, bool global_repo_access, const OptionalRoots& roots,

@@ -68,6 +68,9 @@ class FakeRedis : public LineServer {
   // Commands arrive and nobody answers.
   void hang(bool on) { hanging_ = on; }
 
+  // How often something was answered: about once per round trip.
+  int exchanges() const { return exchanges_; }
+
   int commands(const std::string& name) {
     const std::lock_guard lock(mutex_);
     return counts_[name];
@@ -78,6 +81,7 @@ class FakeRedis : public LineServer {
     std::string out;
     std::vector<std::string> words;
     while (!hanging_ && take_command(input, words)) out += reply_to(words);
+    if (!out.empty()) ++exchanges_;
     return out;
   }
 
@@ -142,6 +146,7 @@ class FakeRedis : public LineServer {
   std::map<std::string, std::string> values_;
   std::set<std::string> index_;
   std::map<std::string, int> counts_;
+  std::atomic<int> exchanges_{0};
   std::string error_;
   struct After {
     std::string command;

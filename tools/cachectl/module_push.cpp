@@ -155,10 +155,14 @@ Result<ModulePush::Deploy> ModulePush::change_deploy(const bifrost::Command& com
     const bool changes = deploy->holder == Holder::kNobody || deploy->holder == Holder::kThisPush;
     std::vector<bifrost::Command> commands = {{"EXEC"}};  // ends the WATCH in any case
     if (changes) commands.insert(commands.begin(), command);
-    holds_ = holds_ || changes;  // even if the answer is lost
+    const bool held = std::exchange(holds_, holds_ || changes);  // even if the answer is lost
     const auto done = redis_.pipeline(commands, deadline);
     if (!done) return done.error();
-    if (const Status s = accepted(*done); !s) return s.error();
+    if (const Status s = accepted(*done); !s) {
+      holds_ = held;
+      static_cast<void>(redis_.command({"DISCARD"}, deadline));  // where EXEC itself was refused
+      return s.error();
+    }
     if (!is_nil(*done->back())) return deploy;  // nil: the key was changed in between
   }
 }

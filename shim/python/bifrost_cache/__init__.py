@@ -166,7 +166,7 @@ def begin_execution(
 
     Cost:
         One round trip to the agent over a Unix socket, and one comparison per loaded module of the workspace. Where
-        Redis has to be asked instead of a mirror: a round trip to it per 64 of these, beyond `timeout`.
+        Redis has to be asked instead of a mirror: a round trip to it per 64 of these at best, beyond `timeout`.
 
     Since:
         0.1.0

@@ -23,47 +23,65 @@ class AskedAheadTest : public ShimFixture {
     }
   }
   std::string ask(int i) { return ahead().first_of({path(i)})->content; }
-  int round_trips() { return redis().commands("EXISTS"); }
+  // What is asked after this gets other answers.
+  void change(int modules, const std::string& content = "later") {
+    for (int i = 0; i < modules; ++i) redis().put(path(i).text(), content);
+  }
+  // After this a round trip asks for as much as it may.
+  void ask_for_more_each_time(int modules) {
+    for (int i = 0; i < modules; ++i) ASSERT_EQ(ask(i), std::to_string(i));
+  }
 
+  static constexpr int kMost = AskedAhead::kMostQuestions;
   ShimCounters counters_;
   std::unique_ptr<RedisFallback> fallback_;
   std::unique_ptr<AskedAhead> ahead_;
 };
 
+TEST_F(AskedAheadTest, TwiceAsManyEachTime) {
+  expect(4, 1);
+  EXPECT_EQ(ask(0), "0");
+  change(4, "second");
+  EXPECT_EQ(ask(1), "second");
+  change(4, "third");
+  EXPECT_EQ(ask(2), "second");
+  EXPECT_EQ(ask(3), "third");
+}
+
 TEST_F(AskedAheadTest, AsManyAsARoundTripMayAskFor) {
-  constexpr int kMost = AskedAhead::kMostQuestions;
-  expect(kMost + 1, 1);
-  for (int i = 0; i < kMost; ++i) ASSERT_EQ(ask(i), std::to_string(i));
-  EXPECT_EQ(round_trips(), 1);
-  EXPECT_EQ(ask(kMost), std::to_string(kMost));
-  EXPECT_EQ(round_trips(), 2);
+  constexpr int kBefore = 2 * kMost - 1;
+  expect(kBefore + kMost + 1, 1);
+  ask_for_more_each_time(kBefore);
+  EXPECT_EQ(ask(kBefore), std::to_string(kBefore));
+  change(kBefore + kMost + 1);
+  EXPECT_EQ(ask(kBefore + kMost - 1), std::to_string(kBefore + kMost - 1));
+  EXPECT_EQ(ask(kBefore + kMost), "later");
 }
 
 TEST_F(AskedAheadTest, NoMoreContentThanMayComeWithOne) {
   expect(4, AskedAhead::kMostBytes / 2);
-  EXPECT_EQ(ask(0), "0");
-  EXPECT_EQ(ask(1), "1");
-  EXPECT_EQ(round_trips(), 1);
-  EXPECT_EQ(ask(2), "2");
-  EXPECT_EQ(round_trips(), 2);
+  ask_for_more_each_time(3);
+  change(4);
+  EXPECT_EQ(ask(3), "later");
 }
 
 TEST_F(AskedAheadTest, AModuleThatIsLargerThanThatIsAskedForAlone) {
-  expect(2, 2 * AskedAhead::kMostBytes);
+  expect(3, 2 * AskedAhead::kMostBytes);
   EXPECT_EQ(ask(0), "0");
   EXPECT_EQ(ask(1), "1");
-  EXPECT_EQ(round_trips(), 2);
+  change(3);
+  EXPECT_EQ(ask(2), "later");
 }
 
 TEST_F(AskedAheadTest, InAnyOrderAndEachAnswerOnce) {
-  expect(3, 1);
-  EXPECT_EQ(ask(1), "1");
-  redis().put("m1.py", "anew");
-  redis().put("m2.py", "too late");
-  EXPECT_EQ(ask(1), "anew");
+  expect(4, 1);
+  EXPECT_EQ(ask(0), "0");
   EXPECT_EQ(ask(2), "2");
-  EXPECT_EQ(ask(0), "0");
-  EXPECT_EQ(ask(0), "0");
+  change(4);
+  EXPECT_EQ(ask(2), "later");
+  EXPECT_EQ(ask(3), "3");
+  EXPECT_EQ(ask(1), "later");
+  EXPECT_EQ(ask(0), "later");
   EXPECT_EQ(ask(7), "");  // nobody expected that one
 }
 
@@ -73,6 +91,20 @@ TEST_F(AskedAheadTest, OneBadValueIsThatOneQuestionsAnswer) {
   EXPECT_EQ(ahead().first_of({path(1)})->kind, FileInRedis::Kind::kBadValue);
   EXPECT_EQ(ask(2), "2");
   EXPECT_NE(fallback().last_read_of(path(2)).ns, 0);
+}
+
+TEST_F(AskedAheadTest, AnAnswerThatDoesNotComeConcernsNobodyBeforeItsTurn) {
+  expect(7, 1);
+  ask_for_more_each_time(3);
+  redis().after("SISMEMBER", 4, [this] { redis().hang(true); });  // two questions
+  EXPECT_EQ(ask(3), "3");
+  EXPECT_EQ(ask(4), "4");
+  const auto late = ahead().first_of({path(5)});
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, ErrorCode::kTimeout);
+  const auto next = ahead().first_of({path(6)});
+  ASSERT_FALSE(next);
+  EXPECT_NE(next.error().message.find("not tried again yet"), std::string::npos);
 }
 
 TEST_F(AskedAheadTest, NoAnswerIsAnErrorAndTheNextQuestionGetsOne) {

@@ -218,6 +218,16 @@ TEST_F(ResolverTest, WithinARootAModuleWinsOverADirectoryThatIsSearchedBeforeIt)
             (std::vector<std::string>{"_solutions/7/x", "compat/x"}));
 }
 
+// What nobody can tell of might be a module.
+TEST_F(ResolverTest, ANamespaceIsNoneWhileALaterDirectoryOfItsRootCannotBeAskedAbout) {
+  redis().put("a/x/y.py", "");
+  redis().put("b/x.py", "x = 1");
+  begin();
+  const std::vector<std::string> directories = {"a", "b"};
+  redis().after("SMEMBERS", 1, [this] { redis().hang(true); });
+  EXPECT_EQ(shown(worker().resolve(directories, "x", Asking::kNobody)), "<unknown>");
+}
+
 TEST_F(ResolverTest, OtherSolutionsCannotBeReachedByAnySpelling) {
   put("_solutions/7/secret.py", "s = 1");
   agent();
