@@ -105,6 +105,7 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::start(uv_loop_t* loop, const
     State& s = State::of(process->data);
     s.exited = true;
     s.how = description_of(status, signal);
+    s.close(s.in);  // whatever it has left behind need not wait for more
     s.finish_when_over();
   };
   const int err = uv_spawn(loop, &state->process, &options);

@@ -306,10 +306,14 @@ Resolution NodeLookup::last_known_good(const View& view, MirrorAnswer mirror, co
     case Gap::kDamaged: return Resolution::answer(Kind::kRefused, mirror.reason + "; " + why_not_redis);
   }
   if (!mirror.resolution.found()) return Resolution::answer(Kind::kUnknown, why);
-  if (!serve_stale_)
+  if (!serves_stale())
     return Resolution::answer(Kind::kRefused, why + "; BIFROST_ON_STALE=error forbids the last known source");
-  counters_.add(ShimCounter::kStaleServes);
   return std::move(mirror.resolution);
+}
+
+bool NodeLookup::serves_stale() const {
+  if (serve_stale_) counters_.add(ShimCounter::kStaleServes);
+  return serve_stale_;
 }
 
 Resolution NodeLookup::from_file(FileInRedis file, const Wanted& wanted) {

@@ -65,6 +65,9 @@ class NodeLookup {
   // Redis. For what cannot be read any more where it was found.
   Resolution read_again(const Segment* newest, ModulePathView path) const;
 
+  // Whether what the mirror says may be served while nobody vouches for it: counted then.
+  bool serves_stale() const;
+
   // The directories that Redis knows: as new as a pinned view wants them, or a little older.
   Result<std::shared_ptr<const PathIndex>> index(const View& view) const;
 

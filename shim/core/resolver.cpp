@@ -268,6 +268,11 @@ Resolver::Listing Resolver::list(const View& view, const std::string& directory)
     listing.unknown = explain_no_authority(view, unreachable(why_not_redis));
     return listing;
   }
+  if (view.authority != Authority::kMirror && !nodes_.serves_stale()) {
+    listing.unknown = explain_no_authority(view, unreachable(why_not_redis)) +
+                      "; BIFROST_ON_STALE=error forbids the last known listing";
+    return listing;
+  }
   const Found found = view.snapshot.find(layout::KeySpace::kNode, directory);
   if (found.status == Lookup::kHit && found.record.shape.kind != layout::RecordKind::kModule) {
     std::string body;

@@ -180,6 +180,19 @@ fi
     assert "sent a frame of 4294967295 bytes" in node.agent.log
 
 
+def test_a_wrapper_that_dies_before_its_interpreter_is_started_again(node, tmp_path):
+    wrapper = tmp_path / "python"
+    wrapper.write_text(f'#!/bin/sh\n{PYTHON} "$@"\n')
+    wrapper.chmod(0o755)
+    node.put("a.py", "x = 1\n")
+    node.start_agent("--python", str(wrapper))
+    wait_for_code(node, "a.py")
+    (pid,) = helper_of(node)
+    os.kill(pid, signal.SIGKILL)
+    node.put("b.py", "x = 1\n")
+    wait_for_code(node, "b.py")
+
+
 def test_without_a_usable_interpreter_the_agent_serves_source_and_says_why(node):
     node.put("a.py", "x = 1\n")
     node.start_agent("--python", "/nonexistent/python3")

@@ -60,6 +60,14 @@ def test_missing_rights_are_named_as_acl_rules(ctl, agent, redis_client, segment
     assert "pw" not in advice
 
 
+def test_missing_rights_to_keys_are_named_as_such(ctl, agent, redis_client, segment_dir, redis_url):
+    redis_client.execute_command("ACL", "SETUSER", "poor", "on", ">pw", "~bifrost:module:index", "&*", "+@all")
+    poor = Cachectl(segment_dir, redis_url.replace("unix://", "unix://poor:pw@"))
+    poor.env["PYTHONPATH"] = ctl.env["PYTHONPATH"]
+    advice = bad(findings(poor, status=5))["redis"]["advice"]
+    assert "%R~bifrost:module:*" in advice and "+getrange" not in advice
+
+
 def redis_findings(ctl):
     return [f for f in findings(ctl, status=5) if f["part"] == "redis"]
 

@@ -27,6 +27,7 @@ std::string field_of(std::string_view info, std::string_view name) {
 
 constexpr std::string_view kNoPassword = "NOAUTH";
 constexpr std::string_view kNoRight = "NOPERM";
+constexpr std::string_view kKeyRule = "%R~bifrost:module:*";
 constexpr std::string_view kNoMemory = "OOM";
 constexpr char kPingIt[] = "check that Redis answers: redis-cli ping";
 constexpr char kAskAgain[] = "mend or wait for what Redis says, then ask again: bifrost-cachectl doctor";
@@ -217,7 +218,9 @@ class RedisExam {
       if (unexamined_.empty()) unexamined_ = reply ? std::string(text_of(**reply)) : reply.error().message;
       return nullptr;
     }
-    refused_ += " " + rule;
+    const bool for_key = text_of(**reply).find("the keys") != std::string_view::npos;
+    const std::string missing = for_key ? " " + std::string(kKeyRule) : " " + rule;
+    if (refused_.find(missing) == std::string::npos) refused_ += missing;
     if (rule.find("subscribe") == std::string::npos && rule.find("client") == std::string::npos) {
       only_one_signal_missing_ = false;
     }

@@ -260,6 +260,32 @@ TEST_F(ResolverTest, ListsADirectoryFromEitherSource) {
   EXPECT_EQ(*worker().list(""), (std::vector<Child>{{"a", layout::RecordKind::kNamespace}}));
 }
 
+TEST_F(ResolverTest, AListingOfAStaleMirrorIsServedAndCounted) {
+  put("pkg/a.py", "");
+  say_complete(true);
+  commit();
+  redis();
+  EXPECT_EQ(begin(), Authority::kRedis);
+  redis().refuse_with("NOPERM this user has no permissions");
+  const auto listed = worker().list("pkg");
+  ASSERT_TRUE(listed);
+  EXPECT_EQ(listed->size(), 1);
+  EXPECT_EQ(count(ShimCounter::kStaleServes), 1);
+}
+
+TEST_F(ResolverTest, OrRefusedWhereStaleSourceIs) {
+  on_stale_ = "error";
+  put("pkg/a.py", "");
+  say_complete(true);
+  commit();
+  redis();
+  EXPECT_EQ(begin(), Authority::kRedis);
+  redis().refuse_with("NOPERM this user has no permissions");
+  const auto listed = worker().list("pkg");
+  ASSERT_FALSE(listed);
+  EXPECT_NE(listed.error().message.find("BIFROST_ON_STALE=error forbids"), std::string::npos);
+}
+
 TEST_F(ResolverTest, ReadsAStoredFileByItsPath) {
   put("pkg/__init__.py", "p = 1");
   agent();
