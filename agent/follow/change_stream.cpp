@@ -10,6 +10,7 @@
 namespace bifrost::agent {
 namespace {
 
+constexpr std::size_t kMostNotified = 100'000;  // anybody may publish on the channel; beyond it a key is read once more
 constexpr std::string_view kInvalidateChannel = "__redis__:invalidate";
 
 // Events after which a module that is gone was meant to go.
@@ -148,12 +149,12 @@ void ChangeStream::on_message(const redisReply& reply) {
 void ChangeStream::on_keyspace_event(std::string_view channel, std::string_view event) {
   if (is_echo(event) || channel.substr(0, keyspace_prefix_.size()) != keyspace_prefix_) return;
   const std::string_view key = channel.substr(keyspace_prefix_.size());
-  const auto kind = contract::classify(key);
-  if (tracking_ && (kind == contract::KeyClass::kModule || key == contract::kIndexKey)) notified_.emplace(key);
   if (key == contract::kIndexKey) return on_index_event(event);
   index_.on_something_else();
-  switch (kind) {
-    case contract::KeyClass::kModule: return on_module_key(key, doubt_by(event));
+  switch (contract::classify(key)) {
+    case contract::KeyClass::kModule:
+      if (tracking_ && notified_.size() < kMostNotified) notified_.emplace(key);
+      return on_module_key(key, doubt_by(event));
     case contract::KeyClass::kIndex: return;
     case contract::KeyClass::kDeploying: return callbacks_.on_deploying();
     case contract::KeyClass::kIgnored: return callbacks_.on_ignored();
@@ -181,10 +182,8 @@ void ChangeStream::on_invalidation(const redisReply& keys) {
         on_module_key(key, was_notified_of(key) ? RefreshQueue::Doubt::kUnspecific : RefreshQueue::Doubt::kTouched);
         break;
       case contract::KeyClass::kIndex:
-        // This message does not say whether anything was removed.
-        if (key != contract::kIndexKey || was_notified_of(key)) break;
-        index_.on_unknown();
-        callbacks_.on_index(IndexNews::kRemoved);
+        // The notification says whether anything was removed; this message does not, nor in which database that was.
+        if (!keyspace_ && key == contract::kIndexKey) callbacks_.on_index(IndexNews::kRemoved);
         break;
       case contract::KeyClass::kDeploying: callbacks_.on_deploying(); break;
       case contract::KeyClass::kIgnored: callbacks_.on_ignored(); break;

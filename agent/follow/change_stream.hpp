@@ -4,7 +4,8 @@
 // messages. A PING on it is a fence: its PONG follows the messages of every write that was acknowledged before the PING
 // was sent. At most one PING is in flight; with more, a tracking message could overtake the later one.
 // With both signals a notification says what happened, at once, and tracking repeats it at the end of a pass of Redis'
-// event loop. What tracking alone says was changed while somebody had switched notifications off.
+// event loop. A module of which tracking alone speaks was changed while somebody had switched notifications off, or in
+// another database, which tracking does not tell apart.
 // Messages are only ever a reason to read a key again. Belongs to the loop's thread.
 #pragma once
 
@@ -88,7 +89,7 @@ class ChangeStream {
   bool tracking_ = false;
   bool marks_ = false;
   IndexEvents index_;
-  // With both signals: what notifications have said and tracking is yet to say. At most the keys of modules.
+  // With both signals: modules of which notifications have told and tracking is yet to tell.
   std::unordered_set<std::string> notified_;
   std::string mark_channel_;
   std::string keyspace_pattern_;

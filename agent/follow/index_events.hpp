@@ -34,9 +34,6 @@ class IndexEvents {
   // The stream has said something that is not about the index: what comes next is another command's.
   void on_something_else() { removed_ = false; }
 
-  // Something has happened to the index, and no notification says what.
-  void on_unknown() { removed_ = emptied_ = false; }
-
   // The index is not there because all its members have been removed.
   bool emptied() const { return emptied_; }
 
