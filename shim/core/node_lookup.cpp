@@ -279,7 +279,7 @@ Resolution NodeLookup::absent_in_redis(const View& view, const Wanted& wanted, c
 Resolution NodeLookup::absent_everywhere(const View& view, const Wanted& wanted) const {
   if (wanted.node() == nullptr) return Resolution::answer(Kind::kNotFound);
   auto known = index(view);
-  if (!known) return Resolution::answer(Kind::kUnknown, known.error().message);
+  if (!known) return Resolution::unknown_but_absent(known.error().message);
   const std::string& directory = wanted.node()->text();
   return (*known)->has_directory(directory) ? Resolution::namespace_at(directory) : Resolution::answer(Kind::kNotFound);
 }
@@ -305,7 +305,7 @@ Resolution NodeLookup::last_known_good(const View& view, MirrorAnswer mirror, co
     case Gap::kNotMirrored:
     case Gap::kDamaged: return Resolution::answer(Kind::kRefused, mirror.reason + "; " + why_not_redis);
   }
-  if (!mirror.resolution.found()) return Resolution::answer(Kind::kUnknown, why);
+  if (!mirror.resolution.found()) return Resolution::unknown_but_absent(why);
   if (!serves_stale())
     return Resolution::answer(Kind::kRefused, why + "; BIFROST_ON_STALE=error forbids the last known source");
   return std::move(mirror.resolution);

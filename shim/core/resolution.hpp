@@ -33,6 +33,7 @@ struct Resolution {
   std::string reason;                       // kUnknown, kRefused: one clause
   Authority authority = Authority::kRedis;  // of the view that was asked
   Generation asked_at;                      // of its snapshot; 0 without one
+  bool absent_at_last = false;              // kUnknown: no such file, by Redis or by the last that the mirror knew
   bool store_asked = false;                 // the platform's store had a word in it
   std::shared_ptr<const void> cause;        // kRefused: what the host's code raised, if it did; the extension's own
 
@@ -40,6 +41,11 @@ struct Resolution {
     Resolution r;
     r.kind = kind;
     r.reason = std::move(reason);
+    return r;
+  }
+  static Resolution unknown_but_absent(std::string reason) {
+    Resolution r = answer(Kind::kUnknown, std::move(reason));
+    r.absent_at_last = true;
     return r;
   }
   static Resolution namespace_at(const std::string& node) {

@@ -69,23 +69,23 @@ Resolution Resolver::resolve(const View& view, std::span<const std::string> dire
     if (!store_.redis_is_complete() && needs_settling(here)) here = settled(view, *node, asking, std::move(here));
     found.store_asked |= here.store_asked;
     if (here.kind == Kind::kSnapshotLost || here.kind == Kind::kUnsettled) return here;
+    // What a stale mirror does not have counts as absent where it was complete: the next directory may answer.
+    const bool nobody_knows = here.kind == Kind::kUnknown && !here.absent_at_last && store_.redis_is_complete();
+    const bool goes_on = found.kind == Kind::kNamespace && !are_of_one_root(view.scope, found, *node);
+    const bool refused_by_store = here.kind == Kind::kRefused && here.store_asked;
+    here.store_asked |= found.store_asked;
+    if (nobody_knows && !goes_on) {
+      found = std::move(here);
+      break;
+    }
     if (found.kind == Kind::kNamespace) {
       if (here.kind == Kind::kNamespace) found.portions.push_back(node->text());
       // A portion that nobody can tell of may hold what a later one would answer for.
-      const bool unsettled = here.kind == Kind::kRefused && here.store_asked;
-      // Without a mirror that would have it, an outage says as little.
-      const bool unsaid = here.kind == Kind::kUnknown && view.segment == nullptr && store_.redis_is_complete();
-      if (unsettled || ((unsaid || is_file(here)) && are_of_one_root(view.scope, found, *node))) {
-        here.store_asked |= found.store_asked;
-        return here;
-      }
+      if (refused_by_store || (is_file(here) && !goes_on)) return here;
     } else if (here.kind == Kind::kNamespace ||
-               (here.kind == Kind::kUnknown && found.kind == Kind::kNotFound && store_.redis_is_complete())) {
-      // What a stale mirror does not have counts as absent where it was complete: the next directory may answer.
-      here.store_asked |= found.store_asked;
+               (here.absent_at_last && found.kind == Kind::kNotFound && store_.redis_is_complete())) {
       found = std::move(here);
     } else if (here.kind != Kind::kNotFound && (here.kind != Kind::kUnknown || !store_.redis_is_complete())) {
-      here.store_asked |= found.store_asked;
       return here;
     }
   }
@@ -159,7 +159,7 @@ Resolution Resolver::find_path(const View& view, ModulePathView path) const {
       here.portions = {directory};
     }
     if (here.kind != Kind::kNotFound && here.kind != Kind::kUnknown) return here;
-    if (here.kind == Kind::kUnknown && !store_.redis_is_complete()) return here;
+    if (here.kind == Kind::kUnknown && !(here.absent_at_last && store_.redis_is_complete())) return here;
     if (here.kind == Kind::kUnknown) last = std::move(here);
   }
   return last;

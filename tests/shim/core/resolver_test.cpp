@@ -218,6 +218,19 @@ TEST_F(ResolverTest, WithinARootAModuleWinsOverADirectoryThatIsSearchedBeforeIt)
             (std::vector<std::string>{"_solutions/7/x", "compat/x"}));
 }
 
+TEST_F(ResolverTest, ARootThatNobodyCanTellOfIsNotPassedOver) {
+  redis().put("m.py", "shared = 1");
+  redis().put("_solutions/7/m.py", "own = 1");
+  begin(*Scope::of("7", true));
+  redis().refuse_with("LOADING");
+  redis().after("GET", 2, [this] { redis().refuse_with(""); });
+  EXPECT_EQ(import("m"), "<unknown>");
+  EXPECT_EQ(import("m"), "own = 1");
+  redis().refuse_with("LOADING");
+  redis().after("GET", 1, [this] { redis().refuse_with(""); });
+  EXPECT_EQ(shown(worker().find_path("m.py")), "<unknown>");
+}
+
 // What nobody can tell of might be a module.
 TEST_F(ResolverTest, ANamespaceIsNoneWhileALaterDirectoryOfItsRootCannotBeAskedAbout) {
   redis().put("a/x/y.py", "");
