@@ -189,11 +189,10 @@ Resolution NodeLookup::expired_body(const View& view, const ModuleNode& node, Re
     if (!record) continue;
     MirrorAnswer last = read_record(view, *record, std::move(path));
     if (last.gap != Gap::kNone || last.resolution.kind != Kind::kModule) continue;
-    if (!serve_stale_) {
+    if (!try_to_serve_stale()) {
       failed.reason += "; BIFROST_ON_STALE=error forbids the last known source";
       return failed;
     }
-    counters_.add(ShimCounter::kStaleServes);
     return answer_for(node, std::move(last)).resolution;
   }
   return failed;
@@ -306,12 +305,12 @@ Resolution NodeLookup::last_known_good(const View& view, MirrorAnswer mirror, co
     case Gap::kDamaged: return Resolution::answer(Kind::kRefused, mirror.reason + "; " + why_not_redis);
   }
   if (!mirror.resolution.found()) return Resolution::unknown_but_absent(why);
-  if (!serves_stale())
+  if (!try_to_serve_stale())
     return Resolution::answer(Kind::kRefused, why + "; BIFROST_ON_STALE=error forbids the last known source");
   return std::move(mirror.resolution);
 }
 
-bool NodeLookup::serves_stale() const {
+bool NodeLookup::try_to_serve_stale() const {
   if (serve_stale_) counters_.add(ShimCounter::kStaleServes);
   return serve_stale_;
 }

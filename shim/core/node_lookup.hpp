@@ -66,7 +66,7 @@ class NodeLookup {
   Resolution read_again(const Segment* newest, ModulePathView path) const;
 
   // Whether what the mirror says may be served while nobody vouches for it: counted then.
-  bool serves_stale() const;
+  bool try_to_serve_stale() const;
 
   // The directories that Redis knows: as new as a pinned view wants them, or a little older.
   Result<std::shared_ptr<const PathIndex>> index(const View& view) const;

@@ -268,7 +268,7 @@ Resolver::Listing Resolver::list(const View& view, const std::string& directory)
     listing.unknown = explain_no_authority(view, unreachable(why_not_redis));
     return listing;
   }
-  if (view.authority != Authority::kMirror && !nodes_.serves_stale()) {
+  if (view.authority != Authority::kMirror && !nodes_.try_to_serve_stale()) {
     listing.unknown = explain_no_authority(view, unreachable(why_not_redis)) +
                       "; BIFROST_ON_STALE=error forbids the last known listing";
     return listing;

@@ -66,6 +66,12 @@ class ShimFixture : public SegmentFixture {
   }
   void stop_redis() { redis_.reset(); }
 
+  // The fallback alone, without a worker around it.
+  RedisFallback& fallback() {
+    if (!fallback_) fallback_ = std::make_unique<RedisFallback>(redis().url(), wait_plainly, counters_);
+    return *fallback_;
+  }
+
   // Has published a complete segment, holds a valid lease and answers fences.
   FakeAgent& agent() {
     if (agent_) return *agent_;
@@ -119,6 +125,8 @@ class ShimFixture : public SegmentFixture {
   std::unique_ptr<FakeRedis> redis_;
   std::unique_ptr<FakeAgent> agent_;
   std::unique_ptr<ProcessState> state_;
+  ShimCounters counters_;
+  std::unique_ptr<RedisFallback> fallback_;
 };
 
 }  // namespace bifrost

@@ -26,7 +26,6 @@ std::string field_of(std::string_view info, std::string_view name) {
 }
 
 constexpr std::string_view kNoPassword = "NOAUTH";
-constexpr std::string_view kNoRight = "NOPERM";
 constexpr std::string_view kKeyRule = "%R~bifrost:module:*";
 constexpr std::string_view kNoMemory = "OOM";
 constexpr char kPingIt[] = "check that Redis answers: redis-cli ping";
@@ -94,7 +93,7 @@ class RedisExam {
   void examine_server() {
     const auto reply = redis_.command({"INFO"}, Deadline(kRedisTime));
     if (!reply) return say(Grade::kBad, reply.error().message, kPingIt);
-    if (begins_with(**reply, kNoRight)) {
+    if (is_no_permission(**reply)) {
       return say(Grade::kNote, "INFO is not allowed: version and role are not known", "ACL SETUSER ... +info");
     }
     if (is_error(**reply)) {
@@ -139,7 +138,7 @@ class RedisExam {
     const auto reply = redis_.command({"CONFIG", "GET", "notify-keyspace-events"}, Deadline(kRedisTime));
     if (!reply) return;  // said before
     const auto pair = elements_of(**reply);
-    if (is_error(**reply) && !begins_with(**reply, kNoRight) && !begins_with(**reply, "ERR unknown command")) {
+    if (is_error(**reply) && !is_no_permission(**reply) && !begins_with(**reply, "ERR unknown command")) {
       return say(Grade::kNote, "notify-keyspace-events could not be examined: " + std::string(text_of(**reply)),
                  kAskAgain);
     }
@@ -214,7 +213,7 @@ class RedisExam {
   Reply ask(const bifrost::Command& command, const std::string& rule) {
     auto reply = redis_.command(command, Deadline(kRedisTime));
     if (reply && !refuses_to_answer(**reply)) return std::move(*reply);
-    if (!reply || !begins_with(**reply, kNoRight)) {
+    if (!reply || !is_no_permission(**reply)) {
       if (unexamined_.empty()) unexamined_ = reply ? std::string(text_of(**reply)) : reply.error().message;
       return nullptr;
     }
@@ -231,7 +230,7 @@ class RedisExam {
   bool may(const bifrost::Command& command) {
     const auto reply = redis_.command(command, Deadline(kRedisTime));
     if (!reply || !is_error(**reply)) return bool(reply);
-    if (begins_with(**reply, kNoRight) || begins_with(**reply, "ERR")) return false;
+    if (is_no_permission(**reply) || begins_with(**reply, "ERR")) return false;
     if (unexamined_.empty()) unexamined_ = text_of(**reply);
     return true;
   }

@@ -149,13 +149,14 @@ Status ModulePush::end_deploy() {
 
 Result<ModulePush::Deploy> ModulePush::change_deploy(const bifrost::Command& command) {
   const Deadline deadline(kLookTime);
+  const bool held = holds_;
   while (true) {
     auto deploy = look_at_deploy(deadline);
     if (!deploy) return deploy;
     const bool changes = deploy->holder == Holder::kNobody || deploy->holder == Holder::kThisPush;
     std::vector<bifrost::Command> commands = {{"EXEC"}};  // ends the WATCH in any case
     if (changes) commands.insert(commands.begin(), command);
-    const bool held = std::exchange(holds_, holds_ || changes);  // even if the answer is lost
+    holds_ = held || changes;  // even if the answer is lost
     const auto done = redis_.pipeline(commands, deadline);
     if (!done) return done.error();
     if (const Status s = accepted(*done); !s) {

@@ -7,10 +7,6 @@ namespace {
 
 class AskedAheadTest : public ShimFixture {
  protected:
-  RedisFallback& fallback() {
-    if (!fallback_) fallback_ = std::make_unique<RedisFallback>(redis().url(), wait_plainly, counters_);
-    return *fallback_;
-  }
   AskedAhead& ahead() {
     if (!ahead_) ahead_ = std::make_unique<AskedAhead>(fallback());
     return *ahead_;
@@ -33,8 +29,6 @@ class AskedAheadTest : public ShimFixture {
   }
 
   static constexpr int kMost = AskedAhead::kMostQuestions;
-  ShimCounters counters_;
-  std::unique_ptr<RedisFallback> fallback_;
   std::unique_ptr<AskedAhead> ahead_;
 };
 

@@ -9,13 +9,6 @@ namespace {
 
 class RedisFallbackTest : public ShimFixture {
  protected:
-  RedisFallback& fallback() {
-    if (!fallback_) fallback_ = std::make_unique<RedisFallback>(redis().url(), wait_plainly, counters_);
-    return *fallback_;
-  }
-
-  ShimCounters counters_;
-  std::unique_ptr<RedisFallback> fallback_;
 };
 
 TEST_F(RedisFallbackTest, ReadsTheFirstPathThatExistsInOneRoundTrip) {
