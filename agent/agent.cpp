@@ -144,7 +144,11 @@ Status Agent::open_store(const std::string& version, Generation reached) {
                                       {"then", "what was in them comes from Redis again, as far as there is room"}});
   }
   writer_ = std::move(*writer);
-  compile_ = std::make_unique<CompileService>(loop_, config_.compile, *writer_);
+  compile_ = std::make_unique<CompileService>(loop_, config_.compile, *writer_, [this] {
+    mirror_->for_each_source([this](ModulePathView path) {
+      if (const auto source = writer_->source_of(path.text())) want_code(path, source->content.size());
+    });
+  });
   mirror_ = std::make_unique<Mirror>(
       *writer_, config_.on_expiry,
       [](ModulePathView path, std::string_view reason) {

@@ -33,6 +33,7 @@ class CompileHelper {
   struct Identity {
     std::string cache_tag;
     std::uint32_t magic = 0;
+    bool operator==(const Identity&) const = default;
   };
   struct Failure {
     std::uint64_t line = 0;    // 0: not known

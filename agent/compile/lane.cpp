@@ -19,13 +19,14 @@ constexpr std::chrono::seconds kLongSilence{20};  // worth a word; the largest S
 }  // namespace
 
 CompileLane::CompileLane(uv_loop_t* loop, const CompileOptions& options, std::string interpreter, SegmentWriter& writer,
-                         CompileFailures& failures, Claim claim)
+                         CompileFailures& failures, Claim claim, OnReplaced on_replaced)
     : loop_(loop),
       options_(options),
       interpreter_(std::move(interpreter)),
       writer_(writer),
       failures_(failures),
       claim_(std::move(claim)),
+      on_replaced_(std::move(on_replaced)),
       restart_(loop, [this] { start_helper(); }),
       idle_(loop, [this] { dismiss(); }) {
   // At once, so that status can tell which code there will be.
@@ -104,7 +105,12 @@ void CompileLane::on_ready(const CompileHelper::Identity& identity) {
     queue_ = CompileQueue();
     return helper_->dismiss();
   }
-  identity_ = identity;
+  const CompileHelper::Identity before = std::exchange(identity_, identity);
+  if (!before.cache_tag.empty() && before != identity) {
+    log::info("interpreter_replaced",
+              {{"python", interpreter_}, {"tag", identity.cache_tag}, {"before", before.cache_tag}});
+    on_replaced_();
+  }
   trouble_.clear();
   advice_.clear();
   for (const unsigned optimization : options_.optimizations) {

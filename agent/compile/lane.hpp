@@ -36,9 +36,12 @@ class CompileLane {
   // Whether this lane may make code for an interpreter with this identity: two names can mean the same one.
   using Claim = std::function<bool(const CompileHelper::Identity&)>;
 
+  // Another interpreter answers to this lane's name than before: every source is to be wanted again.
+  using OnReplaced = std::function<void()>;
+
   // `failures` outlives this.
   CompileLane(uv_loop_t* loop, const CompileOptions& options, std::string interpreter, SegmentWriter& writer,
-              CompileFailures& failures, Claim claim);
+              CompileFailures& failures, Claim claim, OnReplaced on_replaced);
 
   void want(ModulePathView path, std::uint64_t source_bytes, CompileQueue::Urgency urgency);
   std::size_t waiting() const { return queue_.size() + (job_ ? 1 : 0); }
@@ -95,6 +98,7 @@ class CompileLane {
   SegmentWriter& writer_;
   CompileFailures& failures_;
   Claim claim_;
+  OnReplaced on_replaced_;
   CompileQueue queue_;
   std::unique_ptr<CompileHelper> helper_;
   Timer restart_;  // also destroys the helper before, in a turn of its own

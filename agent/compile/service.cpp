@@ -4,13 +4,14 @@
 
 namespace bifrost::agent {
 
-CompileService::CompileService(uv_loop_t* loop, CompileOptions options, SegmentWriter& writer)
+CompileService::CompileService(uv_loop_t* loop, CompileOptions options, SegmentWriter& writer,
+                               std::function<void()> want_all)
     : options_(std::move(options)), writer_(writer) {
   for (const std::string& interpreter : options_.interpreters) {
     const std::size_t lane = lanes_.size();
     lanes_.push_back(std::make_unique<CompileLane>(
         loop, options_, interpreter, writer, failures_,
-        [this, lane](const CompileHelper::Identity& identity) { return claim(lane, identity); }));
+        [this, lane](const CompileHelper::Identity& identity) { return claim(lane, identity); }, want_all));
   }
 }
 
@@ -40,7 +41,7 @@ std::vector<CompileFailures::Failure> CompileService::failures() {
 // A lane may come with another identity than before: its interpreter was upgraded under it.
 bool CompileService::claim(std::size_t lane, const CompileHelper::Identity& identity) {
   for (auto& [owner, claimed] : claims_) {
-    if (claimed.cache_tag == identity.cache_tag && claimed.magic == identity.magic) return owner == lane;
+    if (claimed == identity) return owner == lane;
   }
   claims_.emplace_back(lane, identity);
   return true;

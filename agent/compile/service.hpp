@@ -9,6 +9,7 @@
 
 #include <uv.h>
 
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -20,8 +21,9 @@ namespace bifrost::agent {
 
 class CompileService {
  public:
-  // One lane per distinct interpreter tag: a second name for the same interpreter is noticed and ends.
-  CompileService(uv_loop_t* loop, CompileOptions options, SegmentWriter& writer);
+  // One lane per distinct interpreter tag: a second name for the same interpreter is noticed and ends. `want_all` calls
+  // want() for every source: an interpreter has been replaced by another.
+  CompileService(uv_loop_t* loop, CompileOptions options, SegmentWriter& writer, std::function<void()> want_all);
 
   // The newest version of `path` may lack code. Cheap when it does not.
   void want(ModulePathView path, std::uint64_t source_bytes, CompileQueue::Urgency urgency);

@@ -29,7 +29,7 @@ Result<std::unique_ptr<SegmentWriter>> Adoption::writer_for(const Segment& old, 
   for (auto number = numbers->rbegin(); number != numbers->rend(); ++number) {
     const Status adopted = (*writer)->adopt_chunk({*number});
     if (adopted && shrinks && (*writer)->has_adopted_too_much()) {
-      (*writer)->give_back_chunk({*number});
+      (*writer)->leave_chunk({*number});
       ++chunks_given_up;
     }
     if (adopted) continue;

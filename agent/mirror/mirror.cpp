@@ -257,6 +257,12 @@ void Mirror::for_each_leaving(const std::function<void(ModulePathView)>& visit) 
   }
 }
 
+void Mirror::for_each_source(const std::function<void(ModulePathView path)>& visit) const {
+  for (const auto& [path, entry] : paths_) {
+    if (entry.held == Held::kSource) visit(path);
+  }
+}
+
 void Mirror::for_each_retained(const std::function<void(ModulePathView)>& visit) const {
   for (const auto& [path, entry] : paths_) {
     if (entry.retained) visit(path);

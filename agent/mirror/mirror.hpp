@@ -96,6 +96,7 @@ class Mirror {
   Known note_listed(ModulePathView path);
   // Whose keys should be there.
   void for_each_unseen(const std::function<void(ModulePathView path)>& visit) const;
+  void for_each_source(const std::function<void(ModulePathView path)>& visit) const;
   // Retained because the index listed them, and it does not.
   void for_each_delisted(const std::function<void(ModulePathView path)>& visit) const;
 

@@ -106,6 +106,9 @@ class ChunkStore {
   // The same if a quarter of it and more is of no use to anybody. False: it is not.
   bool seal_if_wasteful();
   void give_back(ChunkNumber number);
+  // No part of the store from now on; its file stays for readers of the root before until give_back_left().
+  void leave(ChunkNumber number);
+  void give_back_left();
 
   // False when somebody removed or replaced a chunk: readers that attach now cannot map it. Cost: a system call each.
   bool all_have_their_names() const {
@@ -117,17 +120,19 @@ class ChunkStore {
   std::map<std::uint64_t, Chunk>& all() { return chunks_; }
   const std::map<std::uint64_t, Chunk>& all() const { return chunks_; }
   std::uint64_t reserved_bytes() const { return reserved_; }
-  // For how much there is room out of what all chunks together may take, but for the pages that it begins.
-  std::uint64_t movable_bytes() const {
-    const std::uint64_t left = allowed_ - std::min(allowed_, reserved_);
-    const std::uint64_t begun = 2 * layout::kPageBytes;
-    return left - std::min(left, begun) + (filling_ ? behind(chunks_.at(filling_->value)) : 0);
+  // Whether blocks of `bytes` together find places, whatever the size of each: a chunk that is begun for them costs its
+  // header and part of a page, and one that is sealed is at least half full.
+  bool has_room_for(std::uint64_t bytes) const {
+    const std::uint64_t begun = 2 * bytes / std::max(planned_bytes_, layout::kPageBytes) + 1;
+    const std::uint64_t needed = bytes + begun * (layout::chunk::kHeaderBytes + layout::kPageBytes);
+    return reserved_ + needed <= allowed_ + (filling_ ? behind(chunks_.at(filling_->value)) : 0);
   }
   ChunkNumber newest() const { return {next_.value - 1}; }
   ChunkNumber oldest() const { return chunks_.empty() ? next_ : ChunkNumber{chunks_.begin()->first}; }
   StoreId id() const { return id_; }
 
  private:
+  static void give_back(Chunk& c);
   static std::uint64_t behind(const Chunk& c) { return c.file.reserved() - c.used; }
   std::optional<Address> place_in(ChunkNumber number, std::uint64_t bytes, Keep keep);
   std::optional<ChunkNumber> begin_chunk(std::uint64_t bytes, std::uint64_t reserved, std::uint64_t spare);
@@ -141,6 +146,7 @@ class ChunkStore {
   std::uint64_t allowed_ = ~std::uint64_t{0};
   std::uint64_t planned_bytes_ = layout::kMinChunkBytes;
   std::map<std::uint64_t, Chunk> chunks_;
+  std::vector<Chunk> left_;
   ChunkNumber next_{1};
   std::optional<ChunkNumber> filling_;
   std::uint64_t reserved_ = 0;

@@ -166,11 +166,14 @@ Status RecordStore::take_over_root(Generation newest) {
   if (!file) return file.error();
   const WriteWords before = file->words();
   namespace control = layout::control;
-  // As large as before whatever the limits are by now: each key of the predecessor needs a slot. Without room for that,
-  // the table grows as far as it can.
-  if (const std::uint64_t slots = before.own(layout::header::kSlotCount); slots > root_->slot_count()) {
-    auto as_before = SlotTable::create(options_.dir, slots, ChunkNumber{0}, chunks_.id(), options_.identity);
-    if (as_before) root_ = std::move(*as_before);
+  // Each key of the predecessor needs a slot, whatever the limits are by now. Without room for that, the table grows as
+  // far as it can.
+  const std::uint64_t most = before.own(layout::header::kSlotCount);
+  const std::uint64_t slots = std::bit_ceil(2 * std::min(before.own(control::kSlotsUsed), most / 2) + 1);
+  if (std::min(slots, most) > root_->slot_count()) {
+    auto for_all =
+        SlotTable::create(options_.dir, std::min(slots, most), ChunkNumber{0}, chunks_.id(), options_.identity);
+    if (for_all) root_ = std::move(*for_all);
   }
   // Of another boot's clock it only says that something has been given up.
   const BootTime since{before.own(control::kHistorySinceNs)};
@@ -213,20 +216,35 @@ void RecordStore::forget_unpublished_commit(Generation newest) {
   if (!known || head.created > newest) root_->publication().publish_commit(head.previous);
 }
 
-// Chunks for names, for deletions and for moving must still find room.
+// Chunks for names, for deletions and for moving must still find room, and so must what is moved at once.
 bool RecordStore::has_adopted_too_much() const {
   constexpr std::uint64_t kFree = 3;
-  return size_bytes() > options_.max_size_bytes / layout::kChunksPerStore * (layout::kChunksPerStore - kFree);
+  std::uint64_t bytes = size_bytes();
+  for (const auto& [number, chunk] : chunks_.all()) {
+    if (is_too_large({number})) bytes += chunk.used;
+  }
+  return bytes > options_.max_size_bytes / layout::kChunksPerStore * (layout::kChunksPerStore - kFree);
+}
+
+// By an agent that might take more: what sources leave to moving may be too little to empty it later.
+bool RecordStore::is_too_large(ChunkNumber number) const {
+  const std::uint64_t used = chunks_.all().at(number.value).used;
+  if (used <= options_.max_size_bytes / layout::kChunksPerStore * 2) return false;
+  const auto first = chunks_.block_at(Address(number, layout::chunk::kHeaderBytes));
+  return first && layout::chunk::kHeaderBytes + first->bytes < used;  // one that holds a single block is never moved
 }
 
 void RecordStore::adopted(Generation newest) {
   forget_unpublished_commit(newest);
+  std::vector<ChunkNumber> too_large;
   for (auto& [number, chunk] : chunks_.all()) {
     chunk.history = chunk.used - layout::chunk::kHeaderBytes - chunk.live;
     if (chunk.history != 0) ledger_.note({number}, chunk.history);
+    if (is_too_large({number})) too_large.push_back({number});
   }
   ledger_.committed(newest, options_.clock());
   plan_chunks();
+  for (const ChunkNumber number : too_large) empty(number);
 }
 
 // --- Room --------------------------------------------------------------------------------------------------------
@@ -369,7 +387,7 @@ std::optional<ChunkNumber> RecordStore::ripe_chunk() const {
 }
 
 bool RecordStore::can_be_emptied(const ChunkStore::Chunk& c) const {
-  return c.sealed && c.live <= chunks_.movable_bytes();
+  return c.sealed && chunks_.has_room_for(c.live);
 }
 
 std::optional<ChunkNumber> RecordStore::wasteful_chunk(std::uint64_t least_quarters, bool with_history) const {
@@ -563,6 +581,7 @@ Status RecordStore::name_root(Generation generation) {
   named_ = true;
   if (predecessor_) Publication(predecessor_->words(), layout::Regions{}).retire();
   predecessor_.reset();
+  chunks_.give_back_left();
   return Done{};
 }
 

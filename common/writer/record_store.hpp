@@ -80,9 +80,10 @@ class RecordStore {
   // A chunk of the agent before; then each of its newest versions that is sound, with its code or without.
   Status adopt_chunk(ChunkNumber number) { return chunks_.adopt(number); }
   bool has_adopted_too_much() const;
-  void give_back_chunk(ChunkNumber number) { chunks_.give_back(number); }
+  void leave_chunk(ChunkNumber number) { chunks_.leave(number); }
   bool adopt_record(Address at, bool with_code);
-  // All that was not adopted is history from now on.
+  // All that was not adopted is history from now on. Moves what is live out of chunks that are too large for this
+  // store.
   void adopted(Generation newest);
 
   // --- Room ----------------------------------------------------------------------------------------------------
@@ -114,6 +115,7 @@ class RecordStore {
   RecordStore(StoreOptions options, StoreId id, Hears hears);
 
   std::uint64_t bytes_of_deletion(layout::KeySpace space, std::string_view key, Generation next);
+  bool is_too_large(ChunkNumber number) const;
   void forget_unpublished_commit(Generation newest);
   void note_history(Address at, std::uint64_t bytes);
   // Room for a block, without making any.

@@ -66,7 +66,7 @@ class SegmentWriter {
   Status adopt_chunk(ChunkNumber number) { return store_->adopt_chunk(number); }
   // Whether what was adopted leaves too little room to go on; and what to do about it, before any record is adopted.
   bool has_adopted_too_much() const { return store_->has_adopted_too_much(); }
-  void give_back_chunk(ChunkNumber number) { store_->give_back_chunk(number); }
+  void leave_chunk(ChunkNumber number) { store_->leave_chunk(number); }
   // A newest version that has been verified, and whether its code has been. False when no slot is left for its key.
   bool adopt(Address record, bool with_code);
   // `complete`: what was adopted lacked no name. If it may have, no other name is shown before know_every_file(): what

@@ -112,6 +112,35 @@ def test_two_names_of_one_interpreter_make_its_code_once(node, tmp_path):
     assert listed(node, "a.py")["code"] == [TAG]
 
 
+# Another version, as far as an agent can tell: it calls its code by another tag.
+OTHER_PYTHON = f"""#!{PYTHON}
+import sys
+sys.implementation.cache_tag = "cpython-999"
+sys.argv = sys.argv[sys.argv.index("-c") + 1:]
+exec(sys.argv[0])
+"""
+
+
+def test_an_interpreter_that_is_replaced_compiles_what_is_there(node, tmp_path):
+    link, other = tmp_path / "python", tmp_path / "other"
+    link.symlink_to(PYTHON)
+    other.write_text(OTHER_PYTHON)
+    other.chmod(0o755)
+    for name in ("a.py", "b.py"):
+        node.put(name, "x = 1\n")
+    node.start_agent("--python", str(link))
+    for name in ("a.py", "b.py"):
+        wait_for_code(node, name)
+    (tmp_path / "next").symlink_to(other)
+    (tmp_path / "next").rename(link)
+    (helper,) = eventually(lambda: helper_of(node), "the interpreter from before runs")
+    os.kill(helper, signal.SIGKILL)  # or it ends by itself after a while with nothing to do
+    for name in ("a.py", "b.py"):
+        wait_for_code(node, name, "cpython-999")
+    assert listed(node, "a.py")["code"] == [TAG, "cpython-999"]
+    assert f"event=interpreter_replaced python={link} tag=cpython-999 before={TAG}" in node.agent.log
+
+
 def test_a_module_that_does_not_compile_raises_its_own_syntax_error(compiling):
     compiling.put("broken.py", "def (:\n")
     eventually(lambda: counter(compiling, "code_failed_total") == 1, "the failure is counted")

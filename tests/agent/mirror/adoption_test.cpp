@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <random>
 #include <vector>
 
 #include "tests/common/segment_fixture.hpp"
@@ -17,7 +18,7 @@ class AdoptionTest : public SegmentFixture {
  protected:
   // The agent before has ended, however that happened; another takes over.
   Adoption::Tally take_over(std::uint64_t max_size = 16 << 20) {
-    const auto old = attach();
+    const std::shared_ptr<const Segment> old = *Segment::attach(dir_);
     writer_.reset();
     chunks_given_up_ = 0;
     auto writer = Adoption::writer_for(*old, options(max_size), reached_, chunks_given_up_);
@@ -76,8 +77,10 @@ TEST_F(AdoptionTest, AWriterThatMayTakeLessGivesUpChunksAndGoesOn) {
   take_over(16 << 20);
   EXPECT_EQ(chunks_given_up_, 0u) << "as much as before";
   const std::size_t all = mirror_->known();
-  take_over(4 << 20);
+  const Adoption::Tally tally = take_over(4 << 20);
   EXPECT_GT(chunks_given_up_, 0u);
+  EXPECT_GT(tally.without_room, 0u);
+  EXPECT_EQ(tally.damaged, 0u);
   EXPECT_GT(mirror_->known(), 50u);
   EXPECT_LT(mirror_->known(), all);
   EXPECT_LE(attach()->info().size_bytes, std::uint64_t{4} << 20);
@@ -246,6 +249,51 @@ TEST_F(AdoptionTest, WithRoomForNothingOfItRedisIsAskedForAll) {
   EXPECT_FALSE(attach()->complete(attach()->snapshot().generation()));
   publish("m7.py", "again");
   EXPECT_EQ(served("m7.py"), "again");
+}
+
+TEST_F(AdoptionTest, WhatIsGivenUpIsThereUntilTheNewRootIs) {
+  const std::string content(20'000, 'x');
+  for (int i = 0; i < 300; ++i) publish("m" + std::to_string(i) + ".py", content);
+  const auto old = attach();
+  writer_.reset();
+  auto writer = Adoption::writer_for(*old, options(4 << 20), reached_, chunks_given_up_);
+  ASSERT_TRUE(writer);
+  ASSERT_GT(chunks_given_up_, 0u);
+  const std::size_t chunks = chunk_count();
+  EXPECT_EQ(served("m0.py"), content);
+  (*writer)->adopted(false);
+  ASSERT_TRUE((*writer)->publish());
+  EXPECT_EQ(chunk_count(), chunks - chunks_given_up_);
+  EXPECT_EQ(source(old->snapshot(), "m0.py"), "<gone>") << "who has it mapped learns of it";
+}
+
+// Each time it must make room again, beside what is rewritten all the while; what is stored is less than half of it.
+TEST_F(AdoptionTest, OneThatMayTakeLessAgainAndAgainHasRoomForAll) {
+  std::mt19937 random(20261128);
+  const auto path_of = [](std::uint64_t i) { return "mod/m" + std::to_string(i) + ".py"; };
+  const auto rewrite = [&](std::uint64_t times) {
+    for (std::uint64_t n = 0; n < times; ++n) {
+      writer().put_source(path_of(random() % 400), std::to_string(random()) + std::string(3'000, '#'), "h");
+      if (n % 20 == 0) commit();
+    }
+    commit();
+    tend();
+  };
+  make_writer(256 << 20);
+  rewrite(2'000);
+  for (int restart = 0; restart < 300; ++restart) {
+    take_over(restart % 2 == 0 ? 3 << 20 : 64 << 20);
+    writer().know_every_file();
+    const auto adopted = *Segment::attach(dir_);
+    for (std::uint64_t i = 0; i < 400; ++i) {
+      if (source(adopted->snapshot(), path_of(i)) == "<miss>") put(path_of(i), std::string(3'000, '#'));
+    }
+    rewrite(random() % 600);
+    ASSERT_FALSE(writer().starved()) << restart;
+    const auto filled = *Segment::attach(dir_);
+    ASSERT_EQ(filled->info().not_mirrored, 0u) << restart;
+    ASSERT_LE(filled->info().size_bytes, filled->info().max_bytes) << restart;
+  }
 }
 
 TEST_F(AdoptionTest, ACommitWhoseGenerationWasNeverPublishedDoesNotCutTheLog) {
