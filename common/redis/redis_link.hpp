@@ -8,6 +8,8 @@
 
 #include <hiredis/hiredis.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -29,8 +31,11 @@ using Reply = std::unique_ptr<redisReply, FreeReply>;
 // Of SCAN and SSCAN; also the cursor behind the last page.
 inline constexpr std::string_view kFirstCursor = "0";
 
+// Of what an error says, which goes into messages and logs, the beginning.
+inline constexpr std::size_t kMostErrorBytes = 500;
 inline std::string_view text_of(const redisReply& r) {
-  return r.str == nullptr ? std::string_view{} : std::string_view(r.str, r.len);
+  if (r.str == nullptr) return {};
+  return {r.str, r.type == REDIS_REPLY_ERROR ? std::min(r.len, kMostErrorBytes) : r.len};
 }
 inline bool is_string(const redisReply& r) {
   return r.type == REDIS_REPLY_STRING || r.type == REDIS_REPLY_STATUS;

@@ -93,5 +93,17 @@ TEST_F(RedisClientTest, IsNotInheritedByProgramsThatThisOneStarts) {
   EXPECT_NE(::fcntl(over_tcp->fd(), F_GETFD) & FD_CLOEXEC, 0);
 }
 
+// It goes into messages, logs and screens, and the server decides how long it is.
+TEST(RedisReplyTest, OfAnErrorOnlyTheBeginningIsRead) {
+  std::string text(700'000, 'x');
+  redisReply reply{};
+  reply.str = text.data();
+  reply.len = text.size();
+  reply.type = REDIS_REPLY_ERROR;
+  EXPECT_EQ(text_of(reply).size(), kMostErrorBytes);
+  reply.type = REDIS_REPLY_STRING;
+  EXPECT_EQ(text_of(reply).size(), text.size());
+}
+
 }  // namespace
 }  // namespace bifrost

@@ -183,6 +183,22 @@ TEST(HealthTest, WhyRedisIsAwayIsSaidWhenTheAgentKnows) {
   EXPECT_EQ(problem.what, "the agent has no working connection to Redis at redis://localhost:6379/0: data: refused");
 }
 
+TEST(HealthTest, ASynchronisationAfterOneThatFailedSaysWhy) {
+  SegmentInfo info = live();
+  info.state = AgentState::kStarting;
+  info.synced_through = {};
+  info.lease_until = {};
+  AgentWords words;
+  words.redis_trouble = "SCAN was refused: NOPERM";
+  const Result<AgentWords> answer = words;
+  const Problem problem = assess(info, kNow, &answer).problems.front();
+  EXPECT_EQ(problem.name, "first_sync");
+  EXPECT_EQ(
+      problem.what,
+      "the first synchronisation with Redis is not finished; the attempt before failed: SCAN was refused: NOPERM");
+  EXPECT_NE(problem.advice.find("doctor"), std::string::npos);
+}
+
 TEST(SignalNameTest, NamesEveryCombination) {
   EXPECT_EQ(signal_name(0), "none");
   EXPECT_EQ(signal_name(1), "keyspace");

@@ -52,11 +52,12 @@ def test_a_directory_that_anyone_may_write_to_is_bad(ctl, agent, segment_dir):
 
 
 def test_missing_rights_are_named_as_acl_rules(ctl, agent, redis_client, segment_dir, redis_url):
-    redis_client.execute_command("ACL", "SETUSER", "poor", "on", ">pw", "~*", "&*", "+@all", "-sismember", "-getrange")
+    redis_client.execute_command("ACL", "SETUSER", "poor", "on", ">pw", "~*", "&*", "+@all", "-sismember", "-getrange",
+                                 "-strlen")
     poor = Cachectl(segment_dir, redis_url.replace("unix://", "unix://poor:pw@"))
     poor.env["PYTHONPATH"] = ctl.env["PYTHONPATH"]
     advice = bad(findings(poor, status=5))["redis"]["advice"]
-    assert "+getrange" in advice and "+sismember" in advice and "+scan" not in advice
+    assert "+getrange" in advice and "+strlen" in advice and "+sismember" in advice and "+scan" not in advice
     assert "pw" not in advice
 
 

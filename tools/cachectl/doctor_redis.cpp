@@ -162,6 +162,7 @@ class RedisExam {
     ask({"TYPE", index}, "+type");
     ask({"PTTL", key}, "+pttl");
     ask({"GETRANGE", key, "0", "0"}, "+getrange");
+    ask({"STRLEN", key}, "+strlen");
     ask({"SISMEMBER", index, "doctor.py"}, "+sismember");
     ask({"SMISMEMBER", index, "doctor.py"}, "+smismember");
     ask({"SSCAN", index, "0", "COUNT", "1"}, "+sscan");

@@ -81,14 +81,19 @@ Problem why_not_ready(const SegmentInfo& info, std::string_view state, BootTime 
             true};
   }
   if (agent_silent(info, now)) return silent_agent(info, now);
-  if (!info.redis_connected) return no_redis(info, words_in(answer));
-  constexpr std::string_view kWait = "bifrost-cachectl wait --ready; workers ask Redis until then";
+  const AgentWords* words = words_in(answer);
+  if (!info.redis_connected) return no_redis(info, words);
+  // Another attempt after one that failed may well fail by the same.
+  const bool again = words != nullptr && !words->redis_trouble.empty();
+  const std::string before = again ? "; the attempt before failed: " + words->redis_trouble : "";
+  const std::string wait = again ? "bifrost-cachectl doctor, if it fails again; workers ask Redis until then"
+                                 : "bifrost-cachectl wait --ready; workers ask Redis until then";
   const bool at_work = state == "starting" || state == "syncing";
   if (at_work && info.synced_through.ns == 0) {
-    return {"first_sync", "the first synchronisation with Redis is not finished", std::string(kWait), true};
+    return {"first_sync", "the first synchronisation with Redis is not finished" + before, wait, true};
   }
   if (at_work || (!info.complete && info.state != AgentState::kDegraded)) {
-    return {"syncing", "the agent reads everything from Redis again", std::string(kWait), true};
+    return {"syncing", "the agent reads everything from Redis again" + before, wait, true};
   }
   // Whoever does not answer has not asked Redis either.
   const bool silent = answer != nullptr && !*answer &&
