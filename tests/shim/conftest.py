@@ -4,7 +4,8 @@ import contextlib
 
 import pytest
 from harness import WORKSPACE
-from zygote_parent import zygote_on
+from zygote_endings import FLOW
+from zygote_parent import warmed, zygote_on
 
 
 @pytest.fixture
@@ -27,7 +28,24 @@ def talk(node):
 
 
 @pytest.fixture
+def flows(node):
+    """A node with the modules that executions run; a file may write its own."""
+    node.put("flow.py", FLOW)
+    node.put("helper.py", "VALUE = 1\n")
+    return node
+
+
+@pytest.fixture
 def zygote(flows):
-    """Makes parent processes with a Zygote `z`, on the node whose modules a file's own `flows` has written."""
+    """Makes parent processes with a Zygote `z`."""
     with contextlib.ExitStack() as stack:
         yield lambda **options: stack.enter_context(zygote_on(flows, **options))
+
+
+@pytest.fixture
+def warm_parent(zygote):
+    """One whose templates for `flow` are ready."""
+    parent = zygote()
+    parent.do("z.execute('flow:value')")
+    warmed(parent, "flow")
+    return parent

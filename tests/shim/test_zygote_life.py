@@ -1,106 +1,11 @@
-"""Whatever ends, hangs or breaks: every execution has a result, an exception that names what happened, or is spawned; and
-nothing is left behind."""
+"""Whatever ends, hangs or breaks, a template, a host or its parent: every execution has a result, an exception that
+names what happened, or is spawned; and nothing is left behind."""
 
 import os
 
 import pytest
 from harness import eventually
-from zygote_parent import warmed
-
-FLOW = """
-import atexit, os, signal, subprocess, sys, threading, time
-import helper
-
-
-def value():
-    return helper.VALUE
-
-
-def pid():
-    return os.getpid()
-
-
-def wait(path):
-    open(path, "w").close()
-    time.sleep(600)
-
-
-def until(path):
-    os.mkfifo(path)
-    open(path).close()  # once somebody opens it to write
-    return "done"
-
-
-def die(code):
-    os._exit(code)
-
-
-def leave(code):
-    sys.exit(code)
-
-
-def crash():
-    os.kill(os.getpid(), signal.SIGSEGV)
-
-
-def blocks_at_exit():
-    atexit.register(time.sleep, 600)
-    return "result"
-
-
-def thread_at_exit():
-    threading.Thread(target=time.sleep, args=(600,)).start()
-    return "result"
-
-
-def at_exit(path):
-    atexit.register(lambda: open(path, "w").close())
-
-
-def orphan():
-    if os.fork() == 0:
-        time.sleep(5)
-        os._exit(0)
-    os._exit(9)
-
-
-def family(path):
-    child = subprocess.Popen(["sleep", "600"])
-    with open(path + ".new", "w") as file:
-        file.write(str(child.pid))
-    os.rename(path + ".new", path)
-    time.sleep(600)
-
-
-def stubborn(path):
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    wait(path)
-
-
-def speak():
-    print("to stdout")
-    print("to stderr", file=sys.stderr)
-
-
-class Tee:
-    def __init__(self, stream):
-        self.write = stream.write
-
-
-def speak_through_a_tee():
-    print("before")
-    sys.stdout = Tee(sys.stdout)
-    print("through it")
-"""
-GRACE_S = 5  # of bifrost_cache.zygote
-
-
-@pytest.fixture
-def flows(node):
-    node.put("flow.py", FLOW)
-    node.put("helper.py", "VALUE = 1\n")
-    return node
-
+from zygote_endings import FLOW
 
 HURRY = """
 from bifrost_cache.zygote import _line
@@ -112,14 +17,6 @@ def held(target, path):
     return thread
 results = []
 """
-
-
-@pytest.fixture
-def warm_parent(zygote):
-    parent = zygote()
-    parent.do("z.execute('flow:value')")
-    warmed(parent, "flow")
-    return parent
 
 
 # --- ends of templates -----------------------------------------------------------------------------------------
@@ -155,122 +52,6 @@ def test_executions_outlive_a_root_that_hangs(flows, zygote, tmp_path):
     parent.do(f"open({str(tmp_path / 'here')!r}, 'w').close(); thread.join(30)")
     assert parent.ask("results") == ["done"]
     assert parent.ask("eventually(lambda: root not in alive([root]))")
-
-
-# --- hosts -----------------------------------------------------------------------------------------------------
-
-
-def test_a_host_that_blocks_sigchld_gets_its_executions_and_their_mask(flows, zygote):
-    flows.put("flow.py", FLOW + "\n\ndef blocked():\n    return sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ()))\n")
-    parent = zygote()
-    parent.do("signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})")
-    assert parent.ask("[int(number) for number in z.execute('flow:blocked')] == [signal.SIGCHLD]")
-    assert parent.ask("attempt('flow:die', {'code': 5}, timeout=20)['exitcode']") == 5
-    assert parent.ask("stats()['spawned']") == 0
-
-
-@pytest.mark.parametrize("timeout", ["30 * 86400", "1e18", "float('inf')"])
-def test_any_timeout_is_a_timeout(flows, zygote, timeout):
-    parent = zygote()
-    assert parent.ask(f"z.execute('flow:value', timeout={timeout})") == 1
-    assert parent.ask("stats()['spawned']") == 0
-
-
-def test_a_fork_or_a_closed_one_says_so_by_execute_async_as_well(flows, zygote):
-    parent = zygote()
-    parent.do(
-        """
-        def asked():
-            try:
-                return asyncio.run(asyncio.wait_for(z.execute_async('flow:value'), 10))
-            except BaseException as error:
-                return f'{type(error).__name__}: {error}'
-        first = asked()
-        reading, writing = os.pipe()
-        if os.fork() == 0:
-            os.write(writing, asked().encode())
-            os._exit(0)
-        os.wait()
-        in_fork = os.read(reading, 1000).decode()
-        z.close()
-        """
-    )
-    assert parent.ask("first") == 1
-    assert parent.ask("in_fork").startswith("RuntimeError: this Zygote belongs to the process")
-    assert parent.ask("asked()") == "RuntimeError: this Zygote is closed"
-
-
-# --- ends of executions ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "call, words, exitcode",
-    [
-        ("'flow:die', {'code': 5}", "exit code 5", 5),
-        ("'flow:leave', {'code': 3}", "exit code 3", 3),
-        ("'flow:leave', {'code': 'why'}", "exit code 1", 1),
-        ("'flow:crash'", "SIGSEGV", -11),
-        ("'flow:orphan'", "exit code 9", 9),
-    ],
-)
-def test_an_execution_that_ends_without_a_result_is_reported_with_how(warm_parent, call, words, exitcode):
-    error = warm_parent.ask(f"attempt({call}, timeout=20)")
-    assert error["type"] == "WorkerDied" and words in error["text"] and error["exitcode"] == exitcode
-    assert warm_parent.ask("z.execute('flow:value')") == 1
-
-
-@pytest.mark.parametrize("function", ["blocks_at_exit", "thread_at_exit"])
-def test_a_result_comes_back_though_the_child_does_not_end(warm_parent, function):
-    assert warm_parent.ask(f"z.execute('flow:{function}')") == "result"
-    assert warm_parent.ask("eventually(lambda: len(processes(os.getpid())) == 3)")
-
-
-def test_exit_handlers_of_an_execution_run(warm_parent, flows):
-    warm_parent.do(f"z.execute('flow:at_exit', {{'path': '{flows.directory}/ended'}})")
-    assert (flows.directory / "ended").exists()
-
-
-@pytest.mark.parametrize("function", ["wait", "stubborn"])
-def test_a_timeout_ends_the_child(warm_parent, flows, function):
-    error = warm_parent.ask(f"attempt('flow:{function}', {{'path': '{flows.directory}/began'}}, timeout=2)")
-    assert (error["type"], error["text"]) == ("TimeoutError", "the worker did not finish within 2 s")
-    assert (flows.directory / "began").exists()
-    assert warm_parent.ask("eventually(lambda: len(processes(os.getpid())) == 3)")
-
-
-def test_a_timeout_ends_the_childs_own_children(warm_parent, flows):
-    path = flows.directory / "family"
-    assert warm_parent.ask(f"attempt('flow:family', {{'path': '{path}'}}, timeout=1)")["type"] == "TimeoutError"
-    assert warm_parent.ask(f"eventually(lambda: not alive([{path.read_text()}]))")
-
-
-def test_what_an_execution_prints_arrives(flows):
-    script = flows.directory / "parent.py"
-    script.write_text(
-        "from bifrost_cache.zygote import Zygote\n"
-        "if __name__ == '__main__':\n"
-        "    with Zygote() as z:\n"
-        "        for _ in range(3):\n"
-        "            z.execute('flow:speak')\n"
-    )
-    done = flows.python(str(script))
-    assert (done.returncode, done.stdout, done.stderr) == (0, "to stdout\n" * 3, "to stderr\n" * 3)
-
-
-def test_what_an_execution_prints_arrives_whatever_replaced_its_streams(flows):
-    script = flows.directory / "parent.py"
-    script.write_text(
-        "from bifrost_cache.zygote import Zygote\n"
-        "if __name__ == '__main__':\n"
-        "    with Zygote() as z:\n"
-        "        z.execute('flow:speak_through_a_tee')\n"
-        "        z.execute('flow:speak_through_a_tee')\n"
-    )
-    done = flows.python(str(script))
-    assert (done.returncode, done.stdout) == (0, "before\nthrough it\n" * 2), done.stderr
-
-
-# --- ends of templates -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["modules", "hold", "root"])
@@ -458,101 +239,44 @@ def test_a_fork_of_the_parent_is_told_to_make_its_own(warm_parent):
     assert warm_parent.ask("[code, z.execute('flow:value'), stats()['spawned']]") == [0, 1, 0]
 
 
-# --- many ------------------------------------------------------------------------------------------------------
+# --- hosts -----------------------------------------------------------------------------------------------------
 
 
-def test_a_thousand_executions_leave_nothing_behind(warm_parent):
-    warm_parent.do(
-        """
-        def open_files():
-            pids = [os.getpid(), *stats()['processes'].values()]
-            return [len(os.listdir(f'/proc/{pid}/fd')) for pid in pids]
-        z.execute('flow:value')
-        before = [min(counts) for counts in zip(*[open_files() for _ in range(50)])]  # one may just be closing another
-        """
-    )
-    warm_parent.do("for _ in range(1000): z.execute('flow:value')", patience=120)
-    assert warm_parent.ask("eventually(lambda: open_files() == before)")
-    assert warm_parent.ask("len(processes(os.getpid()))") == 3
-    told = warm_parent.ask("stats()")
-    assert told["renewals"] == 1 and told["spawned"] == 0 and told["trouble"] == ""
-
-
-def test_eight_threads_execute_at_once(warm_parent):
-    warm_parent.do(
-        """
-        results = []
-        def many():
-            results.extend(z.execute('flow:pid') for _ in range(20))
-        threads = [threading.Thread(target=many) for _ in range(8)]
-        for t in threads: t.start()
-        for t in threads: t.join(60)
-        """
-    )
-    assert warm_parent.ask("[len(results), len(set(results)), stats()['spawned']]") == [160, 160, 0]
-
-
-def test_asyncio_awaits_many_and_cancels_one(warm_parent, flows):
-    path = flows.directory / "began"
-    warm_parent.do(
-        f"""
-        async def run():
-            pids = await asyncio.gather(*[z.execute_async('flow:pid') for _ in range(8)])
-            task = asyncio.create_task(z.execute_async('flow:wait', {{'path': '{path}'}}))
-            while not os.path.exists('{path}'):
-                await asyncio.sleep(0.01)
-            task.cancel()
-            try:
-                await task
-            except asyncio.CancelledError:
-                return len(set(pids))
-        count = asyncio.run(run())
-        """
-    )
-    assert warm_parent.ask("count") == 8
-    assert warm_parent.ask("eventually(lambda: len(processes(os.getpid())) == 3)")
-
-
-def test_an_edit_storm_makes_no_templates_churn(warm_parent, flows):
-    before = warm_parent.ask("stats()['renewals']")
-    edits = 60
-    for n in range(edits):
-        flows.put("helper.py", f"VALUE = {n}\n")
-        assert warm_parent.ask("z.execute('flow:value')") == n
-    told = warm_parent.ask("settled()")
-    assert told["spawned"] == 0
-    assert told["renewals"] - before < edits / 4
-    assert warm_parent.ask("z.execute('flow:value')") == edits - 1
-
-
-def test_the_least_recently_used_scope_gives_way(flows, zygote):
-    for n in range(3):
-        flows.put(f"_solutions/s{n}/mine.py", f"def value():\n    return {n}\n")
-    parent = zygote(max_templates=2)
-    assert parent.ask("[z.execute('mine:value', solution_id=f's{n}') for n in range(3)]") == [0, 1, 2]
-    assert parent.ask("[scope for scope in z.stats()]") == [["s1", False], ["s2", False]]
-    assert parent.ask("z.execute('mine:value', solution_id='s0')") == 0
-    assert parent.ask("eventually(lambda: len(processes(os.getpid())) == 6)")
-
-
-def test_a_template_that_is_ending_lets_its_executions_end(flows, zygote):
-    path = flows.directory / "go"
-    flows.put("slow.py", "import os, select\n\ndef run(path):\n    open(path + '.began', 'w').close()\n"
-                         "    while not os.path.exists(path):\n        select.select([], [], [], 0.01)\n    return 'done'\n")
+def test_a_host_that_blocks_sigchld_gets_its_executions_and_their_mask(flows, zygote):
+    flows.put("flow.py", FLOW + "\n\ndef blocked():\n    return sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ()))\n")
     parent = zygote()
-    parent.do("z.execute('flow:value'); settled()")
+    parent.do("signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})")
+    assert parent.ask("[int(number) for number in z.execute('flow:blocked')] == [signal.SIGCHLD]")
+    assert parent.ask("attempt('flow:die', {'code': 5}, timeout=20)['exitcode']") == 5
+    assert parent.ask("stats()['spawned']") == 0
+
+
+@pytest.mark.parametrize("timeout", ["30 * 86400", "1e18", "float('inf')"])
+def test_any_timeout_is_a_timeout(flows, zygote, timeout):
+    parent = zygote()
+    assert parent.ask(f"z.execute('flow:value', timeout={timeout})") == 1
+    assert parent.ask("stats()['spawned']") == 0
+
+
+def test_a_fork_or_a_closed_one_says_so_by_execute_async_as_well(flows, zygote):
+    parent = zygote()
     parent.do(
-        f"""
-        results = []
-        thread = threading.Thread(target=lambda: results.append(attempt('slow:run', {{'path': '{path}'}})))
-        thread.start()
+        """
+        def asked():
+            try:
+                return asyncio.run(asyncio.wait_for(z.execute_async('flow:value'), 10))
+            except BaseException as error:
+                return f'{type(error).__name__}: {error}'
+        first = asked()
+        reading, writing = os.pipe()
+        if os.fork() == 0:
+            os.write(writing, asked().encode())
+            os._exit(0)
+        os.wait()
+        in_fork = os.read(reading, 1000).decode()
+        z.close()
         """
     )
-    eventually((flows.directory / "go.began").exists, "it runs")
-    flows.put("helper.py", "VALUE = 2\n")
-    assert parent.ask("z.execute('flow:value')") == 2
-    parent.do("settled(lambda s: s['renewals'] > 1)")  # another template has taken over
-    path.touch()
-    parent.do("thread.join(20)")
-    assert parent.ask("results") == ["done"]
-    assert parent.ask("eventually(lambda: len(processes(os.getpid())) == 3)")
+    assert parent.ask("first") == 1
+    assert parent.ask("in_fork").startswith("RuntimeError: this Zygote belongs to the process")
+    assert parent.ask("asked()") == "RuntimeError: this Zygote is closed"
