@@ -145,26 +145,18 @@ Status ChunkStore::adopt(ChunkNumber number) {
   return Done{};
 }
 
-void ChunkStore::give_back(ChunkNumber number) {
-  if (filling_ == number) filling_.reset();
-  leave(number);
-  give_back(left_.back());
-  left_.pop_back();
-}
-
 void ChunkStore::leave(ChunkNumber number) {
+  if (filling_ == number) filling_.reset();
   const auto chunk = chunks_.extract(number.value);
   reserved_ -= chunk.mapped().file.reserved();
   left_.push_back(std::move(chunk.mapped()));
 }
 
 void ChunkStore::give_back_left() {
-  for (Chunk& c : std::exchange(left_, {})) give_back(c);
-}
-
-void ChunkStore::give_back(Chunk& c) {
-  c.file.remove();
-  ChunkPublication(c.file.words()).give_back(c.file.bytes());
+  for (Chunk& c : std::exchange(left_, {})) {
+    c.file.remove();
+    ChunkPublication(c.file.words()).give_back(c.file.bytes());
+  }
 }
 
 void ChunkStore::write_record(Address at, const RecordHead& head, Address variants, std::string_view body) {

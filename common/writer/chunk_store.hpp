@@ -105,8 +105,7 @@ class ChunkStore {
   void seal();
   // The same if a quarter of it and more is of no use to anybody. False: it is not.
   bool seal_if_wasteful();
-  void give_back(ChunkNumber number);
-  // No part of the store from now on; its file stays for readers of the root before until give_back_left().
+  // No part of the store from now on. The file stays, for readers of another root, until give_back_left().
   void leave(ChunkNumber number);
   void give_back_left();
 
@@ -132,7 +131,6 @@ class ChunkStore {
   StoreId id() const { return id_; }
 
  private:
-  static void give_back(Chunk& c);
   static std::uint64_t behind(const Chunk& c) { return c.file.reserved() - c.used; }
   std::optional<Address> place_in(ChunkNumber number, std::uint64_t bytes, Keep keep);
   std::optional<ChunkNumber> begin_chunk(std::uint64_t bytes, std::uint64_t reserved, std::uint64_t spare);

@@ -190,6 +190,12 @@ Status RecordStore::take_over_root(Generation newest) {
   return Done{};
 }
 
+// One that the predecessor's root does not know of is what an agent moved together that ended before it had a root.
+Status RecordStore::adopt_chunk(ChunkNumber number) {
+  if (number > chunks_.newest()) return Error{ErrorCode::kDamaged, "no root leads to this chunk"};
+  return chunks_.adopt(number);
+}
+
 bool RecordStore::adopt_record(Address at, bool with_code) {
   const RecordView record = chunks_.record_at(at);
   const auto place = place_of(record.head.shape.space, record.key);
@@ -417,7 +423,7 @@ RecordStore::Progress RecordStore::empty_on(Emptying& work, std::uint64_t budget
         work = {work.chunk, kept_from()};
         return Progress::kMore;
       }
-      chunks_.give_back(work.chunk);
+      give_back(work.chunk);
       return Progress::kDone;
     }
     // What is not given back at once has no claim to the room that emptying takes.
@@ -426,6 +432,12 @@ RecordStore::Progress RecordStore::empty_on(Emptying& work, std::uint64_t budget
     work.offset += block->bytes;
   }
   return Progress::kMore;
+}
+
+// Before this store's first root has its name, readers and whoever comes after a kill go by the predecessor's.
+void RecordStore::give_back(ChunkNumber number) {
+  chunks_.leave(number);
+  if (named_) chunks_.give_back_left();
 }
 
 // False: there is no room to move it to.

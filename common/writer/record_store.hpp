@@ -78,7 +78,7 @@ class RecordStore {
   // long as `newest` is its own generation. Errors: as SegmentFile::adopt().
   Status take_over_root(Generation newest);
   // A chunk of the agent before; then each of its newest versions that is sound, with its code or without.
-  Status adopt_chunk(ChunkNumber number) { return chunks_.adopt(number); }
+  Status adopt_chunk(ChunkNumber number);
   bool has_adopted_too_much() const;
   void leave_chunk(ChunkNumber number) { chunks_.leave(number); }
   bool adopt_record(Address at, bool with_code);
@@ -116,6 +116,7 @@ class RecordStore {
 
   std::uint64_t bytes_of_deletion(layout::KeySpace space, std::string_view key, Generation next);
   bool is_too_large(ChunkNumber number) const;
+  void give_back(ChunkNumber number);
   void forget_unpublished_commit(Generation newest);
   void note_history(Address at, std::uint64_t bytes);
   // Room for a block, without making any.

@@ -267,6 +267,30 @@ TEST_F(AdoptionTest, WhatIsGivenUpIsThereUntilTheNewRootIs) {
   EXPECT_EQ(source(old->snapshot(), "m0.py"), "<gone>") << "who has it mapped learns of it";
 }
 
+// What it had moved together by then would push out what it was made of.
+TEST_F(AdoptionTest, OneThatEndsBeforeItHasARootChangesNothing) {
+  const std::string content(3'000, 'x');
+  constexpr int kModules = 1'300;
+  make_writer(64 << 20);
+  for (int i = 0; i < kModules; ++i) put("m" + std::to_string(i) + ".py", content);
+  commit();
+  for (int start = 0; start < 4; ++start) {
+    const auto old = attach();
+    writer_.reset();
+    auto writer = Adoption::writer_for(*old, options(16 << 20), reached_, chunks_given_up_);
+    ASSERT_TRUE(writer);
+    ASSERT_EQ(chunks_given_up_, 0u) << start;
+    Mirror mirror(**writer, OnExpiry::kRetain, [](ModulePathView, std::string_view) {});
+    Adoption adoption(old, mirror, **writer);
+    while (!adoption.step()) continue;
+    EXPECT_EQ(adoption.tally().modules, std::uint64_t{kModules}) << start;
+    EXPECT_EQ(served("m7.py"), content) << start;
+    if (start == 3) ASSERT_TRUE(adoption.finish());
+  }
+  for (int i = 0; i < kModules; ++i) ASSERT_EQ(served("m" + std::to_string(i) + ".py"), content);
+  EXPECT_LE(attach()->info().size_bytes, std::uint64_t{16} << 20);
+}
+
 // Each time it must make room again, beside what is rewritten all the while; what is stored is less than half of it.
 TEST_F(AdoptionTest, OneThatMayTakeLessAgainAndAgainHasRoomForAll) {
   std::mt19937 random(20261128);
