@@ -6,12 +6,12 @@ Frames, both ways: a 4-byte length and as many bytes; numbers are little-endian.
     1 byte optimisation level, 4 bytes length of the file name, the file name, the source, both UTF-8
 one answer
     1 byte: 0 and the marshalled code object; or 1, 4 bytes line (0: none), the exception's name and message, UTF-8.
-compile() runs none of the module's code. The agent limits time and memory, and starts another helper when this one dies.
+compile() runs none of the module's code. The agent limits time and memory, and starts another helper when this one
+dies.
 """
 
 import marshal
 import sys
-
 from _frozen_importlib_external import MAGIC_NUMBER  # what importlib.util.MAGIC_NUMBER is, without that import
 
 requests = sys.stdin.buffer

@@ -75,6 +75,10 @@ std::optional<CompileLane::Job> CompileLane::next_job() {
   return std::nullopt;
 }
 
+void CompileLane::reconsider() {
+  if (state_ == State::kSuperfluous) rest(milliseconds(0));
+}
+
 void CompileLane::rest(milliseconds before_restart) {
   state_ = State::kResting;
   restart_.once(before_restart);
@@ -109,6 +113,7 @@ void CompileLane::on_ready(const CompileHelper::Identity& identity) {
   if (!before.cache_tag.empty() && before != identity) {
     log::info("interpreter_replaced",
               {{"python", interpreter_}, {"tag", identity.cache_tag}, {"before", before.cache_tag}});
+    queue_ = CompileQueue();  // what it held against a module was the other's experience
     on_replaced_();
   }
   trouble_.clear();

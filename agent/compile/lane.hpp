@@ -44,6 +44,8 @@ class CompileLane {
               CompileFailures& failures, Claim claim, OnReplaced on_replaced);
 
   void want(ModulePathView path, std::uint64_t source_bytes, CompileQueue::Urgency urgency);
+  // The lane that made this one superfluous may make other code now.
+  void reconsider();
   std::size_t waiting() const { return queue_.size() + (job_ ? 1 : 0); }
 
   // What can be said of the interpreter.
@@ -61,7 +63,8 @@ class CompileLane {
   //                                                              <------- on_compiled, and nothing waits
   //
   // kReady becomes kDismissed when idle_ fires; when that helper has ended, kAsleep, or kResting if something came in.
-  // A helper that ends unasked leaves kResting. kStarting may turn out to be kSuperfluous, which is for good.
+  // A helper that ends unasked leaves kResting. kStarting may turn out to be kSuperfluous until
+  // reconsider().
   enum class State {
     kAsleep,       // no helper, and nothing to do
     kResting,      // no helper: restart_ starts the next

@@ -11,7 +11,11 @@ CompileService::CompileService(uv_loop_t* loop, CompileOptions options, SegmentW
     const std::size_t lane = lanes_.size();
     lanes_.push_back(std::make_unique<CompileLane>(
         loop, options_, interpreter, writer, failures_,
-        [this, lane](const CompileHelper::Identity& identity) { return claim(lane, identity); }, want_all));
+        [this, lane](const CompileHelper::Identity& identity) { return claim(lane, identity); },
+        [this, want_all] {
+          for (const auto& other : lanes_) other->reconsider();
+          want_all();
+        }));
   }
 }
 
@@ -40,8 +44,9 @@ std::vector<CompileFailures::Failure> CompileService::failures() {
 
 // A lane may come with another identity than before: its interpreter was upgraded under it.
 bool CompileService::claim(std::size_t lane, const CompileHelper::Identity& identity) {
-  for (auto& [owner, claimed] : claims_) {
-    if (claimed == identity) return owner == lane;
+  std::erase_if(claims_, [lane](const auto& claim) { return claim.first == lane; });
+  for (const auto& [owner, claimed] : claims_) {
+    if (claimed == identity) return false;
   }
   claims_.emplace_back(lane, identity);
   return true;

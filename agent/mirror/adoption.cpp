@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "common/base/segment_dir.hpp"
@@ -15,6 +16,30 @@ constexpr std::uint64_t kSliceBytes = 16u << 20;  // verified at some 10 GB/s
 constexpr std::uint64_t kSlotCost = 256;          // of one slot, in bytes that could be verified meanwhile
 constexpr std::size_t kSliceNames = 2048;
 
+// Chunks that lead to nothing but history go first, then those of the oldest versions. Returns how many. One of the
+// former may be what a writer that was killed had given up itself, but for the file.
+std::size_t give_up_chunks(const Segment& old, bool shrinks, SegmentWriter& writer,
+                           const std::vector<std::uint64_t>& numbers) {
+  if (!writer.has_adopted_too_much(shrinks)) return 0;
+  const Snapshot snapshot = old.snapshot();
+  std::set<ChunkNumber> current;
+  for (SlotNumber slot{0}; slot.value < snapshot.slot_count(); ++slot.value) {
+    const Found found = snapshot.at_slot(slot);
+    const bool leads = found.status == Lookup::kHit && found.record.shape.kind != layout::RecordKind::kAbsent;
+    if (leads) current.insert(found.record.address.chunk());
+  }
+  std::size_t given_up = 0;
+  for (const bool is_current : {false, true}) {
+    for (const std::uint64_t number : numbers) {
+      if (!writer.has_adopted_too_much(shrinks)) return given_up;
+      if (!writer.has_chunk(Address({number}, 0)) || current.contains({number}) != is_current) continue;
+      writer.leave_chunk({number});
+      ++given_up;
+    }
+  }
+  return given_up;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<SegmentWriter>> Adoption::writer_for(const Segment& old, const StoreOptions& options,
@@ -26,18 +51,15 @@ Result<std::unique_ptr<SegmentWriter>> Adoption::writer_for(const Segment& old, 
   const auto numbers = chunk_files_in(options.dir);
   if (!numbers) return numbers.error();
   const bool shrinks = options.max_size_bytes < old.info().max_bytes;
-  for (auto number = numbers->rbegin(); number != numbers->rend(); ++number) {
-    const Status adopted = (*writer)->adopt_chunk({*number});
-    if (adopted && shrinks && (*writer)->has_adopted_too_much()) {
-      (*writer)->leave_chunk({*number});
-      ++chunks_given_up;
-    }
+  for (const std::uint64_t number : *numbers) {
+    const Status adopted = (*writer)->adopt_chunk({number});
     if (adopted) continue;
     // Of what Redis has lost this is the only copy: another start may be able to read it.
     if (is_momentary(adopted.error().code)) return adopted.error();
     // One that is not sound is no part of the store: what was in it comes from Redis again.
-    ::unlink(path_in(options.dir, chunk_file_name(*number)).c_str());
+    ::unlink(path_in(options.dir, chunk_file_name(number)).c_str());
   }
+  chunks_given_up = give_up_chunks(old, shrinks, **writer, *numbers);
   return writer;
 }
 
@@ -50,7 +72,9 @@ Adoption::Adoption(std::shared_ptr<const Segment> old, Mirror& mirror, SegmentWr
 
 bool Adoption::step() {
   slice_bytes_ = 0;
-  if (next_.value == snapshot_.slot_count()) return writer_.stage_touched_nodes(kSliceNames);
+  if (next_.value == snapshot_.slot_count()) {
+    return writer_.empty_too_large() && writer_.stage_touched_nodes(kSliceNames);
+  }
   for (; next_.value < snapshot_.slot_count() && slice_bytes_ < kSliceBytes; ++next_.value) look_at(next_);
   if (next_.value == snapshot_.slot_count()) {
     const bool all = old_->complete(snapshot_.generation()) && tally_.damaged == 0 && tally_.without_room == 0;

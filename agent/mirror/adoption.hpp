@@ -30,8 +30,8 @@ class Adoption {
 
   // A writer that goes on in the store of `old`. If that is a copy from before `reached`, its content becomes a new
   // generation behind that, without history: the numbers between mean other states to whoever has seen them. If it may
-  // take less than the agent before might, chunks that are too many are given up, the oldest first: what was in them
-  // comes from Redis again, as far as there is room. Errors: as SegmentWriter::succeed().
+  // take less than the agent before might, chunks that are too many are given up, history and the oldest first: what
+  // was in them comes from Redis again, as far as there is room. Errors: as SegmentWriter::succeed().
   static Result<std::unique_ptr<SegmentWriter>> writer_for(const Segment& old, const StoreOptions& options,
                                                            Generation reached, std::size_t& chunks_given_up);
 

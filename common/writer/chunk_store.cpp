@@ -59,8 +59,10 @@ std::optional<Address> ChunkStore::place_in(ChunkNumber number, std::uint64_t by
   const std::uint64_t needed = c.used + bytes + keep.behind;
   const std::uint64_t before = c.file.reserved();
   if (needed <= before) return Address(number, c.used);
-  // A step if there is room for it, else just what is needed.
-  for (const std::uint64_t wanted : {whole_pages(needed + kReserveStep), whole_pages(needed)}) {
+  // A step if there is room for it, else just what is needed; and no more for what may take the last: a block with a
+  // chunk of its own could not use the rest.
+  const std::uint64_t step = keep.spare != 0 ? kReserveStep : 0;
+  for (const std::uint64_t wanted : {whole_pages(needed + step), whole_pages(needed)}) {
     const std::uint64_t target = std::min(wanted, c.file.bytes());
     if (!may_take(target - before, keep.spare)) continue;
     if (const Status s = c.file.reserve(target, keep.spare); !s) {

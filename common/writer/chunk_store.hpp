@@ -124,14 +124,13 @@ class ChunkStore {
   bool has_room_for(std::uint64_t bytes) const {
     const std::uint64_t begun = 2 * bytes / std::max(planned_bytes_, layout::kPageBytes) + 1;
     const std::uint64_t needed = bytes + begun * (layout::chunk::kHeaderBytes + layout::kPageBytes);
-    return reserved_ + needed <= allowed_ + (filling_ ? behind(chunks_.at(filling_->value)) : 0);
+    return reserved_ + needed <= allowed_;
   }
   ChunkNumber newest() const { return {next_.value - 1}; }
   ChunkNumber oldest() const { return chunks_.empty() ? next_ : ChunkNumber{chunks_.begin()->first}; }
   StoreId id() const { return id_; }
 
  private:
-  static std::uint64_t behind(const Chunk& c) { return c.file.reserved() - c.used; }
   std::optional<Address> place_in(ChunkNumber number, std::uint64_t bytes, Keep keep);
   std::optional<ChunkNumber> begin_chunk(std::uint64_t bytes, std::uint64_t reserved, std::uint64_t spare);
   void cut(Chunk& c);

@@ -223,9 +223,10 @@ void RecordStore::forget_unpublished_commit(Generation newest) {
 }
 
 // Chunks for names, for deletions and for moving must still find room, and so must what is moved at once.
-bool RecordStore::has_adopted_too_much() const {
+bool RecordStore::has_adopted_too_much(bool shrinks) const {
   constexpr std::uint64_t kFree = 3;
   std::uint64_t bytes = size_bytes();
+  if (!shrinks) return bytes > options_.max_size_bytes;
   for (const auto& [number, chunk] : chunks_.all()) {
     if (is_too_large({number})) bytes += chunk.used;
   }
@@ -242,15 +243,24 @@ bool RecordStore::is_too_large(ChunkNumber number) const {
 
 void RecordStore::adopted(Generation newest) {
   forget_unpublished_commit(newest);
-  std::vector<ChunkNumber> too_large;
   for (auto& [number, chunk] : chunks_.all()) {
     chunk.history = chunk.used - layout::chunk::kHeaderBytes - chunk.live;
     if (chunk.history != 0) ledger_.note({number}, chunk.history);
-    if (is_too_large({number})) too_large.push_back({number});
+    if (is_too_large({number})) too_large_.push_back({number});
   }
   ledger_.committed(newest, options_.clock());
   plan_chunks();
-  for (const ChunkNumber number : too_large) empty(number);
+}
+
+bool RecordStore::empty_too_large() {
+  while (!too_large_.empty() && !chunks_.has(Address(too_large_.back(), 0))) too_large_.pop_back();
+  if (too_large_.empty()) return true;
+  if (!emptying_) emptying_ = Emptying{too_large_.back(), kept_from()};
+  if (empty_on(*emptying_, kBytesPerSlice) != Progress::kMore) {
+    emptying_.reset();
+    too_large_.pop_back();
+  }
+  return false;
 }
 
 // --- Room --------------------------------------------------------------------------------------------------------

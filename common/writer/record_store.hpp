@@ -79,12 +79,14 @@ class RecordStore {
   Status take_over_root(Generation newest);
   // A chunk of the agent before; then each of its newest versions that is sound, with its code or without.
   Status adopt_chunk(ChunkNumber number);
-  bool has_adopted_too_much() const;
+  // More than there may be; or, if it may take less than the agent before, more than leaves room to go on.
+  bool has_adopted_too_much(bool shrinks) const;
   void leave_chunk(ChunkNumber number) { chunks_.leave(number); }
   bool adopt_record(Address at, bool with_code);
-  // All that was not adopted is history from now on. Moves what is live out of chunks that are too large for this
-  // store.
+  // All that was not adopted is history from now on.
   void adopted(Generation newest);
+  // After that: moves what is live out of chunks that are too large for this store, a slice of it. True: all is done.
+  bool empty_too_large();
 
   // --- Room ----------------------------------------------------------------------------------------------------
 
@@ -176,6 +178,7 @@ class RecordStore {
   std::uint64_t copied_ = 0;             // slots of root_ that have been
   bool named_ = false;
   std::optional<Emptying> emptying_;
+  std::vector<ChunkNumber> too_large_;      // of what was adopted
   std::optional<SegmentFile> predecessor_;  // root of the agent before, until it is retired
   layout::HistoryLimit history_limit_ = layout::HistoryLimit::kAge;
   std::uint64_t file_system_bytes_ = ~std::uint64_t{0};

@@ -60,12 +60,12 @@ class SegmentWriter {
   static Result<std::unique_ptr<SegmentWriter>> create(const StoreOptions& options, Generation after = {});
   // One that goes on where another agent has ended, in the same store; at a later generation if `newest` says so. Then
   // adopt_chunk() for each of its chunks, for each slot of its root adopt() of what readers see there, adopted(),
-  // stage_touched_nodes() until it is done, and publish().
+  // empty_too_large() and stage_touched_nodes() until they are done, and publish().
   static Result<std::unique_ptr<SegmentWriter>> succeed(const StoreOptions& options, StoreId store, Generation newest);
 
   Status adopt_chunk(ChunkNumber number) { return store_->adopt_chunk(number); }
   // Whether what was adopted leaves too little room to go on; and what to do about it, before any record is adopted.
-  bool has_adopted_too_much() const { return store_->has_adopted_too_much(); }
+  bool has_adopted_too_much(bool shrinks) const { return store_->has_adopted_too_much(shrinks); }
   void leave_chunk(ChunkNumber number) { store_->leave_chunk(number); }
   // A newest version that has been verified, and whether its code has been. False when no slot is left for its key.
   bool adopt(Address record, bool with_code);
@@ -73,6 +73,7 @@ class SegmentWriter {
   // looks like a namespace may be a package.
   void adopted(bool complete);
   void know_every_file();
+  bool empty_too_large() { return store_->empty_too_large(); }
   // Stages what names mean where that has changed or is not what was adopted; of at most so many nodes. True when none
   // is left. commit() and publish() do the rest by themselves.
   bool stage_touched_nodes(std::size_t most = ~std::size_t{0});
@@ -156,6 +157,7 @@ class SegmentWriter {
   void stage_node(const std::string& node);
   void try_names_again();
   void write_commit();
+  Status name_root(Generation generation);
   bool shows(layout::KeySpace space, std::string_view key) const;
   void note_no_room(layout::KeySpace space, std::string_view key);
   void count(const RecordView& record, std::uint64_t by);

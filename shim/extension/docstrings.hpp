@@ -73,8 +73,8 @@ inline constexpr const char* kEndWithParent =
     R"(Has the kernel kill this process when the thread that started it ends. `parent` is that thread's process: if it
 is gone already, this process ends at once.)";
 inline constexpr const char* kPrefault =
-    R"(Copies pages that this process shares with the one it was forked from, so that writing to them costs nothing later:
-`most_bytes` at most, and until the descriptor `until` has something to read. Returns the bytes.)";
+    R"(Copies pages that this process shares with the one it was forked from, so that writing to them costs nothing
+later: `most_bytes` at most, and until the descriptor `until` has something to read. Returns the bytes.)";
 inline constexpr const char* kWatchImports =
     R"(Notes from now on which modules of the workspace are run. Forgets what it has noted. `observer`, if any, is
 called before each run with (name, None), and after it with (name, why it failed), "" for not at all.)";
@@ -103,7 +103,8 @@ inline constexpr const char* kExecutionIntact =
 Redis or came from a fallback, or the agent had to give up the generation that it began with and loaded modules had
 changed.)";
 inline constexpr const char* kExecutionDeploying =
-    R"(True if a deploy was going on when it began: it imports the state before that, unless it imports from Redis.)";
+    R"(True if a deploy was going on when it began: it imports the state before that, unless it imports from
+Redis.)";
 inline constexpr const char* kExecutionEnter =
     R"(Mark this execution as going on: until the `with` block ends, begin_execution() of another scope raises
 RuntimeError in every thread of this process.)";

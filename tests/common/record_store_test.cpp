@@ -108,6 +108,39 @@ TEST_F(RecordStoreTest, ABlockWhoseLengthsContradictEachOtherEndsAWalk) {
   }
 }
 
+// What is moved must find room to its last block: until then it has only taken some.
+TEST_F(RecordStoreTest, RoomThatIsReckonedWithIsThereWhateverTheSizesOfTheBlocks) {
+  std::mt19937 random(20261128);
+  RecordHead head;
+  head.shape = {layout::RecordKind::kSource, layout::KeySpace::kFile, 4, 0};
+  // Of up to `bytes`. False: no room.
+  const auto append = [&](ChunkStore& chunks, std::uint64_t bytes) {
+    head.content_bytes = (bytes - layout::record_bytes(4, 0, 0)) / 8 * 8;
+    const auto at = chunks.make_place(head.extent_bytes(), {});
+    if (at) chunks.write_record(*at, head, {}, record_body("a.py", "", std::string(head.content_bytes, 'x')));
+    return at.has_value();
+  };
+  constexpr std::uint64_t kLeast = 200;
+  int tight = 0;
+  for (int round = 0; round < 300; ++round) {
+    ChunkStore chunks(dir_, StoreId{1, 2});
+    chunks.plan(1 << 20, 64 << 10);
+    for (std::uint64_t n = random() % 200; n != 0 && append(chunks, kLeast + random() % 8'000); --n) continue;
+    std::uint64_t moved = 1 << 20;
+    while (moved > kLeast && !chunks.has_room_for(moved)) moved -= 512;
+    tight += moved < 1 << 19 ? 1 : 0;
+    const std::uint64_t most = random() % 2 != 0 ? 4'000 : 60'000;
+    while (moved >= kLeast) {
+      const std::uint64_t bytes = std::min(moved, kLeast + random() % most);
+      ASSERT_TRUE(append(chunks, bytes)) << round << ": " << moved << " bytes are left";
+      moved -= head.extent_bytes();
+    }
+    EXPECT_LE(chunks.reserved_bytes(), std::uint64_t{1} << 20);
+    ASSERT_TRUE(remove_chunks(dir_));
+  }
+  EXPECT_GT(tight, 50);
+}
+
 TEST_F(RecordStoreTest, NeverTakesMoreThanItMay) {
   make_writer(8 << 20);
   std::mt19937 random(20261126);

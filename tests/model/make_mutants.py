@@ -8,6 +8,7 @@ are switched off, and BIFROST_MUTANTS(X): X(number, name) for each. One copy for
 for each. A place that is not found exactly once is an error: the code has changed, and the mutant must follow it.
 """
 
+import itertools
 import pathlib
 import re
 import sys
@@ -180,7 +181,7 @@ def mutated(source):
     for number, (name, (surroundings, (part, change))) in enumerate(MUTANTS.items()):
         at.setdefault(place(source, name, surroundings, part), []).append((number, change))
     places = sorted(at)
-    for (_, end), (begin, _) in zip(places, places[1:]):
+    for (_, end), (begin, _) in itertools.pairwise(places):
         if begin < end:
             sys.exit(f"make_mutants.py: two mutants overlap in `{source[begin:end]}`")
     for begin, end in reversed(places):

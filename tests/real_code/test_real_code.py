@@ -10,7 +10,6 @@ import subprocess
 import sys
 
 import pytest
-
 from real_distributions import DISTRIBUTIONS, PATIENCE_S, modules_of
 
 HERE = os.path.dirname(os.path.abspath(__file__))

@@ -3,7 +3,6 @@
 import pytest
 from harness import eventually
 
-
 # --- ends of executions ----------------------------------------------------------------------------------------
 
 

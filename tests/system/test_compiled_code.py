@@ -121,24 +121,47 @@ exec(sys.argv[0])
 """
 
 
-def test_an_interpreter_that_is_replaced_compiles_what_is_there(node, tmp_path):
-    link, other = tmp_path / "python", tmp_path / "other"
-    link.symlink_to(PYTHON)
+@pytest.fixture
+def replace_by_other(node, tmp_path):
+    """Lets the name of an interpreter mean another from now on."""
+    other = tmp_path / "other"
     other.write_text(OTHER_PYTHON)
     other.chmod(0o755)
+
+    def replace(link):
+        (tmp_path / "next").symlink_to(other)
+        (tmp_path / "next").rename(link)
+        (helper,) = eventually(lambda: helper_of(node), "the interpreter from before runs")
+        os.kill(helper, signal.SIGKILL)  # or it ends by itself after a while with nothing to do
+    return replace
+
+
+def test_an_interpreter_that_is_replaced_compiles_what_is_there(node, tmp_path, replace_by_other):
+    link = tmp_path / "python"
+    link.symlink_to(PYTHON)
     for name in ("a.py", "b.py"):
         node.put(name, "x = 1\n")
     node.start_agent("--python", str(link))
     for name in ("a.py", "b.py"):
         wait_for_code(node, name)
-    (tmp_path / "next").symlink_to(other)
-    (tmp_path / "next").rename(link)
-    (helper,) = eventually(lambda: helper_of(node), "the interpreter from before runs")
-    os.kill(helper, signal.SIGKILL)  # or it ends by itself after a while with nothing to do
+    replace_by_other(link)
     for name in ("a.py", "b.py"):
         wait_for_code(node, name, "cpython-999")
     assert listed(node, "a.py")["code"] == [TAG, "cpython-999"]
     assert f"event=interpreter_replaced python={link} tag=cpython-999 before={TAG}" in node.agent.log
+
+
+def test_what_a_replaced_interpreter_made_another_name_of_it_makes(node, tmp_path, replace_by_other):
+    links = [tmp_path / "one", tmp_path / "two"]
+    for link in links:
+        link.symlink_to(PYTHON)
+    node.start_agent(*(argument for link in links for argument in ("--python", str(link))))
+    eventually(lambda: "interpreter_superfluous" in node.agent.log, "one of the two is enough")
+    (working,) = (link for link in links if f"interpreter_superfluous python={link} " not in node.agent.log)
+    replace_by_other(working)
+    node.put("a.py", "x = 1\n")
+    for tag in (TAG, "cpython-999"):
+        wait_for_code(node, "a.py", tag)
 
 
 def test_a_module_that_does_not_compile_raises_its_own_syntax_error(compiling):

@@ -12,8 +12,8 @@ import sys
 import time
 
 import pytest
-from harness import eventually
 from group_traffic import SteadyWriter
+from harness import eventually
 
 SECONDS = float(os.environ.get("BIFROST_CUTS_SECONDS", "0"))
 GROUP = [f"together/m{i}.py" for i in range(12)]

@@ -101,9 +101,9 @@ def test_an_index_of_another_type_deletes_nothing(followed):
 @pytest.mark.parametrize("paths", [OLD, [f"late/m{i}.py" for i in range(5)]], ids=["known", "new"])
 def test_what_was_written_right_before_the_index_was_lost_is_kept(followed, together, paths, then):
     """Its values are read after the loss, its index entries went with the old index."""
-    contents = [f"PATH = '{path}'\n" + "# 2" * size for path, size in zip(paths, [1, 1, 1, 1, 50_000])]
+    contents = [f"PATH = '{path}'\n" + "# 2" * size for path, size in zip(paths, [1, 1, 1, 1, 50_000], strict=True)]
     writes = followed.redis.client().pipeline(transaction=together)
-    for path, content in zip(paths, contents):
+    for path, content in zip(paths, contents, strict=True):
         writes.setex(PREFIX + path, 86400, followed.value(path, content))
         writes.sadd(INDEX, path)
     writes.unlink(INDEX)

@@ -8,7 +8,6 @@ import os
 import random
 
 import pytest
-from harness import BUILD, REPOSITORY
 from nemesis import faults
 from nemesis.mutants import MUTANTS, PATCHES
 from nemesis.run import Run

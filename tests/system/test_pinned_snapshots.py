@@ -1,6 +1,7 @@
 """An execution keeps its generation while others write without a pause: promise D-10 of docs/consistency.md, with real
 workers. BIFROST_PINNED_SECONDS=600 for a long run (5 by default)."""
 
+import itertools
 import os
 import random
 import threading
@@ -86,7 +87,7 @@ def contradictions(rows):
     found = []
     for n in range(len(MODULES)):
         seen = sorted((generation, number) for generation, module, number, *_ in rows if module == n)
-        found += [(n, *pair) for pair in zip(seen, seen[1:])
+        found += [(n, *pair) for pair in itertools.pairwise(seen)
                   if (pair[0][0] == pair[1][0] and pair[0][1] != pair[1][1]) or pair[0][1] > pair[1][1]]
     return found
 

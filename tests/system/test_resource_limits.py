@@ -9,7 +9,6 @@ import pathlib
 import re
 import resource
 import subprocess
-import sys
 
 import pytest
 from harness import AGENT, eventually

@@ -2,7 +2,6 @@
 
 import pytest
 import redis as redis_py
-
 from harness import eventually, running_node
 
 

@@ -171,7 +171,7 @@ def test_an_interpreter_for_which_the_agent_compiles_nothing_is_noted(ctl, redis
             ["--python", sys.executable], "ok", f"the agent shares code for {tag}"):
         agent = redis_node.start_agent(*interpreters)
         # An interpreter says its tag when it has started.
-        (finding,) = eventually(lambda: [f for f in findings(ctl) if f["what"].startswith(what)], what)
+        (finding,) = eventually(lambda what=what: [f for f in findings(ctl) if f["what"].startswith(what)], what)
         agent.stop()
         assert finding["grade"] == grade
         assert grade == "ok" or sys.executable in finding["advice"]

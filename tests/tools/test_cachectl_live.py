@@ -14,7 +14,6 @@ import pytest
 from harness import PATIENCE_S, Cachectl, end, eventually, start
 from harness.namespaces import beside_system_config
 
-
 # --- top ------------------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,6 @@ import re
 import time
 
 import pytest
-
 from harness.waiting import eventually
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"

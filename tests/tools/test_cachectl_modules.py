@@ -3,7 +3,6 @@
 import json
 
 import pytest
-
 from harness.segment_image import SegmentImage, flip, write
 
 LIST_KEYS = {"path", "name", "kind", "bytes", "hash", "generation", "code"}

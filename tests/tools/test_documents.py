@@ -126,6 +126,7 @@ def test_verbs_and_flags_of_cachectl(command_tree):
 def test_exit_codes():
     table = rows(section("3. Exit codes").split("\n###")[0])
     documented = {"bifrost-agent": {}, "bifrost-cachectl": {}}
+    current = ""
     for program, status, meaning in table:
         current = code_in(program)[0] if program else current
         documented[current][status] = meaning.replace("`", "")
@@ -191,7 +192,7 @@ def test_counters_of_the_agent(cachectl, stage):
     documented = {code_in(row[0])[0]: row[2] for row in rows(section("Of the agent"))}
     assert differences(set(documented), set(cachectl.json("stats")["counters"])) == NONE
     header = (REPOSITORY / "common/layout/counters.hpp").read_text()
-    for name, unit, text in re.findall(r'X\(k\w+, "(\w+)", "(\w+)", "([^"]*)"\)', header):
+    for name, _, text in re.findall(r'X\(k\w+, "(\w+)", "(\w+)", "([^"]*)"\)', header):
         assert documented[name] == text, name
 
 

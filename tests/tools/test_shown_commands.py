@@ -42,8 +42,8 @@ def blocks(text):
     lines = text.splitlines()
     fences = [i for i, line in enumerate(lines) if line.startswith("```")]
     assert len(fences) % 2 == 0, "a fenced block has no end"
-    for begin, end in zip(fences[::2], fences[1::2]):
-        yield lines[begin][3:].strip(), begin + 2, "\n".join(lines[begin + 1:end]) + "\n"
+    for first, last in zip(fences[::2], fences[1::2], strict=True):
+        yield lines[first][3:].strip(), first + 2, "\n".join(lines[first + 1:last]) + "\n"
 
 
 def blocks_in(language):

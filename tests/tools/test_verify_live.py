@@ -3,7 +3,6 @@
 import subprocess
 
 import pytest
-
 from harness.segment_image import SegmentImage, flip, write
 from terminal import run_on_terminal
 

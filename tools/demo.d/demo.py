@@ -1,4 +1,5 @@
-"""Entry point of tools/demo. Spawned workers import this file again as their main module: it must stay empty for them."""
+"""Entry point of tools/demo. Spawned workers import this file again as their main module: it must stay empty for
+them."""
 
 if __name__ == "__main__":
     import pathlib

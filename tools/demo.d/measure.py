@@ -21,7 +21,7 @@ AGENT_ARGUMENTS = ("--size", "32M", "--python", sys.executable)
 GENERATION_OFFSET = 1024
 # The libraries whose imports are timed; the workflow modules themselves are too few to tell.
 TIMED = ["jinja2", "docutils.core", "docutils.parsers.rst", "docutils.writers.html5_polyglot"]
-# The distributions that come from the mirror. Which one docutils reads Roman numerals with depends on the release of Debian.
+# The distributions that come from the mirror. Which one docutils reads Roman numerals with depends on Debian's release.
 COUNTED = ["jinja2", "markupsafe", "docutils", "roman" if importlib.util.find_spec("roman") else "roman_numerals"]
 
 
@@ -89,7 +89,8 @@ class Imports:
         for _ in range(ROUNDS):
             for times, answer in (
                 (mirror, execute(target, kwargs, timeout=60)),
-                (plain, plain_hook.execute(target, kwargs, redis_socket=str(node.redis.socket), redis_py=redis_py, timeout=60)),
+                (plain, plain_hook.execute(target, kwargs, redis_socket=str(node.redis.socket), redis_py=redis_py,
+                                           timeout=60)),
             ):
                 expect(answer["modules"] == self.modules, f"{answer['modules']} modules imported, not {self.modules}")
                 times.append(answer["seconds"])
@@ -113,7 +114,8 @@ class Starts:
                     asked = time.monotonic()
                     times.append(start(target, timeout=60) - asked)
             stats = self._stats(zygote)
-        expect(stats["spawned"] == 0, f"the zygote spawned {stats['spawned']} of {stats['executions']} executions: {stats['trouble']}")
+        expect(stats["spawned"] == 0,
+               f"the zygote spawned {stats['spawned']} of {stats['executions']} executions: {stats['trouble']}")
         self.modules = len(stats["warm"])
         self.spawn = statistics.median(spawned)
         self.zygote = statistics.median(forked)

@@ -1,4 +1,5 @@
-"""The hook that platforms use today, for comparison: per module GET, json.loads, compile, exec. Pure Python, redis-py."""
+"""The hook that platforms use today, for comparison: per module GET, json.loads, compile, exec. Pure Python,
+redis-py."""
 
 import importlib.machinery
 import json

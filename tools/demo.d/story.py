@@ -52,7 +52,8 @@ class Story:
         self.node.start_agent(*measure.AGENT_ARGUMENTS)
         version = self.client.info("server")["redis_version"]
         notify = self.client.config_get("notify-keyspace-events")["notify-keyspace-events"]
-        self.say(f"Redis {version} listens on {self.node.redis.socket}; the agent (pid {self.node.agent.process.pid}) mirrors it.\n"
+        pid = self.node.agent.process.pid
+        self.say(f"Redis {version} listens on {self.node.redis.socket}; the agent (pid {pid}) mirrors it.\n"
                  f"The agent turned keyspace notifications on by itself: notify-keyspace-events is now {notify!r}.")
         expect(notify, "the agent did not turn keyspace notifications on")
 
@@ -134,7 +135,8 @@ class Story:
         last = self.node.cachectl.text("get", "shared/edited.py")
         expect(last == f"EDIT = {measure.EDITS - 1}\n", f"after the last edit the mirror holds {last!r}")
         self.say(f"{measure.EDITS} edits: Redis replied after {us(self.to_reply)}, and readers saw the edit "
-                 f"{us(self.to_visible)} after that (medians).\n0 us means that readers saw it before the writer had read the reply.")
+                 f"{us(self.to_visible)} after that (medians).\n"
+                 "0 us means that readers saw it before the writer had read the reply.")
         self.imports = measure.Imports(self.node, execute, self.redis_py)
         self.say(f"{self.imports.modules} modules imported in {2 * measure.ROUNDS} fresh processes, in turns: mirror, "
                  "plain hook, mirror, ...")
@@ -159,8 +161,9 @@ class Story:
         answer, seconds = self.report()
         expect(answer["source"] == "stale", f"{situation}: flagged {answer['source']!r} instead of 'stale'")
         expect("Total: <strong>360.00</strong>" in answer["html"], f"{situation}: the report is wrong")
-        self.say(f"{situation}: a new worker imported {len(answer['files'])} modules from shared memory in {seconds:.2f} s "
-                 f"and wrote the same report.\nIts execution is flagged: source = {answer['source']!r}.")
+        self.say(f"{situation}: a new worker imported {len(answer['files'])} modules from shared memory in "
+                 f"{seconds:.2f} s and wrote the same report.\n"
+                 f"Its execution is flagged: source = {answer['source']!r}.")
         return len(answer["files"])
 
     def table(self):
@@ -174,7 +177,8 @@ class Story:
             ("import per module, from the mirror", ms(self.imports.mirror)),
             ("import per module, plain redis-py hook", f"{ms(self.imports.plain)}   (ours / plain = {ratio:.2f})"),
             ("start to first line, spawned", ms(self.starts.spawn)),
-            ("start to first line, by zygote", f"{ms(self.starts.zygote)}   (zygote / spawned = {self.starts.zygote / self.starts.spawn:.3f})"),
+            ("start to first line, by zygote",
+             f"{ms(self.starts.zygote)}   (zygote / spawned = {self.starts.zygote / self.starts.spawn:.3f})"),
             ("imports after Redis was stopped", f"{self.after_redis} of {self.after_redis} modules"),
             ("imports after the agent was killed, too", f"{self.after_agent} of {self.after_agent} modules"),
         ]

@@ -1,4 +1,5 @@
-"""Workers that import from the mirror, one after the other, each a fresh spawned interpreter that the .pth file prepares.
+"""Workers that import from the mirror, one after the other, each a fresh spawned interpreter that the .pth file
+prepares.
 
     import_loop.py --once            one worker; prints where its modules came from
     import_loop.py --until FILE      workers until FILE exists; prints how many, and what they said

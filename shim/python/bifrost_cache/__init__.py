@@ -82,13 +82,14 @@ def install_virtual_import_hook(
     The absence of the agent, its segment or Redis raises nothing here.
 
     Cost:
-        Some milliseconds together with the import of this package; `bench/import/run` prints them beside `import redis`. No
-        connection, no thread, no other import.
+        Some milliseconds together with the import of this package; `bench/import/run` prints them beside
+        `import redis`. No connection, no thread, no other import.
 
     Since:
         0.1.0
     """
-    return _shim.install_virtual_import_hook(segment_dir, redis_url, workspace, precedence, on_stale, complete, fallback)
+    return _shim.install_virtual_import_hook(
+        segment_dir, redis_url, workspace, precedence, on_stale, complete, fallback)
 
 
 def remove_virtual_import_hook() -> None:

@@ -20,7 +20,6 @@ import time
 
 from . import __version__, _materialise, _shim, _target, begin_execution, install_virtual_import_hook, loaded
 
-
 _UNITS_S = {"ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86400, "": 1}
 _MOST_S = 1e9
 
@@ -43,9 +42,11 @@ def _arguments():
         description="Prints the function's result as JSON on stdout; what the function prints goes to stderr. "
         "The exit status is 1 when it raises.",
     )
-    run.add_argument("target", help="pkg.mod:function or path/to/file.py:function; a coroutine function is run to its end")
+    run.add_argument("target",
+                     help="pkg.mod:function or path/to/file.py:function; a coroutine function is run to its end")
     run.add_argument("--kwargs", default="{}", metavar="JSON", help="keyword arguments, a JSON object")
-    run.add_argument("--verbose", action="store_true", help="say on stderr where the modules came from, and how long it took")
+    run.add_argument("--verbose", action="store_true",
+                     help="say on stderr where the modules came from, and how long it took")
     timeout_help = "raise TimeoutError in the function after this long: 500ms, 60s, 2m"
     run.add_argument("--timeout", type=_seconds, metavar="TIME", help=timeout_help)
     write = verbs.add_parser(
@@ -59,7 +60,8 @@ def _arguments():
     for verb in (run, write):
         verb.add_argument("--solution-id", metavar="ID", help="see the modules of this solution")
         verb.add_argument("--global-repo-access", action="store_true", help="and the modules shared by all")
-        verb.add_argument("--root", action="append", metavar="PREFIX", help="instead: search this root; may be repeated")
+        verb.add_argument("--root", action="append", metavar="PREFIX",
+                          help="instead: search this root; may be repeated")
     arguments = parser.parse_args()
     if arguments.verb != "run":
         return arguments

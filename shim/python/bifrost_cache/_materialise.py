@@ -1,8 +1,8 @@
 """Writes the modules of the workspace to a directory, for tools that want files: coverage, debuggers, editors.
 
-Nothing outside that directory is ever written. What Redis or a mirror calls a path has been refused long before unless it
-lies below any root (common/base/module_path.hpp); what is on the disk is not believed: every part of a path is opened
-from the directory above it, and a link is not followed.
+Nothing outside that directory is ever written. What Redis or a mirror calls a path has been refused long before unless
+it lies below any root (common/base/module_path.hpp); what is on the disk is not believed: every part of a path is
+opened from the directory above it, and a link is not followed.
 """
 
 import contextlib

@@ -20,4 +20,5 @@ def _become(name):
     try:
         os.execv(program, [sys.argv[0], *sys.argv[1:]])
     except OSError as error:
-        sys.exit(f"{name}: cannot run {program}: {error.strerror}; install the package again: pip install --force-reinstall bifrost-cache")
+        sys.exit(f"{name}: cannot run {program}: {error.strerror}; install the package again: "
+                 "pip install --force-reinstall bifrost-cache")

@@ -1,5 +1,5 @@
-# What the docstrings say, the extension module says, too: tests/shim/test_stub.py compares them. The public functions are
-# described in __init__.py.
+# What the docstrings say, the extension module says, too: tests/shim/test_stub.py compares them. The public functions
+# are described in __init__.py.
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
 from os import PathLike
@@ -80,7 +80,8 @@ Redis or came from a fallback, or the agent had to give up the generation that i
 changed."""
     @property
     def deploying(self) -> bool:
-        """True if a deploy was going on when it began: it imports the state before that, unless it imports from Redis."""
+        """True if a deploy was going on when it began: it imports the state before that, unless it imports from
+        Redis."""
     def __enter__(self) -> Execution:
         """Mark this execution as going on: until the `with` block ends, begin_execution() of another scope raises
 RuntimeError in every thread of this process."""
@@ -199,8 +200,8 @@ def end_with_parent(parent: int) -> None:
     """
 
 def prefault(most_bytes: int, until: int) -> int:
-    """Copies pages that this process shares with the one it was forked from, so that writing to them costs nothing later:
-    `most_bytes` at most, and until the descriptor `until` has something to read. Returns the bytes.
+    """Copies pages that this process shares with the one it was forked from, so that writing to them costs nothing
+    later: `most_bytes` at most, and until the descriptor `until` has something to read. Returns the bytes.
     """
 
 def watch_imports(observer: Callable[[str, str | None], None] | None = None) -> None:

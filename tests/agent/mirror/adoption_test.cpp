@@ -285,10 +285,35 @@ TEST_F(AdoptionTest, OneThatEndsBeforeItHasARootChangesNothing) {
     while (!adoption.step()) continue;
     EXPECT_EQ(adoption.tally().modules, std::uint64_t{kModules}) << start;
     EXPECT_EQ(served("m7.py"), content) << start;
-    if (start == 3) ASSERT_TRUE(adoption.finish());
+    if (start == 3) {
+      ASSERT_TRUE(adoption.finish());
+    }
   }
   for (int i = 0; i < kModules; ++i) ASSERT_EQ(served("m" + std::to_string(i) + ".py"), content);
   EXPECT_LE(attach()->info().size_bytes, std::uint64_t{16} << 20);
+}
+
+TEST_F(AdoptionTest, WhatOneThatWasKilledHadGivenUpMakesNoRoomForItself) {
+  const std::string content(20'000, 'x');
+  for (int i = 0; i < 300; ++i) publish("m" + std::to_string(i) + ".py", content);
+  const std::filesystem::path aside = dir_ + "/aside";
+  std::filesystem::create_directory(aside);
+  const auto numbers = *chunk_files_in(dir_);
+  for (const std::uint64_t number : numbers) {
+    std::filesystem::copy(path_in(dir_, chunk_file_name(number)), aside);
+  }
+  take_over(4 << 20);
+  const std::size_t kept = mirror_->known();
+  ASSERT_GT(chunks_given_up_, 0u);
+  writer_.reset();
+  // As if it had ended when its root had a name and nothing was removed yet.
+  for (const auto& file : std::filesystem::directory_iterator(aside)) {
+    const std::filesystem::path there = dir_ / file.path().filename();
+    if (!std::filesystem::exists(there)) std::filesystem::rename(file.path(), there);
+  }
+  EXPECT_EQ(take_over(4 << 20).modules, kept);
+  EXPECT_LE(attach()->info().size_bytes, std::uint64_t{4} << 20);
+  EXPECT_EQ(served("m299.py"), content);
 }
 
 // Each time it must make room again, beside what is rewritten all the while; what is stored is less than half of it.

@@ -1,6 +1,7 @@
 """test_importlib.test_api: import_module, reload, find_spec and what a loaded module's namespace holds."""
 
 import sys
+
 from test.test_importlib import test_api, test_util
 
 NOT_OURS = {"test_reload_modules": "about modules of the standard library"}

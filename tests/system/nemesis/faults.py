@@ -5,6 +5,7 @@ import signal
 import time
 
 from harness import eventually
+
 from nemesis.history import Loss, Write, content_of, now
 from nemesis.writers import INDEX, PREFIX, TTL_S, path_of
 

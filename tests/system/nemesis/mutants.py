@@ -9,8 +9,9 @@ between its check and its copy is late but not wrong; the shim makes no such sec
 import dataclasses
 import re
 
-from nemesis import faults
 from harness import BUILD, REPOSITORY
+
+from nemesis import faults
 
 PATCHES = REPOSITORY / "tests" / "mutants"
 

@@ -82,7 +82,8 @@ def _execute(template, packed, channel, stdout, stderr, *more):
 
 def _load(target):
     """While modules are executed, and for a while afterwards, the collector looks at new objects only: each look at all
-    that was made costs as much as a tenth of the imports. A module that sets the thresholds itself has the last word."""
+    that was made costs as much as a tenth of the imports. A module that sets the thresholds itself has the last
+    word."""
     new, older, oldest = gc.get_threshold()
     meanwhile = new, max(older, _WHILE_IMPORTING), oldest
     gc.set_threshold(*meanwhile)

@@ -47,8 +47,8 @@ class Demand:
         self._executions = 0
 
     def learn(self, target, imported, whole, compiled=()):
-        """An execution imported these, as _shim.watched_imports() has it; `whole`: nothing was there before it. True when
-        something of it is news; that its imports compiled patterns is none, and no reason to make a template."""
+        """An execution imported these, as _shim.watched_imports() has it; `whole`: nothing was there before it. True
+        when something of it is news; that its imports compiled patterns is none, and no reason to make a template."""
         self._executions += 1
         known = self._targets.setdefault(target, _Target({}, {}))
         known.last = self._executions
@@ -75,7 +75,8 @@ class Demand:
 
     def plan(self):
         """Of the targets that were run last, as many as there is room for."""
-        recent = [known for known in reversed(self._targets.values()) if self._executions - known.last < _FORGOTTEN_AFTER]
+        recent = [known for known in reversed(self._targets.values())
+                  if self._executions - known.last < _FORGOTTEN_AFTER]
         patterns = dict.fromkeys(pattern for target in recent for pattern in reversed(target.patterns))
         return _plan_of(self._chosen_of(recent), list(itertools.islice(patterns, MOST_PATTERNS)))
 

@@ -1,5 +1,5 @@
-"""The templates of one scope: a root, one that holds code, one that has imported modules; and the thread that starts and
-renews them, beside the executions.
+"""The templates of one scope: a root, one that holds code, one that has imported modules; and the thread that starts
+and renews them, beside the executions.
 
 That thread lives as long as the templates do: the kernel ends them with it, whatever ends this process.
 """

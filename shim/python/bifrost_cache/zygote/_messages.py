@@ -1,8 +1,8 @@
 """What parent, templates and children send each other.
 
-Over a template's control socket (SOCK_SEQPACKET): one pickled dict per packet, descriptors with it; large ones travel as a
-memory file. A child's answer, over a stream: BEGUN before anything of its order has run, or CHANGED; then eight bytes of
-length and pickled data.
+Over a template's control socket (SOCK_SEQPACKET): one pickled dict per packet, descriptors with it; large ones travel
+as a memory file. A child's answer, over a stream: BEGUN before anything of its order has run, or CHANGED; then eight
+bytes of length and pickled data.
 """
 
 import fcntl

@@ -2,8 +2,8 @@
 
 A compiled pattern is like a code object: immutable, and the same for the same text and flags; and `re` remembers it. So
 a template compiles what its executions have compiled, and they find it: 2 to 9 % of the imports of some applications
-(docs/design/0088). What an execution compiles after its imports is not looked at: it may be made of an execution's data.
-A pattern is a key of `re`'s own: (str or bytes, text, flags). Nothing here ever fails an execution.
+(docs/design/0088). What an execution compiles after its imports is not looked at: it may be made of an execution's
+data. A pattern is a key of `re`'s own: (str or bytes, text, flags). Nothing here ever fails an execution.
 """
 
 import itertools

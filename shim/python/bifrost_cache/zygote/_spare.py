@@ -1,7 +1,7 @@
 """A child that is forked before it has anything to run.
 
-Executing code writes to most pages that hold it, since it counts references. A spare copies these while it waits, so the
-execution that gets it waits neither for the fork nor for a fault per page.
+Executing code writes to most pages that hold it, since it counts references. A spare copies these while it waits, so
+the execution that gets it waits neither for the fork nor for a fault per page.
 """
 
 from .. import _shim

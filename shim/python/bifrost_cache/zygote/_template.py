@@ -9,13 +9,13 @@ import time
 
 from . import _messages
 
-
 # How often whoever waits for a template looks whether it is still wanted.
 _LOOK_EVERY_S = 0.2
 
 
 class NotMade(RuntimeError):
-    """There is no such template. `left_out` says of modules why the next one must do without them; `imported`: what was."""
+    """There is no such template. `left_out` says of modules why the next one must do without them; `imported`: what
+    was."""
 
     def __init__(self, why, left_out=(), imported=()):
         super().__init__(why)

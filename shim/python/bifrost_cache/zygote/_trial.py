@@ -25,8 +25,8 @@ class _LeftOut(ImportError):
 
 
 class Trial:
-    """`order`: "modules" to import, in this order; "children": {module: those that its import begins}; "blocked": {name:
-    why}; "cold": patterns. `tell(name, begins)` is called around each module's run."""
+    """`order`: "modules" to import, in this order; "children": {module: those that its import begins}; "blocked":
+    {name: why}; "cold": patterns. `tell(name, begins)` is called around each module's run."""
 
     def __init__(self, order, tell):
         self.left_out = {}  # name: why; more than was known before
@@ -112,7 +112,7 @@ class Trial:
     def _look(self, culprit):
         _shim.let_go()  # our own connections are nobody's fault
         traces = _traces()
-        for what, before, now in zip(_TRACES, self._traces, traces):
+        for what, before, now in zip(_TRACES, self._traces, traces, strict=True):
             # That the template's last child has ended, or something was given back, is nobody's doing here.
             differs = not now <= before if what in ("processes", "memory", "finalizers") else now != before
             if differs and culprit is not None:

@@ -101,8 +101,8 @@ class Zygote:
     ) -> object:
         """Run one function of the workspace in a fork of its scope's template and return its result.
 
-        Arguments, result and exceptions are those of worker.execute(). When no template can be had, or it does not fork,
-        worker.execute() does the work: stats() counts it as `spawned` and gives the reason as `trouble`.
+        Arguments, result and exceptions are those of worker.execute(). When no template can be had, or it does not
+        fork, worker.execute() does the work: stats() counts it as `spawned` and gives the reason as `trouble`.
 
         Cost:
             A fork, one begin_execution(), and a pickle each way.

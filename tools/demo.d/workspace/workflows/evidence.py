@@ -22,7 +22,8 @@ def report(customer):
         "files": {name: sys.modules[name].__file__ for name in mirrored if name in sys.modules},
         "origins": sorted({module.source for module in mirrored.values()}),
         "importable_from_disk": [name for name in HIDDEN if PathFinder.find_spec(name, on_disk)],
-        "escape_is_from": getattr(markupsafe, "_escape_inner", markupsafe.escape).__module__,  # the first since markupsafe 3
+        # _escape_inner since markupsafe 3
+        "escape_is_from": getattr(markupsafe, "_escape_inner", markupsafe.escape).__module__,
         "source": stats["source"],
         "generation": stats["generation"],
         "questions_to_redis": stats["fallbacks"],
