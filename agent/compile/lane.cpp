@@ -19,14 +19,13 @@ constexpr std::chrono::seconds kLongSilence{20};  // worth a word; the largest S
 }  // namespace
 
 CompileLane::CompileLane(uv_loop_t* loop, const CompileOptions& options, std::string interpreter, SegmentWriter& writer,
-                         CompileFailures& failures, Claim claim, OnReplaced on_replaced)
+                         CompileFailures& failures, Claim claim)
     : loop_(loop),
       options_(options),
       interpreter_(std::move(interpreter)),
       writer_(writer),
       failures_(failures),
       claim_(std::move(claim)),
-      on_replaced_(std::move(on_replaced)),
       restart_(loop, [this] { start_helper(); }),
       idle_(loop, [this] { dismiss(); }) {
   // At once, so that status can tell which code there will be.
@@ -76,7 +75,9 @@ std::optional<CompileLane::Job> CompileLane::next_job() {
 }
 
 void CompileLane::reconsider() {
-  if (state_ == State::kSuperfluous) rest(milliseconds(0));
+  if (state_ != State::kSuperfluous) return;
+  helper_.reset();
+  rest(milliseconds(0));
 }
 
 void CompileLane::rest(milliseconds before_restart) {
@@ -103,21 +104,21 @@ void CompileLane::dismiss() {
 }
 
 void CompileLane::on_ready(const CompileHelper::Identity& identity) {
-  if (!claim_(identity)) {
-    log::info("interpreter_superfluous", {{"python", interpreter_}, {"tag", identity.cache_tag}});
+  const CompileHelper::Identity before = std::exchange(identity_, identity);
+  const bool is_new = before != identity;
+  trouble_.clear();
+  advice_.clear();
+  if (is_new && !before.cache_tag.empty()) {
+    log::info("interpreter_replaced",
+              {{"python", interpreter_}, {"tag", identity.cache_tag}, {"before", before.cache_tag}});
+    queue_ = CompileQueue();  // what it held against a module was the other's experience
+  }
+  if (!claim_(&identity)) {
+    if (is_new) log::info("interpreter_superfluous", {{"python", interpreter_}, {"tag", identity.cache_tag}});
     state_ = State::kSuperfluous;
     queue_ = CompileQueue();
     return helper_->dismiss();
   }
-  const CompileHelper::Identity before = std::exchange(identity_, identity);
-  if (!before.cache_tag.empty() && before != identity) {
-    log::info("interpreter_replaced",
-              {{"python", interpreter_}, {"tag", identity.cache_tag}, {"before", before.cache_tag}});
-    queue_ = CompileQueue();  // what it held against a module was the other's experience
-    on_replaced_();
-  }
-  trouble_.clear();
-  advice_.clear();
   for (const unsigned optimization : options_.optimizations) {
     if (!writer_.announce_tag(tag_for(optimization))) {
       log::error("too_many_code_tags", {{"python", interpreter_}, {"tag", tag_for(optimization).name()}});
@@ -174,6 +175,7 @@ void CompileLane::note_unusable(const std::string& why) {
   backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kMaxBackoff);
   if (trouble_ == why) return;
   trouble_ = why;
+  claim_(nullptr);
   const std::string hidden = hidden_behind(interpreter_);
   advice_ = hidden.empty()
                 ? "correct python in /etc/bifrost/bifrost.conf, or install it; then systemctl restart bifrost-agent"

@@ -33,18 +33,16 @@ struct CompileOptions {
 
 class CompileLane {
  public:
-  // Whether this lane may make code for an interpreter with this identity: two names can mean the same one.
-  using Claim = std::function<bool(const CompileHelper::Identity&)>;
-
-  // Another interpreter answers to this lane's name than before: every source is to be wanted again.
-  using OnReplaced = std::function<void()>;
+  // Whether this lane may make code for an interpreter with this identity: two names can mean the same one. Null: it
+  // cannot make any for now. Where somebody else makes a tag's code from now on, every source is wanted again.
+  using Claim = std::function<bool(const CompileHelper::Identity*)>;
 
   // `failures` outlives this.
   CompileLane(uv_loop_t* loop, const CompileOptions& options, std::string interpreter, SegmentWriter& writer,
-              CompileFailures& failures, Claim claim, OnReplaced on_replaced);
+              CompileFailures& failures, Claim claim);
 
   void want(ModulePathView path, std::uint64_t source_bytes, CompileQueue::Urgency urgency);
-  // The lane that made this one superfluous may make other code now.
+  // The lane that made this one superfluous may make other code now. Not from within this lane's own helper's turn.
   void reconsider();
   std::size_t waiting() const { return queue_.size() + (job_ ? 1 : 0); }
 
@@ -101,7 +99,6 @@ class CompileLane {
   SegmentWriter& writer_;
   CompileFailures& failures_;
   Claim claim_;
-  OnReplaced on_replaced_;
   CompileQueue queue_;
   std::unique_ptr<CompileHelper> helper_;
   Timer restart_;  // also destroys the helper before, in a turn of its own

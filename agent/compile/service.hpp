@@ -38,13 +38,18 @@ class CompileService {
   bool more_failures() const { return failures_.more(); }
 
  private:
-  bool claim(std::size_t lane, const CompileHelper::Identity& identity);
+  struct Claimed {
+    std::size_t lane;
+    CompileHelper::Identity identity;  // what it makes
+  };
+  bool claim(std::size_t lane, const CompileHelper::Identity* identity);
 
   const CompileOptions options_;
   SegmentWriter& writer_;
+  const std::function<void()> want_all_;
   CompileFailures failures_;
   std::vector<std::unique_ptr<CompileLane>> lanes_;
-  std::vector<std::pair<std::size_t, CompileHelper::Identity>> claims_;  // lane, and what it makes
+  std::vector<Claimed> claims_;
 };
 
 }  // namespace bifrost::agent

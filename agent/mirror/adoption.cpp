@@ -16,6 +16,23 @@ constexpr std::uint64_t kSliceBytes = 16u << 20;  // verified at some 10 GB/s
 constexpr std::uint64_t kSlotCost = 256;          // of one slot, in bytes that could be verified meanwhile
 constexpr std::size_t kSliceNames = 2048;
 
+// The last chunk that readers of its root are led to.
+ChunkNumber last_current_chunk(const Segment& old) {
+  const Snapshot snapshot = old.snapshot();
+  ChunkNumber last = snapshot.last_commit().chunk();
+  for (SlotNumber slot{0}; slot.value < snapshot.slot_count(); ++slot.value) {
+    const Found found = snapshot.at_slot(slot);
+    if (found.status != Lookup::kHit) continue;
+    last = std::max(last, found.record.address.chunk());
+    VariantRef code;
+    for (std::uint64_t n = 0; n < layout::kMaxVariants; ++n) {
+      if (snapshot.next_variant(found.record, code) != Lookup::kHit) break;
+      last = std::max(last, code.address.chunk());
+    }
+  }
+  return last;
+}
+
 // Chunks that lead to nothing but history go first, then those of the oldest versions. Returns how many. One of the
 // former may be what a writer that was killed had given up itself, but for the file.
 std::size_t give_up_chunks(const Segment& old, bool shrinks, SegmentWriter& writer,
@@ -51,8 +68,13 @@ Result<std::unique_ptr<SegmentWriter>> Adoption::writer_for(const Segment& old, 
   const auto numbers = chunk_files_in(options.dir);
   if (!numbers) return numbers.error();
   const bool shrinks = options.max_size_bytes < old.info().max_bytes;
+  // What lies behind the last of them was moved together by an agent that ended before it had a root. Early agents did
+  // not count what they began.
+  ChunkNumber last = (*writer)->newest_chunk();
+  if (!numbers->empty() && last < ChunkNumber{numbers->back()}) last = std::max(last, last_current_chunk(old));
   for (const std::uint64_t number : *numbers) {
-    const Status adopted = (*writer)->adopt_chunk({number});
+    const Status adopted = last < ChunkNumber{number} ? Error{ErrorCode::kDamaged, "no root leads to this chunk"}
+                                                      : (*writer)->adopt_chunk({number});
     if (adopted) continue;
     // Of what Redis has lost this is the only copy: another start may be able to read it.
     if (is_momentary(adopted.error().code)) return adopted.error();

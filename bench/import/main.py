@@ -10,9 +10,9 @@ import sys
 import tempfile
 import time
 
+import paths  # isort: skip  # noqa: F401, before what it makes importable
 import chart
 import finding
-import paths  # noqa: F401, I001, before what it makes importable
 import report
 import sampling
 import workloads

@@ -11,8 +11,8 @@ import statistics
 import sys
 import time
 
+import paths  # isort: skip  # noqa: F401, before what it makes importable
 import chart
-import paths  # noqa: F401, I001, before what it makes importable
 import report
 import workloads
 from harness import Conversation, Failed, expect

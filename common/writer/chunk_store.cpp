@@ -12,9 +12,6 @@ namespace {
 
 namespace header = layout::chunk;
 
-// Memory is taken from the file system in such steps: a chunk that is hardly used costs little.
-constexpr std::uint64_t kReserveStep = 256 << 10;
-
 std::uint64_t whole_pages(std::uint64_t bytes) {
   return (bytes + layout::kPageBytes - 1) / layout::kPageBytes * layout::kPageBytes;
 }
@@ -59,9 +56,8 @@ std::optional<Address> ChunkStore::place_in(ChunkNumber number, std::uint64_t by
   const std::uint64_t needed = c.used + bytes + keep.behind;
   const std::uint64_t before = c.file.reserved();
   if (needed <= before) return Address(number, c.used);
-  // A step if there is room for it, else just what is needed; and no more for what may take the last: a block with a
-  // chunk of its own could not use the rest.
-  const std::uint64_t step = keep.spare != 0 ? kReserveStep : 0;
+  // A step if there is room for it, else just what is needed.
+  const std::uint64_t step = keep.spare != 0 ? kReserveStep : step_of_the_last();
   for (const std::uint64_t wanted : {whole_pages(needed + step), whole_pages(needed)}) {
     const std::uint64_t target = std::min(wanted, c.file.bytes());
     if (!may_take(target - before, keep.spare)) continue;

@@ -119,11 +119,12 @@ class ChunkStore {
   std::map<std::uint64_t, Chunk>& all() { return chunks_; }
   const std::map<std::uint64_t, Chunk>& all() const { return chunks_; }
   std::uint64_t reserved_bytes() const { return reserved_; }
-  // Whether blocks of `bytes` together find places, whatever the size of each: a chunk that is begun for them costs its
-  // header and part of a page, and one that is sealed is at least half full.
+  // Whether blocks of `bytes` together find places that leave nothing, whatever the size of each: a chunk that is begun
+  // for them costs its header and part of a page, and one that is sealed is at least half full.
   bool has_room_for(std::uint64_t bytes) const {
     const std::uint64_t begun = 2 * bytes / std::max(planned_bytes_, layout::kPageBytes) + 1;
-    const std::uint64_t needed = bytes + begun * (layout::chunk::kHeaderBytes + layout::kPageBytes);
+    const std::uint64_t pages = begun * (layout::chunk::kHeaderBytes + layout::kPageBytes);
+    const std::uint64_t needed = bytes + pages + step_of_the_last();
     return reserved_ + needed <= allowed_;
   }
   ChunkNumber newest() const { return {next_.value - 1}; }
@@ -131,6 +132,10 @@ class ChunkStore {
   StoreId id() const { return id_; }
 
  private:
+  // Memory is taken from the file system in such steps: a chunk that is hardly used costs little.
+  static constexpr std::uint64_t kReserveStep = 256 << 10;
+  // For blocks that may take the last of the room: one with a chunk of its own could not use what is ahead of others.
+  std::uint64_t step_of_the_last() const { return planned_bytes_ < layout::kMinChunkBytes ? 0 : kReserveStep; }
   std::optional<Address> place_in(ChunkNumber number, std::uint64_t bytes, Keep keep);
   std::optional<ChunkNumber> begin_chunk(std::uint64_t bytes, std::uint64_t reserved, std::uint64_t spare);
   void cut(Chunk& c);

@@ -190,12 +190,6 @@ Status RecordStore::take_over_root(Generation newest) {
   return Done{};
 }
 
-// One that the predecessor's root does not know of is what an agent moved together that ended before it had a root.
-Status RecordStore::adopt_chunk(ChunkNumber number) {
-  if (number > chunks_.newest()) return Error{ErrorCode::kDamaged, "no root leads to this chunk"};
-  return chunks_.adopt(number);
-}
-
 bool RecordStore::adopt_record(Address at, bool with_code) {
   const RecordView record = chunks_.record_at(at);
   const auto place = place_of(record.head.shape.space, record.key);
@@ -253,13 +247,15 @@ void RecordStore::adopted(Generation newest) {
 }
 
 bool RecordStore::empty_too_large() {
-  while (!too_large_.empty() && !chunks_.has(Address(too_large_.back(), 0))) too_large_.pop_back();
-  if (too_large_.empty()) return true;
-  if (!emptying_) emptying_ = Emptying{too_large_.back(), kept_from()};
-  if (empty_on(*emptying_, kBytesPerSlice) != Progress::kMore) {
-    emptying_.reset();
+  while (!too_large_.empty() && !emptying_) {
+    const ChunkNumber number = too_large_.back();
     too_large_.pop_back();
+    // Without room for it, as with the same `max_size` and a full store, it stays as it is.
+    const bool can_go = chunks_.has(Address(number, 0)) && can_be_emptied(chunks_.chunk(number));
+    if (can_go) emptying_ = Emptying{number, kept_from()};
   }
+  if (!emptying_) return true;
+  if (empty_on(*emptying_, kBytesPerSlice) != Progress::kMore) emptying_.reset();
   return false;
 }
 

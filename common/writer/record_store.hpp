@@ -78,7 +78,7 @@ class RecordStore {
   // long as `newest` is its own generation. Errors: as SegmentFile::adopt().
   Status take_over_root(Generation newest);
   // A chunk of the agent before; then each of its newest versions that is sound, with its code or without.
-  Status adopt_chunk(ChunkNumber number);
+  Status adopt_chunk(ChunkNumber number) { return chunks_.adopt(number); }
   // More than there may be; or, if it may take less than the agent before, more than leaves room to go on.
   bool has_adopted_too_much(bool shrinks) const;
   void leave_chunk(ChunkNumber number) { chunks_.leave(number); }

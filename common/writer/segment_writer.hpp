@@ -63,6 +63,8 @@ class SegmentWriter {
   // empty_too_large() and stage_touched_nodes() until they are done, and publish().
   static Result<std::unique_ptr<SegmentWriter>> succeed(const StoreOptions& options, StoreId store, Generation newest);
 
+  // The last that the agent before has begun, as far as its root tells.
+  ChunkNumber newest_chunk() const { return store_->chunks().newest(); }
   Status adopt_chunk(ChunkNumber number) { return store_->adopt_chunk(number); }
   // Whether what was adopted leaves too little room to go on; and what to do about it, before any record is adopted.
   bool has_adopted_too_much(bool shrinks) const { return store_->has_adopted_too_much(shrinks); }

@@ -151,17 +151,31 @@ def test_an_interpreter_that_is_replaced_compiles_what_is_there(node, tmp_path, 
     assert f"event=interpreter_replaced python={link} tag=cpython-999 before={TAG}" in node.agent.log
 
 
-def test_what_a_replaced_interpreter_made_another_name_of_it_makes(node, tmp_path, replace_by_other):
+@pytest.fixture
+def two_names(node, tmp_path):
+    """Of one interpreter: the one that works, and the one that is not needed."""
     links = [tmp_path / "one", tmp_path / "two"]
     for link in links:
         link.symlink_to(PYTHON)
     node.start_agent(*(argument for link in links for argument in ("--python", str(link))))
     eventually(lambda: "interpreter_superfluous" in node.agent.log, "one of the two is enough")
-    (working,) = (link for link in links if f"interpreter_superfluous python={link} " not in node.agent.log)
-    replace_by_other(working)
+    return sorted(links, key=lambda link: f"interpreter_superfluous python={link} " in node.agent.log)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_either_name_of_an_interpreter_may_be_replaced(node, two_names, replace_by_other, which):
+    replace_by_other(two_names[which])
     node.put("a.py", "x = 1\n")
     for tag in (TAG, "cpython-999"):
         wait_for_code(node, "a.py", tag)
+
+
+def test_another_name_of_an_interpreter_goes_on_where_one_is_gone(node, two_names):
+    (helper,) = eventually(lambda: helper_of(node), "it runs")
+    two_names[0].unlink()
+    os.kill(helper, signal.SIGKILL)
+    node.put("a.py", "x = 1\n")
+    wait_for_code(node, "a.py")
 
 
 def test_a_module_that_does_not_compile_raises_its_own_syntax_error(compiling):

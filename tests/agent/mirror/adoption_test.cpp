@@ -293,6 +293,14 @@ TEST_F(AdoptionTest, OneThatEndsBeforeItHasARootChangesNothing) {
   EXPECT_LE(attach()->info().size_bytes, std::uint64_t{16} << 20);
 }
 
+// Early agents counted a chunk when they gave it back.
+TEST_F(AdoptionTest, ChunksThatARootLeadsToAreTakenOverWhateverItHasCounted) {
+  for (int i = 0; i < 300; ++i) publish("m" + std::to_string(i) + ".py", std::string(20'000, 'x'));
+  poke(layout::control::kChunksBegun, 0);
+  EXPECT_EQ(take_over().modules, 300u);
+  EXPECT_EQ(served("m0.py"), std::string(20'000, 'x'));
+}
+
 TEST_F(AdoptionTest, WhatOneThatWasKilledHadGivenUpMakesNoRoomForItself) {
   const std::string content(20'000, 'x');
   for (int i = 0; i < 300; ++i) publish("m" + std::to_string(i) + ".py", content);
