@@ -61,8 +61,8 @@ class CompileLane {
   //                                                              <------- on_compiled, and nothing waits
   //
   // kReady becomes kDismissed when idle_ fires; when that helper has ended, kAsleep, or kResting if something came in.
-  // A helper that ends unasked leaves kResting. kStarting may turn out to be kSuperfluous until
-  // reconsider().
+  // A helper that ends unasked leaves kResting. kStarting may turn out to be kSuperfluous,
+  // until reconsider().
   enum class State {
     kAsleep,       // no helper, and nothing to do
     kResting,      // no helper: restart_ starts the next

@@ -16,35 +16,38 @@ constexpr std::uint64_t kSliceBytes = 16u << 20;  // verified at some 10 GB/s
 constexpr std::uint64_t kSlotCost = 256;          // of one slot, in bytes that could be verified meanwhile
 constexpr std::size_t kSliceNames = 2048;
 
-// The last chunk that readers of its root are led to.
-ChunkNumber last_current_chunk(const Segment& old) {
-  const Snapshot snapshot = old.snapshot();
-  ChunkNumber last = snapshot.last_commit().chunk();
+// Deletions, too; what is damaged is left out.
+template <class Visit>
+void for_each_current(const Snapshot& snapshot, const Visit& visit) {
   for (SlotNumber slot{0}; slot.value < snapshot.slot_count(); ++slot.value) {
     const Found found = snapshot.at_slot(slot);
-    if (found.status != Lookup::kHit) continue;
-    last = std::max(last, found.record.address.chunk());
+    if (found.status == Lookup::kHit) visit(found.record);
+  }
+}
+
+// The last chunk that readers of its root are led to.
+ChunkNumber last_current_chunk(const Snapshot& snapshot) {
+  ChunkNumber last = snapshot.last_commit().chunk();
+  for_each_current(snapshot, [&](const RecordRef& record) {
+    last = std::max(last, record.address.chunk());
     VariantRef code;
     for (std::uint64_t n = 0; n < layout::kMaxVariants; ++n) {
-      if (snapshot.next_variant(found.record, code) != Lookup::kHit) break;
+      if (snapshot.next_variant(record, code) != Lookup::kHit) break;
       last = std::max(last, code.address.chunk());
     }
-  }
+  });
   return last;
 }
 
 // Chunks that lead to nothing but history go first, then those of the oldest versions. Returns how many. One of the
 // former may be what a writer that was killed had given up itself, but for the file.
-std::size_t give_up_chunks(const Segment& old, bool shrinks, SegmentWriter& writer,
+std::size_t give_up_chunks(const Snapshot& old, bool shrinks, SegmentWriter& writer,
                            const std::vector<std::uint64_t>& numbers) {
   if (!writer.has_adopted_too_much(shrinks)) return 0;
-  const Snapshot snapshot = old.snapshot();
   std::set<ChunkNumber> current;
-  for (SlotNumber slot{0}; slot.value < snapshot.slot_count(); ++slot.value) {
-    const Found found = snapshot.at_slot(slot);
-    const bool leads = found.status == Lookup::kHit && found.record.shape.kind != layout::RecordKind::kAbsent;
-    if (leads) current.insert(found.record.address.chunk());
-  }
+  for_each_current(old, [&](const RecordRef& record) {
+    if (record.shape.kind != layout::RecordKind::kAbsent) current.insert(record.address.chunk());
+  });
   std::size_t given_up = 0;
   for (const bool is_current : {false, true}) {
     for (const std::uint64_t number : numbers) {
@@ -62,7 +65,8 @@ std::size_t give_up_chunks(const Segment& old, bool shrinks, SegmentWriter& writ
 Result<std::unique_ptr<SegmentWriter>> Adoption::writer_for(const Segment& old, const StoreOptions& options,
                                                             Generation reached, std::size_t& chunks_given_up) {
   const StoreId store{old.chunks().source().store_low, old.chunks().source().store_high};
-  const Generation newest = old.snapshot().generation();
+  const Snapshot snapshot = old.snapshot();
+  const Generation newest = snapshot.generation();
   auto writer = SegmentWriter::succeed(options, store, newest < reached ? Generation{reached.value + 1} : newest);
   if (!writer) return writer;
   const auto numbers = chunk_files_in(options.dir);
@@ -71,7 +75,7 @@ Result<std::unique_ptr<SegmentWriter>> Adoption::writer_for(const Segment& old, 
   // What lies behind the last of them was moved together by an agent that ended before it had a root. Early agents did
   // not count what they began.
   ChunkNumber last = (*writer)->newest_chunk();
-  if (!numbers->empty() && last < ChunkNumber{numbers->back()}) last = std::max(last, last_current_chunk(old));
+  if (!numbers->empty() && last < ChunkNumber{numbers->back()}) last = std::max(last, last_current_chunk(snapshot));
   for (const std::uint64_t number : *numbers) {
     const Status adopted = last < ChunkNumber{number} ? Error{ErrorCode::kDamaged, "no root leads to this chunk"}
                                                       : (*writer)->adopt_chunk({number});
@@ -81,7 +85,7 @@ Result<std::unique_ptr<SegmentWriter>> Adoption::writer_for(const Segment& old, 
     // One that is not sound is no part of the store: what was in it comes from Redis again.
     ::unlink(path_in(options.dir, chunk_file_name(number)).c_str());
   }
-  chunks_given_up = give_up_chunks(old, shrinks, **writer, *numbers);
+  chunks_given_up = give_up_chunks(snapshot, shrinks, **writer, *numbers);
   return writer;
 }
 

@@ -81,9 +81,8 @@ Status SegmentWriter::publish() {
     const auto committed = commit();
     return committed ? Status(Done{}) : Status(committed.error());
   }
-  if (const Status s = name_root(generation_); !s) return s;
   show_numbers();
-  return Done{};
+  return store_->name_root(generation_);
 }
 
 Put SegmentWriter::put_source(std::string_view path, std::string_view content, std::string_view token) {
@@ -316,17 +315,12 @@ void SegmentWriter::write_commit() {
   if (const Address at = store_->add_commit(head, content); at.value != 0) shown().publish_commit(at);
 }
 
-// An agent that is killed right after that leaves a root whose numbers the next one goes by.
-Status SegmentWriter::name_root(Generation generation) {
-  if (!store_->named()) show_numbers();
-  return store_->name_root(generation);
-}
-
 Result<Generation> SegmentWriter::commit() {
   stage_touched_nodes();
   if (changes_ != 0) write_commit();
   if (incomplete_) show_complete(false);  // before readers see what that is true of
-  if (const Status s = name_root(next()); !s) return s.error();
+  if (!store_->named()) show_numbers();   // the next agent goes by them, if this one is killed right after
+  if (const Status s = store_->name_root(next()); !s) return s.error();
   shown().publish_generation(next());
   generation_ = next();
   store_->committed(generation_);

@@ -159,7 +159,6 @@ class SegmentWriter {
   void stage_node(const std::string& node);
   void try_names_again();
   void write_commit();
-  Status name_root(Generation generation);
   bool shows(layout::KeySpace space, std::string_view key) const;
   void note_no_room(layout::KeySpace space, std::string_view key);
   void count(const RecordView& record, std::uint64_t by);

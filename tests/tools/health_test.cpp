@@ -38,6 +38,14 @@ std::string first_problem(const SegmentInfo& info) {
   return health.problems.empty() ? "" : health.problems.front().what;
 }
 
+// Where the agent says why it could not follow Redis.
+Problem first_problem_after(const SegmentInfo& info, const std::string& redis_trouble) {
+  AgentWords words;
+  words.redis_trouble = redis_trouble;
+  const Result<AgentWords> answer = words;
+  return assess(info, kNow, &answer).problems.front();
+}
+
 TEST(HealthTest, ALiveMirrorHasNoProblems) {
   const Health health = assess(live(), kNow);
   EXPECT_EQ(health.state, "live");
@@ -174,10 +182,7 @@ TEST(HealthTest, WhyRedisIsAwayIsSaidWhenTheAgentKnows) {
   info.state = AgentState::kSyncing;
   info.redis_connected = false;
   info.lease_until = {};
-  AgentWords words;
-  words.redis_trouble = "data: refused";
-  const Result<AgentWords> answer = words;
-  const Problem problem = assess(info, kNow, &answer).problems.front();
+  const Problem problem = first_problem_after(info, "data: refused");
   EXPECT_EQ(problem.name, "redis_down");
   EXPECT_TRUE(problem.blocks);
   EXPECT_EQ(problem.what, "the agent has no working connection to Redis at redis://localhost:6379/0: data: refused");
@@ -188,10 +193,7 @@ TEST(HealthTest, ASynchronisationAfterOneThatFailedSaysWhy) {
   info.state = AgentState::kStarting;
   info.synced_through = {};
   info.lease_until = {};
-  AgentWords words;
-  words.redis_trouble = "SCAN was refused: NOPERM";
-  const Result<AgentWords> answer = words;
-  const Problem problem = assess(info, kNow, &answer).problems.front();
+  const Problem problem = first_problem_after(info, "SCAN was refused: NOPERM");
   EXPECT_EQ(problem.name, "first_sync");
   EXPECT_EQ(
       problem.what,

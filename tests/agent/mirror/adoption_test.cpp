@@ -30,6 +30,12 @@ class AdoptionTest : public SegmentFixture {
     EXPECT_TRUE(adoption.finish());
     return adoption.tally();
   }
+  // m0.py to m299.py, 20 kB each, the same content, which it returns.
+  std::string publish_300() {
+    const std::string content(20'000, 'x');
+    for (int i = 0; i < 300; ++i) publish("m" + std::to_string(i) + ".py", content);
+    return content;
+  }
   std::string served(const std::string& path) { return source(attach()->snapshot(), path); }
   Address address_of(const std::string& path) { return attach()->snapshot().find_file(path).record.address; }
 
@@ -72,8 +78,7 @@ TEST_F(AdoptionTest, ACopyFromBeforeBecomesANewGenerationWithoutHistory) {
 }
 
 TEST_F(AdoptionTest, AWriterThatMayTakeLessGivesUpChunksAndGoesOn) {
-  const std::string content(20'000, 'x');
-  for (int i = 0; i < 300; ++i) publish("m" + std::to_string(i) + ".py", content);
+  const std::string content = publish_300();
   take_over(16 << 20);
   EXPECT_EQ(chunks_given_up_, 0u) << "as much as before";
   const std::size_t all = mirror_->known();
@@ -252,8 +257,7 @@ TEST_F(AdoptionTest, WithRoomForNothingOfItRedisIsAskedForAll) {
 }
 
 TEST_F(AdoptionTest, WhatIsGivenUpIsThereUntilTheNewRootIs) {
-  const std::string content(20'000, 'x');
-  for (int i = 0; i < 300; ++i) publish("m" + std::to_string(i) + ".py", content);
+  const std::string content = publish_300();
   const auto old = attach();
   writer_.reset();
   auto writer = Adoption::writer_for(*old, options(4 << 20), reached_, chunks_given_up_);
@@ -295,15 +299,14 @@ TEST_F(AdoptionTest, OneThatEndsBeforeItHasARootChangesNothing) {
 
 // Early agents counted a chunk when they gave it back.
 TEST_F(AdoptionTest, ChunksThatARootLeadsToAreTakenOverWhateverItHasCounted) {
-  for (int i = 0; i < 300; ++i) publish("m" + std::to_string(i) + ".py", std::string(20'000, 'x'));
+  const std::string content = publish_300();
   poke(layout::control::kChunksBegun, 0);
   EXPECT_EQ(take_over().modules, 300u);
-  EXPECT_EQ(served("m0.py"), std::string(20'000, 'x'));
+  EXPECT_EQ(served("m0.py"), content);
 }
 
 TEST_F(AdoptionTest, WhatOneThatWasKilledHadGivenUpMakesNoRoomForItself) {
-  const std::string content(20'000, 'x');
-  for (int i = 0; i < 300; ++i) publish("m" + std::to_string(i) + ".py", content);
+  const std::string content = publish_300();
   const std::filesystem::path aside = dir_ + "/aside";
   std::filesystem::create_directory(aside);
   const auto numbers = *chunk_files_in(dir_);
