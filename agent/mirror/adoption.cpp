@@ -103,8 +103,8 @@ bool Adoption::step() {
   }
   for (; next_.value < snapshot_.slot_count() && slice_bytes_ < kSliceBytes; ++next_.value) look_at(next_);
   if (next_.value == snapshot_.slot_count()) {
-    const bool all = old_->complete(snapshot_.generation()) && tally_.damaged == 0 && tally_.without_room == 0;
-    writer_.adopted(all);
+    const Taken all = old_->complete(snapshot_.generation()) ? Taken::kComplete : Taken::kAll;
+    writer_.adopted(tally_.damaged == 0 && tally_.without_room == 0 ? all : Taken::kLess);
   }
   return false;
 }

@@ -161,7 +161,7 @@ void RecordStore::account_code(const VariantView& code, bool add) {
 
 // --- Taking over -------------------------------------------------------------------------------------------------
 
-Status RecordStore::take_over_root(Generation newest) {
+Status RecordStore::take_over_root() {
   auto file = SegmentFile::adopt(options_.dir, std::string(kSegmentFileName));
   if (!file) return file.error();
   const WriteWords before = file->words();
@@ -175,14 +175,6 @@ Status RecordStore::take_over_root(Generation newest) {
         SlotTable::create(options_.dir, std::min(slots, most), ChunkNumber{0}, chunks_.id(), options_.identity);
     if (for_all) root_ = std::move(*for_all);
   }
-  // Of another boot's clock it only says that something has been given up.
-  const BootTime since{before.own(control::kHistorySinceNs)};
-  const BootIdentity theirs{before.own(layout::header::kBootLow), before.own(layout::header::kBootHigh),
-                            before.own(layout::header::kTimeNamespace)};
-  const bool known = since.ns == 0 || theirs.same_clock(boot_identity());
-  const bool goes_on = newest.value == before.own(control::kGeneration);
-  ledger_.resume(goes_on ? Generation{before.own(control::kOldestGeneration)} : newest,
-                 goes_on && known ? since : options_.clock());
   root_->publication().publish_commit(Address(before.own(control::kLastCommit)));
   root_->publication().show(control::kChunksBegun, before.own(control::kChunksBegun));
   chunks_.count_from({before.own(control::kChunksBegun)});
@@ -204,6 +196,19 @@ bool RecordStore::adopt_record(Address at, bool with_code) {
     chunks_.detach_all(at);
   }
   return true;
+}
+
+void RecordStore::resume_history(const WriteWords& before, Generation newest) {
+  namespace control = layout::control;
+  const bool goes_on =
+      newest.value == before.own(control::kGeneration) && chunks_.all().size() >= before.own(control::kChunks);
+  if (!goes_on) return ledger_.resume(newest, options_.clock());
+  // Of another boot's clock it only says that something has been given up.
+  const BootTime since{before.own(control::kHistorySinceNs)};
+  const BootIdentity theirs{before.own(layout::header::kBootLow), before.own(layout::header::kBootHigh),
+                            before.own(layout::header::kTimeNamespace)};
+  const bool known = since.ns == 0 || theirs.same_clock(boot_identity());
+  ledger_.resume({before.own(control::kOldestGeneration)}, known ? since : options_.clock());
 }
 
 // A predecessor that was killed between the record of a commit and its generation leaves one of a generation that never
@@ -236,7 +241,11 @@ bool RecordStore::is_too_large(ChunkNumber number) const {
 }
 
 void RecordStore::adopted(Generation newest) {
-  forget_unpublished_commit(newest);
+  if (predecessor_) {
+    const WriteWords before = predecessor_->words();
+    resume_history(before, newest);
+    forget_unpublished_commit({before.own(layout::control::kGeneration)});
+  }
   for (auto& [number, chunk] : chunks_.all()) {
     chunk.history = chunk.used - layout::chunk::kHeaderBytes - chunk.live;
     if (chunk.history != 0) ledger_.note({number}, chunk.history);

@@ -74,16 +74,17 @@ class RecordStore {
 
   // --- Taking over ---------------------------------------------------------------------------------------------
 
-  // The root of the agent before, which is retired when this store's first root has its name. Its history counts as
-  // long as `newest` is its own generation. Errors: as SegmentFile::adopt().
-  Status take_over_root(Generation newest);
+  // The root of the agent before, which is retired when this store's first root has its name. Errors: as
+  // SegmentFile::adopt().
+  Status take_over_root();
   // A chunk of the agent before; then each of its newest versions that is sound, with its code or without.
   Status adopt_chunk(ChunkNumber number) { return chunks_.adopt(number); }
   // More than there may be; or, if it may take less than the agent before, more than leaves room to go on.
   bool has_adopted_too_much(bool shrinks) const;
   void leave_chunk(ChunkNumber number) { chunks_.leave(number); }
   bool adopt_record(Address at, bool with_code);
-  // All that was not adopted is history from now on.
+  // All that was not adopted is history from now on. It counts as long as `newest` is the generation of the root that
+  // was taken over, and each of that root's chunks is still there.
   void adopted(Generation newest);
   // After that: moves what is live out of chunks that are too large for this store, a slice of it. True: all is done.
   bool empty_too_large();
@@ -119,6 +120,7 @@ class RecordStore {
   std::uint64_t bytes_of_deletion(layout::KeySpace space, std::string_view key, Generation next);
   bool is_too_large(ChunkNumber number) const;
   void give_back(ChunkNumber number);
+  void resume_history(const WriteWords& before, Generation newest);
   void forget_unpublished_commit(Generation newest);
   void note_history(Address at, std::uint64_t bytes);
   // Room for a block, without making any.

@@ -36,7 +36,7 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::succeed(const StoreOptions
                                                               Generation newest) {
   auto writer = open(options, store, newest);
   if (!writer) return writer;
-  if (const Status s = (*writer)->store_->take_over_root(newest); !s) return s.error();
+  if (const Status s = (*writer)->store_->take_over_root(); !s) return s.error();
   return writer;
 }
 
@@ -70,8 +70,9 @@ bool SegmentWriter::adopt(Address at, bool with_code) {
   return true;
 }
 
-void SegmentWriter::adopted(bool complete) {
-  adopts_names_ = complete;
+void SegmentWriter::adopted(Taken taken) {
+  adopts_names_ = taken == Taken::kComplete;
+  if (taken == Taken::kLess) generation_ = next();
   store_->adopted(generation_);
 }
 

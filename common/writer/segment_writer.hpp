@@ -53,6 +53,13 @@ struct LinkState {
   std::uint64_t deploying_since_unix_ms = 0;  // 0: no deploy is going on
 };
 
+// What a writer has adopted of what readers of the root before see.
+enum class Taken {
+  kLess,      // something is not there: that is another state, of the next generation, and without history
+  kAll,       // which may not be all that Redis has
+  kComplete,  // and a miss was an answer
+};
+
 class SegmentWriter {
  public:
   // A segment of its own, without a name: the first commit() publishes it, as the generation after `after`. Errors:
@@ -71,9 +78,9 @@ class SegmentWriter {
   void leave_chunk(ChunkNumber number) { store_->leave_chunk(number); }
   // A newest version that has been verified, and whether its code has been. False when no slot is left for its key.
   bool adopt(Address record, bool with_code);
-  // `complete`: what was adopted lacked no name. If it may have, no other name is shown before know_every_file(): what
-  // looks like a namespace may be a package.
-  void adopted(bool complete);
+  // Unless that is complete, no other name is shown before know_every_file(): what looks like a namespace may be a
+  // package.
+  void adopted(Taken taken);
   void know_every_file();
   bool empty_too_large() { return store_->empty_too_large(); }
   // Stages what names mean where that has changed or is not what was adopted; of at most so many nodes. True when none

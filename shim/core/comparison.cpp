@@ -80,7 +80,6 @@ bool Comparison::finds_the_same_answers(const AskedOtherwise& asked) {
     if (!finds_the_same(name, module)) return false;
   }
   if (asked.overflown) return false;
-  if (loaded_.empty()) return true;  // whoever asked was no module of the workspace
   for (const auto& [absent, store_asked] : asked.absent) {
     const auto& [directories, name] = absent;
     const Asking asking = store_asked ? Asking::kStore : Asking::kNobody;

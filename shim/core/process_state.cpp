@@ -219,8 +219,8 @@ std::string ProcessState::explain_loss(const View& lost) const {
   const auto age = std::chrono::duration_cast<std::chrono::seconds>(boot_now().since(lost.pinned_at)).count();
   return "the agent no longer keeps generation " + std::to_string(lost.generation().value) +
          ", with which this execution began " + std::to_string(age) +
-         " s ago, and modules that it has loaded have changed since (--history and --history-size of bifrost-agent say "
-         "how long versions are kept)";
+         " s ago, and what it has loaded or asked for has changed since (--history and --history-size of bifrost-agent "
+         "say how long versions are kept)";
 }
 
 std::optional<std::string> ProcessState::take_lost_notice() {

@@ -100,8 +100,8 @@ inline constexpr const char* kExecutionEvicted =
     R"(The modules that were removed from sys.modules, because one of them had changed.)";
 inline constexpr const char* kExecutionIntact =
     R"(False unless all that this execution has imported is known to be of one generation: modules were read from
-Redis or came from a fallback, or the agent had to give up the generation that it began with and loaded modules had
-changed.)";
+Redis or came from a fallback, or the agent had to give up the generation that it began with and what it had loaded or
+asked for had changed.)";
 inline constexpr const char* kExecutionDeploying =
     R"(True if a deploy was going on when it began: it imports the state before that, unless it imports from
 Redis.)";

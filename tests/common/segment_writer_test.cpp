@@ -136,7 +136,7 @@ TEST_F(SegmentWriterTest, OneThatIsFarTooSmallStarvesNobodyAndTakesWhatFitsOnceT
 
 TEST_F(SegmentWriterTest, NamesThatWereLeftOutAreStagedAgainThoughNothingElseChanges) {
   publish("a.py", "x");
-  writer().adopted(false);
+  writer().adopted(Taken::kAll);
   publish("b.py", "x");
   EXPECT_EQ(attach()->snapshot().find_node("b").status, Lookup::kMiss);
   EXPECT_FALSE(writer().has_staged());

@@ -55,7 +55,7 @@ Result<Succession> succeed(const StoreOptions& options) {
     const bool is_file = found.record.shape.space == layout::KeySpace::kFile;
     made.writer->adopt(found.record.address, is_file && code_is_sound(*made.writer, snapshot, found.record, key));
   }
-  made.writer->adopted(true);  // no script lacks a name
+  made.writer->adopted(Taken::kComplete);  // no script lacks a name
   if (const Status s = made.writer->publish(); !s) return s.error();
   return made;
 }

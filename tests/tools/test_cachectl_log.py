@@ -121,7 +121,7 @@ def test_get_prints_the_source_as_it_was_at_a_generation(edited):
     assert [at(g).stdout.decode() for g in (written, changed, other)] == [OLD, NEW, NEW]
     assert edited.cachectl.json("get", "a.py", "--generation", str(written))["source"] == OLD
     assert at(deleted).returncode == 4 and at(deleted).stdout == b""
-    assert at(deleted + 100).returncode == 4
+    assert at(deleted + 100).returncode == 1, "nobody knows yet"
 
 
 def test_show_tells_of_a_generation_and_when_the_module_became_visible(edited):
@@ -144,4 +144,6 @@ def test_status_says_how_far_back_history_reaches_when_its_age_is_the_limit(redi
     eventually(lambda: redis_node.status()["history"]["kept_from"] > first, "the first version expires")
     assert redis_node.status()["history"]["limit"] == "age"
     assert re.search(r"^ *history +reaches back [\d.]+ (ms|s|min)$", redis_node.cachectl.text("status"), re.MULTILINE)
-    assert redis_node.cachectl("get", "a.py", "--generation", str(first)).returncode == 4
+    for verb in ("get", "show", "exists"):
+        assert redis_node.cachectl(verb, "a.py", "--generation", str(first)).returncode == 1, "nobody knows any more"
+    assert redis_node.cachectl.json("exists", "a.py", "--generation", str(first), status=1)["exists"] is None

@@ -269,6 +269,14 @@ def test_push_delete_with_a_prefix_stays_below_it(cachectl, redis_client, tree):
     assert stored(redis_client)[1] == {"shared/new.py", "old.py", "sharedother/old.py"}
 
 
+def test_push_delete_stays_out_of_solutions_unless_its_prefix_leads_there(cachectl, redis_client, tree):
+    redis_client.sadd(INDEX, "_solutions/s1/old.py", "_solutions/s2/old.py", "old.py")
+    assert cachectl.json("push", tree({"new.py": ""}), "--delete", "--yes")["deleted"] == ["old.py"]
+    report = cachectl.json("push", tree({"new.py": ""}), "--prefix", "_solutions/s1", "--delete", "--yes")
+    assert report["deleted"] == ["_solutions/s1/old.py"]
+    assert stored(redis_client)[1] == {"_solutions/s1/new.py", "_solutions/s2/old.py", "new.py"}
+
+
 def test_push_follows_no_link_out_of_the_directory(cachectl, redis_client, tree, tmp_path):
     outside = tmp_path / "outside"
     (outside / "deep").mkdir(parents=True)

@@ -22,6 +22,10 @@ class ExistsCommand final : public ModuleCommand {
     write(context, path.text(), module.complete ? nlohmann::ordered_json(false) : nlohmann::ordered_json(), false);
   }
 
+  void say_unknown(Context& context, ModulePathView path) const override {
+    write(context, path.text(), nlohmann::ordered_json(), false);
+  }
+
  private:
   static void write(Context& context, std::string_view path, const nlohmann::ordered_json& exists, bool mirrored) {
     if (context.format != OutputFormat::kJson) return;

@@ -24,9 +24,9 @@ ExitCode ModuleCommand::run(Context& context) {
   const auto module =
       find_module(**segment, *path, with_, generation_ ? std::optional(Generation{*generation_}) : std::nullopt);
   if (!module) {
-    // A generation that is not kept any more.
     static_cast<void>(fail(module.error()));
-    return module.error().code == ErrorCode::kNotFound ? ExitCode::kNoSuchModule : ExitCode::kError;
+    say_unknown(context, *path);
+    return ExitCode::kError;
   }
   switch (module->status) {
     case Lookup::kHit:

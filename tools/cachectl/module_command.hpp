@@ -1,7 +1,8 @@
 // module_command.hpp - the base of the verbs that are about one module: PATH, attach, find, and then the verb itself.
 //
 // A PATH that no module can have is one of no module: exit code 4, with the reason. What a mirror lacks that is not
-// complete may be in Redis, as what is not mirrored is: exit code 1, like `get` of that.
+// complete may be in Redis, as what is not mirrored is: exit code 1, like `get` of that. So is a generation of which
+// nobody knows what there was.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +28,8 @@ class ModuleCommand : public Command {
   bool is_newest() const { return !generation_; }
   // A miss: says what it means. `exists` keeps silent of a module that is nowhere, since its exit code is the answer.
   virtual void say_missing(Context& context, ModulePathView path, const ModuleAnswer& module) const;
+  // Of a generation that is not kept, or not there yet; after the error.
+  virtual void say_unknown(Context&, ModulePathView) const {}
 
  private:
   With with_;

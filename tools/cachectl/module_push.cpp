@@ -202,7 +202,10 @@ Result<bool> ModulePush::holds(ModulePathView path, std::string_view source) {
   return value && value->content == source && value->hash == sha256_hex(source);
 }
 
-Result<std::set<ModulePath>> ModulePush::indexed_modules() {
+Result<std::set<ModulePath>> ModulePush::indexed_modules(std::string_view prefix) {
+  const auto is_of_a_solution = [](std::string_view path) {
+    return path.substr(0, path.find('/')) == contract::kSolutionsRoot;
+  };
   const Deadline deadline(kIndexTime);
   std::set<ModulePath> modules;
   std::string cursor(kFirstCursor);
@@ -217,8 +220,7 @@ Result<std::set<ModulePath>> ModulePush::indexed_modules() {
     cursor = text_of(*page[0]);
     for (const redisReply* member : elements_of(*page[1])) {
       const std::string_view path = text_of(*member);
-      const std::string_view first = path.substr(0, path.find('/'));
-      if (first == contract::kSolutionsRoot) continue;
+      if (!path.starts_with(prefix) || (is_of_a_solution(path) && !is_of_a_solution(prefix))) continue;
       if (const auto module = ModulePathView::parse(path)) modules.emplace(*module);
     }
   } while (cursor != kFirstCursor);

@@ -34,8 +34,9 @@ class ModulePush {
   // Whether Redis has exactly this as the module. Errors: also kPermission, when this user may not read it.
   Result<bool> holds(ModulePathView path, std::string_view source);
 
-  // The members of the index that are modules outside `_solutions/`; what can be no module is left alone.
-  Result<std::set<ModulePath>> indexed_modules();
+  // The members of the index that are modules below `prefix`; those of solutions only if it leads there. What can be no
+  // module is left alone.
+  Result<std::set<ModulePath>> indexed_modules(std::string_view prefix);
 
  private:
   struct Change {

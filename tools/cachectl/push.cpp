@@ -67,9 +67,9 @@ class PushCommand final : public Command {
         ->capture_default_str()
         ->check(kTtlCheck)
         ->type_name("DURATION");
-    app.add_flag(
-        "--delete", delete_,
-        "also delete indexed modules that DIR lacks: below the prefix if there is one, never below _solutions/");
+    app.add_flag("--delete", delete_,
+                 "also delete indexed modules that DIR lacks: below the prefix if there is one, and below _solutions/ "
+                 "only if that leads there");
     app.add_flag("--dry-run", dry_run_, "only say what would be written and deleted, and what is unchanged");
   }
 
@@ -192,14 +192,13 @@ class PushCommand final : public Command {
   // A file that was skipped still stands for its module: what Redis has of it stays.
   Status delete_others(const Context& context, const std::vector<SourceFile>& files, ModulePush& from,
                        Outcome& outcome) const {
-    auto others = from.indexed_modules();
+    auto others = from.indexed_modules(prefix_);
     if (!others) return others.error();
     for (const SourceFile& file : files) others->erase(file.path);
     std::set<std::string, std::less<>> skipped;
     for (const SkippedFile& file : outcome.skipped) {
       skipped.insert(file.path.back() == '/' ? file.path.substr(0, file.path.size() - 1) : file.path);
     }
-    std::erase_if(*others, [&](const ModulePath& other) { return !other.text().starts_with(prefix_); });
     std::erase_if(*others, [&](const ModulePath& other) { return is_or_lies_below(skipped, other.text()); });
     if (!dry_run_ && !others->empty() &&
         !confirmed(context, fmt::format("delete {} modules that {} lacks from {}?", others->size(), directory_,

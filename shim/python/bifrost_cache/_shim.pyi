@@ -76,8 +76,8 @@ class Execution:
     @property
     def intact(self) -> bool:
         """False unless all that this execution has imported is known to be of one generation: modules were read from
-Redis or came from a fallback, or the agent had to give up the generation that it began with and loaded modules had
-changed."""
+Redis or came from a fallback, or the agent had to give up the generation that it began with and what it had loaded or
+asked for had changed."""
     @property
     def deploying(self) -> bool:
         """True if a deploy was going on when it began: it imports the state before that, unless it imports from

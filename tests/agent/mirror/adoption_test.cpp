@@ -90,6 +90,9 @@ TEST_F(AdoptionTest, AWriterThatMayTakeLessGivesUpChunksAndGoesOn) {
   EXPECT_LT(mirror_->known(), all);
   EXPECT_LE(attach()->info().size_bytes, std::uint64_t{4} << 20);
   EXPECT_EQ(served("m299.py"), content) << "the newest chunks stay";
+  EXPECT_GT(attach()->snapshot().generation(), Generation{300}) << "that had more";
+  EXPECT_TRUE(attach()->snapshot().kept());
+  EXPECT_FALSE(attach()->snapshot_at(Generation{300}).kept());
   publish("new.py", "new");
   EXPECT_EQ(writer().remove("m299.py"), Put::kStaged);
   commit();
@@ -153,6 +156,19 @@ TEST_F(AdoptionTest, PinnedSnapshotsGoOnThroughTheNewRoot) {
   EXPECT_EQ(source(now->snapshot(), "a.py"), "<miss>");
 }
 
+TEST_F(AdoptionTest, WithoutAChunkOfItsHistoryOnlyTheNewestSnapshotGoesOn) {
+  publish("a.py", std::string(3 << 20, 'o'));  // has a chunk of its own
+  const Address old = address_of("a.py");
+  const Generation pinned = attach()->snapshot().generation();
+  publish("a.py", "new");
+  const Generation newest = attach()->snapshot().generation();
+  std::filesystem::remove(chunk_path(old));
+  EXPECT_EQ(take_over().damaged, 0u);
+  EXPECT_FALSE(attach()->snapshot_at(pinned).kept());
+  EXPECT_TRUE(attach()->snapshot_at(newest).kept());
+  EXPECT_EQ(attach()->snapshot().generation(), newest);
+}
+
 TEST_F(AdoptionTest, WhatWasStagedAndNeverPublishedIsNotThere) {
   publish("a.py", "published");
   put("a.py", "staged");
@@ -170,7 +186,9 @@ TEST_F(AdoptionTest, WhatIsDamagedIsLeftForRedis) {
   commit();
   const RecordRef b = attach()->snapshot().find_file("b.py").record;
   poke(b.address, b.content_offset() - b.address.offset(), 0);
+  const Generation before = attach()->snapshot().generation();
   EXPECT_EQ(take_over().damaged, 1u);
+  EXPECT_FALSE(attach()->snapshot_at(before).kept()) << "that had it";
   commit();
   EXPECT_EQ(served("a.py"), "sound");
   EXPECT_EQ(served("b.py"), "<miss>");
@@ -265,7 +283,7 @@ TEST_F(AdoptionTest, WhatIsGivenUpIsThereUntilTheNewRootIs) {
   ASSERT_GT(chunks_given_up_, 0u);
   const std::size_t chunks = chunk_count();
   EXPECT_EQ(served("m0.py"), content);
-  (*writer)->adopted(false);
+  (*writer)->adopted(Taken::kLess);
   ASSERT_TRUE((*writer)->publish());
   EXPECT_EQ(chunk_count(), chunks - chunks_given_up_);
   EXPECT_EQ(source(old->snapshot(), "m0.py"), "<gone>") << "who has it mapped learns of it";

@@ -221,6 +221,32 @@ TEST_F(LostSnapshotTest, WhereSomethingLoadedHasChangedItIsSaidOnceAndFlagged) {
   EXPECT_TRUE(intact()) << "the next execution is another";
 }
 
+// With no module of the workspace loaded: an entry file that a platform runs by itself, a name that it found missing.
+TEST_F(LostSnapshotTest, WhatTheHostItselfHasTakenCountsAsMuch) {
+  const auto x = ModulePathView::parse("x.py");
+  begin();
+  EXPECT_EQ(import("optional"), "<not found>");
+  EXPECT_EQ(shown(worker().find_path(*x)), "x = 1");
+  publish("y.py", version_of_y(2));
+  lose_the_snapshot();
+  EXPECT_EQ(import("y"), version_of_y(2));
+  EXPECT_TRUE(intact()) << "both answers are what they were";
+  begin();
+  EXPECT_EQ(shown(worker().find_path(*x)), "x = 1");
+  publish("x.py", "x = 2");
+  publish("y.py", version_of_y(3));
+  lose_the_snapshot();
+  EXPECT_EQ(import("y"), version_of_y(3));
+  EXPECT_FALSE(intact()) << "x.py is another";
+  begin();
+  EXPECT_EQ(import("optional"), "<not found>");
+  publish("optional.py", "");
+  publish("y.py", version_of_y(4));
+  lose_the_snapshot();
+  EXPECT_EQ(import("y"), version_of_y(4));
+  EXPECT_FALSE(intact()) << "the name is there by now";
+}
+
 TEST_F(LostSnapshotTest, OrTheImportFailsWhereThatIsWanted) {
   on_stale_ = "error";
   begin();

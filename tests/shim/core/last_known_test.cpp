@@ -95,7 +95,7 @@ TEST_F(LastKnownTest, ADeletionThatIsHalfDoneDoesNotBringAnOlderVersionBack) {
 TEST_F(LastKnownTest, WhatExpiredIsFoundThoughItsNameHadNoRoom) {
   put("old/x.py", "x = 1");
   commit();
-  writer().adopted(false);  // from here on no name is shown that is new
+  writer().adopted(Taken::kAll);  // from here on no name is shown that is new
   for (const char* path : {"pkg/__init__.py", "pkg/m.py", "m.py", "both.py", "deleted.py"}) {
     put(path, std::string("p = '") + path + "'");
     redis().add_to_index(path);
