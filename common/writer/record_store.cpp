@@ -452,7 +452,10 @@ RecordStore::Progress RecordStore::empty_on(Emptying& work, std::uint64_t budget
 // Before this store's first root has its name, readers and whoever comes after a kill go by the predecessor's.
 void RecordStore::give_back(ChunkNumber number) {
   chunks_.leave(number);
-  if (named_) chunks_.give_back_left();
+  if (!named_) return;
+  // The next agent would take what is not there for lost: see resume_history().
+  root_->publication().show(layout::control::kChunks, chunks_.all().size());
+  chunks_.give_back_left();
 }
 
 // False: there is no room to move it to.
