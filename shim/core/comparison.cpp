@@ -79,7 +79,7 @@ bool Comparison::finds_the_same_answers(const AskedOtherwise& asked) {
   for (const auto& [name, module] : asked.found) {
     if (!finds_the_same(name, module)) return false;
   }
-  if (asked.overflown) return false;
+  if (asked.incomparable) return false;
   for (const auto& [absent, store_asked] : asked.absent) {
     const auto& [directories, name] = absent;
     const Asking asking = store_asked ? Asking::kStore : Asking::kNobody;

@@ -1,5 +1,7 @@
 #include "shim/core/loaded_modules.hpp"
 
+#include <algorithm>
+
 namespace bifrost {
 
 bool LoadedModule::same_as(const Resolution& now) const {
@@ -17,8 +19,17 @@ bool LoadedModule::same_search_as(const Resolution& other) const {
 
 void LoadedModules::add(std::string_view name, LoadedModule module) {
   const std::lock_guard lock(mutex_);
-  modules_.insert_or_assign(std::string(name), std::move(module));
-  if (const auto found = asked_.found.find(name); found != asked_.found.end()) asked_.found.erase(found);
+  const auto [first, last] = asked_.found.equal_range(name);
+  const auto known = std::find_if(first, last, [&](const auto& f) { return f.second.equals(*module.found); });
+  if (known != last) asked_.found.erase(known);
+  const auto before = modules_.find(name);
+  if (before == modules_.end()) {
+    modules_.emplace(name, std::move(module));
+  } else {
+    // Others may have something of the one before, unless all of them were evicted with it.
+    if (!before->second.missed && !before->second.equals(*module.found)) keep_found(name, std::move(before->second));
+    before->second = std::move(module);
+  }
   changed();
 }
 
@@ -50,7 +61,7 @@ bool LoadedModules::none_run() const {
 
 bool LoadedModules::empty() const {
   const std::lock_guard lock(mutex_);
-  return modules_.empty() && asked_.found.empty() && !asked_.overflown;
+  return modules_.empty() && asked_.found.empty() && !asked_.incomparable;
 }
 
 bool LoadedModules::is_package_in(std::string_view name, std::span<const std::string> directories) const {
@@ -61,8 +72,12 @@ bool LoadedModules::is_package_in(std::string_view name, std::span<const std::st
 
 bool LoadedModules::has_room() {
   if (asked_.size() < kMostAsked) return true;
-  if (!std::exchange(asked_.overflown, true)) changed();
+  make_incomparable();
   return false;
+}
+
+void LoadedModules::make_incomparable() {
+  if (!std::exchange(asked_.incomparable, true)) changed();
 }
 
 void LoadedModules::note_absent(std::span<const std::string> directories, std::string_view name, bool store_asked) {
@@ -91,8 +106,12 @@ void LoadedModules::note(std::map<std::string, layout::Checksum>& asked, std::st
   const std::string key(path);
   const std::lock_guard lock(mutex_);
   const auto found = asked.find(key);
-  if (found != asked.end() ? found->second == digest : !has_room()) return;
-  asked[key] = digest;
+  if (found != asked.end()) {
+    if (found->second != digest) make_incomparable();
+    return;
+  }
+  if (!has_room()) return;
+  asked.emplace(key, digest);
   changed();
 }
 
@@ -100,12 +119,14 @@ void LoadedModules::note_found(std::string_view name, std::shared_ptr<const Reso
   const std::lock_guard lock(mutex_);
   const auto loaded = modules_.find(name);
   if (loaded != modules_.end() && loaded->second.same_as(*found)) return;
-  const auto known = asked_.found.find(name);
-  if (known != asked_.found.end() ? known->second.same_search_as(*found) && known->second.same_as(*found)
-                                  : !has_room()) {
-    return;
-  }
-  asked_.found.insert_or_assign(std::string(name), LoadedModule(std::move(found)));
+  keep_found(name, LoadedModule(std::move(found)));
+}
+
+void LoadedModules::keep_found(std::string_view name, LoadedModule module) {
+  const auto [first, last] = asked_.found.equal_range(name);
+  const auto same = [&](const auto& known) { return known.second.equals(*module.found); };
+  if (std::any_of(first, last, same) || !has_room()) return;
+  asked_.found.emplace(name, std::move(module));
   changed();
 }
 
@@ -116,7 +137,7 @@ AskedOtherwise LoadedModules::asked() const {
 
 void LoadedModules::forget_asked() {
   const std::lock_guard lock(mutex_);
-  if (asked_.size() == 0 && !asked_.overflown) return;
+  if (asked_.size() == 0 && !asked_.incomparable) return;
   asked_ = {};
   changed();
 }

@@ -38,6 +38,7 @@ struct LoadedModule {
   bool same_as(const Resolution& now) const;
   // Whether it is looked for again in the same places.
   bool same_search_as(const Resolution& other) const;
+  bool equals(const Resolution& other) const { return same_search_as(other) && same_as(other); }
 };
 
 // What else was asked. Names that were not there by the directories in which they were looked for.
@@ -51,8 +52,10 @@ struct AskedOtherwise {
   std::map<std::string, layout::Checksum> listed;  // directory: digest of its listing
   std::map<std::string, layout::Checksum> read;    // storage path: digest of its content, 0 when it was not there
   std::map<std::string, layout::Checksum> sought;  // the same of a path below whichever root has it
-  std::map<std::string, LoadedModule, std::less<>> found;  // modules whose spec somebody has, and that nobody ran
-  bool overflown = false;                                  // more was asked than is remembered
+  // Modules whose spec somebody has, and that nobody ran; and those that were run before another took their name.
+  std::multimap<std::string, LoadedModule, std::less<>> found;
+  // More was asked than is remembered, or two answers to one question: they cannot both be what it is now.
+  bool incomparable = false;
 
   std::size_t size() const { return absent.size() + listed.size() + read.size() + sought.size() + found.size(); }
 };
@@ -105,7 +108,9 @@ class LoadedModules final : public AtFork {
 
  private:
   void note(std::map<std::string, layout::Checksum>& asked, std::string_view path, const layout::Checksum& digest);
+  void keep_found(std::string_view name, LoadedModule module);
   bool has_room();
+  void make_incomparable();
   // Relaxed: it only guards against comparing too little, and those who compare have added before.
   void changed() { version_.fetch_add(1, std::memory_order_relaxed); }
 

@@ -45,9 +45,11 @@ std::vector<ModulePath> NodeLookup::Wanted::paths() const {
   return node_ != nullptr ? candidate_paths(*node_) : std::vector{ModulePath(*file_)};
 }
 
-Result<FileInRedis> NodeLookup::first_in_redis(const Wanted& wanted) const {
+Result<FileInRedis> NodeLookup::first_in_redis(const View& view, const Wanted& wanted) const {
   const std::vector<ModulePath> paths = wanted.paths();
-  return ahead_ != nullptr ? ahead_->first_of(paths) : redis_.first_of({paths.begin(), paths.end()});
+  auto first = ahead_ != nullptr ? ahead_->first_of(paths) : redis_.first_of({paths.begin(), paths.end()});
+  if (first) view.takes_what_is_newest();  // also by what is not there: it may have been until now
+  return first;
 }
 
 std::optional<std::vector<ModulePath>> NodeLookup::question_about(const View& view, const Wanted& wanted) const {
@@ -199,7 +201,7 @@ Resolution NodeLookup::expired_body(const View& view, const ModuleNode& node, Re
 }
 
 Resolution NodeLookup::fill_gap(const View& view, const Wanted& wanted, const MirrorAnswer& mirror) const {
-  auto file = first_in_redis(wanted);
+  auto file = first_in_redis(view, wanted);
   if (!file) {
     const std::string why = unreachable(file.error().message);
     if (mirror.gap == Gap::kIncomplete || mirror.gap == Gap::kNoSegment) {
@@ -207,10 +209,7 @@ Resolution NodeLookup::fill_gap(const View& view, const Wanted& wanted, const Mi
     }
     return Resolution::answer(Kind::kRefused, mirror.reason + "; " + why);
   }
-  if (file->kind != FileInRedis::Kind::kAbsent) {
-    view.takes_what_is_newest();
-    return from_file(std::move(*file), wanted);
-  }
+  if (file->kind != FileInRedis::Kind::kAbsent) return from_file(std::move(*file), wanted);
   MirrorAnswer kept = retained_without_name(view, wanted, mirror);
   if (holds_module(kept)) {
     counters_.add(ShimCounter::kRetainedServes);
@@ -227,12 +226,9 @@ Resolution NodeLookup::fill_gap(const View& view, const Wanted& wanted, const Mi
 Resolution NodeLookup::ask_redis(const View& view, const Wanted& wanted) const {
   bool index_existed = false;
   for (int look = 0;; ++look) {
-    auto file = first_in_redis(wanted);
+    auto file = first_in_redis(view, wanted);
     if (!file) return last_known_good(view, look_in_mirror(view, wanted), unreachable(file.error().message));
-    if (file->kind != FileInRedis::Kind::kAbsent) {
-      view.takes_what_is_newest();
-      return from_file(std::move(*file), wanted);
-    }
+    if (file->kind != FileInRedis::Kind::kAbsent) return from_file(std::move(*file), wanted);
     if (view.segment == nullptr) return absent_everywhere(view, wanted);
     // An index that goes between two looks went with its last member.
     file->index_exists = index_existed |= file->index_exists;
@@ -270,7 +266,6 @@ Resolution NodeLookup::absent_in_redis(const View& view, const Wanted& wanted, c
   if (!vouches_for(view, *mirror.resolution.path)) {
     return last_known_good(view, std::move(mirror), "Redis no longer has it, though nobody deleted it");
   }
-  view.takes_what_is_newest();
   counters_.add(ShimCounter::kRetainedServes);
   return std::move(mirror.resolution);
 }
@@ -350,8 +345,9 @@ Resolution NodeLookup::read_again(const Segment* newest, ModulePathView path) co
 }
 
 Result<std::shared_ptr<const PathIndex>> NodeLookup::index(const View& view) const {
-  if (view.pinned) return redis_.index(std::nullopt);
-  return redis_.index(RedisFallback::kIndexAge);
+  auto known = redis_.index(view.pinned ? std::nullopt : std::optional(RedisFallback::kIndexAge));
+  if (known) view.takes_what_is_newest();
+  return known;
 }
 
 }  // namespace bifrost

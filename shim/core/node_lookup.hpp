@@ -65,6 +65,9 @@ class NodeLookup {
   // Redis. For what cannot be read any more where it was found.
   Resolution read_again(const Segment* newest, ModulePathView path) const;
 
+  // A record of the mirror contradicts itself.
+  void count_damaged() const { counters_.add(ShimCounter::kDamaged); }
+
   // Whether what the mirror says may be served while nobody vouches for it: counted then.
   bool try_to_serve_stale() const;
 
@@ -105,8 +108,8 @@ class NodeLookup {
   bool vouches_for(const View& view, ModulePathView path) const;
   // When nobody vouches for what the segment said: that, if it may be served. `why_not_redis` is one clause.
   Resolution last_known_good(const View& view, MirrorAnswer mirror, const std::string& why_not_redis) const;
-  // The first of what is wanted that Redis has.
-  Result<FileInRedis> first_in_redis(const Wanted& wanted) const;
+  // The first of what is wanted that Redis has by now.
+  Result<FileInRedis> first_in_redis(const View& view, const Wanted& wanted) const;
   Resolution fill_gap(const View& view, const Wanted& wanted, const MirrorAnswer& mirror) const;
   static Resolution from_file(FileInRedis file, const Wanted& wanted);
 

@@ -41,6 +41,30 @@ Status check_choice(const Settings& settings, Setting id, std::string_view a, st
   return invalid(settings, id, "`" + std::string(a) + "` or `" + std::string(b) + "`");
 }
 
+bool is_lost(const Resolution& answer) {
+  return answer.kind == Resolution::Kind::kSnapshotLost;
+}
+bool is_lost(const Resolver::Listing& answer) {
+  return answer.snapshot_lost;
+}
+
+void sign(Resolution& answer, const View& by) {
+  answer.authority = by.authority;
+  answer.asked_at = by.generation();
+}
+void sign(Resolver::Listing&, const View&) {}
+
+template <class Answer>
+Answer refusal(const std::string& why) {
+  if constexpr (std::is_same_v<Answer, Resolver::Listing>) {
+    Resolver::Listing nothing;
+    nothing.unknown = why;
+    return nothing;
+  } else {
+    return Resolution::answer(Resolution::Kind::kRefused, why);
+  }
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ProcessState>> ProcessState::create(const Settings& settings, AroundWait around_wait,
@@ -116,6 +140,7 @@ ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
     start.refused = !start.same_scope && going_on_ > 0;
     if (start.refused) return start;
     pin_ = start.view;
+    ++moves_;
     settled_outside_.reset();
     lost_notice_.clear();
   }
@@ -187,21 +212,55 @@ std::optional<std::string> ProcessState::renew(const std::shared_ptr<const View>
     return std::nullopt;
   }
   *next = mirror_.at_newest(*view);
+  const std::uint64_t compared = loaded_->version();
   if (still_stands_in(*next)) {
     counters_.add(ShimCounter::kSnapshotMoved);
-    replace_pin(view, std::move(next));
-    return std::nullopt;
+    move_pin(view, std::move(next));
+    return check_moved(compared);
   }
   auto refused = lose(*view, explain_loss(*view), "generation " + std::to_string(next->generation().value));
-  if (!refused) replace_pin(view, std::move(next));
+  if (!refused) move_pin(view, std::move(next));
   return refused;
+}
+
+// What is noted before the fence is seen by whoever moves after it, or sees that the other has moved: so does one of
+// the two compare it, whichever comes first.
+std::optional<std::string> ProcessState::check_taken(std::uint64_t moves) {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  return moves_ == moves ? std::nullopt : compare_again();
+}
+
+std::optional<std::string> ProcessState::check_moved(std::uint64_t compared) {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  return loaded_->version() == compared ? std::nullopt : compare_again();
+}
+
+std::optional<std::string> ProcessState::compare_again() {
+  std::shared_ptr<const View> pin;
+  {
+    const std::lock_guard lock(mutex_);
+    pin = pin_;
+  }
+  const bool is_known = pin == nullptr || (serves_stale() && !*pin->intact);
+  if (is_known || still_stands_in(*pin)) return std::nullopt;
+  const std::string now = "generation " + std::to_string(pin->generation().value);
+  return lose(*pin, "while this execution moved to " + now + ", another of its threads took what has changed since",
+              now);
 }
 
 std::optional<std::string> ProcessState::lose(const View& view, const std::string& why, const std::string& then) {
   counters_.add(ShimCounter::kSnapshotLost);
   view.intact->store(false);
-  if (!serves_stale()) return why + "; BIFROST_ON_STALE=error forbids to go on with a later one";
   const std::lock_guard lock(mutex_);
+  if (!serves_stale()) {
+    const std::string refused = why + "; BIFROST_ON_STALE=error forbids to go on with a later one";
+    if (pin_ != nullptr && pin_->intact == view.intact) {
+      auto none = std::make_shared<View>(*pin_);
+      none->why_refused = refused;
+      pin_ = std::move(none);
+    }
+    return refused;
+  }
   lost_notice_ = why + ": it goes on with " + then;
   return std::nullopt;
 }
@@ -213,6 +272,11 @@ void ProcessState::replace_pin(const std::shared_ptr<const View>& old, std::shar
     pin_ = next;
   }
   presence_.say(*next);
+}
+
+void ProcessState::move_pin(const std::shared_ptr<const View>& old, std::shared_ptr<const View> next) {
+  replace_pin(old, std::move(next));
+  ++moves_;
 }
 
 std::string ProcessState::explain_loss(const View& lost) const {
@@ -249,34 +313,35 @@ void ProcessState::move_to_newest() {
     next->intact = pin->intact;
   }
   next->settled = nothing_settled();
+  next->why_refused.clear();
+  const std::uint64_t compared = loaded_->version();
   if (!still_stands_in(*next)) next->intact->store(false);
-  replace_pin(pin, std::move(next));
+  move_pin(pin, std::move(next));
+  static_cast<void>(check_moved(compared));
 }
 
 Result<Generation> ProcessState::wait_fresh(const Deadline& deadline) {
   return fenced_generation(deadline, sources());
 }
 
+// What `ask(view)` answers, a Resolution or a Listing, by a view in which nothing was gone.
 template <class Ask>
-Resolution ProcessState::with_whole_view(const Ask& ask) {
-  const auto sign = [](Resolution& resolution, const View& by) {
-    resolution.authority = by.authority;
-    resolution.asked_at = by.generation();
-  };
+auto ProcessState::with_whole_view(const Ask& ask) {
+  using Answer = decltype(ask(std::declval<const View&>()));
   std::shared_ptr<const View> now;
+  std::uint64_t moves = 0;
+  const auto signed_by = [&moves](const View& by, Answer answer) {
+    sign(answer, by);
+    answer.moves = moves;
+    return answer;
+  };
   for (int attempt = 0; attempt < kMaxViewsPerLookup; ++attempt) {
+    moves = moves_;  // before the view
     now = view();
-    Resolution resolution = ask(*now);
-    if (resolution.kind != Resolution::Kind::kSnapshotLost) {
-      sign(resolution, *now);
-      return resolution;
-    }
-    if (auto why = renew(now)) {
-      resolution.kind = Resolution::Kind::kRefused;
-      resolution.reason = std::move(*why);
-      sign(resolution, *now);
-      return resolution;
-    }
+    if (!now->why_refused.empty()) return signed_by(*now, refusal<Answer>(now->why_refused));
+    Answer answer = ask(*now);
+    if (!is_lost(answer)) return signed_by(*now, std::move(answer));
+    if (auto why = renew(now)) return signed_by(*now, refusal<Answer>(*why));
   }
   View redis_only;
   redis_only.scope = now->scope;
@@ -285,9 +350,15 @@ Resolution ProcessState::with_whole_view(const Ask& ask) {
       "parts of the segment cannot be read: the agent gives memory back faster than this process looks, or this "
       "process can map no more (ulimit -n, ulimit -v)";
   const auto refused = now->pinned ? lose(*now, redis_only.why_not_mirror, "what Redis holds") : std::nullopt;
-  Resolution resolution = refused ? Resolution::answer(Resolution::Kind::kRefused, *refused) : ask(redis_only);
-  sign(resolution, redis_only);
-  return resolution;
+  return signed_by(redis_only, refused ? refusal<Answer>(*refused) : ask(redis_only));
+}
+
+// What was noted of `answer` may have to be another: see check_taken().
+Resolution ProcessState::checked(Resolution answer) {
+  if (auto why = check_taken(answer.moves)) {
+    return Resolution::answer(Resolution::Kind::kRefused, std::move(*why));
+  }
+  return answer;
 }
 
 void ProcessState::count(const Resolution& resolution) {
@@ -305,14 +376,19 @@ Resolution ProcessState::resolve(std::span<const std::string> directories, std::
       with_whole_view([&](const View& view) { return resolver().resolve(view, directories, name, asking); });
   if (asking == Asking::kNobody && is_open(found)) return found;
   // A module that goes by the absence of another must not outlive it.
-  if (!found.found()) loaded_->note_absent(directories, name, found.store_asked);
+  if (!found.found()) {
+    loaded_->note_absent(directories, name, found.store_asked);
+    found = checked(std::move(found));
+  }
   count(found);
   return found;
 }
 
-void ProcessState::leave_to_others(std::span<const std::string> directories, std::string_view name) {
+std::optional<std::string> ProcessState::leave_to_others(std::span<const std::string> directories,
+                                                         std::string_view name, std::uint64_t moves) {
   loaded_->note_absent(directories, name, false);
   counters_.add(ShimCounter::kMisses);
+  return check_taken(moves);
 }
 
 Resolution ProcessState::look_at_path(ModulePathView path) {
@@ -323,13 +399,13 @@ Resolution ProcessState::find_path(ModulePathView path) {
   Resolution found = with_whole_view([&](const View& view) { return resolver().find_path(view, path); });
   loaded_->note_sought(path.text(), file_digest(found));
   found.asked_path = path.text();
-  return found;
+  return checked(std::move(found));
 }
 
 Resolution ProcessState::read_path(ModulePathView path) {
   Resolution found = look_at_path(path);
   loaded_->note_read(path.text(), file_digest(found));
-  return found;
+  return checked(std::move(found));
 }
 
 std::optional<std::string> ProcessState::content_of(const Resolution& module) {
@@ -353,17 +429,11 @@ Resolution ProcessState::read_again(ModulePathView path) {
 }
 
 Result<std::vector<Child>> ProcessState::list(const std::string& directory) {
-  for (int attempt = 0; attempt < kMaxViewsPerLookup; ++attempt) {
-    const std::shared_ptr<const View> now = view();
-    Resolver::Listing listing = resolver().list(*now, directory);
-    if (!listing.unknown.empty()) return Error{ErrorCode::kUnreachable, listing.unknown};
-    if (!listing.snapshot_lost) {
-      loaded_->note_listing(directory, listing_digest(listing.children));
-      return std::move(listing.children);
-    }
-    if (renew(now)) break;
-  }
-  return std::vector<Child>();
+  Resolver::Listing listing = with_whole_view([&](const View& view) { return resolver().list(view, directory); });
+  if (!listing.unknown.empty()) return Error{ErrorCode::kUnreachable, listing.unknown};
+  loaded_->note_listing(directory, listing_digest(listing.children));
+  if (auto why = check_taken(listing.moves)) return Error{ErrorCode::kUnreachable, std::move(*why)};
+  return std::move(listing.children);
 }
 
 bool ProcessState::still_stands_in(const View& view) {

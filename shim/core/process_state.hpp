@@ -85,8 +85,13 @@ class ProcessState final : public AtFork {
 
   // `name` below the first of `directories` that has it. Never kSnapshotLost.
   Resolution resolve(std::span<const std::string> directories, std::string_view name, Asking asking);
-  // After kUnsettled: somebody else answers for the name, and the platform's store is not asked.
-  void leave_to_others(std::span<const std::string> directories, std::string_view name);
+  // After kUnsettled at `moves`: somebody else answers for the name, and the platform's store is not asked. Returns as
+  // check_taken().
+  std::optional<std::string> leave_to_others(std::span<const std::string> directories, std::string_view name,
+                                             std::uint64_t moves);
+  // What was found at `moves` has been noted among what is loaded. If another thread has moved the execution since, its
+  // comparison knew nothing of that: this one does. Returns why the import must fail, or nothing.
+  std::optional<std::string> check_taken(std::uint64_t moves);
   // Whom to ask about what Redis may lack. Before other threads import.
   void ask_of(std::shared_ptr<WholeStore> store);
   // Whether `nowhere`, an answer for which nobody was asked, is the store's to correct.
@@ -147,13 +152,19 @@ class ProcessState final : public AtFork {
   // else `on_stale` decides. Returns why imports must fail, or nothing.
   std::optional<std::string> renew(const std::shared_ptr<const View>& view);
   // The execution of `view` goes on with `then`, which may be of a later state: counted, and said once. Returns why it
-  // must not, or nothing.
+  // must not, and no import of it succeeds any more, or nothing.
   std::optional<std::string> lose(const View& view, const std::string& why, const std::string& then);
   void replace_pin(const std::shared_ptr<const View>& old, std::shared_ptr<const View> next);
+  // The same where `next` is of another state: see check_taken().
+  void move_pin(const std::shared_ptr<const View>& old, std::shared_ptr<const View> next);
+  // After a move for which what was loaded at `compared` has been compared. Returns as check_taken().
+  std::optional<std::string> check_moved(std::uint64_t compared);
+  std::optional<std::string> compare_again();
   std::string explain_loss(const View& lost) const;
   void count(const Resolution& resolution);
   template <class Ask>
-  Resolution with_whole_view(const Ask& ask);
+  auto with_whole_view(const Ask& ask);
+  Resolution checked(Resolution answer);
 
   const Settings settings_;
   const std::string workspace_;
@@ -169,6 +180,7 @@ class ProcessState final : public AtFork {
   const CodeTag tag_;
   std::atomic<bool> stale_execution_{false};
   std::atomic<bool> stale_noticed_{false};
+  std::atomic<std::uint64_t> moves_{0};  // how often pin_ has become one of another state
 
   std::mutex mutex_;
   std::shared_ptr<const View> pin_;

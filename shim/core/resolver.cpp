@@ -274,15 +274,22 @@ Resolver::Listing Resolver::list(const View& view, const std::string& directory)
     return listing;
   }
   const Found found = view.snapshot.find(layout::KeySpace::kNode, directory);
-  if (found.status == Lookup::kHit && found.record.shape.kind != layout::RecordKind::kModule) {
+  Lookup read = found.status;
+  if (read == Lookup::kHit && found.record.shape.kind != layout::RecordKind::kModule) {
     std::string body;
-    const Lookup read = view.snapshot.verify(found.record, body);
-    listing.snapshot_lost = read == Lookup::kGone;
+    read = view.snapshot.verify(found.record, body);
     if (read == Lookup::kHit) decode_listing(Snapshot::content_in(found.record, body), listing.children);
   }
-  listing.snapshot_lost |= found.status == Lookup::kGone;
-  if (view.authority == Authority::kMirror && !view.complete) {
-    if (auto index = nodes_.index(view)) add_children((*index)->children(directory), listing.children);
+  listing.snapshot_lost = read == Lookup::kGone;
+  const bool damaged = read != Lookup::kHit && read != Lookup::kMiss && read != Lookup::kGone;
+  if (damaged) nodes_.count_damaged();
+  if (damaged || (view.authority == Authority::kMirror && !view.complete)) {
+    if (auto index = nodes_.index(view)) {
+      add_children((*index)->children(directory), listing.children);
+    } else {
+      listing.unknown = std::string(damaged ? "its listing in the mirror is damaged" : "the mirror is not complete") +
+                        "; " + unreachable(index.error().message);
+    }
   }
   hide_what_nobody_can_import();
   return listing;

@@ -65,6 +65,7 @@ class Resolver {
     bool snapshot_lost = false;
     std::vector<Child> children;
     std::string unknown;
+    std::uint64_t moves = 0;  // ProcessState::moves() before it was read
   };
   Listing list(const View& view, const std::string& directory) const;
 

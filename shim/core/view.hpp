@@ -32,8 +32,9 @@ struct View {
   std::shared_ptr<SettledNames> settled;
   std::string why_not_mirror;  // unless kMirror: one clause
   std::string why_not_redis;   // when kStale: one clause
+  std::string why_refused;     // why imports of this execution must fail; "" otherwise
 
-  // What is read is as it is now: nobody can tell whether that is what it was when other modules were read.
+  // What Redis or a fallback says is as it is now: nobody can tell whether it was so when other modules were read.
   void takes_what_is_newest() const {
     if (intact != nullptr) intact->store(false);
   }

@@ -38,6 +38,10 @@ struct CallableGuard {
   throw py::error_already_set();
 }
 
+void check(const py::object& fullname, const std::optional<std::string>& why_refused) {
+  if (why_refused) throw_import_error(fullname, Resolution::answer(Kind::kRefused, *why_refused));
+}
+
 constexpr const char* kStale =
     "bifrost: modules are served that may be stale. Nobody could say what is newest: neither the agent nor Redis, or "
     "fallback.resolve failed for a module whose key has expired. `bifrost-cachectl status` tells what agent and Redis "
@@ -116,7 +120,7 @@ py::object ModuleSearch::find(const py::object& fullname, const py::object& path
   say_what_must_be_said();
   if (state_->is_open(resolution)) {
     if (py::object theirs = owned_by_others(fullname, path, name)) {
-      state_->leave_to_others(directories, name);
+      check(fullname, state_->leave_to_others(directories, name, resolution.moves));
       return theirs;
     }
     resolution = state_->resolve(directories, name, Asking::kStore);
@@ -223,6 +227,7 @@ py::object ModuleSearch::spec_of(const py::object& fullname, Resolution resoluti
     // importlib runs no loader for a namespace, so it is noted here: unless somebody merely asks what a loaded name is.
     const auto found = std::make_shared<const Resolution>(std::move(resolution));
     if (!loaded_module(name.c_str())) state_->loaded().add(name, LoadedModule(found));
+    check(fullname, state_->check_taken(found->moves));
     if (form == NamespaceForm::kPortions)
       return namespace_spec(fullname, py::none(), files_of(*state_, found->portions));
     return namespace_spec(fullname, namespace_loader(state_, name),
@@ -233,6 +238,7 @@ py::object ModuleSearch::spec_of(const py::object& fullname, Resolution resoluti
   const auto found = std::make_shared<const Resolution>(std::move(resolution));
   // Whoever asks for a spec may go by what it says, and never run the module.
   state_->loaded().note_found(name, found);
+  check(fullname, state_->check_taken(found->moves));
   auto loader = std::make_unique<VirtualModuleLoader>(state_, std::move(name), found);
   const py::str file = loader->file();
   return module_spec(fullname, py::cast(std::move(loader)), file, locations);

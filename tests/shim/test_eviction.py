@@ -45,6 +45,32 @@ def test_modules_from_other_entries_of_the_path_stay_until_they_change(node, tal
     assert talk.ask("helper.V") == "no matter"
 
 
+PLUGINS = """
+import pkgutil
+GOT = {}
+for area in ("first", "second"):
+    for finder, name, _ in pkgutil.iter_modules([f"{__file__.rpartition('/')[0]}/{area}"]):
+        namespace = {}
+        exec(finder.find_spec(name).loader.get_code(name), namespace)
+        GOT[area] = namespace["V"]
+"""
+
+
+def test_plugins_of_one_name_are_each_evicted_when_they_change(node, talk):
+    node.put("host.py", PLUGINS)
+    node.put("first/plug.py", "V = 1\n")
+    node.put("second/plug.py", "V = 1\n")
+    talk.begin()
+    talk.do("import host")
+    assert talk.ask("host.GOT") == {"first": 1, "second": 1}
+    assert talk.begin()["evicted"] == []
+    node.put("first/plug.py", "V = 2\n")
+    assert talk.begin()["evicted"] == ["host"]
+    talk.do("import host")
+    assert talk.ask("host.GOT") == {"first": 2, "second": 1}
+    assert talk.begin()["evicted"] == []
+
+
 def test_modules_that_put_something_else_in_their_own_place_are_evicted_as_well(node, talk):
     node.put("lazy.py", "import sys, types\nlazy = types.ModuleType(__name__)\nlazy.V = 1\nsys.modules[__name__] = lazy\n")
     node.put("proxy.py", "import sys\nclass Proxy:\n    V = 1\nsys.modules[__name__] = Proxy()\n")

@@ -82,6 +82,8 @@ class WorkspaceDirectory(_WorkspacePath):
             self._loader.get_data(path)
         except FileNotFoundError:
             return
+        except OSError:
+            pass  # of a module whose version is no longer kept: it is there, and whoever reads it is told
         yield WorkspaceFile(self._loader, path)
 
     def iterdir(self):

@@ -258,7 +258,25 @@ TEST_F(LostSnapshotTest, OrTheImportFailsWhereThatIsWanted) {
   EXPECT_EQ(refused.kind, Resolution::Kind::kRefused);
   EXPECT_NE(refused.reason.find("no longer keeps generation"), std::string::npos) << refused.reason;
   EXPECT_EQ(import("y"), "<refused>") << "again";
+  EXPECT_FALSE(worker().list(""));
   EXPECT_FALSE(intact());
+}
+
+// It may have been there when the execution began.
+TEST_F(ExecutionTest, WhatRedisDoesNotHaveIsAsNewAsWhatItHas) {
+  redis();
+  writer().put_not_mirrored("big.py", "too big");
+  put("x.py", "x = 1");
+  agent();
+  begin();
+  EXPECT_EQ(import("x"), "x = 1");
+  EXPECT_EQ(import("nowhere"), "<not found>");
+  EXPECT_TRUE(worker().view()->intact->load()) << "the mirror's own answers";
+  EXPECT_EQ(shown(worker().read_path("big.py")), "<not found>");
+  EXPECT_FALSE(worker().view()->intact->load());
+  begin();
+  EXPECT_EQ(import("big"), "<not found>");
+  EXPECT_FALSE(worker().view()->intact->load());
 }
 
 TEST_F(LostSnapshotTest, ASnapshotThatIsKeptGoesOnThroughTheNextRoot) {

@@ -371,6 +371,36 @@ TEST_F(ResolverTest, AFileThatIsNotMirroredIsReadFromRedisByItsPath) {
   EXPECT_NE(worker().read_path("big.py").reason.find("too big"), std::string::npos);
 }
 
+TEST_F(ResolverTest, AListingThatTheMirrorCannotGiveComesFromRedis) {
+  redis().put("pkg/a.py", "");
+  put("pkg/a.py", "");
+  agent();
+  const RecordRef pkg = attach()->snapshot().find_node("pkg").node;
+  poke(pkg.address, pkg.content_offset() - pkg.address.offset(), 0);
+  begin();
+  EXPECT_EQ(*worker().list("pkg"), (std::vector<Child>{{"a", layout::RecordKind::kModule}}));
+  EXPECT_EQ(count(ShimCounter::kDamaged), 1u);
+  EXPECT_FALSE(worker().view()->intact->load()) << "as Redis has it now";
+  stop_redis();
+  begin();
+  const auto nothing = worker().list("pkg");
+  ASSERT_FALSE(nothing);
+  EXPECT_NE(nothing.error().message.find("damaged"), std::string::npos) << nothing.error().message;
+}
+
+TEST_F(ResolverTest, WhereNamesMayBeLackingAListingIsNotWholeWithoutRedis) {
+  redis().put("pkg/b.py", "");
+  put("pkg/a.py", "");
+  agent();
+  say_complete(false);
+  begin();
+  EXPECT_EQ(worker().list("pkg")->size(), 2u);
+  EXPECT_FALSE(worker().view()->intact->load());
+  stop_redis();
+  begin();
+  EXPECT_FALSE(worker().list("pkg"));
+}
+
 TEST_F(ResolverTest, WhatTheIndexListsUnderOddPathsIsNoModuleAndNoDirectory) {
   redis().put("a/x.py", "");
   for (const std::string path : {"../x.py", "a//y.py", "a/.py", ".py", "./z.py", "/abs.py", "a/../../x.py"}) {
