@@ -216,7 +216,7 @@ void RecordStore::resume_history(const WriteWords& before, Generation newest) {
 void RecordStore::forget_unpublished_commit(Generation newest) {
   const Address last(root_->own(layout::control::kLastCommit));
   if (last.value == 0) return;
-  const bool known = chunks_.has(last);
+  const bool known = chunks_.has(last) && chunks_.block_at(last);
   const RecordHead head = known ? chunks_.record_at(last).head : RecordHead{};
   if (!known || head.created > newest) root_->publication().publish_commit(head.previous);
 }

@@ -12,6 +12,15 @@ std::string_view last_part(std::string_view name) {
   return name.substr(name.rfind('.') + 1);
 }
 
+// What exists and cannot be had by now is another answer than none, and so is what nobody can tell.
+bool is_absent(const Resolution& now) {
+  return now.kind == Resolution::Kind::kNotFound || (now.kind == Resolution::Kind::kUnknown && now.absent_at_last);
+}
+
+bool is_file(const Resolution& now, const layout::Checksum& digest) {
+  return (now.found() || is_absent(now)) && file_digest(now) == digest;
+}
+
 }  // namespace
 
 layout::Checksum file_digest(const Resolution& file) {
@@ -85,7 +94,7 @@ bool Comparison::finds_the_same_answers(const AskedOtherwise& asked) {
     const Asking asking = store_asked ? Asking::kStore : Asking::kNobody;
     const Resolution now = resolver_.resolve(view_, directories, name, asking);
     // The store's silence is not its word.
-    if (now.found() || (store_asked && now.kind != Resolution::Kind::kNotFound)) return false;
+    if (!is_absent(now) || (store_asked && now.kind != Resolution::Kind::kNotFound)) return false;
     if (witnessed_) {
       keep_witnesses_if(!store_asked && resolver_.witness_name(view_, directories, name, asking, *witnessed_));
     }
@@ -99,12 +108,12 @@ bool Comparison::finds_the_same_answers(const AskedOtherwise& asked) {
   }
   for (const auto& [path, digest] : asked.sought) {
     const auto module = ModulePathView::parse(path);
-    if (!module || file_digest(resolver_.find_path(view_, *module)) != digest) return false;
+    if (!module || !is_file(resolver_.find_path(view_, *module), digest)) return false;
     if (witnessed_) keep_witnesses_if(resolver_.witness_path(view_, *module, *witnessed_));
   }
   for (const auto& [path, digest] : asked.read) {
     const auto module = ModulePathView::parse(path);
-    if (!module || file_digest(resolver_.read_path(view_, *module)) != digest) return false;
+    if (!module || !is_file(resolver_.read_path(view_, *module), digest)) return false;
     if (witnessed_) keep_witnesses_if(resolver_.witness_key(view_, layout::KeySpace::kFile, path, *witnessed_));
   }
   return true;

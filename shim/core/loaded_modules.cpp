@@ -27,10 +27,30 @@ void LoadedModules::add(std::string_view name, LoadedModule module) {
     modules_.emplace(name, std::move(module));
   } else {
     // Others may have something of the one before, unless all of them were evicted with it.
-    if (!before->second.missed && !before->second.equals(*module.found)) keep_found(name, std::move(before->second));
+    if (!before->second.missed && !before->second.equals(*module.found)) {
+      keep_places_below(name, before->second.found->portions);
+      keep_found(name, std::move(before->second));
+    }
     before->second = std::move(module);
   }
   changed();
+}
+
+void LoadedModules::keep_places_below(std::string_view package, const std::vector<std::string>& directories) {
+  const std::string below = std::string(package) + ".";
+  const auto keep = [&](auto& modules) {
+    for (auto it = modules.lower_bound(below); it != modules.end() && it->first.starts_with(below); ++it) {
+      LoadedModule& module = it->second;
+      const bool by_parent = it->first.find('.', below.size()) == std::string::npos &&
+                             module.found->searched.empty() && module.found->asked_path.empty();
+      if (!by_parent) continue;
+      Resolution placed = *module.found;
+      placed.searched = directories;
+      module.found = std::make_shared<const Resolution>(std::move(placed));
+    }
+  };
+  keep(modules_);
+  keep(asked_.found);
 }
 
 void LoadedModules::remove(std::string_view name) {

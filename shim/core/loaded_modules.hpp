@@ -109,6 +109,8 @@ class LoadedModules final : public AtFork {
  private:
   void note(std::map<std::string, layout::Checksum>& asked, std::string_view path, const layout::Checksum& digest);
   void keep_found(std::string_view name, LoadedModule module);
+  // The package that its submodules were looked for in gives its name to another.
+  void keep_places_below(std::string_view package, const std::vector<std::string>& directories);
   bool has_room();
   void make_incomparable();
   // Relaxed: it only guards against comparing too little, and those who compare have added before.

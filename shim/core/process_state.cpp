@@ -140,7 +140,6 @@ ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
     start.refused = !start.same_scope && going_on_ > 0;
     if (start.refused) return start;
     pin_ = start.view;
-    ++moves_;
     settled_outside_.reset();
     lost_notice_.clear();
   }
@@ -241,8 +240,7 @@ std::optional<std::string> ProcessState::compare_again() {
     const std::lock_guard lock(mutex_);
     pin = pin_;
   }
-  const bool is_known = pin == nullptr || (serves_stale() && !*pin->intact);
-  if (is_known || still_stands_in(*pin)) return std::nullopt;
+  if (pin == nullptr || !*pin->intact || still_stands_in(*pin)) return std::nullopt;
   const std::string now = "generation " + std::to_string(pin->generation().value);
   return lose(*pin, "while this execution moved to " + now + ", another of its threads took what has changed since",
               now);

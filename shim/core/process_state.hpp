@@ -180,7 +180,7 @@ class ProcessState final : public AtFork {
   const CodeTag tag_;
   std::atomic<bool> stale_execution_{false};
   std::atomic<bool> stale_noticed_{false};
-  std::atomic<std::uint64_t> moves_{0};  // how often pin_ has become one of another state
+  std::atomic<std::uint64_t> moves_{0};  // how often an execution has gone on with another state
 
   std::mutex mutex_;
   std::shared_ptr<const View> pin_;

@@ -194,7 +194,8 @@ VirtualModuleLoader::Executable VirtualModuleLoader::get_ready() {
     Resolution now = state_->look_at_path(*module_->path);
     if (now.found()) content = state_->content_of(now);
     if (!content) {
-      PyErr_SetImportError(py::str(gone(now.reason)).ptr(), py::str(name_).ptr(), file_.ptr());
+      const std::string why = now.found() ? "its version in the mirror is damaged, and Redis has another" : now.reason;
+      PyErr_SetImportError(py::str(gone(why)).ptr(), py::str(name_).ptr(), file_.ptr());
       throw py::error_already_set();
     }
     Resolution replaced = *module_;

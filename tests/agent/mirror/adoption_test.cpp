@@ -400,6 +400,17 @@ TEST_F(AdoptionTest, ACommitWhoseGenerationWasNeverPublishedDoesNotCutTheLog) {
   EXPECT_GE(generations.size(), 2u);
 }
 
+TEST_F(AdoptionTest, ACommitLogThatLeadsNowhereEnds) {
+  publish("a.py", "1");
+  const Address last = attach()->snapshot().last_commit();
+  for (const std::uint64_t offset : {std::uint64_t{1} << 22, std::uint64_t{1} << 39, last.offset() + 8}) {
+    poke(layout::control::kLastCommit, Address(last.chunk(), offset).value);
+    take_over();
+    EXPECT_EQ(attach()->snapshot().last_commit().value, 0u) << offset;
+    EXPECT_EQ(served("a.py"), "1");
+  }
+}
+
 TEST_F(AdoptionTest, AStoreThatNobodyCanUseIsRemoved) {
   publish("a.py", "x");
   const auto segment = attach();

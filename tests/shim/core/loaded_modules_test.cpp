@@ -40,6 +40,24 @@ TEST_F(TakenTest, OfTwoThatWereRunUnderOneNameEachIsCompared) {
   EXPECT_FALSE(is_current()) << "the second";
 }
 
+TEST_F(TakenTest, WhatLiesBelowAPackageIsComparedThereThoughAnotherHasItsName) {
+  for (const std::string directory : {"a/plug/", "b/plug/"}) {
+    put(directory + "__init__.py", "");
+    put(directory + "sub.py", "1");
+  }
+  agent();
+  begin();
+  for (const std::string directory : {"a", "b"}) {
+    loaded().add("plug", LoadedModule(found_in(directory, "plug")));
+    Resolution sub = *found_in(directory + "/plug", "sub");
+    sub.searched.clear();  // as a submodule usually is
+    loaded().add("plug.sub", LoadedModule(std::make_shared<const Resolution>(std::move(sub))));
+  }
+  EXPECT_TRUE(is_current());
+  publish("a/plug/sub.py", "2");
+  EXPECT_FALSE(is_current());
+}
+
 TEST_F(TakenTest, OfTwoThatWereFoundUnderOneNameEachIsCompared) {
   put("a/plug.py", "1");
   put("b/plug.py", "1");
@@ -89,6 +107,27 @@ TEST_F(TakenTest, WhatTookTheFirstAnswerDoesNotOutliveASecondOne) {
     EXPECT_FALSE(is_current()) << "question " << version - 2;
     loaded().remove("x");
     loaded().forget_asked();
+  }
+}
+
+// Nobody can be asked what it is: that is not what it was.
+TEST_F(TakenTest, WhatWasMissingAndCannotBeReadNowIsNotMissing) {
+  agent();
+  const auto path = *ModulePathView::parse("late.py");
+  const std::vector<std::function<void()>> questions = {
+      [&] { EXPECT_EQ(import("late"), "<not found>"); },
+      [&] { EXPECT_EQ(shown(worker().find_path(path)), "<not found>"); },
+      [&] { EXPECT_EQ(shown(worker().read_path(path)), "<not found>"); }};
+  for (const auto& ask : questions) {
+    writer().remove("late.py");
+    commit();
+    loaded().forget_asked();
+    begin();
+    ask();
+    writer().put_not_mirrored("late.py", "too big");
+    commit();
+    worker().move_to_newest();
+    EXPECT_FALSE(intact());
   }
 }
 
@@ -164,6 +203,23 @@ TEST_F(TakenTest, OrTheExecutionEndsWhereThatIsWanted) {
   loaded().forget_asked();
   begin();
   EXPECT_EQ(import("y"), "1");
+}
+
+// It is flagged already, and nothing more is refused to it.
+TEST_F(TakenTest, WhoAskedForTheMoveGoesOn) {
+  on_stale_ = "error";
+  put("x.py", "1");
+  put("y.py", "1");
+  agent();
+  begin();
+  const auto y = found_in("", "y");
+  loaded().note_found("x", found_in("", "x"));
+  publish("x.py", "2");
+  worker().move_to_newest();
+  EXPECT_FALSE(intact());
+  loaded().note_found("y", y);
+  EXPECT_FALSE(worker().check_taken(y->moves));
+  EXPECT_EQ(import("x"), "2");
 }
 
 }  // namespace
