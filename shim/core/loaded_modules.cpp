@@ -41,8 +41,8 @@ void LoadedModules::keep_places_below(std::string_view package, const std::vecto
   const auto keep = [&](auto& modules) {
     for (auto it = modules.lower_bound(below); it != modules.end() && it->first.starts_with(below); ++it) {
       LoadedModule& module = it->second;
-      const bool by_parent = it->first.find('.', below.size()) == std::string::npos &&
-                             module.found->searched.empty() && module.found->asked_path.empty();
+      const bool by_parent = it->first.find('.', below.size()) == std::string::npos && module.found->searched.empty() &&
+                             module.found->asked_path.empty();
       if (!by_parent) continue;
       Resolution placed = *module.found;
       placed.searched = directories;
