@@ -14,7 +14,9 @@ std::string_view last_part(std::string_view name) {
 
 // What exists and cannot be had by now is another answer than none, and so is what nobody can tell.
 bool is_absent(const Resolution& now) {
-  return now.kind == Resolution::Kind::kNotFound || (now.kind == Resolution::Kind::kUnknown && now.absent_at_last);
+  using Kind = Resolution::Kind;
+  return now.kind == Kind::kNotFound || now.kind == Kind::kUnsettled ||
+         (now.kind == Kind::kUnknown && now.absent_at_last);
 }
 
 bool is_file(const Resolution& now, const layout::Checksum& digest) {

@@ -20,20 +20,27 @@ bool LoadedModule::same_search_as(const Resolution& other) const {
 void LoadedModules::add(std::string_view name, LoadedModule module) {
   const std::lock_guard lock(mutex_);
   const auto [first, last] = asked_.found.equal_range(name);
-  const auto known = std::find_if(first, last, [&](const auto& f) { return f.second.equals(*module.found); });
+  const auto known =
+      std::find_if(first, last, [&](const auto& f) { return is_answer_to_same(f.second, *module.found); });
   if (known != last) asked_.found.erase(known);
   const auto before = modules_.find(name);
   if (before == modules_.end()) {
     modules_.emplace(name, std::move(module));
   } else {
     // Others may have something of the one before, unless all of them were evicted with it.
-    if (!before->second.missed && !before->second.equals(*module.found)) {
+    if (!before->second.missed && !is_answer_to_same(before->second, *module.found)) {
       keep_places_below(name, before->second.found->portions);
       keep_found(name, std::move(before->second));
     }
     before->second = std::move(module);
   }
   changed();
+}
+
+bool LoadedModules::is_answer_to_same(const LoadedModule& module, const Resolution& other) {
+  if (!module.same_search_as(other)) return false;
+  if (!module.same_as(other)) make_incomparable();
+  return true;
 }
 
 void LoadedModules::keep_places_below(std::string_view package, const std::vector<std::string>& directories) {
@@ -138,13 +145,13 @@ void LoadedModules::note(std::map<std::string, layout::Checksum>& asked, std::st
 void LoadedModules::note_found(std::string_view name, std::shared_ptr<const Resolution> found) {
   const std::lock_guard lock(mutex_);
   const auto loaded = modules_.find(name);
-  if (loaded != modules_.end() && loaded->second.same_as(*found)) return;
-  keep_found(name, LoadedModule(std::move(found)));
+  const bool stands = loaded != modules_.end() && !loaded->second.missed;
+  if (!stands || !is_answer_to_same(loaded->second, *found)) keep_found(name, LoadedModule(std::move(found)));
 }
 
 void LoadedModules::keep_found(std::string_view name, LoadedModule module) {
   const auto [first, last] = asked_.found.equal_range(name);
-  const auto same = [&](const auto& known) { return known.second.equals(*module.found); };
+  const auto same = [&](const auto& known) { return is_answer_to_same(known.second, *module.found); };
   if (std::any_of(first, last, same) || !has_room()) return;
   asked_.found.emplace(name, std::move(module));
   changed();

@@ -38,7 +38,6 @@ struct LoadedModule {
   bool same_as(const Resolution& now) const;
   // Whether it is looked for again in the same places.
   bool same_search_as(const Resolution& other) const;
-  bool equals(const Resolution& other) const { return same_search_as(other) && same_as(other); }
 };
 
 // What else was asked. Names that were not there by the directories in which they were looked for.
@@ -108,6 +107,8 @@ class LoadedModules final : public AtFork {
 
  private:
   void note(std::map<std::string, layout::Checksum>& asked, std::string_view path, const layout::Checksum& digest);
+  // Two answers to one question: whether `module` was looked for as `other` was. What it is makes a difference then.
+  bool is_answer_to_same(const LoadedModule& module, const Resolution& other);
   void keep_found(std::string_view name, LoadedModule module);
   // The package that its submodules were looked for in gives its name to another.
   void keep_places_below(std::string_view package, const std::vector<std::string>& directories);

@@ -11,6 +11,9 @@ namespace {
 // A writer that outruns a reader this often in a row: the reader asks Redis instead.
 constexpr int kMaxViewsPerLookup = 4;
 
+// Threads that import faster than they can be compared: what they take is taken for changed.
+constexpr int kMaxComparisonsPerMove = 16;
+
 Error invalid(const Settings& settings, Setting id, std::string_view expected) {
   const SettingValue& entry = settings.entry(id);
   return {ErrorCode::kInvalidArgument, std::string(setting_info(id).key) + " = `" + entry.value + "` (" + entry.origin +
@@ -211,30 +214,37 @@ std::optional<std::string> ProcessState::renew(const std::shared_ptr<const View>
     return std::nullopt;
   }
   *next = mirror_.at_newest(*view);
-  const std::uint64_t compared = loaded_->version();
-  if (still_stands_in(*next)) {
+  for (int comparison = 0; comparison < kMaxComparisonsPerMove; ++comparison) {
+    const std::uint64_t compared = loaded_->version();
+    if (!still_stands_in(*next)) break;
+    if (!move_pin(view, next, compared)) continue;
     counters_.add(ShimCounter::kSnapshotMoved);
-    move_pin(view, std::move(next));
-    return check_moved(compared);
+    return std::nullopt;
   }
   auto refused = lose(*view, explain_loss(*view), "generation " + std::to_string(next->generation().value));
-  if (!refused) move_pin(view, std::move(next));
+  if (!refused) move_pin(view, next, std::nullopt);
   return refused;
 }
 
-// What is noted before the fence is seen by whoever moves after it, or sees that the other has moved: so does one of
-// the two compare it, whichever comes first.
+// The mover announces itself, then looks for what was noted; whoever takes something notes it, then looks for movers.
+// So does one of the two see the other.
+bool ProcessState::move_pin(const std::shared_ptr<const View>& old, const std::shared_ptr<const View>& next,
+                            std::optional<std::uint64_t> compared) {
+  {
+    const std::lock_guard lock(mutex_);
+    ++moves_;
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (compared && loaded_->version() != *compared) return false;
+    if (pin_ != old) return true;
+    pin_ = next;
+  }
+  presence_.say(*next);
+  return true;
+}
+
 std::optional<std::string> ProcessState::check_taken(std::uint64_t moves) {
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  return moves_ == moves ? std::nullopt : compare_again();
-}
-
-std::optional<std::string> ProcessState::check_moved(std::uint64_t compared) {
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  return loaded_->version() == compared ? std::nullopt : compare_again();
-}
-
-std::optional<std::string> ProcessState::compare_again() {
+  if (moves_ == moves) return std::nullopt;
   std::shared_ptr<const View> pin;
   {
     const std::lock_guard lock(mutex_);
@@ -272,11 +282,6 @@ void ProcessState::replace_pin(const std::shared_ptr<const View>& old, std::shar
   presence_.say(*next);
 }
 
-void ProcessState::move_pin(const std::shared_ptr<const View>& old, std::shared_ptr<const View> next) {
-  replace_pin(old, std::move(next));
-  ++moves_;
-}
-
 std::string ProcessState::explain_loss(const View& lost) const {
   const auto age = std::chrono::duration_cast<std::chrono::seconds>(boot_now().since(lost.pinned_at)).count();
   return "the agent no longer keeps generation " + std::to_string(lost.generation().value) +
@@ -312,10 +317,13 @@ void ProcessState::move_to_newest() {
   }
   next->settled = nothing_settled();
   next->why_refused.clear();
-  const std::uint64_t compared = loaded_->version();
-  if (!still_stands_in(*next)) next->intact->store(false);
-  move_pin(pin, std::move(next));
-  static_cast<void>(check_moved(compared));
+  for (int comparison = 0; comparison < kMaxComparisonsPerMove; ++comparison) {
+    const std::uint64_t compared = loaded_->version();
+    if (!still_stands_in(*next)) break;
+    if (move_pin(pin, next, compared)) return;
+  }
+  next->intact->store(false);
+  move_pin(pin, next, std::nullopt);
 }
 
 Result<Generation> ProcessState::wait_fresh(const Deadline& deadline) {

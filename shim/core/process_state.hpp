@@ -155,11 +155,10 @@ class ProcessState final : public AtFork {
   // must not, and no import of it succeeds any more, or nothing.
   std::optional<std::string> lose(const View& view, const std::string& why, const std::string& then);
   void replace_pin(const std::shared_ptr<const View>& old, std::shared_ptr<const View> next);
-  // The same where `next` is of another state: see check_taken().
-  void move_pin(const std::shared_ptr<const View>& old, std::shared_ptr<const View> next);
-  // After a move for which what was loaded at `compared` has been compared. Returns as check_taken().
-  std::optional<std::string> check_moved(std::uint64_t compared);
-  std::optional<std::string> compare_again();
+  // The same where `next` is of another state, for which what was loaded at that version has been compared. False, and
+  // nothing done: more was taken since.
+  bool move_pin(const std::shared_ptr<const View>& old, const std::shared_ptr<const View>& next,
+                std::optional<std::uint64_t> compared);
   std::string explain_loss(const View& lost) const;
   void count(const Resolution& resolution);
   template <class Ask>

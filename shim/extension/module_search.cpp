@@ -226,7 +226,11 @@ py::object ModuleSearch::spec_of(const py::object& fullname, Resolution resoluti
   if (resolution.kind == Kind::kNamespace) {
     // importlib runs no loader for a namespace, so it is noted here: unless somebody merely asks what a loaded name is.
     const auto found = std::make_shared<const Resolution>(std::move(resolution));
-    if (!loaded_module(name.c_str())) state_->loaded().add(name, LoadedModule(found));
+    if (loaded_module(name.c_str())) {
+      state_->loaded().note_found(name, found);
+    } else {
+      state_->loaded().add(name, LoadedModule(found));
+    }
     check(fullname, state_->check_taken(found->moves));
     if (form == NamespaceForm::kPortions)
       return namespace_spec(fullname, py::none(), files_of(*state_, found->portions));

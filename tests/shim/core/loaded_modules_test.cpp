@@ -79,7 +79,34 @@ TEST_F(TakenTest, ARunTakesThePlaceOfItsOwnFindingOnly) {
   loaded().note_found("plug", found_in("b", "plug"));
   loaded().add("plug", LoadedModule(found_in("b", "plug")));
   EXPECT_EQ(loaded().asked().found.size(), 1u);
+  loaded().note_found("plug", found_in("b", "plug"));
+  EXPECT_EQ(loaded().asked().found.size(), 1u) << "what is loaded needs no note";
   publish("a/plug.py", "2");
+  EXPECT_FALSE(is_current());
+}
+
+TEST_F(TakenTest, WhatIsLoadedAndWasFoundElsewhereTooIsComparedThere) {
+  put("x.py", "1");
+  agent();
+  begin();
+  loaded().add("x", LoadedModule(found_in("", "x")));
+  Resolution again = *found_in("", "x");
+  again.searched = {"over", ""};
+  loaded().note_found("x", std::make_shared<const Resolution>(std::move(again)));
+  EXPECT_TRUE(is_current());
+  publish("over/x.py", "1");
+  EXPECT_FALSE(is_current());
+}
+
+TEST_F(TakenTest, AVersionThatWasRunAgainIsNotKept) {
+  put("x.py", "1");
+  agent();
+  begin();
+  loaded().add("x", LoadedModule(found_in("", "x")));
+  publish("x.py", "2");
+  worker().move_to_newest();
+  loaded().add("x", LoadedModule(found_in("", "x")));
+  EXPECT_TRUE(loaded().asked().found.empty()) << "that it was another is enough to know";
   EXPECT_FALSE(is_current());
 }
 
