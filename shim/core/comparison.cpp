@@ -12,21 +12,12 @@ std::string_view last_part(std::string_view name) {
   return name.substr(name.rfind('.') + 1);
 }
 
-// What exists and cannot be had by now is another answer than none, and so is what nobody can tell.
-bool is_absent(const Resolution& now) {
-  using Kind = Resolution::Kind;
-  return now.kind == Kind::kNotFound || now.kind == Kind::kUnsettled ||
-         (now.kind == Kind::kUnknown && now.absent_at_last);
-}
-
-bool is_file(const Resolution& now, const layout::Checksum& digest) {
-  return (now.found() || is_absent(now)) && file_digest(now) == digest;
-}
-
 }  // namespace
 
 layout::Checksum file_digest(const Resolution& file) {
-  return file.found() ? file.source.digest : layout::Checksum();
+  constexpr layout::Checksum kCannotBeHad{~layout::Word{0}, ~layout::Word{0}};
+  if (file.found()) return file.source.digest;
+  return file.absent() ? layout::Checksum() : kCannotBeHad;
 }
 
 layout::Checksum listing_digest(std::vector<Child> children) {
@@ -91,12 +82,14 @@ bool Comparison::finds_the_same_answers(const AskedOtherwise& asked) {
     if (!finds_the_same(name, module)) return false;
   }
   if (asked.incomparable) return false;
-  for (const auto& [absent, store_asked] : asked.absent) {
+  for (const auto& [absent, answer] : asked.absent) {
     const auto& [directories, name] = absent;
+    const bool store_asked = answer.store_asked;
     const Asking asking = store_asked ? Asking::kStore : Asking::kNobody;
     const Resolution now = resolver_.resolve(view_, directories, name, asking);
+    if (now.found() || now.absent() != answer.known) return false;
     // The store's silence is not its word.
-    if (!is_absent(now) || (store_asked && now.kind != Resolution::Kind::kNotFound)) return false;
+    if (store_asked && now.kind != Resolution::Kind::kNotFound) return false;
     if (witnessed_) {
       keep_witnesses_if(!store_asked && resolver_.witness_name(view_, directories, name, asking, *witnessed_));
     }
@@ -110,12 +103,12 @@ bool Comparison::finds_the_same_answers(const AskedOtherwise& asked) {
   }
   for (const auto& [path, digest] : asked.sought) {
     const auto module = ModulePathView::parse(path);
-    if (!module || !is_file(resolver_.find_path(view_, *module), digest)) return false;
+    if (!module || file_digest(resolver_.find_path(view_, *module)) != digest) return false;
     if (witnessed_) keep_witnesses_if(resolver_.witness_path(view_, *module, *witnessed_));
   }
   for (const auto& [path, digest] : asked.read) {
     const auto module = ModulePathView::parse(path);
-    if (!module || !is_file(resolver_.read_path(view_, *module), digest)) return false;
+    if (!module || file_digest(resolver_.read_path(view_, *module)) != digest) return false;
     if (witnessed_) keep_witnesses_if(resolver_.witness_key(view_, layout::KeySpace::kFile, path, *witnessed_));
   }
   return true;
@@ -126,7 +119,7 @@ void Comparison::expect_questions(const AskedOtherwise& asked) {
   if (speaks_for_itself(view_)) return;
   for (const auto& [name, module] : loaded_) expect_questions_about(name, module);
   for (const auto& [name, module] : asked.found) expect_questions_about(name, module);
-  for (const auto& [absent, store_asked] : asked.absent) {
+  for (const auto& [absent, answer] : asked.absent) {
     expect(resolver_.questions_by_name(view_, absent.directories, absent.name));
   }
   for (const auto& [path, digest] : asked.sought) {

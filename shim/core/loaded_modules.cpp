@@ -107,12 +107,20 @@ void LoadedModules::make_incomparable() {
   if (!std::exchange(asked_.incomparable, true)) changed();
 }
 
-void LoadedModules::note_absent(std::span<const std::string> directories, std::string_view name, bool store_asked) {
+void LoadedModules::note_absent(std::span<const std::string> directories, std::string_view name,
+                                const Resolution& answer) {
   AskedOtherwise::Absent absent{{directories.begin(), directories.end()}, std::string(name)};
+  const AskedOtherwise::NotFound now{answer.store_asked, answer.absent()};
   const std::lock_guard lock(mutex_);
-  const auto found = asked_.absent.find(absent);
-  if (found != asked_.absent.end() ? found->second || !store_asked : !has_room()) return;
-  asked_.absent.insert_or_assign(std::move(absent), store_asked);
+  const auto before = asked_.absent.find(absent);
+  if (before != asked_.absent.end()) {
+    if (before->second.known != now.known) make_incomparable();
+    if (before->second.store_asked || !now.store_asked) return;
+    before->second = now;
+  } else {
+    if (!has_room()) return;
+    asked_.absent.emplace(std::move(absent), now);
+  }
   changed();
 }
 

@@ -47,7 +47,11 @@ struct AskedOtherwise {
     std::string name;
     auto operator<=>(const Absent&) const = default;
   };
-  std::map<Absent, bool> absent;                   // whether the platform's store was asked, too
+  struct NotFound {
+    bool store_asked;  // the platform's, too
+    bool known;        // Resolution::absent(); else it could not be had, or nobody could tell
+  };
+  std::map<Absent, NotFound> absent;
   std::map<std::string, layout::Checksum> listed;  // directory: digest of its listing
   std::map<std::string, layout::Checksum> read;    // storage path: digest of its content, 0 when it was not there
   std::map<std::string, layout::Checksum> sought;  // the same of a path below whichever root has it
@@ -80,7 +84,8 @@ class LoadedModules final : public AtFork {
   // Whether `name` is there, and its submodules are looked for in `directories` unless somebody has changed that.
   bool is_package_in(std::string_view name, std::span<const std::string> directories) const;
 
-  void note_absent(std::span<const std::string> directories, std::string_view name, bool store_asked);
+  // `answer` is not found().
+  void note_absent(std::span<const std::string> directories, std::string_view name, const Resolution& answer);
   void note_listing(const std::string& directory, const layout::Checksum& digest);
   void note_read(std::string_view path, const layout::Checksum& digest);
   void note_sought(std::string_view path, const layout::Checksum& digest);

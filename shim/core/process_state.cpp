@@ -383,7 +383,7 @@ Resolution ProcessState::resolve(std::span<const std::string> directories, std::
   if (asking == Asking::kNobody && is_open(found)) return found;
   // A module that goes by the absence of another must not outlive it.
   if (!found.found()) {
-    loaded_->note_absent(directories, name, found.store_asked);
+    loaded_->note_absent(directories, name, found);
     found = checked(std::move(found));
   }
   count(found);
@@ -392,7 +392,7 @@ Resolution ProcessState::resolve(std::span<const std::string> directories, std::
 
 std::optional<std::string> ProcessState::leave_to_others(std::span<const std::string> directories,
                                                          std::string_view name, std::uint64_t moves) {
-  loaded_->note_absent(directories, name, false);
+  loaded_->note_absent(directories, name, Resolution());
   counters_.add(ShimCounter::kMisses);
   return check_taken(moves);
 }

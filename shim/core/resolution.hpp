@@ -55,6 +55,10 @@ struct Resolution {
     return r;
   }
 
+  // As good as anybody knows, there is none. Neither this nor found(): it cannot be had, or nobody can tell.
+  bool absent() const {
+    return kind == Kind::kNotFound || kind == Kind::kUnsettled || (kind == Kind::kUnknown && absent_at_last);
+  }
   bool found() const { return kind == Kind::kModule || kind == Kind::kPackage || kind == Kind::kNamespace; }
 };
 

@@ -41,7 +41,7 @@ TEST_F(ForkTest, NoChildHangsWhateverThreadsOfItsParentDo) {
     threads.emplace_back([&, n] {
       for (int round = 0; !stop; ++round) {
         static_cast<void>(worker().wait_fresh(Deadline(std::chrono::seconds(5))));
-        worker().loaded().note_absent({}, std::to_string(n) + "." + std::to_string(round % 1000), false);
+        worker().loaded().note_absent({}, std::to_string(n) + "." + std::to_string(round % 1000), Resolution());
         worker().move_to_newest();
       }
     });

@@ -158,6 +158,23 @@ TEST_F(TakenTest, WhatWasMissingAndCannotBeReadNowIsNotMissing) {
   }
 }
 
+TEST_F(TakenTest, WhatCannotBeHadThenAndNowIsTheSame) {
+  writer().put_not_mirrored("bad.py", "no JSON");
+  put("x.py", "1");
+  agent();
+  const auto path = *ModulePathView::parse("bad.py");
+  begin();
+  loaded().add("x", LoadedModule(found_in("", "x")));
+  EXPECT_EQ(import("bad"), "<refused>");
+  EXPECT_EQ(shown(worker().find_path(path)), "<refused>");
+  EXPECT_EQ(shown(worker().read_path(path)), "<refused>");
+  publish("other.py", "");
+  EXPECT_TRUE(is_current());
+  writer().remove("bad.py");
+  commit();
+  EXPECT_FALSE(is_current());
+}
+
 // One that evicts what it cannot find in sys.modules leaves nobody with anything of it.
 TEST_F(TakenTest, WhatWasEvictedAndIsRunAgainIsOne) {
   put("x.py", "1");
