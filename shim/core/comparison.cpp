@@ -12,15 +12,18 @@ std::string_view last_part(std::string_view name) {
   return name.substr(name.rfind('.') + 1);
 }
 
+constexpr layout::Checksum kCannotBeHad{~layout::Word{0}, ~layout::Word{0}};
+
 }  // namespace
 
 layout::Checksum file_digest(const Resolution& file) {
-  constexpr layout::Checksum kCannotBeHad{~layout::Word{0}, ~layout::Word{0}};
   if (file.found()) return file.source.digest;
   return file.absent() ? layout::Checksum() : kCannotBeHad;
 }
 
-layout::Checksum listing_digest(std::vector<Child> children) {
+layout::Checksum listing_digest(const Resolver::Listing& listing) {
+  if (!listing.unknown.empty()) return kCannotBeHad;
+  std::vector<Child> children = listing.children;
   std::sort(children.begin(), children.end(), [](const Child& a, const Child& b) { return a.name < b.name; });
   std::string text;
   for (const Child& child : children) append_child(text, child.name, child.kind);
@@ -96,7 +99,7 @@ bool Comparison::finds_the_same_answers(const AskedOtherwise& asked) {
   }
   for (const auto& [directory, digest] : asked.listed) {
     const Resolver::Listing listing = resolver_.list(view_, directory);
-    if (listing.snapshot_lost || !listing.unknown.empty() || listing_digest(listing.children) != digest) return false;
+    if (listing.snapshot_lost || listing_digest(listing) != digest) return false;
     if (witnessed_) {
       keep_witnesses_if(resolver_.witness_key(view_, layout::KeySpace::kNode, directory, *witnessed_));
     }

@@ -56,8 +56,8 @@ class Comparison {
   std::optional<std::vector<SlotWitness>> witnessed_;
 };
 
-// How an answer is remembered. 0 for a file that is not there; a constant for one that cannot be had.
+// How an answer is remembered. 0 for a file that is not there; a constant for what cannot be had.
 layout::Checksum file_digest(const Resolution& file);
-layout::Checksum listing_digest(std::vector<Child> children);
+layout::Checksum listing_digest(const Resolver::Listing& listing);
 
 }  // namespace bifrost

@@ -436,8 +436,8 @@ Resolution ProcessState::read_again(ModulePathView path) {
 
 Result<std::vector<Child>> ProcessState::list(const std::string& directory) {
   Resolver::Listing listing = with_whole_view([&](const View& view) { return resolver().list(view, directory); });
+  loaded_->note_listing(directory, listing_digest(listing));
   if (!listing.unknown.empty()) return Error{ErrorCode::kUnreachable, listing.unknown};
-  loaded_->note_listing(directory, listing_digest(listing.children));
   if (auto why = check_taken(listing.moves)) return Error{ErrorCode::kUnreachable, std::move(*why)};
   return std::move(listing.children);
 }

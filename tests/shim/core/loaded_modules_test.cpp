@@ -158,6 +158,19 @@ TEST_F(TakenTest, WhatWasMissingAndCannotBeReadNowIsNotMissing) {
   }
 }
 
+TEST_F(TakenTest, AListingThatNobodyCouldGiveIsAnotherOnceItCanBeGiven) {
+  put("pkg/a.py", "");
+  put("x.py", "1");
+  agent();
+  say_complete(false);
+  begin();
+  loaded().add("x", LoadedModule(found_in("", "x")));
+  EXPECT_FALSE(worker().list("pkg")) << "there is no Redis";
+  EXPECT_TRUE(is_current());
+  say_complete(true);
+  EXPECT_FALSE(is_current());
+}
+
 TEST_F(TakenTest, WhatCannotBeHadThenAndNowIsTheSame) {
   writer().put_not_mirrored("bad.py", "no JSON");
   put("x.py", "1");
