@@ -230,6 +230,21 @@ TEST_F(TakenTest, WhatAThreadFindsMissingWhileAnotherMovesTheExecutionIsCompared
   }
 }
 
+TEST_F(TakenTest, WhatIsNotedWhileTheMoverComparesIsComparedBeforeItMoves) {
+  put("x.py", "1");
+  agent();
+  const auto store = std::make_shared<SlowStore>();
+  worker().ask_of(store);
+  begin();
+  EXPECT_FALSE(worker().resolve(worker().scope().roots(), "late", Asking::kStore).found());
+  const auto x = found_in("", "x");
+  publish("x.py", "2");
+  store->meanwhile = [&] { loaded().note_found("x", x); };
+  worker().move_to_newest();
+  EXPECT_FALSE(store->meanwhile) << "the comparison asked the store";
+  EXPECT_FALSE(intact());
+}
+
 TEST_F(TakenTest, WhatItFindsIsComparedWhenItIsNoted) {
   put("x.py", "1");
   agent();
