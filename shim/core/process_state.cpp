@@ -214,27 +214,35 @@ std::optional<std::string> ProcessState::renew(const std::shared_ptr<const View>
     return std::nullopt;
   }
   *next = mirror_.at_newest(*view);
-  for (int comparison = 0; comparison < kMaxComparisonsPerMove; ++comparison) {
-    const std::uint64_t compared = loaded_->version();
-    if (!still_stands_in(*next)) break;
-    if (!move_pin(view, next, compared)) continue;
+  if (moves_whole(view, next)) {
     counters_.add(ShimCounter::kSnapshotMoved);
     return std::nullopt;
   }
   auto refused = lose(*view, explain_loss(*view), "generation " + std::to_string(next->generation().value));
-  if (!refused) move_pin(view, next, std::nullopt);
+  if (!refused) replace_pin(view, std::move(next));
   return refused;
+}
+
+bool ProcessState::moves_whole(const std::shared_ptr<const View>& old, const std::shared_ptr<const View>& next) {
+  for (int comparison = 0; comparison < kMaxComparisonsPerMove; ++comparison) {
+    const std::uint64_t compared = loaded_->version();
+    if (!still_stands_in(*next)) return false;
+    if (replace_pin(old, next, compared)) return true;
+  }
+  return false;
 }
 
 // The mover announces itself, then looks for what was noted; whoever takes something notes it, then looks for movers.
 // So does one of the two see the other.
-bool ProcessState::move_pin(const std::shared_ptr<const View>& old, const std::shared_ptr<const View>& next,
-                            std::optional<std::uint64_t> compared) {
+bool ProcessState::replace_pin(const std::shared_ptr<const View>& old, std::shared_ptr<const View> next,
+                               std::optional<std::uint64_t> compared) {
   {
     const std::lock_guard lock(mutex_);
-    ++moves_;
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    if (compared && loaded_->version() != *compared) return false;
+    if (compared) {
+      ++moves_;
+      std::atomic_thread_fence(std::memory_order_seq_cst);
+      if (loaded_->version() != *compared) return false;
+    }
     if (pin_ != old) return true;
     pin_ = next;
   }
@@ -273,15 +281,6 @@ std::optional<std::string> ProcessState::lose(const View& view, const std::strin
   return std::nullopt;
 }
 
-void ProcessState::replace_pin(const std::shared_ptr<const View>& old, std::shared_ptr<const View> next) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (pin_ != old) return;
-    pin_ = next;
-  }
-  presence_.say(*next);
-}
-
 std::string ProcessState::explain_loss(const View& lost) const {
   const auto age = std::chrono::duration_cast<std::chrono::seconds>(boot_now().since(lost.pinned_at)).count();
   return "the agent no longer keeps generation " + std::to_string(lost.generation().value) +
@@ -317,13 +316,9 @@ void ProcessState::move_to_newest() {
   }
   next->settled = nothing_settled();
   next->why_refused.clear();
-  for (int comparison = 0; comparison < kMaxComparisonsPerMove; ++comparison) {
-    const std::uint64_t compared = loaded_->version();
-    if (!still_stands_in(*next)) break;
-    if (move_pin(pin, next, compared)) return;
-  }
+  if (moves_whole(pin, next)) return;
   next->intact->store(false);
-  move_pin(pin, next, std::nullopt);
+  replace_pin(pin, std::move(next));
 }
 
 Result<Generation> ProcessState::wait_fresh(const Deadline& deadline) {

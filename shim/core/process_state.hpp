@@ -154,11 +154,12 @@ class ProcessState final : public AtFork {
   // The execution of `view` goes on with `then`, which may be of a later state: counted, and said once. Returns why it
   // must not, and no import of it succeeds any more, or nothing.
   std::optional<std::string> lose(const View& view, const std::string& why, const std::string& then);
-  void replace_pin(const std::shared_ptr<const View>& old, std::shared_ptr<const View> next);
-  // The same where `next` is of another state, for which what was loaded at that version has been compared. False, and
-  // nothing done: more was taken since.
-  bool move_pin(const std::shared_ptr<const View>& old, const std::shared_ptr<const View>& next,
-                std::optional<std::uint64_t> compared);
+  // Moves the execution to `next` if all that it has taken is the same there, also what its threads take meanwhile.
+  bool moves_whole(const std::shared_ptr<const View>& old, const std::shared_ptr<const View>& next);
+  // Does nothing if another thread was faster. `compared`: that version of what is loaded is the same in `next`; false,
+  // and nothing done, where more was taken since.
+  bool replace_pin(const std::shared_ptr<const View>& old, std::shared_ptr<const View> next,
+                   std::optional<std::uint64_t> compared = std::nullopt);
   std::string explain_loss(const View& lost) const;
   void count(const Resolution& resolution);
   template <class Ask>
@@ -179,7 +180,7 @@ class ProcessState final : public AtFork {
   const CodeTag tag_;
   std::atomic<bool> stale_execution_{false};
   std::atomic<bool> stale_noticed_{false};
-  std::atomic<std::uint64_t> moves_{0};  // how often an execution has gone on with another state
+  std::atomic<std::uint64_t> moves_{0};  // how often one was about to go on with another state, as unchanged
 
   std::mutex mutex_;
   std::shared_ptr<const View> pin_;

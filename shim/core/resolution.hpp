@@ -33,7 +33,7 @@ struct Resolution {
   std::string reason;                       // kUnknown, kRefused: one clause
   Authority authority = Authority::kRedis;  // of the view that was asked
   Generation asked_at;                      // of its snapshot; 0 without one
-  std::uint64_t moves = 0;                  // ProcessState::moves() before it was looked for
+  std::uint64_t moves = 0;                  // for ProcessState::check_taken()
   bool absent_at_last = false;              // kUnknown: no such file, by Redis or by the last that the mirror knew
   bool store_asked = false;                 // the platform's store had a word in it
   std::shared_ptr<const void> cause;        // kRefused: what the host's code raised, if it did; the extension's own

@@ -65,7 +65,7 @@ class Resolver {
     bool snapshot_lost = false;
     std::vector<Child> children;
     std::string unknown;
-    std::uint64_t moves = 0;  // ProcessState::moves() before it was read
+    std::uint64_t moves = 0;  // for ProcessState::check_taken()
   };
   Listing list(const View& view, const std::string& directory) const;
 

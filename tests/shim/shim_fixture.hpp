@@ -119,6 +119,9 @@ class ShimFixture : public SegmentFixture {
     return "<?>";
   }
 
+  // Of the present execution.
+  bool intact() { return worker().view()->intact->load(); }
+
   std::uint64_t count(ShimCounter c) { return worker().counters().get(c); }
 
   std::string on_stale_ = "serve";

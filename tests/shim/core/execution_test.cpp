@@ -186,7 +186,6 @@ class LostSnapshotTest : public ExecutionTest {
     for (int i = 0; i < 8; ++i) publish("bulk.py", std::string(300'000, static_cast<char>('a' + i)));
     ASSERT_GT(attach()->info().oldest_generation, pinned);
   }
-  bool intact() { return worker().view()->intact->load(); }
 };
 
 TEST_F(LostSnapshotTest, WhereAllThatIsLoadedIsTheSameTheExecutionMovesOn) {
@@ -271,12 +270,12 @@ TEST_F(ExecutionTest, WhatRedisDoesNotHaveIsAsNewAsWhatItHas) {
   begin();
   EXPECT_EQ(import("x"), "x = 1");
   EXPECT_EQ(import("nowhere"), "<not found>");
-  EXPECT_TRUE(worker().view()->intact->load()) << "the mirror's own answers";
+  EXPECT_TRUE(intact()) << "the mirror's own answers";
   EXPECT_EQ(shown(worker().read_path("big.py")), "<not found>");
-  EXPECT_FALSE(worker().view()->intact->load());
+  EXPECT_FALSE(intact());
   begin();
   EXPECT_EQ(import("big"), "<not found>");
-  EXPECT_FALSE(worker().view()->intact->load());
+  EXPECT_FALSE(intact());
 }
 
 TEST_F(LostSnapshotTest, ASnapshotThatIsKeptGoesOnThroughTheNextRoot) {

@@ -19,16 +19,21 @@ class TakenTest : public ShimFixture {
     found.searched = {directory};
     return std::make_shared<const Resolution>(std::move(found));
   }
+  void begin_with_two_plugs() {
+    put("a/plug.py", "1");
+    put("b/plug.py", "1");
+    agent();
+    begin();
+  }
+  void find_both_plugs() {
+    for (const std::string directory : {"a", "b"}) loaded().note_found("plug", found_in(directory, "plug"));
+  }
   LoadedModules& loaded() { return worker().loaded(); }
   bool is_current() { return worker().begin({}).loaded_is_current; }
-  bool intact() { return worker().view()->intact->load(); }
 };
 
 TEST_F(TakenTest, OfTwoThatWereRunUnderOneNameEachIsCompared) {
-  put("a/plug.py", "1");
-  put("b/plug.py", "1");
-  agent();
-  begin();
+  begin_with_two_plugs();
   loaded().add("plug", LoadedModule(found_in("a", "plug")));
   loaded().add("plug", LoadedModule(found_in("b", "plug")));
   EXPECT_TRUE(is_current());
@@ -59,24 +64,16 @@ TEST_F(TakenTest, WhatLiesBelowAPackageIsComparedThereThoughAnotherHasItsName) {
 }
 
 TEST_F(TakenTest, OfTwoThatWereFoundUnderOneNameEachIsCompared) {
-  put("a/plug.py", "1");
-  put("b/plug.py", "1");
-  agent();
-  begin();
-  loaded().note_found("plug", found_in("a", "plug"));
-  loaded().note_found("plug", found_in("b", "plug"));
+  begin_with_two_plugs();
+  find_both_plugs();
   EXPECT_TRUE(is_current());
   publish("b/plug.py", "2");
   EXPECT_FALSE(is_current());
 }
 
 TEST_F(TakenTest, ARunTakesThePlaceOfItsOwnFindingOnly) {
-  put("a/plug.py", "1");
-  put("b/plug.py", "1");
-  agent();
-  begin();
-  loaded().note_found("plug", found_in("a", "plug"));
-  loaded().note_found("plug", found_in("b", "plug"));
+  begin_with_two_plugs();
+  find_both_plugs();
   loaded().add("plug", LoadedModule(found_in("b", "plug")));
   EXPECT_EQ(loaded().asked().found.size(), 1u);
   loaded().note_found("plug", found_in("b", "plug"));

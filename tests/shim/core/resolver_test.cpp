@@ -380,7 +380,7 @@ TEST_F(ResolverTest, AListingThatTheMirrorCannotGiveComesFromRedis) {
   begin();
   EXPECT_EQ(*worker().list("pkg"), (std::vector<Child>{{"a", layout::RecordKind::kModule}}));
   EXPECT_EQ(count(ShimCounter::kDamaged), 1u);
-  EXPECT_FALSE(worker().view()->intact->load()) << "as Redis has it now";
+  EXPECT_FALSE(intact()) << "as Redis has it now";
   stop_redis();
   begin();
   const auto nothing = worker().list("pkg");
@@ -395,7 +395,7 @@ TEST_F(ResolverTest, WhereNamesMayBeLackingAListingIsNotWholeWithoutRedis) {
   say_complete(false);
   begin();
   EXPECT_EQ(worker().list("pkg")->size(), 2u);
-  EXPECT_FALSE(worker().view()->intact->load());
+  EXPECT_FALSE(intact());
   stop_redis();
   begin();
   EXPECT_FALSE(worker().list("pkg"));
