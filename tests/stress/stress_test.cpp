@@ -132,6 +132,8 @@ struct Board {
   struct Reader {
     std::atomic<std::uint64_t> steps{0};
     std::atomic<std::uint64_t> generation{0};  // of a pinned reader
+    std::atomic<std::uint64_t> gone{0};        // so far, as the next
+    std::atomic<std::uint64_t> roots{0};
     Tally tally;
   } readers[kMost];
 };
@@ -196,6 +198,14 @@ class Trial {
   bool writer_ended() const { return writer_ && writer_->ended(); }
   steady_clock::time_point end() const { return end_; }
   Board& board() { return *board_; }
+  // Whether some reader stood where memory went, and some went on to another root.
+  bool has_met_all() {
+    std::uint64_t gone = 0, roots = 0;
+    for (std::size_t n = 0; n < readers_.size(); ++n) {
+      gone += board_->readers[n].gone.load(), roots += board_->readers[n].roots.load();
+    }
+    return gone != 0 && roots > readers_.size();
+  }
   std::vector<Child>& readers() { return readers_; }
 
   // What all readers were told. Adds a failure for each process that did not end well.
@@ -221,6 +231,7 @@ class Trial {
       for (; !board_->stop.load(); ++shown.steps) {
         reader.step();
         show(reader, shown);
+        shown.gone = reader.tally().gone, shown.roots = reader.tally().roots;
       }
       shown.tally = reader.tally();
     });
@@ -245,9 +256,11 @@ TEST_F(Stress, ProcessesThatReadBesideAKilledWriterAreToldOnlyVersions) {
   trial.start_judges<Shipped>(kReaders);
   std::mt19937_64 random(4);
   std::uint64_t kills = 0;
-  while (steady_clock::now() < trial.end()) {
+  // Readers that get little of a busy machine seldom stand where memory goes: on until one has.
+  const auto deadline = trial.end() + seconds(120);
+  while (steady_clock::now() < trial.end() || (!trial.has_met_all() && steady_clock::now() < deadline)) {
     const std::uint64_t until = trial.board().generation.load() + random() % 500;
-    trial.wait_for([&] { return trial.board().generation.load() > until; }, trial.end());
+    trial.wait_for([&] { return trial.board().generation.load() > until; }, deadline);
     ASSERT_TRUE(trial.all_go_on()) << "a process gave up, or was told something wrong";
     trial.kill_writer();  // wherever it is: staging, moving records, building a root, adopting
     trial.start_writer(kForgetful, 100 + ++kills);
