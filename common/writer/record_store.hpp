@@ -2,7 +2,8 @@
 //
 // Slots lead to newest versions, chunks hold them, the ledger knows what is out of date. Memory is never used again in
 // place: it is appended to, and given back chunk by chunk. Whatever takes long is done in slices (tend).
-// Under pressure goes, in this order: history by age, history younger than promised, compiled code. One thread.
+// Under pressure goes, in this order: history by age, history younger than promised, compiled code: see
+// record_store_room.cpp. One thread.
 // (K1) A version that a snapshot within the promise needs stays where it is: see kept_from().
 // (K2) What is moved away from a chunk is the same version, found through the same slot, before the chunk goes.
 #pragma once
