@@ -156,7 +156,7 @@ void Mirror::lose_index() {
 }
 
 void Mirror::find_no_index() {
-  if (!index_gone_) lose_index();
+  if (!index_gone_ && !paths_.empty()) lose_index();
 }
 
 void Mirror::lose_everything() {

@@ -71,7 +71,8 @@ class Mirror {
   void take_back_loss();
   // Up to `most` paths that the index listed, as far as is known.
   std::vector<ModulePath> listed(std::size_t most) const;
-  // The same, where nobody has told: an answer says that there is no index. Once for as long as there is none.
+  // The same, where nobody has told: an answer says that there is no index. Once for as long as there is none; not if
+  // it would have listed nothing: its first writer is still to come.
   void find_no_index();
   // How often one was lost.
   std::uint64_t index_losses() const { return index_losses_; }

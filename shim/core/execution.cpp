@@ -76,7 +76,6 @@ std::shared_ptr<View> view_for_execution(const ExecutionRequest& request, const 
   view->scope = request.scope;
   view->pinned = true;
   view->pinned_at = boot_now();
-  view->intact = std::make_shared<std::atomic<bool>>(true);
   if (request.fresh) {
     use_fenced_mirror(*view, Deadline(request.timeout * kFenceShareNumerator / kFenceShareDenominator), from);
   } else {

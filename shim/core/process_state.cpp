@@ -57,6 +57,15 @@ void sign(Resolution& answer, const View& by) {
 }
 void sign(Resolver::Listing&, const View&) {}
 
+std::string generation_of(const View& view) {
+  return "generation " + std::to_string(view.generation().value);
+}
+
+// Another store has other generations, whatever their numbers.
+bool is_same_store(const View& a, const View& b) {
+  return a.segment != nullptr && b.segment != nullptr && a.segment->chunks().source() == b.segment->chunks().source();
+}
+
 template <class Answer>
 Answer refusal(const std::string& why) {
   if constexpr (std::is_same_v<Answer, Resolver::Listing>) {
@@ -142,7 +151,8 @@ ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
     start.same_scope = request.scope == (pin_ ? pin_->scope : Scope());
     start.refused = !start.same_scope && going_on_ > 0;
     if (start.refused) return start;
-    pin_ = start.view;
+    view->execution = executions_.next();
+    pin_ = view;
     settled_outside_.reset();
     lost_notice_.clear();
   }
@@ -208,17 +218,18 @@ std::optional<std::string> ProcessState::renew(const std::shared_ptr<const View>
   auto next = std::make_shared<View>(*view);
   next->segment = mirror_.newest_segment();
   next->snapshot = next->segment->snapshot_at(view->generation());
-  // Another store has other generations, whatever their numbers.
-  if (next->segment->chunks().source() == view->segment->chunks().source() && next->snapshot.kept()) {
+  if (is_same_store(*view, *next) && next->snapshot.kept()) {
     replace_pin(view, std::move(next));
     return std::nullopt;
   }
   *next = mirror_.at_newest(*view);
   if (moves_whole(view, next)) {
     counters_.add(ShimCounter::kSnapshotMoved);
-    return std::nullopt;
+    if (!view->execution->moves_beside_others()) return std::nullopt;
+    return lose(*view, explain_loss(*view, "a forked process of it may have taken others"), generation_of(*next));
   }
-  auto refused = lose(*view, explain_loss(*view), "generation " + std::to_string(next->generation().value));
+  auto refused =
+      lose(*view, explain_loss(*view, "what it has loaded or asked for has changed since"), generation_of(*next));
   if (!refused) replace_pin(view, std::move(next));
   return refused;
 }
@@ -258,19 +269,25 @@ std::optional<std::string> ProcessState::check_taken(std::uint64_t moves) {
     const std::lock_guard lock(mutex_);
     pin = pin_;
   }
-  if (pin == nullptr || !*pin->intact || still_stands_in(*pin)) return std::nullopt;
-  const std::string now = "generation " + std::to_string(pin->generation().value);
+  if (pin == nullptr || !pin->execution->intact() || still_stands_in(*pin)) return std::nullopt;
+  const std::string now = generation_of(*pin);
   return lose(*pin, "while this execution moved to " + now + ", another of its threads took what has changed since",
               now);
 }
 
+std::optional<std::string> ProcessState::take_beside_others(const View& view) {
+  if (!view.inherited_at) return std::nullopt;
+  if (!view.execution->takes_after_a_move(*view.inherited_at) || !view.execution->intact()) return std::nullopt;
+  return lose(view, "another process of this execution has gone on with another generation", generation_of(view));
+}
+
 std::optional<std::string> ProcessState::lose(const View& view, const std::string& why, const std::string& then) {
   counters_.add(ShimCounter::kSnapshotLost);
-  view.intact->store(false);
+  view.execution->tear();
   const std::lock_guard lock(mutex_);
   if (!serves_stale()) {
     const std::string refused = why + "; BIFROST_ON_STALE=error forbids to go on with a later one";
-    if (pin_ != nullptr && pin_->intact == view.intact) {
+    if (pin_ != nullptr && pin_->execution == view.execution) {
       auto none = std::make_shared<View>(*pin_);
       none->why_refused = refused;
       pin_ = std::move(none);
@@ -281,12 +298,11 @@ std::optional<std::string> ProcessState::lose(const View& view, const std::strin
   return std::nullopt;
 }
 
-std::string ProcessState::explain_loss(const View& lost) const {
+std::string ProcessState::explain_loss(const View& lost, std::string_view and_what) const {
   const auto age = std::chrono::duration_cast<std::chrono::seconds>(boot_now().since(lost.pinned_at)).count();
   return "the agent no longer keeps generation " + std::to_string(lost.generation().value) +
-         ", with which this execution began " + std::to_string(age) +
-         " s ago, and what it has loaded or asked for has changed since (--history and --history-size of bifrost-agent "
-         "say how long versions are kept)";
+         ", with which this execution began " + std::to_string(age) + " s ago, and " + std::string(and_what) +
+         " (--history and --history-size of bifrost-agent say how long versions are kept)";
 }
 
 std::optional<std::string> ProcessState::take_lost_notice() {
@@ -312,13 +328,15 @@ void ProcessState::move_to_newest() {
     next->scope = pin->scope;
     next->pinned = true;
     next->pinned_at = pin->pinned_at;
-    next->intact = pin->intact;
+    next->execution = pin->execution;
+    next->inherited_at = pin->inherited_at;
   }
   next->settled = nothing_settled();
   next->why_refused.clear();
-  if (moves_whole(pin, next)) return;
-  next->intact->store(false);
-  replace_pin(pin, std::move(next));
+  const bool whole = moves_whole(pin, next);
+  const bool stays = is_same_store(*pin, *next) && pin->generation() == next->generation();
+  if (!whole || (!stays && next->execution->moves_beside_others())) next->execution->tear();
+  if (!whole) replace_pin(pin, std::move(next));
 }
 
 Result<Generation> ProcessState::wait_fresh(const Deadline& deadline) {
@@ -340,6 +358,7 @@ auto ProcessState::with_whole_view(const Ask& ask) {
     moves = moves_;  // before the view
     now = view();
     if (!now->why_refused.empty()) return signed_by(*now, refusal<Answer>(now->why_refused));
+    if (auto why = take_beside_others(*now)) return signed_by(*now, refusal<Answer>(*why));
     Answer answer = ask(*now);
     if (!is_lost(answer)) return signed_by(*now, std::move(answer));
     if (auto why = renew(now)) return signed_by(*now, refusal<Answer>(*why));
@@ -457,6 +476,7 @@ bool ProcessState::finds_the_same(const std::string& name, const LoadedModule& f
 
 void ProcessState::before_fork() {
   mutex_.lock();
+  if (pin_ != nullptr) moves_at_fork_ = pin_->execution->moves();  // the parent may move before the child runs
   telemetry_.lock_for_fork();
   store_.lock_for_fork();
   mirror_.lock_for_fork();
@@ -482,6 +502,11 @@ void ProcessState::after_fork_in_child() {
   telemetry_.start_anew_in_child();
   presence_.start_anew_in_child();
   going_on_ = 0;  // the threads that would end them are not here
+  if (pin_ != nullptr) {
+    auto inherited = std::make_shared<View>(*pin_);
+    inherited->inherited_at = moves_at_fork_;
+    pin_ = std::move(inherited);
+  }
   mutex_.unlock();
 }
 

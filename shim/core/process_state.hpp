@@ -19,6 +19,7 @@
 #include "shim/core/missing_reasons.hpp"
 #include "shim/core/presence.hpp"
 #include "shim/core/resolver.hpp"
+#include "shim/core/shared_execution.hpp"
 #include "shim/core/standing.hpp"
 #include "shim/core/telemetry.hpp"
 
@@ -151,6 +152,8 @@ class ProcessState final : public AtFork {
   // still kept there. If not, an execution moves to the newest generation where all that it has loaded is the same;
   // else `on_stale` decides. Returns why imports must fail, or nothing.
   std::optional<std::string> renew(const std::shared_ptr<const View>& view);
+  // In a fork, before it takes something by the execution that it inherited. Returns as lose().
+  std::optional<std::string> take_beside_others(const View& view);
   // The execution of `view` goes on with `then`, which may be of a later state: counted, and said once. Returns why it
   // must not, and no import of it succeeds any more, or nothing.
   std::optional<std::string> lose(const View& view, const std::string& why, const std::string& then);
@@ -160,7 +163,7 @@ class ProcessState final : public AtFork {
   // and nothing done, where more was taken since.
   bool replace_pin(const std::shared_ptr<const View>& old, std::shared_ptr<const View> next,
                    std::optional<std::uint64_t> compared = std::nullopt);
-  std::string explain_loss(const View& lost) const;
+  std::string explain_loss(const View& lost, std::string_view and_what) const;
   void count(const Resolution& resolution);
   template <class Ask>
   auto with_whole_view(const Ask& ask);
@@ -184,6 +187,8 @@ class ProcessState final : public AtFork {
 
   std::mutex mutex_;
   std::shared_ptr<const View> pin_;
+  SharedExecutions executions_;
+  std::uint32_t moves_at_fork_ = 0;                // of pin_'s execution
   std::shared_ptr<SettledNames> settled_outside_;  // of executions, until the first begins
   int going_on_ = 0;                               // executions of pin_'s scope that were entered and have not ended
   Standing standing_;

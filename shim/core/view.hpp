@@ -2,14 +2,16 @@
 // moves the process on.
 #pragma once
 
-#include <atomic>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/reader/segment.hpp"
 #include "shim/core/authority.hpp"
 #include "shim/core/scope.hpp"
 #include "shim/core/settled_names.hpp"
+#include "shim/core/shared_execution.hpp"
 
 namespace bifrost {
 
@@ -23,9 +25,9 @@ struct View {
   bool deploying = false;  // the agent held a deploy back when the execution began
   bool pinned = false;     // of an execution: stays until it ends
   BootTime pinned_at;
-  // Of an execution, shared by the views that it goes through: whether all that it has imported is known to be of one
-  // generation.
-  std::shared_ptr<std::atomic<bool>> intact;
+  // Of an execution, shared by the views that it goes through and by the processes that it forks.
+  std::shared_ptr<SharedExecution> execution;
+  std::optional<std::uint32_t> inherited_at;  // in a fork that has begun none of its own: the execution's moves then
   Scope scope;
   // Of an execution, shared by the views that it goes through: what the platform's store has said of names. Null when
   // there is nobody to ask.
@@ -36,7 +38,7 @@ struct View {
 
   // What Redis or a fallback says is as it is now: nobody can tell whether it was so when other modules were read.
   void takes_what_is_newest() const {
-    if (intact != nullptr) intact->store(false);
+    if (execution != nullptr) execution->tear();
   }
 
   Generation generation() const { return segment ? snapshot.generation() : Generation{}; }

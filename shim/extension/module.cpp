@@ -30,7 +30,7 @@ struct StartedExecution {
   std::uint64_t generation = 0;
   std::string source = "redis";
   std::vector<std::string> evicted;
-  std::shared_ptr<std::atomic<bool>> intact;  // null: as long as it lasts
+  std::shared_ptr<const SharedExecution> shared;  // null: nothing is installed
   bool deploying = false;
   Scope scope;
 };
@@ -129,7 +129,7 @@ StartedExecution started_execution(ProcessState& state, const View& view, std::v
   StartedExecution started;
   started.evicted = std::move(evicted);
   started.source = name_of(view.authority);
-  started.intact = view.intact;
+  started.shared = view.execution;
   started.deploying = view.deploying;
   started.scope = view.scope;
   if (view.authority != Authority::kRedis) started.generation = view.generation().value;
@@ -327,7 +327,7 @@ void bind_values(py::module_& m) {
       .def_readonly("source", &StartedExecution::source, docstrings::kExecutionSource)
       .def_readonly("evicted", &StartedExecution::evicted, docstrings::kExecutionEvicted)
       .def_property_readonly(
-          "intact", [](const StartedExecution& e) { return e.intact == nullptr || e.intact->load(); },
+          "intact", [](const StartedExecution& e) { return e.shared == nullptr || e.shared->intact(); },
           docstrings::kExecutionIntact)
       .def_readonly("deploying", &StartedExecution::deploying, docstrings::kExecutionDeploying)
       .def(

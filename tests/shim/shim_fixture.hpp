@@ -120,7 +120,7 @@ class ShimFixture : public SegmentFixture {
   }
 
   // Of the present execution.
-  bool intact() { return worker().view()->intact->load(); }
+  bool intact() { return worker().view()->execution->intact(); }
 
   std::uint64_t count(ShimCounter c) { return worker().counters().get(c); }
 

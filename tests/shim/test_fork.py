@@ -154,3 +154,25 @@ def test_a_child_touches_none_of_what_is_loaded_when_nothing_of_it_has_changed(n
         node.put(f"unrelated{unrelated}.py", "")
     node.put("pkg3/m3.py", "X = 'new'\n")
     assert talk.ask("child_says(faults)")[0] == MODULES + 20
+
+
+def test_what_a_forked_worker_takes_counts_for_its_execution(node):
+    """A pool of an execution, one of whose processes asks Redis: the platform looks at the execution in the parent."""
+    node.put("m.py", "import importlib\n\nX = 1\n\ndef x_of(name):\n    return importlib.import_module(name).X\n")
+    node.put("large.py", f"X = 2\n#{'x' * 100_000}\n")
+    node.agent.stop()
+    node.start_agent("--max-module-bytes", "64K")
+    node.wait("--fresh")
+    worker = node.worker()
+    found = worker.do(
+        """
+        import multiprocessing
+        execution = b.begin_execution()
+        import m
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            own = pool.apply(m.x_of, ("m",)), execution.intact
+            asked = pool.apply(m.x_of, ("large",)), execution.intact
+        answer = [own, asked]
+        """
+    )
+    assert found == [[1, True], [2, False]]

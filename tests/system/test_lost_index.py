@@ -181,6 +181,18 @@ def test_an_index_that_was_lost_while_no_agent_ran_is_noticed_by_its_absence(fol
     all_are_kept(followed)
 
 
+def test_the_first_modules_of_an_empty_redis_are_ordinary_ones(node):
+    node.start_agent()
+    node.put_many((path, "V = 1\n") for path in [*OLD, "keep.py"])
+    node.wait("--fresh")
+    node.agent.kill()
+    for path in OLD:
+        node.delete(path)
+    node.start_agent()
+    node.wait("--fresh")
+    assert names(node) == {"keep.py"}
+
+
 def test_what_is_deleted_while_no_agent_runs_is_gone_however_much_it_is(followed):
     followed.agent.kill()
     for path in OLD[:4]:

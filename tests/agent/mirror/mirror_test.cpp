@@ -410,7 +410,17 @@ TEST_F(MirrorTest, AWriteThatNobodyHeardOfLeavesALossAsItWas) {
   EXPECT_FALSE(marked_as_lost("known.py"));
 }
 
+TEST_F(MirrorTest, WhereThereIsNothingToListNoIndexIsMissed) {
+  mirror_->find_no_index();
+  see_source_listed(Observation::Listed::kSomewhere, "first.py", "x = 1");
+  EXPECT_FALSE(marked_as_lost("first.py"));
+  EXPECT_EQ(mirror_->index_losses(), 0u);
+  mirror_->find_no_index();
+  EXPECT_TRUE(marked_as_lost("first.py"));
+}
+
 TEST_F(MirrorTest, AnIndexThatIsStillMissingIsOneLoss) {
+  see_source("a.py", "x = 1");
   mirror_->lose_index();
   mirror_->find_no_index();
   EXPECT_EQ(mirror_->index_losses(), 1u);

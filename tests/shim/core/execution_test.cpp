@@ -4,7 +4,7 @@
 #include <thread>
 #include <vector>
 
-#include "tests/shim/shim_fixture.hpp"
+#include "tests/shim/lost_snapshot_fixture.hpp"
 
 namespace bifrost {
 namespace {
@@ -165,28 +165,7 @@ TEST_F(ExecutionTest, MovingGivesTheMirrorBackToAnExecutionThatHadToUseRedis) {
   EXPECT_TRUE(worker().view()->pinned);
 }
 
-// What the agent gives up under pressure, an execution may still need.
-class LostSnapshotTest : public ExecutionTest {
- protected:
-  void SetUp() override {
-    make_writer(1 << 20);
-    put("x.py", "x = 1");
-    put("y.py", version_of_y(1));
-    agent();
-  }
-  // So large that it has a chunk of its own, which is given back as soon as nobody is promised it.
-  static std::string version_of_y(int version) { return "y = " + std::to_string(version) + std::string(100'000, '#'); }
-  void load(const std::string& name) {
-    auto found = std::make_shared<const Resolution>(top_level(name));
-    ASSERT_TRUE(found->found());
-    worker().loaded().add(name, LoadedModule(found));
-  }
-  void lose_the_snapshot() {
-    const Generation pinned = worker().view()->generation();
-    for (int i = 0; i < 8; ++i) publish("bulk.py", std::string(300'000, static_cast<char>('a' + i)));
-    ASSERT_GT(attach()->info().oldest_generation, pinned);
-  }
-};
+class LostSnapshotTest : public LostSnapshotFixture {};
 
 TEST_F(LostSnapshotTest, WhereAllThatIsLoadedIsTheSameTheExecutionMovesOn) {
   begin();

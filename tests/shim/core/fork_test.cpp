@@ -1,12 +1,13 @@
 // Forks while other threads hold whatever they hold: children must find every lock free and begin with nothing of the
 // parent's. (Python forks under the GIL, which makes this rare there, not impossible: waits are without it.)
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <map>
 #include <thread>
 #include <vector>
 
-#include "tests/shim/shim_fixture.hpp"
+#include "tests/shim/lost_snapshot_fixture.hpp"
 
 namespace bifrost {
 namespace {
@@ -15,19 +16,44 @@ constexpr int kThreads = 3;
 constexpr int kForks = 2000;
 constexpr unsigned kPatienceSeconds = 20;
 
-class ForkTest : public ShimFixture {
+template <class Body>
+pid_t start_child(const Body& body) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(kPatienceSeconds);
+    ::_exit(body());
+  }
+  return child;
+}
+
+// The child's exit code; a signal's number, negated, when it was killed: by SIGALRM when it hung.
+int end_of(pid_t child) {
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+template <class Body>
+int in_child(const Body& body) {
+  return end_of(start_child(body));
+}
+
+class ForkTest : public ShimFixture {};
+
+// An execution that goes on in two processes, in one of which it has to move.
+class ForkedExecutionTest : public LostSnapshotFixture {
  protected:
-  // The child's exit code; a signal's number, negated, when it was killed: by SIGALRM when it hung.
-  template <class Body>
-  static int in_child(const Body& body) {
-    const pid_t child = ::fork();
-    if (child == 0) {
-      ::alarm(kPatienceSeconds);
-      ::_exit(body());
-    }
-    int status = 0;
-    EXPECT_EQ(::waitpid(child, &status, 0), child);
-    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+  void begin_with_x() {
+    begin();
+    load("x");
+  }
+  void publish_y_and_lose_the_snapshot(int version) {
+    publish("y.py", version_of_y(version));
+    lose_the_snapshot();
+  }
+  // 0 when the child finds that.
+  int child_that_imports_y(int version) {
+    return in_child([&] { return import("y") == version_of_y(version) ? 0 : 1; });
   }
 };
 
@@ -72,6 +98,71 @@ TEST_F(ForkTest, ChildrenCountFromZero) {
   };
   EXPECT_EQ(in_child(counted), 0);
   EXPECT_GT(count(ShimCounter::kHits), 0u);
+}
+
+// In the child nothing has changed of what it knows; what its parent has loaded since it cannot know.
+TEST_F(ForkedExecutionTest, AChildThatGoesOnWithAnotherGenerationIsKnownToItsParent) {
+  begin_with_x();
+  publish_y_and_lose_the_snapshot(2);
+  EXPECT_EQ(child_that_imports_y(2), 0);
+  EXPECT_FALSE(intact());
+  EXPECT_EQ(import("x"), "x = 1");
+}
+
+TEST_F(ForkedExecutionTest, AParentThatGoesOnKnowsThatItsChildHasTakenSomething) {
+  begin_with_x();
+  EXPECT_EQ(child_that_imports_y(1), 0);
+  EXPECT_TRUE(intact()) << "both at one generation";
+  publish_y_and_lose_the_snapshot(2);
+  EXPECT_EQ(import("y"), version_of_y(2));
+  EXPECT_FALSE(intact());
+  const auto notice = worker().take_lost_notice();
+  ASSERT_TRUE(notice);
+  EXPECT_NE(notice->find("forked process"), std::string::npos) << *notice;
+}
+
+TEST_F(ForkedExecutionTest, AChildThatTakesSomethingAfterItsParentHasGoneOnIsKnownToBoth) {
+  begin_with_x();
+  int go_on[2];
+  ASSERT_EQ(::pipe(go_on), 0);
+  const pid_t child = start_child([&] {
+    char byte = 0;
+    if (::read(go_on[0], &byte, 1) != 1) return 2;
+    return import("x") == "x = 1" && !intact() ? 0 : 1;
+  });
+  publish("y.py", version_of_y(2));
+  worker().move_to_newest();
+  EXPECT_EQ(import("y"), version_of_y(2));
+  EXPECT_TRUE(intact()) << "the child has taken nothing yet";
+  ASSERT_EQ(::write(go_on[1], "", 1), 1);
+  EXPECT_EQ(end_of(child), 0);
+  EXPECT_FALSE(intact());
+  ::close(go_on[0]);
+  ::close(go_on[1]);
+}
+
+TEST_F(ForkedExecutionTest, WhatChildrenDoInExecutionsOfTheirOwnIsNoMatter) {
+  begin_with_x();
+  publish_y_and_lose_the_snapshot(2);
+  EXPECT_EQ(in_child([&] {
+              begin();
+              return import("y") == version_of_y(2) && intact() ? 0 : 1;
+            }),
+            0);
+  EXPECT_EQ(import("y"), version_of_y(2));
+  EXPECT_TRUE(intact()) << "nobody else goes on with it";
+  EXPECT_EQ(child_that_imports_y(2), 0);
+  EXPECT_TRUE(intact()) << "it was forked after that";
+  worker().move_to_newest();
+  EXPECT_TRUE(intact()) << "to where it is";
+}
+
+TEST_F(ForkedExecutionTest, WhereOnlyOneGenerationIsWantedTheChildIsRefused) {
+  on_stale_ = "error";
+  begin_with_x();
+  publish_y_and_lose_the_snapshot(2);
+  EXPECT_EQ(in_child([&] { return import("y") == "<refused>" && import("y") == "<refused>" ? 0 : 1; }), 0);
+  EXPECT_FALSE(intact());
 }
 
 }  // namespace
