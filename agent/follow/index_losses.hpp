@@ -26,16 +26,19 @@ class IndexLosses {
     batches_before_ = batches;
   }
 
-  // An answer may have said so: whether it is a new one. It may be faster than the messages about what was written
-  // before: they have come with the PONG of a PING that is sent after this.
-  bool find(std::uint64_t known, StreamPosition at) {
-    if (std::exchange(known_, known) == known) return false;
+  // An answer may have said so. It may be faster than the messages about what was written before: they have come with
+  // the PONG of a PING that is sent after this.
+  void find(std::uint64_t known, StreamPosition at) {
+    if (std::exchange(known_, known) == known) return;
     at_ = at;
     pongs_to_come_ = 2;  // one may be on its way
-    return true;
   }
-  void pong(StreamPosition at) {
-    if (pongs_to_come_ != 0 && --pongs_to_come_ == 0) at_ = at;
+  // True: what was written before is known from here on. What the index lists by now was counted to that, if it was
+  // written meanwhile.
+  bool pong(StreamPosition at) {
+    if (pongs_to_come_ == 0 || --pongs_to_come_ != 0) return false;
+    at_ = at;
+    return true;
   }
 
   // A whole batch has been read.

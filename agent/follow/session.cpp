@@ -339,7 +339,7 @@ void Session::look_at_deploy() {
 
 void Session::on_pong() {
   look_for_delisted();
-  losses_.pong(position_);
+  walk_wanted_ |= losses_.pong(position_);
   if (const auto sent = rule_.fence_in_flight()) callbacks_.on_fence_time(lasted(*sent));
   rule_.fence_answered(position_);
   writer_.count(Counter::kFences);
@@ -400,7 +400,7 @@ void Session::on_observation(const Observation& seen, const PendingPath& asked, 
   known.written = asked.told == PendingPath::Told::kWrite;
   known.asked = sent;
   mirror_.apply(known);
-  walk_wanted_ |= losses_.find(mirror_.index_losses(), position_);
+  losses_.find(mirror_.index_losses(), position_);
 }
 
 // What the index lists after a loss is known when it has been gone through; a walk that is running goes over the

@@ -56,6 +56,7 @@ inline constexpr const char* kEffectiveSettings =
     R"(The arguments of install_virtual_import_hook() that make another process see what this one sees.)";
 inline constexpr const char* kListDirectory =
     R"((name, kind) of the children of a directory of the workspace; kind: "module", "package" or "namespace".)";
+inline constexpr const char* kCurrentExecution = R"(What bifrost_cache.current_execution() calls.)";
 inline constexpr const char* kBeginUnlessChanged =
     R"(begin_execution() for a process that can be replaced by another: None when something that is loaded has
 changed, which stays as it is. The process must not import from the workspace then.)";

@@ -5,6 +5,7 @@
 #include <pybind11/pybind11.h>
 
 #include <memory>
+#include <utility>
 
 #include "common/base/settings.hpp"
 #include "shim/core/process_state.hpp"
@@ -36,6 +37,11 @@ class Hook {
   // How names are searched; null while not installed.
   std::shared_ptr<const ModuleSearch> search() const { return search_; }
 
+  // What the last execution's begin_execution() returned, in this process or in the one that it was forked from; None
+  // before the first.
+  const py::object& execution() const { return execution_; }
+  void begun(py::object execution) { execution_ = std::move(execution); }
+
   // The process' state; made from the environment when nothing was installed. Null with BIFROST_DISABLE=1.
   std::shared_ptr<ProcessState> state();
 
@@ -49,6 +55,7 @@ class Hook {
   py::object missing_ = py::none();
   py::object path_hook_ = py::none();
   py::object fallback_ = py::none();
+  py::object execution_ = py::none();
   std::shared_ptr<WholeStore> store_;  // what fallback_ speaks for, when it has `resolve`
   std::shared_ptr<const ModuleSearch> search_;
   Settings::Flags flags_;

@@ -124,7 +124,16 @@ ExecutionRequest request_of(const OptionalText& solution_id, bool global_repo_ac
   return request;
 }
 
-StartedExecution started_execution(ProcessState& state, const View& view, std::vector<std::string> evicted) {
+py::object begun(StartedExecution started) {
+  hook().begun(py::cast(std::move(started)));
+  return hook().execution();
+}
+
+py::object current_execution() {
+  return hook().execution();
+}
+
+py::object started_execution(ProcessState& state, const View& view, std::vector<std::string> evicted) {
   if (state.take_stale_notice()) warn_that_execution_is_stale(view);
   StartedExecution started;
   started.evicted = std::move(evicted);
@@ -133,14 +142,14 @@ StartedExecution started_execution(ProcessState& state, const View& view, std::v
   started.deploying = view.deploying;
   started.scope = view.scope;
   if (view.authority != Authority::kRedis) started.generation = view.generation().value;
-  return started;
+  return begun(std::move(started));
 }
 
-StartedExecution begin_execution(const OptionalText& solution_id, bool global_repo_access, const OptionalRoots& roots,
-                                 bool fresh, double timeout) {
+py::object begin_execution(const OptionalText& solution_id, bool global_repo_access, const OptionalRoots& roots,
+                           bool fresh, double timeout) {
   const ExecutionRequest request = request_of(solution_id, global_repo_access, roots, fresh, timeout);
   const auto state = hook().state();
-  if (state == nullptr) return {};
+  if (state == nullptr) return begun({});
   if (hook().finder().is_none()) warn_that_nothing_is_installed();
   forget_what_was_only_asked(*state);
   const ExecutionStart start = state->begin(request);
@@ -155,7 +164,7 @@ py::object begin_unless_changed(const OptionalText& solution_id, bool global_rep
                                 double timeout) {
   const ExecutionRequest request = request_of(solution_id, global_repo_access, roots, true, timeout);
   const auto state = hook().state();
-  if (state == nullptr) return py::cast(StartedExecution());
+  if (state == nullptr) return begun({});
   forget_what_was_only_asked(*state);
   const ExecutionStart start = state->begin(request);
   if (start.refused) refuse_another_scope(request.scope);
@@ -165,7 +174,7 @@ py::object begin_unless_changed(const OptionalText& solution_id, bool global_rep
     return py::none();
   }
   state->counters().add(ShimCounter::kTemplateExecutions);
-  return py::cast(started_execution(*state, *start.view, {}));
+  return started_execution(*state, *start.view, {});
 }
 
 std::uint64_t wait_fresh(double timeout) {
@@ -415,6 +424,7 @@ PYBIND11_MODULE(_shim, m) {
       py::arg("solution_id") = py::none(), py::arg("global_repo_access") = false, py::arg("roots") = py::none(),
       py::arg("timeout") = 0.25);
   bind_template_process(m);
+  def("current_execution", &current_execution, docstrings::kCurrentExecution);
   def("wait_fresh", &wait_fresh, docstrings::kWaitFresh, py::arg("timeout"));
   def("loaded", &loaded, docstrings::kLoaded);
   def("source_of", &source_of, docstrings::kSourceOf, py::arg("path"));

@@ -99,6 +99,37 @@ def test_an_execution_that_imports_from_redis_says_that_it_may_be_mixed(node, ta
     assert not talk.ask("execution.intact")
 
 
+def test_code_can_ask_for_the_execution_that_it_runs_in(node, talk):
+    assert talk.ask("b.current_execution()") is None
+    node.put("m.py", "X = 1\n")
+    talk.begin()
+    assert talk.ask("b.current_execution() is execution")
+    talk.do("b.remove_virtual_import_hook(); b.install_virtual_import_hook()")
+    assert talk.ask("b.current_execution() is execution")
+
+
+@pytest.mark.parametrize("runner", ["worker", "Zygote(warm='modules')", "Zygote(warm='code')"])
+def test_what_runs_under_a_runner_knows_whether_it_is_of_one_generation(node, runner):
+    node.put("large.py", f"#{'x' * 100_000}\n")
+    node.put("flow.py", """
+import importlib
+import bifrost_cache
+
+def state(wanted):
+    importlib.import_module(wanted)
+    execution = bifrost_cache.current_execution()
+    return execution.source, execution.intact
+""")
+    node.agent.stop()
+    node.start_agent("--max-module-bytes", "64K")
+    node.wait("--fresh")
+    parent = node.worker()
+    parent.do(f"from bifrost_cache import worker; from bifrost_cache.zygote import Zygote; runner = {runner}")
+    for wanted, intact in [("json", True), ("large", False), ("json", True)]:
+        assert parent.ask(f"runner.execute('flow:state', {{'wanted': {wanted!r}}})") == ["shm", intact]
+    parent.do("getattr(runner, 'close', int)()")
+
+
 def test_an_execution_that_runs_what_a_callable_gave_says_so(node):
     out = node.script("""
         b.install_virtual_import_hook(fallback=lambda path: "VALUE = 1\\n" if path == "given.py" else None)

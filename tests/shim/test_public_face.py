@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from harness import REPOSITORY
 
-FUNCTIONS = {"begin_execution", "get_virtual_finder", "install_virtual_import_hook", "invalidate_module_index", "load_path", "loaded",
+FUNCTIONS = {"begin_execution", "current_execution", "get_virtual_finder", "install_virtual_import_hook", "invalidate_module_index", "load_path", "loaded",
              "remove_virtual_import_hook", "source_of", "stats", "wait_fresh"}
 
 POOL = """

@@ -193,6 +193,21 @@ def test_the_first_modules_of_an_empty_redis_are_ordinary_ones(node):
     assert names(node) == {"keep.py"}
 
 
+def test_what_is_written_again_right_after_a_flush_is_ordinary(followed):
+    followed.redis.client().flushall()
+    eventually(lambda: followed.status()["state"] == "cold", "the agent notices that everything is gone")
+    followed.put_many((path, "V = 2\n") for path in [*OLD, "keep.py"])
+    # What was written before the loss has been heard of after two PONGs; then the agent goes through the index.
+    for _ in range(4):
+        followed.wait("--fresh")
+    followed.agent.kill()
+    for path in OLD:
+        followed.delete(path)
+    followed.start_agent()
+    followed.wait("--fresh")
+    assert names(followed) == {"keep.py"}
+
+
 def test_what_is_deleted_while_no_agent_runs_is_gone_however_much_it_is(followed):
     followed.agent.kill()
     for path in OLD[:4]:

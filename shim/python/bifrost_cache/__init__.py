@@ -31,6 +31,7 @@ __all__ = [
     "VirtualModuleLoader",
     "__version__",
     "begin_execution",
+    "current_execution",
     "get_virtual_finder",
     "install_virtual_import_hook",
     "invalidate_module_index",
@@ -173,6 +174,24 @@ def begin_execution(
         0.1.0
     """
     return _shim.begin_execution(solution_id, global_repo_access, roots, fresh, timeout)
+
+
+def current_execution() -> "Execution | None":
+    """The present execution: what begin_execution() returned last, here or in the process that forked this one.
+
+    For code that somebody else has begun an execution for, as `worker.execute()` and `Zygote` do: `intact` and `source`
+    say what it can rely on. A platform that wants to know returns them with its result.
+
+    Returns:
+        The execution; None where none has begun.
+
+    Cost:
+        None.
+
+    Since:
+        0.1.0
+    """
+    return _shim.current_execution()
 
 
 def wait_fresh(timeout: float) -> int:

@@ -150,6 +150,9 @@ def begin_execution(
 ) -> Execution:
     """What bifrost_cache.begin_execution() calls."""
 
+def current_execution() -> Execution | None:
+    """What bifrost_cache.current_execution() calls."""
+
 def wait_fresh(timeout: float) -> int:
     """What bifrost_cache.wait_fresh() calls."""
 

@@ -34,13 +34,14 @@ TEST(IndexLosses, WhatIsUnderWayWasReadBefore) {
 
 TEST(IndexLosses, AnAnswerIsFasterThanTheMessagesAboutWhatCameBefore) {
   IndexLosses losses(0);
-  EXPECT_FALSE(losses.find(0, {5}));
-  EXPECT_TRUE(losses.find(1, {5}));
-  EXPECT_FALSE(losses.find(1, {6})) << "the same one";
+  losses.find(0, {5});
+  EXPECT_FALSE(losses.pong({5})) << "nothing was lost";
+  losses.find(1, {5});
+  losses.find(1, {6});  // the same one
   EXPECT_EQ(losses.listed(kNotAsked, StreamPosition{8}), Listed::kInLostIndex);
-  losses.pong({9});
+  EXPECT_FALSE(losses.pong({9}));
   EXPECT_EQ(losses.listed(kNotAsked, StreamPosition{10}), Listed::kInLostIndex) << "of a PING from before";
-  losses.pong({11});
+  EXPECT_TRUE(losses.pong({11}));
   EXPECT_EQ(losses.listed(kNotAsked, StreamPosition{11}), Listed::kInLostIndex);
   EXPECT_EQ(losses.listed(kNotAsked, StreamPosition{12}), Listed::kInIndex);
 }
@@ -48,7 +49,7 @@ TEST(IndexLosses, AnAnswerIsFasterThanTheMessagesAboutWhatCameBefore) {
 TEST(IndexLosses, WhatWasHeardIsNotFoundAgain) {
   IndexLosses losses(0);
   losses.hear(1, {7}, 0);
-  EXPECT_FALSE(losses.find(1, {9}));
+  losses.find(1, {9});
   EXPECT_EQ(losses.listed(kNotAsked, StreamPosition{8}), Listed::kInIndex);
 }
 
