@@ -219,22 +219,22 @@ std::optional<std::string> ProcessState::renew(const std::shared_ptr<const View>
   next->segment = mirror_.newest_segment();
   next->snapshot = next->segment->snapshot_at(view->generation());
   if (is_same_store(*view, *next) && next->snapshot.kept()) {
-    replace_pin(view, std::move(next));
+    replace_pin(view, next);
     return std::nullopt;
   }
   *next = mirror_.at_newest(*view);
   if (moves_whole(view, next)) {
     counters_.add(ShimCounter::kSnapshotMoved);
-    if (!view->execution->moves_beside_others()) return std::nullopt;
-    return lose(*view, explain_loss(*view, "a forked process of it may have taken others"), generation_of(*next));
+    if (!moved_beside_others(*view, *next)) return std::nullopt;
+    return lose(*view, explain_loss(*view, "another process of it may have taken others"), generation_of(*next));
   }
   auto refused =
       lose(*view, explain_loss(*view, "what it has loaded or asked for has changed since"), generation_of(*next));
-  if (!refused) replace_pin(view, std::move(next));
+  if (!refused) replace_pin(view, next);
   return refused;
 }
 
-bool ProcessState::moves_whole(const std::shared_ptr<const View>& old, const std::shared_ptr<const View>& next) {
+bool ProcessState::moves_whole(const std::shared_ptr<const View>& old, const std::shared_ptr<View>& next) {
   for (int comparison = 0; comparison < kMaxComparisonsPerMove; ++comparison) {
     const std::uint64_t compared = loaded_->version();
     if (!still_stands_in(*next)) return false;
@@ -243,9 +243,13 @@ bool ProcessState::moves_whole(const std::shared_ptr<const View>& old, const std
   return false;
 }
 
+bool ProcessState::moved_beside_others(const View& old, const View& next) {
+  return next.moved != old.moved && (next.inherited || next.execution->is_taken_by_forks());
+}
+
 // The mover announces itself, then looks for what was noted; whoever takes something notes it, then looks for movers.
 // So does one of the two see the other.
-bool ProcessState::replace_pin(const std::shared_ptr<const View>& old, std::shared_ptr<const View> next,
+bool ProcessState::replace_pin(const std::shared_ptr<const View>& old, const std::shared_ptr<View>& next,
                                std::optional<std::uint64_t> compared) {
   {
     const std::lock_guard lock(mutex_);
@@ -255,6 +259,8 @@ bool ProcessState::replace_pin(const std::shared_ptr<const View>& old, std::shar
       if (loaded_->version() != *compared) return false;
     }
     if (pin_ != old) return true;
+    const bool stays = is_same_store(*old, *next) && old->generation() == next->generation();
+    if (!stays) next->moved = next->execution->move();
     pin_ = next;
   }
   presence_.say(*next);
@@ -276,8 +282,7 @@ std::optional<std::string> ProcessState::check_taken(std::uint64_t moves) {
 }
 
 std::optional<std::string> ProcessState::take_beside_others(const View& view) {
-  if (!view.inherited_at) return std::nullopt;
-  if (!view.execution->takes_after_a_move(*view.inherited_at) || !view.execution->intact()) return std::nullopt;
+  if (!view.inherited || view.execution->takes(view.moved) || !view.execution->intact()) return std::nullopt;
   return lose(view, "another process of this execution has gone on with another generation", generation_of(view));
 }
 
@@ -329,14 +334,14 @@ void ProcessState::move_to_newest() {
     next->pinned = true;
     next->pinned_at = pin->pinned_at;
     next->execution = pin->execution;
-    next->inherited_at = pin->inherited_at;
+    next->inherited = pin->inherited;
+    next->moved = pin->moved;
   }
   next->settled = nothing_settled();
   next->why_refused.clear();
   const bool whole = moves_whole(pin, next);
-  const bool stays = is_same_store(*pin, *next) && pin->generation() == next->generation();
-  if (!whole || (!stays && next->execution->moves_beside_others())) next->execution->tear();
-  if (!whole) replace_pin(pin, std::move(next));
+  if (!whole || moved_beside_others(*pin, *next)) next->execution->tear();
+  if (!whole) replace_pin(pin, next);
 }
 
 Result<Generation> ProcessState::wait_fresh(const Deadline& deadline) {
@@ -476,7 +481,6 @@ bool ProcessState::finds_the_same(const std::string& name, const LoadedModule& f
 
 void ProcessState::before_fork() {
   mutex_.lock();
-  if (pin_ != nullptr) moves_at_fork_ = pin_->execution->moves();  // the parent may move before the child runs
   telemetry_.lock_for_fork();
   store_.lock_for_fork();
   mirror_.lock_for_fork();
@@ -504,7 +508,7 @@ void ProcessState::after_fork_in_child() {
   going_on_ = 0;  // the threads that would end them are not here
   if (pin_ != nullptr) {
     auto inherited = std::make_shared<View>(*pin_);
-    inherited->inherited_at = moves_at_fork_;
+    inherited->inherited = true;
     pin_ = std::move(inherited);
   }
   mutex_.unlock();

@@ -158,10 +158,12 @@ class ProcessState final : public AtFork {
   // must not, and no import of it succeeds any more, or nothing.
   std::optional<std::string> lose(const View& view, const std::string& why, const std::string& then);
   // Moves the execution to `next` if all that it has taken is the same there, also what its threads take meanwhile.
-  bool moves_whole(const std::shared_ptr<const View>& old, const std::shared_ptr<const View>& next);
+  bool moves_whole(const std::shared_ptr<const View>& old, const std::shared_ptr<View>& next);
+  // After moves_whole(): whether another process of the execution may have taken something else. Then nobody can tell.
+  static bool moved_beside_others(const View& old, const View& next);
   // Does nothing if another thread was faster. `compared`: that version of what is loaded is the same in `next`; false,
   // and nothing done, where more was taken since.
-  bool replace_pin(const std::shared_ptr<const View>& old, std::shared_ptr<const View> next,
+  bool replace_pin(const std::shared_ptr<const View>& old, const std::shared_ptr<View>& next,
                    std::optional<std::uint64_t> compared = std::nullopt);
   std::string explain_loss(const View& lost, std::string_view and_what) const;
   void count(const Resolution& resolution);
@@ -188,7 +190,6 @@ class ProcessState final : public AtFork {
   std::mutex mutex_;
   std::shared_ptr<const View> pin_;
   SharedExecutions executions_;
-  std::uint32_t moves_at_fork_ = 0;                // of pin_'s execution
   std::shared_ptr<SettledNames> settled_outside_;  // of executions, until the first begins
   int going_on_ = 0;                               // executions of pin_'s scope that were entered and have not ended
   Standing standing_;

@@ -2,7 +2,8 @@
 // one of their own.
 //
 // In shared memory, so that each sees what the others have done. Who forks and who is forked cannot compare what they
-// have taken: once both may have taken something, the execution is of one generation only as long as neither moves.
+// have taken: once a fork has taken something, all of them must have made the same moves to other generations, and
+// nobody may make another.
 // Concurrency: any thread, any process.
 #pragma once
 
@@ -18,23 +19,21 @@ class SharedExecution {
   bool intact() const { return !torn_; }
   void tear() { torn_ = true; }
 
-  std::uint32_t moves() const { return moves_; }
-  // This process goes on with another state. True: a forked one has taken something by now; which cannot be compared.
-  bool moves_beside_others() {
-    ++moves_;
-    return inherited_;
-  }
-  // A process that was forked at `moves` is about to take something. True: some process has gone on with another state
-  // since then.
-  bool takes_after_a_move(std::uint32_t moves) {
-    if (!inherited_) inherited_ = true;
-    return moves_ != moves;
+  // A process goes on with another state. Returns the number of that move, which no other has; 0 is where all begin.
+  std::uint32_t move() { return ++moves_; }
+  // After move(): whether a fork has taken something.
+  bool is_taken_by_forks() const { return taken_by_forks_; }
+  // A fork whose last move, or that of the process that it was forked from, was `move` is about to take something.
+  // False: some process has moved since then.
+  bool takes(std::uint32_t move) {
+    if (!taken_by_forks_) taken_by_forks_ = true;
+    return moves_ == move;
   }
 
  private:
   // Sequentially consistent: of two that move and take at once, one sees the other.
   std::atomic<bool> torn_{false};
-  std::atomic<bool> inherited_{false};
+  std::atomic<bool> taken_by_forks_{false};
   std::atomic<std::uint32_t> moves_{0};
 };
 

@@ -27,7 +27,8 @@ struct View {
   BootTime pinned_at;
   // Of an execution, shared by the views that it goes through and by the processes that it forks.
   std::shared_ptr<SharedExecution> execution;
-  std::optional<std::uint32_t> inherited_at;  // in a fork that has begun none of its own: the execution's moves then
+  bool inherited = false;   // in a fork that has begun none of its own
+  std::uint32_t moved = 0;  // the last move of this process, or of the one that it was forked from
   Scope scope;
   // Of an execution, shared by the views that it goes through: what the platform's store has said of names. Null when
   // there is nobody to ask.

@@ -118,7 +118,7 @@ TEST_F(ForkedExecutionTest, AParentThatGoesOnKnowsThatItsChildHasTakenSomething)
   EXPECT_FALSE(intact());
   const auto notice = worker().take_lost_notice();
   ASSERT_TRUE(notice);
-  EXPECT_NE(notice->find("forked process"), std::string::npos) << *notice;
+  EXPECT_NE(notice->find("another process"), std::string::npos) << *notice;
 }
 
 TEST_F(ForkedExecutionTest, AChildThatTakesSomethingAfterItsParentHasGoneOnIsKnownToBoth) {
@@ -139,6 +139,37 @@ TEST_F(ForkedExecutionTest, AChildThatTakesSomethingAfterItsParentHasGoneOnIsKno
   EXPECT_FALSE(intact());
   ::close(go_on[0]);
   ::close(go_on[1]);
+}
+
+TEST_F(ForkedExecutionTest, AGrandchildIsWhereItsParentIsNotWhereOthersHaveGone) {
+  begin_with_x();
+  int go_on[2];
+  ASSERT_EQ(::pipe(go_on), 0);
+  const pid_t child = start_child([&] {
+    char byte = 0;
+    if (::read(go_on[0], &byte, 1) != 1) return 2;
+    return child_that_imports_y(1);
+  });
+  publish("y.py", version_of_y(2));
+  worker().move_to_newest();
+  EXPECT_EQ(import("y"), version_of_y(2));
+  EXPECT_TRUE(intact());
+  ASSERT_EQ(::write(go_on[1], "", 1), 1);
+  EXPECT_EQ(end_of(child), 0);
+  EXPECT_FALSE(intact());
+  ::close(go_on[0]);
+  ::close(go_on[1]);
+}
+
+TEST_F(ForkedExecutionTest, AChildThatMovesLeavesItsParentBehindEvenIfItHasTakenNothing) {
+  begin_with_x();
+  publish("y.py", version_of_y(2));
+  EXPECT_EQ(in_child([&] {
+              worker().move_to_newest();
+              return child_that_imports_y(2);
+            }),
+            0);
+  EXPECT_FALSE(intact());
 }
 
 TEST_F(ForkedExecutionTest, WhatChildrenDoInExecutionsOfTheirOwnIsNoMatter) {
