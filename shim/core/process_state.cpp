@@ -222,6 +222,7 @@ std::optional<std::string> ProcessState::renew(const std::shared_ptr<const View>
     replace_pin(view, next);
     return std::nullopt;
   }
+  view->execution->lose();
   *next = mirror_.at_newest(*view);
   if (moves_whole(view, next)) {
     counters_.add(ShimCounter::kSnapshotMoved);
@@ -244,7 +245,7 @@ bool ProcessState::moves_whole(const std::shared_ptr<const View>& old, const std
 }
 
 bool ProcessState::moved_beside_others(const View& old, const View& next) {
-  return next.moved != old.moved && (next.inherited || next.execution->is_taken_by_forks());
+  return next.moved != old.moved && !next.execution->is_taken_only_by(next.process);
 }
 
 // The mover announces itself, then looks for what was noted; whoever takes something notes it, then looks for movers.
@@ -282,8 +283,18 @@ std::optional<std::string> ProcessState::check_taken(std::uint64_t moves) {
 }
 
 std::optional<std::string> ProcessState::take_beside_others(const View& view) {
-  if (!view.inherited || view.execution->takes(view.moved) || !view.execution->intact()) return std::nullopt;
-  return lose(view, "another process of this execution has gone on with another generation", generation_of(view));
+  if (!view.pinned || view.execution->takes(view.process, view.moved)) return std::nullopt;
+  {
+    // Another thread of this process has moved: see check_taken().
+    const std::lock_guard lock(mutex_);
+    const bool goes_on = pin_ != nullptr && pin_->execution == view.execution;
+    if (goes_on && view.execution->takes(view.process, pin_->moved)) return std::nullopt;
+  }
+  if (serves_stale() ? view.execution->intact() : view.execution->lost()) {
+    return lose(view, "another process of this execution has gone on with another generation", generation_of(view));
+  }
+  view.execution->tear();  // which is known already, or somebody asked for
+  return std::nullopt;
 }
 
 std::optional<std::string> ProcessState::lose(const View& view, const std::string& why, const std::string& then) {
@@ -334,7 +345,7 @@ void ProcessState::move_to_newest() {
     next->pinned = true;
     next->pinned_at = pin->pinned_at;
     next->execution = pin->execution;
-    next->inherited = pin->inherited;
+    next->process = pin->process;
     next->moved = pin->moved;
   }
   next->settled = nothing_settled();
@@ -481,6 +492,7 @@ bool ProcessState::finds_the_same(const std::string& name, const LoadedModule& f
 
 void ProcessState::before_fork() {
   mutex_.lock();
+  if (pin_ != nullptr) fork_ = pin_->execution->add_process();
   telemetry_.lock_for_fork();
   store_.lock_for_fork();
   mirror_.lock_for_fork();
@@ -508,7 +520,7 @@ void ProcessState::after_fork_in_child() {
   going_on_ = 0;  // the threads that would end them are not here
   if (pin_ != nullptr) {
     auto inherited = std::make_shared<View>(*pin_);
-    inherited->inherited = true;
+    inherited->process = fork_;
     pin_ = std::move(inherited);
   }
   mutex_.unlock();

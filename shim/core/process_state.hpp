@@ -152,7 +152,7 @@ class ProcessState final : public AtFork {
   // still kept there. If not, an execution moves to the newest generation where all that it has loaded is the same;
   // else `on_stale` decides. Returns why imports must fail, or nothing.
   std::optional<std::string> renew(const std::shared_ptr<const View>& view);
-  // In a fork, before it takes something by the execution that it inherited. Returns as lose().
+  // Before something is taken by an execution, which may go on in other processes. Returns as lose().
   std::optional<std::string> take_beside_others(const View& view);
   // The execution of `view` goes on with `then`, which may be of a later state: counted, and said once. Returns why it
   // must not, and no import of it succeeds any more, or nothing.
@@ -190,6 +190,7 @@ class ProcessState final : public AtFork {
   std::mutex mutex_;
   std::shared_ptr<const View> pin_;
   SharedExecutions executions_;
+  std::uint32_t fork_ = 0;                         // the number of the process that is being forked
   std::shared_ptr<SettledNames> settled_outside_;  // of executions, until the first begins
   int going_on_ = 0;                               // executions of pin_'s scope that were entered and have not ended
   Standing standing_;

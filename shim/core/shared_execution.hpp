@@ -1,10 +1,10 @@
 // shared_execution.hpp - what the processes of one execution share: those that it forks go on with it, until they begin
 // one of their own.
 //
-// In shared memory, so that each sees what the others have done. Who forks and who is forked cannot compare what they
-// have taken: once a fork has taken something, all of them must have made the same moves to other generations, and
-// nobody may make another.
-// Concurrency: any thread, any process.
+// In shared memory, so that each sees what the others have done. What a process has taken before it forked its fork
+// has, too; what either takes after that the other cannot compare. So whoever moves to another generation must be the
+// only one who has taken something since the first fork; and whoever takes something must have made the last move
+// itself, or been forked after it. Concurrency: any thread, any process.
 #pragma once
 
 #include <atomic>
@@ -19,22 +19,40 @@ class SharedExecution {
   bool intact() const { return !torn_; }
   void tear() { torn_ = true; }
 
-  // A process goes on with another state. Returns the number of that move, which no other has; 0 is where all begin.
-  std::uint32_t move() { return ++moves_; }
-  // After move(): whether a fork has taken something.
-  bool is_taken_by_forks() const { return taken_by_forks_; }
-  // A fork whose last move, or that of the process that it was forked from, was `move` is about to take something.
-  // False: some process has moved since then.
-  bool takes(std::uint32_t move) {
-    if (!taken_by_forks_) taken_by_forks_ = true;
-    return moves_ == move;
+  // Before a fork: the number of the process that it will be. The first one is 0.
+  std::uint32_t add_process() { return ++forks_; }
+
+  // A process is about to take something; `moved` was the last move that it knows of. False: another one has been made
+  // since.
+  bool takes(std::uint32_t process, std::uint32_t moved) {
+    if (forks_ == 0) return true;
+    std::uint32_t nobody = kNobody;
+    if (!taker_.compare_exchange_strong(nobody, process) && !is_taken_only_by(process)) taker_ = kSeveral;
+    return moves_ == moved;
   }
 
+  // A process goes on with another state. Returns the number of that move, which no other has; 0 is where all begin.
+  std::uint32_t move() { return ++moves_; }
+  // After move().
+  bool is_taken_only_by(std::uint32_t process) const {
+    const std::uint32_t taker = taker_;
+    return taker == kNobody || taker == process;
+  }
+
+  // Some process could not stay where it was.
+  bool lost() const { return lost_; }
+  void lose() { lost_ = true; }
+
  private:
+  static constexpr std::uint32_t kNobody = ~std::uint32_t{0};
+  static constexpr std::uint32_t kSeveral = kNobody - 1;
+
   // Sequentially consistent: of two that move and take at once, one sees the other.
   std::atomic<bool> torn_{false};
-  std::atomic<bool> taken_by_forks_{false};
+  std::atomic<bool> lost_{false};
+  std::atomic<std::uint32_t> forks_{0};
   std::atomic<std::uint32_t> moves_{0};
+  std::atomic<std::uint32_t> taker_{kNobody};  // since the first fork
 };
 
 class SharedExecutions {

@@ -27,8 +27,8 @@ struct View {
   BootTime pinned_at;
   // Of an execution, shared by the views that it goes through and by the processes that it forks.
   std::shared_ptr<SharedExecution> execution;
-  bool inherited = false;   // in a fork that has begun none of its own
-  std::uint32_t moved = 0;  // the last move of this process, or of the one that it was forked from
+  std::uint32_t process = 0;  // which of the execution's this is
+  std::uint32_t moved = 0;    // the last move of it that this one has made or inherited
   Scope scope;
   // Of an execution, shared by the views that it goes through: what the platform's store has said of names. Null when
   // there is nobody to ask.
