@@ -183,7 +183,7 @@ void Hook::take_out() const {
 
 void Hook::remove() {
   take_out();
-  finder_ = missing_ = path_hook_ = fallback_ = py::none();
+  finder_ = missing_ = path_hook_ = fallback_ = execution_ = py::none();
   store_.reset();
   search_.reset();
   flags_.clear();

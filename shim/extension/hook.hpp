@@ -27,7 +27,7 @@ class Hook {
   // earlier call. Returns the meta path finder. Errors as Python exceptions: ValueError (a setting that makes no
   // sense), RuntimeError (a sub-interpreter).
   py::object install(const Settings::Flags& flags, const py::object& fallback);
-  // Takes everything out again. Modules that are loaded stay loaded.
+  // Takes everything out again, and ends the execution. Modules that are loaded stay loaded.
   void remove();
 
   // The meta path finder, or None while not installed.
@@ -37,8 +37,8 @@ class Hook {
   // How names are searched; null while not installed.
   std::shared_ptr<const ModuleSearch> search() const { return search_; }
 
-  // What the last execution's begin_execution() returned, in this process or in the one that it was forked from; None
-  // before the first.
+  // What the present execution's begin_execution() returned, in this process or in the one that it was forked from;
+  // None before the first, and after remove().
   const py::object& execution() const { return execution_; }
   void begun(py::object execution) { execution_ = std::move(execution); }
 

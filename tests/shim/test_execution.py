@@ -104,8 +104,10 @@ def test_code_can_ask_for_the_execution_that_it_runs_in(node, talk):
     node.put("m.py", "X = 1\n")
     talk.begin()
     assert talk.ask("b.current_execution() is execution")
-    talk.do("b.remove_virtual_import_hook(); b.install_virtual_import_hook()")
+    talk.do("b.install_virtual_import_hook(workspace='/elsewhere')")
     assert talk.ask("b.current_execution() is execution")
+    talk.do("b.remove_virtual_import_hook(); b.install_virtual_import_hook()")
+    assert talk.ask("b.current_execution()") is None
 
 
 @pytest.mark.parametrize("runner", ["worker", "Zygote(warm='modules')", "Zygote(warm='code')"])

@@ -94,7 +94,9 @@ def install_virtual_import_hook(
 
 
 def remove_virtual_import_hook() -> None:
-    """Take out everything that install_virtual_import_hook() put in place. Loaded modules stay.
+    """Take out everything that install_virtual_import_hook() put in place. Loaded modules stay; the execution ends.
+
+    After another install, imports belong to no execution until the next begin_execution().
 
     Cost:
         No system call.
@@ -183,7 +185,7 @@ def current_execution() -> "Execution | None":
     say what it can rely on. A platform that wants to know returns them with its result.
 
     Returns:
-        The execution; None where none has begun.
+        The execution; None where none has begun, or the hook has been removed since.
 
     Cost:
         None.
