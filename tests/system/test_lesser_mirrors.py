@@ -2,6 +2,7 @@
 it imports then is what a file system would give: never another scope's module, and no module is missing."""
 
 import pytest
+from harness import eventually
 
 MODULES = 60
 EXECUTION = """
@@ -58,3 +59,21 @@ def test_an_execution_finds_its_own_modules_after_the_mirror_has_lost_them(runni
     node.wait("--fresh")
     answers = worker.ask(f"[found(n) for n in range({MODULES})]")
     assert answers == ["solution"] * MODULES
+
+
+def test_a_package_whose_loaded_version_is_no_longer_kept_still_lists_its_files(node):
+    node.put("pkg/__init__.py", f"VERSION = 1\n#{'x' * 200_000}\n")  # which has a chunk of its own
+    node.put("pkg/part.py", "")
+    node.start_agent("--history", "1ms", "--history-size", "1M", "--max-size", "2M")
+    node.wait("--fresh")
+    worker = node.worker()
+    worker.do("import importlib.resources; execution = b.begin_execution(); import pkg")
+    node.put("pkg/__init__.py", "VERSION = 2\n")
+    for n in range(8):
+        node.put("bulk.py", f"N = {n}\n#{'x' * 300_000}\n")
+        node.wait("--fresh")
+    reading = "importlib.resources.files(pkg).joinpath('__init__.py').read_text()"
+    error = eventually(lambda: worker.error_of(reading), "the agent gives the memory back")
+    assert error.startswith("OSError: ")
+    names = worker.ask("sorted(path.name for path in importlib.resources.files(pkg).iterdir())")
+    assert names == ["__init__.py", "part.py"]
