@@ -96,7 +96,6 @@ def test_push_follows_links_but_not_in_circles(cachectl, redis_client, tree, tmp
     (root / "real" / "up").symlink_to(root)
     (root / "self").symlink_to(".")
     (root / "b.py").symlink_to(root / "real" / "a.py")
-    (root / "dangling").symlink_to(root / "nowhere")
     assert cachectl("push", root, timeout=20).returncode == 0
     assert stored(redis_client)[1] == {"real/a.py", "linked/a.py", "b.py"}
 
@@ -133,7 +132,7 @@ def test_push_skips_fifos_and_dangling_links_without_hanging(cachectl, redis_cli
     result = cachectl("push", root, timeout=20)
     assert result.returncode == 1
     assert b"skipped fifo.py: not a regular file" in result.stderr
-    assert b"skipped gone.py: No such file" in result.stderr
+    assert b"skipped gone.py: a link that leads nowhere" in result.stderr
 
 
 def test_push_delete_removes_what_the_directory_lacks_but_never_a_solutions_module(cachectl, redis_client, tree):
@@ -164,6 +163,31 @@ def test_push_delete_keeps_the_stored_version_of_a_file_that_was_skipped(cachect
     report = cachectl.json("push", tree({"good.py": "", "bad.py": b"\xff"}), "--delete", "--yes", status=1)
     assert report["deleted"] == []
     assert stored(redis_client)[0].keys() == {"bad.py", "good.py"}
+
+
+def test_push_delete_keeps_what_lies_below_a_link_that_leads_nowhere(cachectl, redis_client, tree):
+    """A volume that is not mounted, or a release whose link is being switched."""
+    redis_client.sadd(INDEX, "shared/util.py")
+    root = tree({"good.py": ""})
+    (root / "shared").symlink_to(root / "nowhere")
+    (root / "turning").symlink_to("turning")
+    report = cachectl.json("push", root, "--delete", "--yes", status=1)
+    assert report["deleted"] == []
+    reasons = {s["path"]: s["reason"] for s in report["skipped"]}
+    assert reasons.keys() == {"shared", "turning"} and "leads nowhere" in reasons["shared"]
+
+
+@pytest.mark.parametrize("call", ["newfstatat", "getdents64"])
+def test_push_delete_keeps_what_lies_below_a_directory_that_cannot_be_looked_at(cachectl, redis_client, tree, call):
+    redis_client.sadd(INDEX, "pkg/old.py")
+    root = tree({"good.py": "", "pkg/new.py": ""})
+    failing = ["strace", "-f", "-qq", "-o", os.devnull, "-P", root / "pkg", "-e", f"trace={call}", "-e", f"inject={call}:error=EIO"]
+    pushed = subprocess.run([*failing, cachectl.program, "push", root, "--delete", "--yes", "-o", "json"],
+                            capture_output=True, text=True, env=cachectl.env, timeout=PATIENCE_S)
+    report = json.loads(pushed.stdout)
+    assert pushed.returncode == 1, pushed.stderr
+    assert [report["deleted"], report["written"]] == [[], ["good.py"]]
+    assert [s["path"] for s in report["skipped"]] == ["pkg"] and "Input/output error" in report["skipped"][0]["reason"]
 
 
 def test_push_delete_of_an_empty_directory_does_nothing_and_says_so(cachectl, redis_client, tree):

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <system_error>
 
@@ -64,9 +65,11 @@ class TreeWalk {
       tree_.skipped.push_back({prefix, "directories are nested too deeply"});
       return Done{};
     }
+    const auto names = names_in(directory.get());
+    if (!names) return system_error(disk_path, errno);
     ancestors_.push_back(self);
     tree_.directories.push_back(disk_path);
-    for (const std::string& name : names_in(directory.get())) {
+    for (const std::string& name : *names) {
       if (const Status s = visit(disk_path + "/" + name, prefix + name, name); !s) return s;
     }
     ancestors_.pop_back();
@@ -87,13 +90,26 @@ class TreeWalk {
     bool operator==(const Identity&) const = default;
   };
 
-  static std::vector<std::string> names_in(DIR* directory) {
+  // Nothing, and errno, when it cannot be read to its end.
+  static std::optional<std::vector<std::string>> names_in(DIR* directory) {
     std::vector<std::string> names;
-    while (const dirent* entry = ::readdir(directory)) {
+    while (true) {
+      errno = 0;  // which alone tells an error from the end
+      const dirent* entry = ::readdir(directory);
+      if (entry == nullptr) break;
       const std::string_view name = entry->d_name;
       if (name.front() != '.' && name != "__pycache__") names.emplace_back(name);
     }
+    if (errno != 0) return std::nullopt;
     return names;
+  }
+
+  // What nobody can look at may be a directory full of modules; what is gone by now is nothing.
+  static std::optional<std::string> why_not_seen(const std::string& disk_path, int err) {
+    struct stat st {};
+    if (err != ENOENT) return std::strerror(err);
+    if (::lstat(disk_path.c_str(), &st) != 0) return std::nullopt;
+    return "a link that leads nowhere";
   }
 
   // Where a link leads, seen from the directory that is walked.
@@ -108,7 +124,7 @@ class TreeWalk {
   Status visit(const std::string& disk_path, const std::string& path, const std::string& name) {
     struct stat st {};
     if (::stat(disk_path.c_str(), &st) != 0) {
-      if (is_python(name)) tree_.skipped.push_back({path, std::strerror(errno)});
+      if (auto why = why_not_seen(disk_path, errno)) tree_.skipped.push_back({path, std::move(*why)});
       return Done{};
     }
     if ((S_ISDIR(st.st_mode) || is_python(name)) && leads_out(disk_path)) {
