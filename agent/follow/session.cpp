@@ -117,8 +117,10 @@ void Session::on_server_known(const ServerFacts& facts) {
   }
   note_losses(facts);
   set_up_->once(kDataPatience);
-  set_up_notifications(*data_, options_.signal,
-                       [this](Notifications n) { open_stream(n != Notifications::kOff, n == Notifications::kOn); });
+  set_up_notifications(*data_, options_.signal, [this](Notifications n) {
+    flags_visible_ = n == Notifications::kOn;
+    open_stream(n != Notifications::kOff);
+  });
 }
 
 // Before anything is read. What the server does not have and nothing says was lost has been deleted.
@@ -132,10 +134,10 @@ void Session::note_losses(const ServerFacts& facts) {
   hear_of_loss();
 }
 
-void Session::open_stream(bool keyspace_enabled, bool flags_visible) {
+void Session::open_stream(bool keyspace_enabled) {
   if (ended_) return;
   ChangeStream::Callbacks callbacks;
-  callbacks.on_live = [this, flags_visible] { on_stream_live(flags_visible); };
+  callbacks.on_live = [this] { on_stream_live(); };
   callbacks.on_module = [this](ModulePathView path, RefreshQueue::Doubt doubt) { on_module(path, doubt); };
   callbacks.on_refused = [this](std::string_view path, PathFault why) { mirror_.refuse(path, why); };
   callbacks.on_index = [this](IndexNews news) { on_index(news); };
@@ -173,9 +175,9 @@ void Session::make_rereads() {
       std::move(callbacks));
 }
 
-void Session::on_stream_live(bool flags_visible) {
+void Session::on_stream_live() {
   if (ended_) return;
-  if (flags_visible && stream_->keyspace()) watch_->watch_flags();
+  if (flags_visible_ && stream_->keyspace()) watch_->watch_flags();
   log::info("subscribed", {{"keyspace", stream_->keyspace() ? "yes" : "no"},
                            {"tracking", stream_->tracking() ? "yes" : "no"},
                            {"redis", options_.url.display()}});
@@ -595,8 +597,12 @@ void Session::show_state() {
   LinkState state;
   state.redis_connected = true;
   state.complete = phase_ == Phase::kLive && !lacks_names();
-  state.signals = (stream_->keyspace() ? static_cast<std::uint64_t>(layout::Signal::kKeyspace) : 0) |
-                  (stream_->tracking() ? static_cast<std::uint64_t>(layout::Signal::kTracking) : 0);
+  const auto add_signal = [&state](bool on, layout::Signal signal) {
+    if (on) state.signals |= static_cast<std::uint64_t>(signal);
+  };
+  add_signal(stream_->keyspace(), layout::Signal::kKeyspace);
+  add_signal(stream_->tracking(), layout::Signal::kTracking);
+  add_signal(stream_->keyspace() && !stream_->tracking() && !flags_visible_, layout::Signal::kUnproven);
   state.deploying_since_unix_ms = deploy_.since_unix_ms();
   state.cuts = trial_.in_force() ? layout::Cuts::kMarks : layout::Cuts::kFences;
   state.state = phase_ != Phase::kLive       ? layout::AgentState::kSyncing

@@ -97,8 +97,8 @@ class Session {
   void check_server();
   void on_server_known(const ServerFacts& facts);
   void note_losses(const ServerFacts& facts);
-  void open_stream(bool keyspace_enabled, bool flags_visible);
-  void on_stream_live(bool flags_visible);
+  void open_stream(bool keyspace_enabled);
+  void on_stream_live();
 
   // What happens.
   void on_module(ModulePathView path, RefreshQueue::Doubt doubt);
@@ -165,6 +165,7 @@ class Session {
   std::optional<BootTime> sentinels_answered_;  // when it ended
   std::unique_ptr<Timer> tick_;
   std::unique_ptr<Timer> set_up_;  // ends each step that takes too long before there are ticks
+  bool flags_visible_ = false;     // CONFIG GET tells whether notifications are sent
 
   Phase phase_ = Phase::kConnecting;
   CommitRule rule_;

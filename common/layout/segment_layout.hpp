@@ -153,8 +153,8 @@ enum class AgentState : std::uint64_t {
   kStopped = 6,   // ended on purpose
 };
 
-// Bits of control::kSignals.
-enum class Signal : std::uint64_t { kKeyspace = 1, kTracking = 2 };
+// Bits of control::kSignals. Unproven: it is the only one, and nobody may ask whether the server sends it.
+enum class Signal : std::uint64_t { kKeyspace = 1, kTracking = 2, kUnproven = 4 };
 
 // What keeps the history from reaching further back.
 enum class HistoryLimit : std::uint64_t { kAge = 0, kHistorySize = 1, kMaxSize = 2, kFileSystem = 3 };

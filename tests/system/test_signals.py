@@ -226,6 +226,19 @@ def test_without_tracking_auto_goes_on_by_notifications(node):
     by_lease(node, 2, "a write is seen")
 
 
+@pytest.mark.parametrize(("signal", "rights", "unproven"), [
+    ("keyspace", "-config", True), ("keyspace", "-config +config|get", False), ("both", "-config", False)])
+def test_notifications_that_nobody_can_check_are_a_problem_by_name(node, signal, rights, unproven):
+    client = node.redis.client()
+    client.config_set("notify-keyspace-events", "KA")
+    client.execute_command("ACL", "SETUSER", "agent", "on", ">secret", "~*", "&*", "+@all", *rights.split())
+    node.agent_url = f"unix://agent:secret@{node.redis.socket}"
+    node.start_agent("--signal", signal)
+    status = status_of(node)
+    assert status["ready"]
+    assert ("signal_unproven" in [problem["name"] for problem in status["problems"]]) == unproven
+
+
 def test_with_neither_signal_the_agent_says_what_to_allow_and_gives_no_lease(node):
     with_acl(node, "-client|tracking")
     node.put("shared/halopsa.py", "VERSION = 1\n")

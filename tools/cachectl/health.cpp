@@ -110,8 +110,20 @@ Problem why_not_ready(const SegmentInfo& info, std::string_view state, BootTime 
       true};
 }
 
+bool has(std::uint64_t signals, layout::Signal signal) {
+  return (signals & static_cast<std::uint64_t>(signal)) != 0;
+}
+
 // What the mirror lacks although the agent works.
 void add_shortcomings(const SegmentInfo& info, std::vector<Problem>& problems) {
+  if (has(info.signals, layout::Signal::kUnproven)) {
+    problems.push_back(
+        {"signal_unproven",
+         "nobody can tell whether Redis sends keyspace notifications: the agent may not execute CONFIG GET, and goes "
+         "by signal = keyspace alone. Without them it misses every change",
+         "allow the agent +config|get, or CLIENT TRACKING and signal = both; until then make sure that "
+         "notify-keyspace-events holds KA: bifrost-cachectl diff tells what was missed"});
+  }
   if (info.state == AgentState::kCold) {
     problems.push_back(
         {"redis_lost_modules", "Redis lost its modules; the mirror keeps what it has seen",
@@ -182,8 +194,8 @@ Problem forbidden_control_socket() {
 }
 
 std::string_view signal_name(std::uint64_t signals) {
-  const bool keyspace = (signals & static_cast<std::uint64_t>(layout::Signal::kKeyspace)) != 0;
-  const bool tracking = (signals & static_cast<std::uint64_t>(layout::Signal::kTracking)) != 0;
+  const bool keyspace = has(signals, layout::Signal::kKeyspace);
+  const bool tracking = has(signals, layout::Signal::kTracking);
   if (keyspace && tracking) return "both";
   return keyspace ? "keyspace" : tracking ? "tracking" : "none";
 }
