@@ -67,6 +67,11 @@ void use_fenced_mirror(View& view, const Deadline& deadline, const Sources& from
   }
 }
 
+bool is_deploying(const Sources& from) {
+  const std::shared_ptr<const Segment> segment = from.mirror.newest_segment();
+  return segment != nullptr && segment->deploying();
+}
+
 }  // namespace
 
 std::shared_ptr<View> view_for_execution(const ExecutionRequest& request, const Sources& from) {
@@ -98,10 +103,13 @@ std::shared_ptr<View> view_outside_executions(const Sources& from) {
 
 Result<Generation> fenced_generation(const Deadline& deadline, const Sources& from) {
   Result<FenceAnswer> fence = Error{};
+  // What a deploy has written is acknowledged, and not in the mirror before it ends. It may begin or end meanwhile.
+  const bool deployed = is_deploying(from);
   from.around_wait([&] { fence = from.agent.fence(deadline); });
   from.counters.add(fence ? ShimCounter::kFences : ShimCounter::kFenceFailures);
   if (!fence) return fence.error();
-  return fence->generation;
+  if (!deployed && !is_deploying(from)) return fence->generation;
+  return Error{ErrorCode::kTimeout, "a deploy is going on: what was written since it began is shown when it ends"};
 }
 
 }  // namespace bifrost

@@ -3,7 +3,7 @@
 import json
 import time
 
-from harness import eventually
+from harness import PATIENCE_S, eventually
 from harness.node import PREFIX
 
 DEPLOYING = PREFIX + "deploying"
@@ -31,7 +31,6 @@ def test_half_a_deploy_is_never_seen_and_executions_go_on_with_the_state_before(
     assert before[:3] == [1, 1, "shm"]
     client.set(DEPLOYING, "1", ex=60)
     node.put("shared/a.py", "VERSION = 2\n")
-    node.wait("--fresh")
     assert node.run(BOTH) == before, "the same generation, and not from Redis"
     assert since(node)
     assert "deploying" in node.cachectl("status").stdout.decode()
@@ -40,6 +39,22 @@ def test_half_a_deploy_is_never_seen_and_executions_go_on_with_the_state_before(
     node.wait("--fresh")
     assert node.run(BOTH)[:3] == [2, 2, "shm"]
     assert since(node) is None
+
+
+def test_whoever_waits_for_a_fresh_mirror_waits_for_the_end_of_a_deploy(node):
+    follow(node)
+    client = node.redis.client()
+    client.set(DEPLOYING, "1", ex=60)
+    node.put("shared/a.py", "VERSION = 2\n")
+    waited = node.cachectl("wait", "--fresh", "--timeout", "100ms")
+    assert waited.returncode == 5 and b"a deploy is going on" in waited.stderr
+    worker = node.worker()
+    assert "a deploy is going on" in worker.error_of("b.wait_fresh(0.1)")
+    waiting = node.cachectl.start("wait", "--fresh", "--timeout", "30s")
+    client.delete(DEPLOYING)
+    assert waiting.wait(PATIENCE_S) == 0
+    assert worker.ask("b.wait_fresh(30)") > 0
+    assert node.run(BOTH)[:2] == [2, 1]
 
 
 def test_an_execution_knows_that_a_deploy_is_going_on(node):
@@ -123,7 +138,6 @@ def test_a_deploy_is_waited_for_by_every_signal(node):
     client.set(DEPLOYING, "1")
     eventually(lambda: since(node), "the deploy is seen")
     node.put("shared/a.py", "VERSION = 2\n")
-    node.wait("--fresh")
     assert node.run(BOTH)[:2] == [1, 1]
     client.delete(DEPLOYING)
     eventually(lambda: node.run(BOTH)[:2] == [2, 1], "the deploy is over")
@@ -140,7 +154,7 @@ def test_where_fences_decide_the_end_of_a_deploy_is_seen_whole(node):
         client.set(DEPLOYING, "1")
         eventually(lambda: since(node), "the deploy is seen")
         node.put("m0.py", f"VERSION = {version}\n")
-        node.wait("--fresh")
+        assert node.run("answer = execution.deploying"), "its fence lets the agent hear of the write"
         time.sleep(0.1)  # longer than changes wait for a quiet moment
         pipe = client.pipeline(transaction=False)
         for name in names[1:]:

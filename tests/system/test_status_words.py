@@ -167,3 +167,11 @@ def test_a_control_socket_that_is_missing_is_named(node):
     finally:
         node.agent.resume()
     eventually(lambda: node.status()["problems"] == [], "the agent puts it back")
+
+
+@pytest.mark.parametrize("end", ["kill", "pause"])
+def test_a_lease_that_outlives_its_agent_is_no_health(node, end):
+    node.start_agent("--lease", "1h")
+    getattr(node.agent, end)()
+    status = eventually(lambda: (found := node.status()) and not found["ready"] and found, "status asks the agent")
+    assert status["problems"][0]["name"] == "agent_silent" and status["lease_valid"]

@@ -88,6 +88,12 @@ def test_exit_7_is_not_accepted(cachectl, stage):
         assert cachectl(*verb).returncode == 7, verb
 
 
+@pytest.mark.parametrize("output", ["table", "json"])
+def test_help_knows_no_other_verbs(cachectl, output):
+    result = cachectl("help", "bogus", "-o", output)
+    assert (result.returncode, result.stdout) == (2, b"") and b"there is no verb `bogus`" in result.stderr
+
+
 def test_help_lists_every_exit_code(cachectl):
     text = cachectl("help").stdout.decode()
     listed = text[text.index("Exit status:"):].splitlines()[1:]

@@ -111,6 +111,12 @@ def test_a_redis_without_memory_is_said_to_refuse_transactions(ctl, redis_client
     assert not any("ACL" in f["advice"] for f in redis_findings(ctl))
 
 
+def test_an_index_that_is_no_set_is_bad_by_name(ctl, redis_client):
+    redis_client.set("bifrost:module:index", "x")
+    (found,) = [f for f in redis_findings(ctl) if f["grade"] == "bad"]
+    assert "bifrost:module:index is a string and no set" in found["what"] and "DEL bifrost:module:index" in found["advice"]
+
+
 def test_one_missing_signal_is_only_a_note(ctl, agent, redis_client, segment_dir, redis_url):
     redis_client.execute_command("ACL", "SETUSER", "poor", "on", ">pw", "~*", "&__redis__:invalidate", "+@all")
     poor = Cachectl(segment_dir, redis_url.replace("unix://", "unix://poor:pw@"))

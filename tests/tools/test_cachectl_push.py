@@ -316,6 +316,38 @@ def test_push_follows_no_link_out_of_the_directory(cachectl, redis_client, tree,
     assert stored(redis_client)[1] == {"good.py"}
 
 
+def test_push_of_a_link_keeps_the_name_of_the_link(cachectl, redis_client, tree, tmp_path):
+    release = tree({"__init__.py": "", "rates.py": ""})
+    (tmp_path / "pricing").symlink_to(release)
+    for name in ("pricing", "pricing/"):
+        assert cachectl("push", f"{tmp_path}/{name}").returncode == 0
+        assert stored(redis_client)[1] == {"pricing/__init__.py", "pricing/rates.py"}
+    assert cachectl("push", ".", cwd=release).returncode == 0
+    assert f"{release.name}/rates.py" in stored(redis_client)[1]
+
+
+@pytest.mark.parametrize(("modules", "together"), [(128, True), (129, False)])
+def test_a_push_is_one_transaction_up_to_128_modules(cachectl, redis_client, tree, modules, together):
+    root = tree({f"m{n}.py": "" for n in range(modules)})
+    before = redis_client.info("commandstats").get("cmdstat_watch", {"calls": 0})["calls"]
+    assert cachectl("push", root).returncode == 0
+    after = redis_client.info("commandstats").get("cmdstat_watch", {"calls": 0})["calls"]
+    assert (after == before) == together
+    assert len(stored(redis_client)[1]) == modules
+
+
+def test_push_refuses_directories_that_links_make_very_many(cachectl, redis_client, tree):
+    root = tree({"good.py": ""})
+    for n in range(18):  # each in two ways: 2 ** 18 directories
+        (root / f"d{n}").mkdir()
+    for n in range(17):
+        (root / f"d{n}" / "a").symlink_to(root / f"d{n + 1}")
+        (root / f"d{n}" / "b").symlink_to(root / f"d{n + 1}")
+    result = cachectl("push", root)
+    assert result.returncode != 0 and b"more than 100000 directories" in result.stderr
+    assert stored(redis_client)[1] == set()
+
+
 def test_push_leaves_installed_code_out(cachectl, redis_client, tree):
     root = tree({"a.py": "", "venv/lib/x.py": "", "env/pyvenv.cfg": "", "env/lib/y.py": "", "web/node_modules/z.py": ""})
     result = cachectl("push", root)

@@ -188,6 +188,11 @@ Problem missing_control_socket() {
           "systemctl restart bifrost-agent, unless the socket is back within a second: the agent looks after it", true};
 }
 
+Problem silent_control_socket() {
+  return {"agent_silent", "the agent does not answer: fresh executions ask Redis, though the lease still holds",
+          "systemctl restart bifrost-agent: it takes over from this segment and workers need no restart", true};
+}
+
 Problem forbidden_control_socket() {
   return {"control_socket_forbidden", "this user may not use the agent's control socket: its executions ask Redis",
           "usermod -a -G bifrost USER, as root, then log in again"};

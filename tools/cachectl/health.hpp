@@ -31,6 +31,7 @@ struct Health {
 Health assess(const SegmentInfo& info, BootTime now, const Result<AgentWords>* answer = nullptr);
 // The agent's control socket has gone, or may not be used by this user.
 Problem missing_control_socket();
+Problem silent_control_socket();
 Problem forbidden_control_socket();
 
 // "both", "keyspace", "tracking" or "none".

@@ -47,6 +47,16 @@ class HelpCommand final : public Command {
   }
 
   ExitCode run(Context& context) override {
+    const auto known = verbs();
+    const bool unknown = std::none_of(known.begin(), known.end(), [&](const Verb& v) { return v.name == verb_; });
+    if (!verb_.empty() && unknown) {
+      std::vector<std::string> names;
+      for (const Verb& v : known) names.emplace_back(v.name);
+      const std::string meant = cli::meant_by(verb_, names);
+      say(fmt::format("there is no verb `{}`; {}", verb_,
+                      meant.empty() ? "bifrost-cachectl help lists them" : "did you mean " + meant + "?"));
+      return ExitCode::kUsage;
+    }
     if (manual_) {
       context.out.write(manual(context.command_line));
       return ExitCode::kSuccess;
@@ -60,15 +70,6 @@ class HelpCommand final : public Command {
     if (verb_.empty()) {
       context.out.write(context.program_help);
       return ExitCode::kSuccess;
-    }
-    const auto known = verbs();
-    if (std::none_of(known.begin(), known.end(), [&](const Verb& v) { return v.name == verb_; })) {
-      std::vector<std::string> names;
-      for (const Verb& v : known) names.emplace_back(v.name);
-      const std::string meant = cli::meant_by(verb_, names);
-      say(fmt::format("there is no verb `{}`; {}", verb_,
-                      meant.empty() ? "bifrost-cachectl help lists them" : "did you mean " + meant + "?"));
-      return ExitCode::kUsage;
     }
     context.out.write(context.program.get_subcommand(verb_)->help(context.program.get_name()));
     return ExitCode::kSuccess;

@@ -66,10 +66,14 @@ Status ModulePush::remove(ModulePathView path) {
 }
 
 Status ModulePush::queue(Change change) {
+  // Only who knows of another change knows that this batch is not the last.
+  const bool full = batch_.size() >= kMaxBatchChanges || batch_bytes_ + change.value.size() > kMaxBatchBytes;
+  if (full && !batch_.empty()) {
+    if (const Status s = send(false); !s) return s;
+  }
   batch_bytes_ += change.value.size();
   batch_.push_back(std::move(change));
-  if (batch_.size() < kMaxBatchChanges && batch_bytes_ < kMaxBatchBytes) return Done{};
-  return send(false);
+  return Done{};
 }
 
 Status ModulePush::finish() {

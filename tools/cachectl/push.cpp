@@ -82,10 +82,10 @@ class PushCommand final : public Command {
       say(s.error().message);
       return ExitCode::kUsage;
     }
-    watch_for_interruption();
     const BootTime start = boot_now();
     auto tree = scan_source_tree(directory_, prefix_);
     if (!tree) return fail(tree.error());
+    watch_for_interruption();  // until here there is nothing to finish
     if (delete_ && tree->files.empty()) {
       say(directory_ + " holds no modules: --delete would delete them all from Redis, so nothing was done");
       return ExitCode::kError;

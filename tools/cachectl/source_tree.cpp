@@ -23,6 +23,7 @@ namespace bifrost::cachectl {
 namespace {
 
 constexpr std::size_t kMaxFiles = 1'000'000;
+constexpr std::size_t kMaxDirectories = 100'000;  // links can make very many of a few
 constexpr std::size_t kMaxDepth = 64;
 
 struct CloseDirectory {
@@ -64,6 +65,10 @@ class TreeWalk {
     if (ancestors_.size() >= kMaxDepth) {
       tree_.skipped.push_back({prefix, "directories are nested too deeply"});
       return Done{};
+    }
+    if (tree_.directories.size() >= kMaxDirectories) {
+      return Error{ErrorCode::kNoSpace,
+                   fmt::format("more than {} directories, links followed: push a smaller one", kMaxDirectories)};
     }
     const auto names = names_in(directory.get());
     if (!names) return system_error(disk_path, errno);
@@ -167,10 +172,16 @@ class TreeWalk {
 }  // namespace
 
 std::string package_prefix_of(const std::string& directory) {
-  std::error_code error;
-  const auto real = std::filesystem::canonical(directory, error);
-  const bool package = !error && ::access((real / "__init__.py").c_str(), F_OK) == 0;
-  return package && real.has_filename() ? real.filename().string() + "/" : std::string();
+  std::filesystem::path path(directory);
+  if (::access((path / "__init__.py").c_str(), F_OK) != 0) return {};
+  if (!path.has_filename()) path = path.parent_path();
+  std::string name = path.filename().string();
+  if (name.empty() || name == "." || name == "..") {
+    std::error_code error;
+    name = std::filesystem::canonical(path, error).filename().string();
+    if (error) return {};
+  }
+  return name.empty() ? name : name + "/";
 }
 
 Result<SourceTree> scan_source_tree(const std::string& directory, const std::string& prefix) {

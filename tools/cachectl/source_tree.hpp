@@ -32,11 +32,12 @@ struct SourceTree {
   std::vector<std::string> left_out;     // directories with other people's code
 };
 
-// The package that a directory with an `__init__.py` is, as a prefix: "pricing/". "" for other directories.
+// The package that a directory with an `__init__.py` is, as a prefix: "pricing/". Of a link its own name, as an import
+// would have it. "" for other directories.
 std::string package_prefix_of(const std::string& directory);
 
-// Errors: kNotFound or kInvalidArgument when `directory` is not one, kPermission, kNoSpace (more than a million files).
-// `prefix` is put before each path: "" or what ends with a slash.
+// Errors: kNotFound or kInvalidArgument when `directory` is not one, kPermission, kNoSpace (more than a million files,
+// or 100,000 directories). `prefix` is put before each path: "" or what ends with a slash.
 Result<SourceTree> scan_source_tree(const std::string& directory, const std::string& prefix = "");
 
 // The bytes of a regular file. Errors: kInvalidArgument when it is longer than `max_bytes` or not a regular file.

@@ -19,8 +19,9 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr std::chrono::milliseconds kStatusTime(300);
-constexpr std::size_t kIndent = 12;         // of what stands beside a name
-constexpr std::size_t kProblemIndent = 11;  // beside NOT READY
+constexpr std::chrono::milliseconds kLongestPulse(1500);  // between two signs of life of an agent at work
+constexpr std::size_t kIndent = 12;                       // of what stands beside a name
+constexpr std::size_t kProblemIndent = 11;                // beside NOT READY
 
 // A field of the screen.
 void field(Output& out, std::string_view name, std::string_view value) {
@@ -114,7 +115,7 @@ class StatusCommand final : public Command {
     const BootTime now = boot_now();
     const auto answer = ask_agent(context, assess(info, now));
     Health health = assess(info, now, &answer);
-    look_at_socket(context, answer, health);
+    look_at_socket(context, answer, info, now, health);
     if (context.format == OutputFormat::kJson) {
       write_json(context, info, health, now);
     } else {
@@ -132,11 +133,17 @@ class StatusCommand final : public Command {
     return ask_state(context.segment_dir(), Deadline(kStatusTime));
   }
 
-  static void look_at_socket(const Context& context, const Result<AgentWords>& answer, Health& health) {
+  static void look_at_socket(const Context& context, const Result<AgentWords>& answer, const SegmentInfo& info,
+                             BootTime now, Health& health) {
     if (!answer && answer.error().code == ErrorCode::kPermission) health.problems.push_back(forbidden_control_socket());
-    if (!health.ready || control_socket_is_there(context.segment_dir())) return;
+    if (!health.ready) return;
+    const bool there = control_socket_is_there(context.segment_dir());
+    // A lease may outlive the agent by long. One that is only busy goes on to give signs of life.
+    const bool silent = !answer && now.since(info.heartbeat) > kLongestPulse &&
+                        (answer.error().code == ErrorCode::kUnreachable || answer.error().code == ErrorCode::kTimeout);
+    if (there && !silent) return;
     health.ready = false;
-    health.problems.insert(health.problems.begin(), missing_control_socket());
+    health.problems.insert(health.problems.begin(), there ? silent_control_socket() : missing_control_socket());
   }
 
   static void write_json(Context& context, const SegmentInfo& info, const Health& health, BootTime now) {

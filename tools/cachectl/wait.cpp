@@ -29,7 +29,9 @@ class WaitCommand final : public Command {
   void declare(CLI::App& app) override {
     CLI::Option_group* what = app.add_option_group("condition");
     what->add_flag("--ready", ready_, "the lease is valid and the mirror complete, or degraded");
-    what->add_flag("--fresh", fresh_, "it holds every write that Redis acknowledged before this call");
+    what->add_flag(
+        "--fresh", fresh_,
+        "it holds every write that Redis acknowledged before this call; also those of a deploy, once it has ended");
     what->add_flag("--synced", synced_, "the agent has finished every full synchronisation that was asked for");
     what->add_option("--generation", generation_, "it has reached this generation")
         ->check(kGenerationCheck)
@@ -64,10 +66,18 @@ class WaitCommand final : public Command {
   }
 
  private:
+  // What a deploy has written is acknowledged, and not in the mirror before it ends. It may begin or end meanwhile.
   static Result<Generation> fence(Context& context, const Deadline& deadline) {
+    const bool deployed = deploying(context);
     const auto answer = AgentConnection(context.segment_dir()).fence(deadline);
     if (!answer) return answer.error();
-    return answer->generation;
+    if (!deployed && !deploying(context)) return answer->generation;
+    return Error{ErrorCode::kTimeout, "a deploy is going on: what was written since it began is shown when it ends"};
+  }
+
+  static bool deploying(Context& context) {
+    const auto segment = attach_segment(context.settings);
+    return segment && (*segment)->deploying();
   }
 
   static Result<Generation> synchronised(Context& context, const Deadline& deadline) {

@@ -199,6 +199,8 @@ def current_execution() -> "Execution | None":
 def wait_fresh(timeout: float) -> int:
     """Wait until the mirror holds every write that Redis acknowledged before this call. Pins nothing.
 
+    While a deploy is going on, it waits for its end.
+
     Args:
         timeout: Seconds, 0 or more. Signals are handled meanwhile.
 
@@ -206,7 +208,7 @@ def wait_fresh(timeout: float) -> int:
         The generation that holds those writes.
 
     Raises:
-        TimeoutError: The agent has not answered within `timeout`; the text says why.
+        TimeoutError: The agent has not answered, or a deploy has not ended, within `timeout`; the text says why.
         ValueError: `timeout` is negative.
 
     Cost:
