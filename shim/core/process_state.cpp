@@ -222,8 +222,8 @@ std::optional<std::string> ProcessState::renew(const std::shared_ptr<const View>
     replace_pin(view, next);
     return std::nullopt;
   }
-  view->execution->lose();
   *next = mirror_.at_newest(*view);
+  next->lost = true;
   if (moves_whole(view, next)) {
     counters_.add(ShimCounter::kSnapshotMoved);
     if (!moved_beside_others(*view, *next)) return std::nullopt;
@@ -261,7 +261,10 @@ bool ProcessState::replace_pin(const std::shared_ptr<const View>& old, const std
     }
     if (pin_ != old) return true;
     const bool stays = is_same_store(*old, *next) && old->generation() == next->generation();
-    if (!stays) next->moved = next->execution->move();
+    if (!stays) {
+      next->losses = next->lost ? next->execution->lose() : next->execution->losses();
+      next->moved = next->execution->move();
+    }
     pin_ = next;
   }
   presence_.say(*next);
@@ -290,7 +293,8 @@ std::optional<std::string> ProcessState::take_beside_others(const View& view) {
     const bool goes_on = pin_ != nullptr && pin_->execution == view.execution;
     if (goes_on && view.execution->takes(view.process, pin_->moved)) return std::nullopt;
   }
-  if (serves_stale() ? view.execution->intact() : view.execution->lost()) {
+  const bool lost = view.execution->losses() != view.losses;
+  if (serves_stale() ? view.execution->intact() : lost) {
     return lose(view, "another process of this execution has gone on with another generation", generation_of(view));
   }
   view.execution->tear();  // which is known already, or somebody asked for
@@ -347,9 +351,11 @@ void ProcessState::move_to_newest() {
     next->execution = pin->execution;
     next->process = pin->process;
     next->moved = pin->moved;
+    next->losses = pin->losses;
   }
   next->settled = nothing_settled();
   next->why_refused.clear();
+  next->lost = false;
   const bool whole = moves_whole(pin, next);
   if (!whole || moved_beside_others(*pin, *next)) next->execution->tear();
   if (!whole) replace_pin(pin, next);

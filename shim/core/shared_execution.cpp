@@ -10,7 +10,7 @@ namespace bifrost {
 // Taken from by forks, too, each of which has it mapped.
 struct SharedExecutions::Page {
   std::atomic<std::uint32_t> used{0};
-  std::array<SharedExecution, 255> executions;
+  std::array<SharedExecution, 203> executions;
 };
 
 std::shared_ptr<SharedExecution> SharedExecutions::next() {

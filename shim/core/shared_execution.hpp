@@ -39,9 +39,9 @@ class SharedExecution {
     return taker == kNobody || taker == process;
   }
 
-  // Some process could not stay where it was.
-  bool lost() const { return lost_; }
-  void lose() { lost_ = true; }
+  // How many of the moves nobody asked for: a process could not stay where it was. lose() comes before such a move().
+  std::uint32_t losses() const { return losses_; }
+  std::uint32_t lose() { return ++losses_; }
 
  private:
   static constexpr std::uint32_t kNobody = ~std::uint32_t{0};
@@ -49,7 +49,7 @@ class SharedExecution {
 
   // Sequentially consistent: of two that move and take at once, one sees the other.
   std::atomic<bool> torn_{false};
-  std::atomic<bool> lost_{false};
+  std::atomic<std::uint32_t> losses_{0};
   std::atomic<std::uint32_t> forks_{0};
   std::atomic<std::uint32_t> moves_{0};
   std::atomic<std::uint32_t> taker_{kNobody};  // since the first fork

@@ -29,6 +29,8 @@ struct View {
   std::shared_ptr<SharedExecution> execution;
   std::uint32_t process = 0;  // which of the execution's this is
   std::uint32_t moved = 0;    // the last move of it that this one has made or inherited
+  std::uint32_t losses = 0;   // how many of the moves until then nobody had asked for
+  bool lost = false;          // the snapshot before this one was
   Scope scope;
   // Of an execution, shared by the views that it goes through: what the platform's store has said of names. Null when
   // there is nobody to ask.

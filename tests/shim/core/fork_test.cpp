@@ -254,5 +254,38 @@ TEST_F(ForkedExecutionTest, AMoveThatSomebodyAskedForRefusesNobody) {
   EXPECT_FALSE(intact());
 }
 
+TEST_F(ForkedExecutionTest, NorDoesOneAfterALossThatEverybodyKnows) {
+  on_stale_ = "error";
+  begin_with_x();
+  publish_y_and_lose_the_snapshot(2);
+  EXPECT_EQ(import("y"), version_of_y(2));
+  EXPECT_EQ(count(ShimCounter::kSnapshotMoved), 1u);
+  publish("other.py", "");
+  EXPECT_EQ(in_child([&] {
+              worker().move_to_newest();
+              return import("other").empty() ? 0 : 1;
+            }),
+            0);
+  EXPECT_EQ(import("x"), "x = 1");
+  EXPECT_FALSE(intact());
+}
+
+TEST_F(ForkedExecutionTest, NorOneAfterARefusalThatWasMended) {
+  on_stale_ = "error";
+  begin_with_x();
+  publish_y_and_lose_the_snapshot(2);
+  EXPECT_EQ(child_that_imports_y(2), 0);
+  EXPECT_EQ(import("x"), "<refused>");
+  worker().move_to_newest();
+  EXPECT_EQ(import("x"), "x = 1");
+  publish("other.py", "");
+  EXPECT_EQ(in_child([&] {
+              worker().move_to_newest();
+              return import("other").empty() ? 0 : 1;
+            }),
+            0);
+  EXPECT_EQ(import("x"), "x = 1");
+}
+
 }  // namespace
 }  // namespace bifrost
