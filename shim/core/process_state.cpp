@@ -133,6 +133,12 @@ std::string ProcessState::file_of(std::string_view storage_path) const {
 void ProcessState::take_execution_of(ProcessState& before) {
   const std::scoped_lock lock(mutex_, before.mutex_);
   pin_ = before.pin_;
+  if (pin_ != nullptr) {
+    // Loaders go on to read by the state before: what that takes, and this one, is as of two processes.
+    auto taken_over = std::make_shared<View>(*pin_);
+    taken_over->process = pin_->execution->add_process();
+    pin_ = std::move(taken_over);
+  }
   going_on_ = before.going_on_;
   lost_notice_ = before.lost_notice_;
   stale_execution_ = before.stale_execution_.load();
@@ -293,19 +299,23 @@ std::optional<std::string> ProcessState::take_beside_others(const View& view) {
     const bool goes_on = pin_ != nullptr && pin_->execution == view.execution;
     if (goes_on && view.execution->takes(view.process, pin_->moved)) return std::nullopt;
   }
-  const bool lost = view.execution->losses() != view.losses;
-  if (serves_stale() ? view.execution->intact() : lost) {
-    return lose(view, "another process of this execution has gone on with another generation", generation_of(view));
-  }
-  view.execution->tear();  // which is known already, or somebody asked for
-  return std::nullopt;
+  // A move that somebody asked for refuses nobody.
+  const bool refuses = !serves_stale() && view.execution->losses() != view.losses;
+  if (!refuses && !view.execution->intact()) return std::nullopt;
+  return tear(view, "another process of this execution has gone on with another generation", generation_of(view),
+              refuses);
 }
 
 std::optional<std::string> ProcessState::lose(const View& view, const std::string& why, const std::string& then) {
   counters_.add(ShimCounter::kSnapshotLost);
+  return tear(view, why, then, !serves_stale());
+}
+
+std::optional<std::string> ProcessState::tear(const View& view, const std::string& why, const std::string& then,
+                                              bool refuses) {
   view.execution->tear();
   const std::lock_guard lock(mutex_);
-  if (!serves_stale()) {
+  if (refuses) {
     const std::string refused = why + "; BIFROST_ON_STALE=error forbids to go on with a later one";
     if (pin_ != nullptr && pin_->execution == view.execution) {
       auto none = std::make_shared<View>(*pin_);

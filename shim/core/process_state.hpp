@@ -157,6 +157,8 @@ class ProcessState final : public AtFork {
   // The execution of `view` goes on with `then`, which may be of a later state: counted, and said once. Returns why it
   // must not, and no import of it succeeds any more, or nothing.
   std::optional<std::string> lose(const View& view, const std::string& why, const std::string& then);
+  // The same without a loss, where nobody need be refused.
+  std::optional<std::string> tear(const View& view, const std::string& why, const std::string& then, bool refuses);
   // Moves the execution to `next` if all that it has taken is the same there, also what its threads take meanwhile.
   bool moves_whole(const std::shared_ptr<const View>& old, const std::shared_ptr<View>& next);
   // After moves_whole(): whether another process of the execution may have taken something else. Then nobody can tell.

@@ -184,10 +184,15 @@ std::uint64_t wait_fresh(double timeout) {
   const Deadline deadline(duration_of(timeout));
   const auto state = hook().state();
   std::string why = "bifrost_cache is disabled";
+  bool answered = false;
   while (state != nullptr) {
     const auto generation = state->wait_fresh(Deadline::at(std::min(deadline.instant(), boot_now() + kSlice)));
     if (generation) return generation->value;
-    why = generation.error().message;
+    // What the end of the time cuts off says less than the answer before.
+    if (!deadline.passed() || generation.error().code != ErrorCode::kTimeout || !answered) {
+      why = generation.error().message;
+    }
+    answered = true;
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
     if (deadline.passed()) break;
     const GilRelease release;

@@ -110,6 +110,23 @@ def test_code_can_ask_for_the_execution_that_it_runs_in(node, talk):
     assert talk.ask("b.current_execution()") is None
 
 
+def test_loaders_from_before_other_settings_are_of_the_same_execution(node, talk):
+    """What they read goes by the state before: the execution is not intact any more when the new one has moved."""
+    node.put("pk/__init__.py", "")
+    node.put("pk/d.py", "D = 1\n")
+    node.put("y.py", "Y = 1\n")
+    talk.begin()
+    talk.do("import pk; b.install_virtual_import_hook(on_stale='error')")
+    assert talk.ask("execution.intact")
+    node.put_many([("pk/d.py", "D = 2\n"), ("y.py", "Y = 2\n")])
+    node.wait("--fresh")
+    talk.do("b.invalidate_module_index()")
+    assert talk.do("import y; answer = y.Y") == 2
+    assert talk.ask("execution.intact")
+    assert talk.ask("pk.__loader__.get_data(pk.__path__[0] + '/d.py').decode()") == "D = 1\n"
+    assert not talk.ask("execution.intact")
+
+
 @pytest.mark.parametrize("runner", ["worker", "Zygote(warm='modules')", "Zygote(warm='code')"])
 def test_what_runs_under_a_runner_knows_whether_it_is_of_one_generation(node, runner):
     node.put("large.py", f"#{'x' * 100_000}\n")
