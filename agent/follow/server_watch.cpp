@@ -75,7 +75,10 @@ void ServerWatch::ask_flags(std::function<void()> on_sufficient) {
   data_.ask({"CONFIG", "GET", kFlagsSetting},
             [this, on_sufficient = std::move(on_sufficient)](const redisReply& reply, const std::string&) {
               const auto pair = elements_of(reply);
-              if (pair.size() != 2 || has_needed_flags(text_of(*pair[1]))) return on_sufficient();
+              if (pair.size() != 2) {
+                return callbacks_.on_unusable("CONFIG GET is not answered any more: " + std::string(text_of(reply)));
+              }
+              if (has_needed_flags(text_of(*pair[1]))) return on_sufficient();
               callbacks_.on_unusable("somebody changed " + std::string(kFlagsSetting) + " to `" +
                                      std::string(text_of(*pair[1])) + "`");
             });

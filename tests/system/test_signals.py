@@ -239,6 +239,18 @@ def test_notifications_that_nobody_can_check_are_a_problem_by_name(node, signal,
     assert ("signal_unproven" in [problem["name"] for problem in status["problems"]]) == unproven
 
 
+def test_notifications_that_may_not_be_checked_any_more_are_not_relied_on(node):
+    client = node.redis.client()
+    client.config_set("notify-keyspace-events", "KA")
+    client.execute_command("ACL", "SETUSER", "agent", "on", ">secret", "~*", "&*", "+@all")
+    node.agent_url = f"unix://agent:secret@{node.redis.socket}"
+    node.start_agent("--signal", "keyspace")
+    assert status_of(node)["problems"] == []
+    client.execute_command("ACL", "SETUSER", "agent", "-config")
+    client.config_set("notify-keyspace-events", "")
+    eventually(lambda: "signal_unproven" in [p["name"] for p in status_of(node)["problems"]], "the agent looks")
+
+
 def test_with_neither_signal_the_agent_says_what_to_allow_and_gives_no_lease(node):
     with_acl(node, "-client|tracking")
     node.put("shared/halopsa.py", "VERSION = 1\n")
