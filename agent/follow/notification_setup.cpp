@@ -15,7 +15,7 @@ void set_up_notifications(DataConnection& data, SignalChoice choice, std::functi
              const auto pair = elements_of(reply);
              if (pair.size() != 2) {
                const bool by_name = choice == SignalChoice::kKeyspace || choice == SignalChoice::kBoth;
-               log::warn("notifications",
+               log::info("notifications",
                          {{"enabled", by_name ? "vouched for" : "unknown"}, {"why", "CONFIG GET is not allowed"}});
                return on_done(by_name ? Notifications::kVouched : Notifications::kOff);
              }

@@ -9,8 +9,6 @@
 
 namespace bifrost {
 
-using layout::RecordKind;
-
 Status RecordStore::take_over_root() {
   auto file = SegmentFile::adopt(options_.dir, std::string(kSegmentFileName));
   if (!file) return file.error();
@@ -38,7 +36,7 @@ bool RecordStore::adopt_record(Address at, bool with_code) {
   if (!place || place->head.value != 0) return false;
   publish_slot(*place, at);
   grow_table_if_due();
-  if (record.head.shape.kind == RecordKind::kAbsent) return true;
+  if (record.head.shape.kind == layout::RecordKind::kAbsent) return true;
   account_live(at, record.head.extent_bytes(), true);
   if (with_code) {
     for (const VariantView& v : chunks_.variants_of(at)) account_code(v, true);

@@ -11,9 +11,6 @@ namespace {
 // A writer that outruns a reader this often in a row: the reader asks Redis instead.
 constexpr int kMaxViewsPerLookup = 4;
 
-// Threads that import faster than they can be compared: what they take is taken for changed.
-constexpr int kMaxComparisonsPerMove = 16;
-
 Error invalid(const Settings& settings, Setting id, std::string_view expected) {
   const SettingValue& entry = settings.entry(id);
   return {ErrorCode::kInvalidArgument, std::string(setting_info(id).key) + " = `" + entry.value + "` (" + entry.origin +
@@ -56,15 +53,6 @@ void sign(Resolution& answer, const View& by) {
   answer.asked_at = by.generation();
 }
 void sign(Resolver::Listing&, const View&) {}
-
-std::string generation_of(const View& view) {
-  return "generation " + std::to_string(view.generation().value);
-}
-
-// Another store has other generations, whatever their numbers.
-bool is_same_store(const View& a, const View& b) {
-  return a.segment != nullptr && b.segment != nullptr && a.segment->chunks().source() == b.segment->chunks().source();
-}
 
 template <class Answer>
 Answer refusal(const std::string& why) {
@@ -136,7 +124,7 @@ void ProcessState::take_execution_of(ProcessState& before) {
   if (pin_ != nullptr) {
     // Loaders go on to read by the state before: what that takes, and this one, is as of two processes.
     auto taken_over = std::make_shared<View>(*pin_);
-    taken_over->process = pin_->execution->add_process();
+    taken_over->place.process = pin_->execution->add_process();
     pin_ = std::move(taken_over);
   }
   going_on_ = before.going_on_;
@@ -217,158 +205,6 @@ bool ProcessState::is_open(const Resolution& resolution) const {
 Scope ProcessState::scope() {
   const std::lock_guard lock(mutex_);
   return pin_ ? pin_->scope : Scope();
-}
-
-std::optional<std::string> ProcessState::renew(const std::shared_ptr<const View>& view) {
-  if (!view->pinned || view->segment == nullptr) return std::nullopt;  // the next view is a new one anyway
-  auto next = std::make_shared<View>(*view);
-  next->segment = mirror_.newest_segment();
-  next->snapshot = next->segment->snapshot_at(view->generation());
-  if (is_same_store(*view, *next) && next->snapshot.kept()) {
-    replace_pin(view, next);
-    return std::nullopt;
-  }
-  *next = mirror_.at_newest(*view);
-  next->lost = true;
-  if (moves_whole(view, next)) {
-    counters_.add(ShimCounter::kSnapshotMoved);
-    if (!moved_beside_others(*view, *next)) return std::nullopt;
-    return lose(*view, explain_loss(*view, "another process of it may have taken others"), generation_of(*next));
-  }
-  auto refused =
-      lose(*view, explain_loss(*view, "what it has loaded or asked for has changed since"), generation_of(*next));
-  if (!refused) replace_pin(view, next);
-  return refused;
-}
-
-bool ProcessState::moves_whole(const std::shared_ptr<const View>& old, const std::shared_ptr<View>& next) {
-  for (int comparison = 0; comparison < kMaxComparisonsPerMove; ++comparison) {
-    const std::uint64_t compared = loaded_->version();
-    if (!still_stands_in(*next)) return false;
-    if (replace_pin(old, next, compared)) return true;
-  }
-  return false;
-}
-
-bool ProcessState::moved_beside_others(const View& old, const View& next) {
-  return next.moved != old.moved && !next.execution->is_taken_only_by(next.process);
-}
-
-// The mover announces itself, then looks for what was noted; whoever takes something notes it, then looks for movers.
-// So does one of the two see the other.
-bool ProcessState::replace_pin(const std::shared_ptr<const View>& old, const std::shared_ptr<View>& next,
-                               std::optional<std::uint64_t> compared) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (compared) {
-      ++moves_;
-      std::atomic_thread_fence(std::memory_order_seq_cst);
-      if (loaded_->version() != *compared) return false;
-    }
-    if (pin_ != old) return true;
-    const bool stays = is_same_store(*old, *next) && old->generation() == next->generation();
-    if (!stays) {
-      next->losses = next->lost ? next->execution->lose() : next->execution->losses();
-      next->moved = next->execution->move();
-    }
-    pin_ = next;
-  }
-  presence_.say(*next);
-  return true;
-}
-
-std::optional<std::string> ProcessState::check_taken(std::uint64_t moves) {
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (moves_ == moves) return std::nullopt;
-  std::shared_ptr<const View> pin;
-  {
-    const std::lock_guard lock(mutex_);
-    pin = pin_;
-  }
-  if (pin == nullptr || !pin->execution->intact() || still_stands_in(*pin)) return std::nullopt;
-  const std::string now = generation_of(*pin);
-  return lose(*pin, "while this execution moved to " + now + ", another of its threads took what has changed since",
-              now);
-}
-
-std::optional<std::string> ProcessState::take_beside_others(const View& view) {
-  if (!view.pinned || view.execution->takes(view.process, view.moved)) return std::nullopt;
-  {
-    // Another thread of this process has moved: see check_taken().
-    const std::lock_guard lock(mutex_);
-    const bool goes_on = pin_ != nullptr && pin_->execution == view.execution;
-    if (goes_on && view.execution->takes(view.process, pin_->moved)) return std::nullopt;
-  }
-  // A move that somebody asked for refuses nobody.
-  const bool refuses = !serves_stale() && view.execution->losses() != view.losses;
-  if (!refuses && !view.execution->intact()) return std::nullopt;
-  return tear(view, "another process of this execution has gone on with another generation", generation_of(view),
-              refuses);
-}
-
-std::optional<std::string> ProcessState::lose(const View& view, const std::string& why, const std::string& then) {
-  counters_.add(ShimCounter::kSnapshotLost);
-  return tear(view, why, then, !serves_stale());
-}
-
-std::optional<std::string> ProcessState::tear(const View& view, const std::string& why, const std::string& then,
-                                              bool refuses) {
-  view.execution->tear();
-  const std::lock_guard lock(mutex_);
-  if (refuses) {
-    const std::string refused = why + "; BIFROST_ON_STALE=error forbids to go on with a later one";
-    if (pin_ != nullptr && pin_->execution == view.execution) {
-      auto none = std::make_shared<View>(*pin_);
-      none->why_refused = refused;
-      pin_ = std::move(none);
-    }
-    return refused;
-  }
-  lost_notice_ = why + ": it goes on with " + then;
-  return std::nullopt;
-}
-
-std::string ProcessState::explain_loss(const View& lost, std::string_view and_what) const {
-  const auto age = std::chrono::duration_cast<std::chrono::seconds>(boot_now().since(lost.pinned_at)).count();
-  return "the agent no longer keeps generation " + std::to_string(lost.generation().value) +
-         ", with which this execution began " + std::to_string(age) + " s ago, and " + std::string(and_what) +
-         " (--history and --history-size of bifrost-agent say how long versions are kept)";
-}
-
-std::optional<std::string> ProcessState::take_lost_notice() {
-  const std::lock_guard lock(mutex_);
-  if (lost_notice_.empty()) return std::nullopt;
-  return std::exchange(lost_notice_, {});
-}
-
-void ProcessState::move_to_newest() {
-  redis_.forget_index();
-  std::shared_ptr<const View> pin;
-  {
-    const std::lock_guard lock(mutex_);
-    pin = pin_;
-    settled_outside_.reset();
-  }
-  if (pin == nullptr) return;
-  // An execution that had to do with less is given the mirror, if that can be relied on by now.
-  auto next = std::make_shared<View>(*view_outside_executions(sources()));
-  if (pin->authority == Authority::kMirror || next->authority != Authority::kMirror) {
-    *next = mirror_.at_newest(*pin);
-  } else {
-    next->scope = pin->scope;
-    next->pinned = true;
-    next->pinned_at = pin->pinned_at;
-    next->execution = pin->execution;
-    next->process = pin->process;
-    next->moved = pin->moved;
-    next->losses = pin->losses;
-  }
-  next->settled = nothing_settled();
-  next->why_refused.clear();
-  next->lost = false;
-  const bool whole = moves_whole(pin, next);
-  if (!whole || moved_beside_others(*pin, *next)) next->execution->tear();
-  if (!whole) replace_pin(pin, next);
 }
 
 Result<Generation> ProcessState::wait_fresh(const Deadline& deadline) {
@@ -536,7 +372,7 @@ void ProcessState::after_fork_in_child() {
   going_on_ = 0;  // the threads that would end them are not here
   if (pin_ != nullptr) {
     auto inherited = std::make_shared<View>(*pin_);
-    inherited->process = fork_;
+    inherited->place.process = fork_;
     pin_ = std::move(inherited);
   }
   mutex_.unlock();

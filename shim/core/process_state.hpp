@@ -159,13 +159,14 @@ class ProcessState final : public AtFork {
   std::optional<std::string> lose(const View& view, const std::string& why, const std::string& then);
   // The same without a loss, where nobody need be refused.
   std::optional<std::string> tear(const View& view, const std::string& why, const std::string& then, bool refuses);
+  enum class Why { kAsked, kLost };  // somebody wants the newest; or the snapshot is not kept any more
   // Moves the execution to `next` if all that it has taken is the same there, also what its threads take meanwhile.
-  bool moves_whole(const std::shared_ptr<const View>& old, const std::shared_ptr<View>& next);
+  bool moves_whole(const std::shared_ptr<const View>& old, const std::shared_ptr<View>& next, Why why);
   // After moves_whole(): whether another process of the execution may have taken something else. Then nobody can tell.
   static bool moved_beside_others(const View& old, const View& next);
   // Does nothing if another thread was faster. `compared`: that version of what is loaded is the same in `next`; false,
   // and nothing done, where more was taken since.
-  bool replace_pin(const std::shared_ptr<const View>& old, const std::shared_ptr<View>& next,
+  bool replace_pin(const std::shared_ptr<const View>& old, const std::shared_ptr<View>& next, Why why,
                    std::optional<std::uint64_t> compared = std::nullopt);
   std::string explain_loss(const View& lost, std::string_view and_what) const;
   void count(const Resolution& resolution);

@@ -19,29 +19,37 @@ class SharedExecution {
   bool intact() const { return !torn_; }
   void tear() { torn_ = true; }
 
-  // Before a fork: the number of the process that it will be. The first one is 0.
+  // Where a process stands. The first one begins at {}.
+  struct Place {
+    std::uint32_t process = 0;
+    std::uint32_t moved = 0;   // the last move that it has made, or that was made before it was forked
+    std::uint32_t losses = 0;  // how many of the moves until then nobody had asked for
+  };
+
+  // Before a fork: the number of the process that it will be.
   std::uint32_t add_process() { return ++forks_; }
 
-  // A process is about to take something; `moved` was the last move that it knows of. False: another one has been made
-  // since.
-  bool takes(std::uint32_t process, std::uint32_t moved) {
+  // A process is about to take something. False: another has moved since.
+  bool takes(const Place& at) {
     if (forks_ == 0) return true;
     std::uint32_t nobody = kNobody;
-    if (!taker_.compare_exchange_strong(nobody, process) && !is_taken_only_by(process)) taker_ = kSeveral;
-    return moves_ == moved;
+    if (!taker_.compare_exchange_strong(nobody, at.process) && !is_taken_only_by(at.process)) taker_ = kSeveral;
+    return moves_ == at.moved;
   }
 
-  // A process goes on with another state. Returns the number of that move, which no other has; 0 is where all begin.
-  std::uint32_t move() { return ++moves_; }
+  // A process goes on with another state. `lost`: since it could not stay where it was. Returns where it stands then;
+  // no other process has made that move.
+  Place move(const Place& from, bool lost) {
+    const std::uint32_t losses = lost ? ++losses_ : losses_.load();  // known before the move is
+    return {from.process, ++moves_, losses};
+  }
   // After move().
   bool is_taken_only_by(std::uint32_t process) const {
     const std::uint32_t taker = taker_;
     return taker == kNobody || taker == process;
   }
-
-  // How many of the moves nobody asked for: a process could not stay where it was. lose() comes before such a move().
-  std::uint32_t losses() const { return losses_; }
-  std::uint32_t lose() { return ++losses_; }
+  // Whether some process has had to move since.
+  bool lost_since(const Place& at) const { return losses_ != at.losses; }
 
  private:
   static constexpr std::uint32_t kNobody = ~std::uint32_t{0};

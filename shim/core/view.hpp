@@ -27,10 +27,7 @@ struct View {
   BootTime pinned_at;
   // Of an execution, shared by the views that it goes through and by the processes that it forks.
   std::shared_ptr<SharedExecution> execution;
-  std::uint32_t process = 0;  // which of the execution's this is
-  std::uint32_t moved = 0;    // the last move of it that this one has made or inherited
-  std::uint32_t losses = 0;   // how many of the moves until then nobody had asked for
-  bool lost = false;          // the snapshot before this one was
+  SharedExecution::Place place;  // of this process in it
   Scope scope;
   // Of an execution, shared by the views that it goes through: what the platform's store has said of names. Null when
   // there is nobody to ask.

@@ -183,21 +183,19 @@ std::uint64_t wait_fresh(double timeout) {
   constexpr std::chrono::milliseconds kPause{10};
   const Deadline deadline(duration_of(timeout));
   const auto state = hook().state();
-  std::string why = "bifrost_cache is disabled";
-  bool answered = false;
+  std::string why;
   while (state != nullptr) {
     const auto generation = state->wait_fresh(Deadline::at(std::min(deadline.instant(), boot_now() + kSlice)));
     if (generation) return generation->value;
     // What the end of the time cuts off says less than the answer before.
-    if (!deadline.passed() || generation.error().code != ErrorCode::kTimeout || !answered) {
-      why = generation.error().message;
-    }
-    answered = true;
+    const bool cut_off = deadline.passed() && generation.error().code == ErrorCode::kTimeout;
+    if (why.empty() || !cut_off) why = generation.error().message;
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
     if (deadline.passed()) break;
     const GilRelease release;
     std::this_thread::sleep_for(kPause);
   }
+  if (state == nullptr) why = "bifrost_cache is disabled";
   PyErr_SetString(PyExc_TimeoutError, why.c_str());
   throw py::error_already_set();
 }

@@ -46,6 +46,14 @@ def all_are_kept(node):
     assert imported == OLD
 
 
+def deleted_while_no_agent_runs(node, paths):
+    node.agent.kill()
+    for path in paths:
+        node.delete(path)
+    node.start_agent()
+    node.wait("--fresh")
+
+
 def lost_and_begun_again(node):
     eventually(lambda: counter(node, "index_losses_total") > 0, "the agent notices that the index is lost")
     writers_begin_a_new_index(node)
@@ -185,11 +193,7 @@ def test_the_first_modules_of_an_empty_redis_are_ordinary_ones(node):
     node.start_agent()
     node.put_many((path, "V = 1\n") for path in [*OLD, "keep.py"])
     node.wait("--fresh")
-    node.agent.kill()
-    for path in OLD:
-        node.delete(path)
-    node.start_agent()
-    node.wait("--fresh")
+    deleted_while_no_agent_runs(node, OLD)
     assert names(node) == {"keep.py"}
 
 
@@ -200,20 +204,12 @@ def test_what_is_written_again_right_after_a_flush_is_ordinary(followed):
     # What was written before the loss has been heard of after two PONGs; then the agent goes through the index.
     for _ in range(4):
         followed.wait("--fresh")
-    followed.agent.kill()
-    for path in OLD:
-        followed.delete(path)
-    followed.start_agent()
-    followed.wait("--fresh")
+    deleted_while_no_agent_runs(followed, OLD)
     assert names(followed) == {"keep.py"}
 
 
 def test_what_is_deleted_while_no_agent_runs_is_gone_however_much_it_is(followed):
-    followed.agent.kill()
-    for path in OLD[:4]:
-        followed.delete(path)
-    followed.start_agent()
-    followed.wait("--fresh")
+    deleted_while_no_agent_runs(followed, OLD[:4])
     assert names(followed) == {OLD[4]}
 
 

@@ -226,13 +226,19 @@ def test_without_tracking_auto_goes_on_by_notifications(node):
     by_lease(node, 2, "a write is seen")
 
 
+def with_notifications_and_rights(node, *rights):
+    """The agent will be a user who may do everything, but for these. Returns a client of another one."""
+    client = node.redis.client()
+    client.config_set("notify-keyspace-events", "KA")
+    client.execute_command("ACL", "SETUSER", "agent", "on", ">secret", "~*", "&*", "+@all", *rights)
+    node.agent_url = f"unix://agent:secret@{node.redis.socket}"
+    return client
+
+
 @pytest.mark.parametrize(("signal", "rights", "unproven"), [
     ("keyspace", "-config", True), ("keyspace", "-config +config|get", False), ("both", "-config", False)])
 def test_notifications_that_nobody_can_check_are_a_problem_by_name(node, signal, rights, unproven):
-    client = node.redis.client()
-    client.config_set("notify-keyspace-events", "KA")
-    client.execute_command("ACL", "SETUSER", "agent", "on", ">secret", "~*", "&*", "+@all", *rights.split())
-    node.agent_url = f"unix://agent:secret@{node.redis.socket}"
+    with_notifications_and_rights(node, *rights.split())
     node.start_agent("--signal", signal)
     status = status_of(node)
     assert status["ready"]
@@ -240,10 +246,7 @@ def test_notifications_that_nobody_can_check_are_a_problem_by_name(node, signal,
 
 
 def test_notifications_that_may_not_be_checked_any_more_are_not_relied_on(node):
-    client = node.redis.client()
-    client.config_set("notify-keyspace-events", "KA")
-    client.execute_command("ACL", "SETUSER", "agent", "on", ">secret", "~*", "&*", "+@all")
-    node.agent_url = f"unix://agent:secret@{node.redis.socket}"
+    client = with_notifications_and_rights(node)
     node.start_agent("--signal", "keyspace")
     assert status_of(node)["problems"] == []
     client.execute_command("ACL", "SETUSER", "agent", "-config")

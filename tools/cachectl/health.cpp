@@ -12,6 +12,9 @@ namespace {
 
 using layout::AgentState;
 
+constexpr char kRestartAgent[] =
+    "systemctl restart bifrost-agent: it takes over from this segment and workers need no restart";
+
 std::string_view name_of(AgentState state) {
   switch (state) {
     case AgentState::kStarting: return "starting";
@@ -63,7 +66,7 @@ Problem silent_agent(const SegmentInfo& info, BootTime now) {
   return {"agent_silent",
           fmt::format("the agent (pid {}) has given no sign of life for {}", info.agent_pid,
                       human_duration(now.since(info.heartbeat))),
-          "systemctl restart bifrost-agent: it takes over from this segment and workers need no restart", true};
+          kRestartAgent, true};
 }
 
 Problem why_not_ready(const SegmentInfo& info, std::string_view state, BootTime now, const Result<AgentWords>* answer) {
@@ -96,9 +99,7 @@ Problem why_not_ready(const SegmentInfo& info, std::string_view state, BootTime 
     return {"syncing", "the agent reads everything from Redis again" + before, wait, true};
   }
   // Whoever does not answer has not asked Redis either.
-  const bool silent = answer != nullptr && !*answer &&
-                      (answer->error().code == ErrorCode::kUnreachable || answer->error().code == ErrorCode::kTimeout);
-  if (silent) return silent_agent(info, now);
+  if (answer != nullptr && did_not_answer(*answer)) return silent_agent(info, now);
   return {
       "not_confirmed",
       // Whoever did not ask the agent does not know whose fault it is.
@@ -183,6 +184,10 @@ Health assess(const SegmentInfo& info, BootTime now, const Result<AgentWords>* a
   return health;
 }
 
+bool did_not_answer(const Result<AgentWords>& answer) {
+  return !answer && (answer.error().code == ErrorCode::kUnreachable || answer.error().code == ErrorCode::kTimeout);
+}
+
 Problem missing_control_socket() {
   return {"no_control_socket", "the agent's control socket is missing: fresh executions ask Redis",
           "systemctl restart bifrost-agent, unless the socket is back within a second: the agent looks after it", true};
@@ -190,7 +195,7 @@ Problem missing_control_socket() {
 
 Problem silent_control_socket() {
   return {"agent_silent", "the agent does not answer: fresh executions ask Redis, though the lease still holds",
-          "systemctl restart bifrost-agent: it takes over from this segment and workers need no restart", true};
+          kRestartAgent, true};
 }
 
 Problem forbidden_control_socket() {

@@ -29,7 +29,9 @@ struct Health {
 
 // `answer`: what the agent said of itself when it was asked, or why it said nothing.
 Health assess(const SegmentInfo& info, BootTime now, const Result<AgentWords>* answer = nullptr);
-// The agent's control socket has gone, or may not be used by this user.
+// Nobody was there, or not in time.
+bool did_not_answer(const Result<AgentWords>& answer);
+// The agent's control socket has gone, nobody answers at it, or this user may not use it.
 Problem missing_control_socket();
 Problem silent_control_socket();
 Problem forbidden_control_socket();

@@ -25,9 +25,8 @@ struct SkippedFile {
 };
 
 struct SourceTree {
-  std::vector<SourceFile> files;  // by path
-  std::vector<SkippedFile>
-      skipped;  // Python files that cannot be modules, links out or to nowhere, what cannot be read
+  std::vector<SourceFile> files;         // by path
+  std::vector<SkippedFile> skipped;      // no modules, links out or to nowhere, what cannot be read
   std::vector<std::string> directories;  // that were walked, on disk: what to watch
   std::vector<std::string> left_out;     // directories with other people's code
 };

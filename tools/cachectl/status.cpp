@@ -139,8 +139,7 @@ class StatusCommand final : public Command {
     if (!health.ready) return;
     const bool there = control_socket_is_there(context.segment_dir());
     // A lease may outlive the agent by long. One that is only busy goes on to give signs of life.
-    const bool silent = !answer && now.since(info.heartbeat) > kLongestPulse &&
-                        (answer.error().code == ErrorCode::kUnreachable || answer.error().code == ErrorCode::kTimeout);
+    const bool silent = did_not_answer(answer) && now.since(info.heartbeat) > kLongestPulse;
     if (there && !silent) return;
     health.ready = false;
     health.problems.insert(health.problems.begin(), there ? silent_control_socket() : missing_control_socket());

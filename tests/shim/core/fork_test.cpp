@@ -38,6 +38,34 @@ int in_child(const Body& body) {
   return end_of(start_child(body));
 }
 
+// One that goes on when it is told to.
+class WaitingChild {
+ public:
+  template <class Body>
+  explicit WaitingChild(const Body& body) {
+    EXPECT_EQ(::pipe(go_on_), 0);
+    child_ = start_child([&] {
+      char byte = 0;
+      return ::read(go_on_[0], &byte, 1) == 1 ? body() : 2;
+    });
+  }
+  ~WaitingChild() {
+    for (const int end : go_on_) ::close(end);
+  }
+  WaitingChild(const WaitingChild&) = delete;
+  WaitingChild& operator=(const WaitingChild&) = delete;
+
+  // How it ends.
+  int go_on() {
+    EXPECT_EQ(::write(go_on_[1], "", 1), 1);
+    return end_of(child_);
+  }
+
+ private:
+  int go_on_[2] = {-1, -1};
+  pid_t child_ = -1;
+};
+
 class ForkTest : public ShimFixture {};
 
 // An execution that goes on in two processes, in one of which it has to move.
@@ -54,6 +82,13 @@ class ForkedExecutionTest : public LostSnapshotFixture {
   // 0 when the child finds that.
   int child_that_imports_y(int version) {
     return in_child([&] { return import("y") == version_of_y(version) ? 0 : 1; });
+  }
+  // Where `name` has that source.
+  int child_that_takes_the_newest(const std::string& name, const std::string& source) {
+    return in_child([&] {
+      worker().move_to_newest();
+      return import(name) == source ? 0 : 1;
+    });
   }
 };
 
@@ -126,62 +161,37 @@ TEST_F(ForkedExecutionTest, AParentThatGoesOnKnowsThatItsChildHasTakenSomething)
 
 TEST_F(ForkedExecutionTest, AChildThatTakesSomethingAfterItsParentHasGoneOnIsKnownToBoth) {
   begin_with_x();
-  int go_on[2];
-  ASSERT_EQ(::pipe(go_on), 0);
-  const pid_t child = start_child([&] {
-    char byte = 0;
-    if (::read(go_on[0], &byte, 1) != 1) return 2;
-    return import("x") == "x = 1" && !intact() ? 0 : 1;
-  });
+  WaitingChild child([&] { return import("x") == "x = 1" && !intact() ? 0 : 1; });
   publish("y.py", version_of_y(2));
   worker().move_to_newest();
   EXPECT_EQ(import("y"), version_of_y(2));
   EXPECT_TRUE(intact()) << "the child has taken nothing yet";
-  ASSERT_EQ(::write(go_on[1], "", 1), 1);
-  EXPECT_EQ(end_of(child), 0);
+  EXPECT_EQ(child.go_on(), 0);
   EXPECT_FALSE(intact());
-  ::close(go_on[0]);
-  ::close(go_on[1]);
 }
 
 TEST_F(ForkedExecutionTest, AGrandchildIsWhereItsParentIsNotWhereOthersHaveGone) {
   begin_with_x();
-  int go_on[2];
-  ASSERT_EQ(::pipe(go_on), 0);
-  const pid_t child = start_child([&] {
-    char byte = 0;
-    if (::read(go_on[0], &byte, 1) != 1) return 2;
-    return child_that_imports_y(1);
-  });
+  WaitingChild child([&] { return child_that_imports_y(1); });
   publish("y.py", version_of_y(2));
   worker().move_to_newest();
   EXPECT_EQ(import("y"), version_of_y(2));
   EXPECT_TRUE(intact());
-  ASSERT_EQ(::write(go_on[1], "", 1), 1);
-  EXPECT_EQ(end_of(child), 0);
+  EXPECT_EQ(child.go_on(), 0);
   EXPECT_FALSE(intact());
-  ::close(go_on[0]);
-  ::close(go_on[1]);
 }
 
 TEST_F(ForkedExecutionTest, AChildThatMovesLeavesAParentBehindThatHasTakenSomething) {
   begin_with_x();
-  int go_on[2];
-  ASSERT_EQ(::pipe(go_on), 0);
-  const pid_t child = start_child([&] {
-    char byte = 0;
-    if (::read(go_on[0], &byte, 1) != 1) return 2;
+  WaitingChild child([&] {
     worker().move_to_newest();
     return 0;
   });
   EXPECT_EQ(import("y"), version_of_y(1));
   publish("y.py", version_of_y(2));
   EXPECT_TRUE(intact());
-  ASSERT_EQ(::write(go_on[1], "", 1), 1);
-  EXPECT_EQ(end_of(child), 0);
+  EXPECT_EQ(child.go_on(), 0);
   EXPECT_FALSE(intact());
-  ::close(go_on[0]);
-  ::close(go_on[1]);
 }
 
 TEST_F(ForkedExecutionTest, ChildrenThatTakeTheNewestFirstAreOfOneGeneration) {
@@ -246,11 +256,7 @@ TEST_F(ForkedExecutionTest, AMoveThatSomebodyAskedForRefusesNobody) {
   on_stale_ = "error";
   begin_with_x();
   publish("y.py", version_of_y(2));
-  EXPECT_EQ(in_child([&] {
-              worker().move_to_newest();
-              return import("y") == version_of_y(2) ? 0 : 1;
-            }),
-            0);
+  EXPECT_EQ(child_that_takes_the_newest("y", version_of_y(2)), 0);
   EXPECT_EQ(import("y"), version_of_y(1));
   EXPECT_FALSE(intact());
 }
@@ -262,11 +268,7 @@ TEST_F(ForkedExecutionTest, NorDoesOneAfterALossThatEverybodyKnows) {
   EXPECT_EQ(import("y"), version_of_y(2));
   EXPECT_EQ(count(ShimCounter::kSnapshotMoved), 1u);
   publish("other.py", "");
-  EXPECT_EQ(in_child([&] {
-              worker().move_to_newest();
-              return import("other").empty() ? 0 : 1;
-            }),
-            0);
+  EXPECT_EQ(child_that_takes_the_newest("other", ""), 0);
   EXPECT_EQ(import("x"), "x = 1");
   EXPECT_FALSE(intact());
 }
@@ -280,11 +282,7 @@ TEST_F(ForkedExecutionTest, NorOneAfterARefusalThatWasMended) {
   worker().move_to_newest();
   EXPECT_EQ(import("x"), "x = 1");
   publish("other.py", "");
-  EXPECT_EQ(in_child([&] {
-              worker().move_to_newest();
-              return import("other").empty() ? 0 : 1;
-            }),
-            0);
+  EXPECT_EQ(child_that_takes_the_newest("other", ""), 0);
   EXPECT_EQ(import("x"), "x = 1");
 }
 
