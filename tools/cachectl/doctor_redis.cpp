@@ -230,7 +230,8 @@ class RedisExam {
       if (unexamined_.empty()) unexamined_ = reply ? std::string(text_of(**reply)) : reply.error().message;
       return nullptr;
     }
-    const bool for_key = text_of(**reply).find("the keys") != std::string_view::npos;
+    // "... to access one of the keys used as arguments", or "... to access a key" of newer servers.
+    const bool for_key = text_of(**reply).find(" key") != std::string_view::npos;
     const std::string missing = for_key ? " " + std::string(kKeyRule) : " " + rule;
     if (refused_.find(missing) == std::string::npos) refused_ += missing;
     if (rule.find("subscribe") == std::string::npos && rule.find("client") == std::string::npos) {
