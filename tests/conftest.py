@@ -37,6 +37,8 @@ def pytest_runtest_makereport(item):
     report = (yield).get_result()
     if report.failed:
         item.stash[FAILED] = True
+        nodes = {value for value in getattr(item, "funcargs", {}).values() if isinstance(value, Node)}
+        report.sections += [("what ran on the node", node.log_tail()) for node in nodes if node.directory.is_dir()]
     if report.when == "teardown" and not item.stash.get(FAILED, False) and "tmp_path" in getattr(item, "funcargs", {}):
         shutil.rmtree(item.funcargs["tmp_path"], ignore_errors=True)
 

@@ -86,7 +86,7 @@ def test_a_resync_asks_for_a_bounded_piece_at_a_time(node):
     node.wait("--fresh")
     with client.monitor() as monitor:
         assert node.cachectl("sync").returncode == 0
-        eventually(lambda: node.agent.log.count("event=synced") == 2, "the resync is over")
+        node.wait("--synced")
         client.echo("over")
         read, asked, most_paths, most_bytes = set(), [], 0, 0
         for command, *words in commands_seen(monitor, lambda w: w == ["ECHO", "over"]):
