@@ -154,7 +154,8 @@ int main(int argc, char** argv) {
   bool print_man_page = false;
   app.add_option("--config", config_file, "file of `key = value` lines [/etc/bifrost/bifrost.conf, if readable]")
       ->type_name("FILE");
-  app.add_flag("--print-config", print_config, "print every setting with its origin, and exit");
+  app.add_flag("--print-config", print_config,
+               "print every setting with its origin, and exit: with 2 if one is refused");
   app.add_flag("--man", print_man_page, "print the manual page of this program")->group("");
   try {
     app.parse(argc, argv);
@@ -171,20 +172,18 @@ int main(int argc, char** argv) {
   };
   const auto settings = resolve();
   if (!settings) return fail(kExitUsage, settings.error().message);
-  if (print_config) {
-    std::fputs(bifrost::agent::describe(*settings).c_str(), stdout);
-    return 0;
-  }
+  if (print_config) std::fputs(bifrost::agent::describe(*settings).c_str(), stdout);
   auto config = bifrost::agent::parse_agent_config(*settings);
   if (!config) return fail(kExitUsage, config.error().message);
+  if (const bifrost::Status s = bifrost::agent::log::set_up(config->log_level, config->log_format); !s) {
+    return fail(kExitUsage, s.error().message);
+  }
+  if (print_config) return 0;
   config->reread_log_level = [resolve]() -> bifrost::Result<std::string> {
     const auto again = resolve();
     if (!again) return again.error();
     return again->get(bifrost::Setting::kLogLevel);
   };
-  if (const bifrost::Status s = bifrost::agent::log::set_up(config->log_level, config->log_format); !s) {
-    return fail(kExitUsage, s.error().message);
-  }
   const int status = run_agent(*config);
   if (still_resolving) {
     std::fflush(nullptr);

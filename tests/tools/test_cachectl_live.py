@@ -213,6 +213,22 @@ def test_dev_of_a_package_keeps_its_name(dev_of):
     assert dev.run("pricing.m:main").stdout == '"pricing.m"\n'
 
 
+def test_dev_of_a_link_to_a_package_keeps_the_links_name_as_push_does(tmp_path):
+    release = tmp_path / "releases" / "pricing-1.2"
+    release.mkdir(parents=True)
+    (release / "__init__.py").touch()
+    (release / "m.py").write_text("def main():\n    return [__name__, __file__]\n")
+    (tmp_path / "pricing").symlink_to(release)
+    dev = Dev(f"{tmp_path}/pricing/")
+    try:
+        dev.until("is a package: its modules are pricing/...")
+        assert json.loads(dev.run("pricing.m:main").stdout) == ["pricing.m", f"{tmp_path}/pricing/m.py"]
+        (release / "m.py").write_text("def main():\n    return 2\n")
+        dev.until(r"changed +pricing/m\.py")
+    finally:
+        dev.close()
+
+
 def test_dev_skips_what_push_skips(dev_of):
     dev, root = dev_of({"a.py": "", "venv/lib/x.py": "", "node_modules/y.py": ""})
     assert "left out: venv/ (installed code)" in dev.seen

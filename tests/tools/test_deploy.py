@@ -70,6 +70,14 @@ def test_the_example_configuration_is_accepted():
     assert "metrics = 127.0.0.1:9464" in shown.stdout
 
 
+@pytest.mark.parametrize("setting, value", [("lease", "0s"), ("log_level", "loud")])
+def test_print_config_shows_a_wrong_setting_and_refuses_it_as_the_agent_would(setting, value):
+    shown = subprocess.run([AGENT, "--print-config"], capture_output=True, text=True,
+                           env={f"BIFROST_{setting.upper()}": value})
+    assert shown.returncode == 2
+    assert f"{setting} = {value}" in shown.stdout
+    assert setting.replace("_", "-") in shown.stderr
+
 # --- containers and Kubernetes ----------------------------------------------------------------------------------------
 
 KUBERNETES = REPOSITORY / "deploy" / "kubernetes"

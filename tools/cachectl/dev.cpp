@@ -90,8 +90,8 @@ class DevCommand final : public Command {
 
   ExitCode run(Context& context) override {
     std::error_code error;
-    directory_ = std::filesystem::canonical(directory_, error).string();
-    if (error || !std::filesystem::is_directory(directory_)) {
+    directory_ = named_directory(directory_);
+    if (!std::filesystem::is_directory(directory_, error)) {
       say("DIR is not a directory: give the one that holds your modules");
       return ExitCode::kUsage;
     }

@@ -171,16 +171,20 @@ class TreeWalk {
 
 }  // namespace
 
-std::string package_prefix_of(const std::string& directory) {
+std::string named_directory(const std::string& directory) {
   std::filesystem::path path(directory);
-  if (::access((path / "__init__.py").c_str(), F_OK) != 0) return {};
   if (!path.has_filename()) path = path.parent_path();
-  std::string name = path.filename().string();
-  if (name.empty() || name == "." || name == "..") {
-    std::error_code error;
-    name = std::filesystem::canonical(path, error).filename().string();
-    if (error) return {};
-  }
+  const std::filesystem::path name = path.filename();
+  const bool names_itself = !name.empty() && name != "." && name != "..";
+  std::error_code error;
+  path = std::filesystem::canonical(names_itself ? std::filesystem::absolute(path, error).parent_path() : path, error);
+  if (error) return {};
+  return (names_itself ? path / name : path).string();
+}
+
+std::string package_prefix_of(const std::string& directory) {
+  if (::access((directory + "/__init__.py").c_str(), F_OK) != 0) return {};
+  const std::string name = std::filesystem::path(named_directory(directory)).filename().string();
   return name.empty() ? name : name + "/";
 }
 

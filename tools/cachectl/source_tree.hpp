@@ -31,8 +31,11 @@ struct SourceTree {
   std::vector<std::string> left_out;     // directories with other people's code
 };
 
-// The package that a directory with an `__init__.py` is, as a prefix: "pricing/". Of a link its own name, as an import
-// would have it. "" for other directories.
+// The absolute path of a directory, free of links but for its own name: a link is what an import would call it by. ""
+// when it is not there.
+std::string named_directory(const std::string& directory);
+
+// The package that a directory with an `__init__.py` is, as a prefix: "pricing/". "" for other directories.
 std::string package_prefix_of(const std::string& directory);
 
 // Errors: kNotFound or kInvalidArgument when `directory` is not one, kPermission, kNoSpace (more than a million files,
