@@ -27,7 +27,7 @@ def prose(text):
     for number, line in enumerate(text.splitlines(), 1):
         if line.lstrip().startswith("```"):
             fenced = not fenced
-        elif not fenced and not line.startswith("|"):
+        elif not fenced and not line.lstrip().startswith("|"):
             yield number, line
 
 
@@ -43,6 +43,13 @@ def test_prose_fits_120_columns():
     long_lines = [f"{document.relative_to(REPOSITORY)}:{number}: {len(line)} columns" for document in found
                   for number, line in prose(document.read_text(encoding="utf-8")) if len(line) > MOST_COLUMNS]
     assert long_lines == []
+
+
+def test_tables_are_not_wrapped_like_prose():
+    wrapped = [f"{document.relative_to(REPOSITORY)}:{number}" for document in documents()
+               for number, line in enumerate(document.read_text(encoding="utf-8").splitlines(), 1)
+               if "| --- |" in line and not re.fullmatch(r"\s*\|( --- \|)+", line)]
+    assert wrapped == []
 
 
 def test_every_document_is_linked_from_the_readme_or_the_index():
