@@ -13,8 +13,9 @@ struct BootIdentity {
   std::uint64_t boot_high = 0;
   std::uint64_t time_namespace = 0;  // inode of /proc/self/ns/time; 0: the kernel has none
 
+  bool known() const { return (boot_low | boot_high) != 0; }
   bool same_clock(const BootIdentity& other) const {
-    return (boot_low | boot_high) != 0 && boot_low == other.boot_low && boot_high == other.boot_high &&
+    return known() && boot_low == other.boot_low && boot_high == other.boot_high &&
            time_namespace == other.time_namespace;
   }
 };

@@ -1,5 +1,7 @@
 #include "shim/core/execution.hpp"
 
+#include "common/base/boot_identity.hpp"
+
 namespace bifrost {
 namespace {
 
@@ -10,6 +12,7 @@ constexpr int kFenceShareDenominator = 5;
 std::string why_lease_is_invalid(const Segment& segment, BootTime now) {
   const SegmentInfo info = segment.info();
   if (info.state == layout::AgentState::kStopped) return "the agent has stopped";
+  if (!boot_identity().known()) return "this process cannot read /proc, which tells whose times the segment has";
   if (!info.clock_is_ours) return "the segment's times are of another boot or time namespace";
   if (info.synced_through.ns == 0) return "the agent has not been in sync with Redis yet";
   const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now.since(info.synced_through));

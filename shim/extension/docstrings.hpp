@@ -97,6 +97,7 @@ inline constexpr const char* kExecutionGeneration =
     R"(The generation that this execution is pinned to; 0 when it imports from Redis.)";
 inline constexpr const char* kExecutionSource =
     R"(Where modules come from: "shm", the mirror; "redis"; "stale", the last known source.)";
+inline constexpr const char* kExecutionReason = R"(Why `source` is not "shm", in one clause; "" when it is.)";
 inline constexpr const char* kExecutionEvicted =
     R"(The modules that were removed from sys.modules, because one of them had changed.)";
 inline constexpr const char* kExecutionIntact =

@@ -29,8 +29,9 @@ namespace {
 struct StartedExecution {
   std::uint64_t generation = 0;
   std::string source = "redis";
+  std::string reason;
   std::vector<std::string> evicted;
-  std::shared_ptr<const SharedExecution> shared;  // null: nothing is installed
+  std::shared_ptr<const SharedExecution> shared;  // null while disabled
   bool deploying = false;
   Scope scope;
 };
@@ -129,6 +130,12 @@ py::object begun(StartedExecution started) {
   return hook().execution();
 }
 
+py::object begun_while_disabled() {
+  StartedExecution started;
+  started.reason = "BIFROST_DISABLE=1 leaves all imports to others";
+  return begun(std::move(started));
+}
+
 py::object current_execution() {
   return hook().execution();
 }
@@ -138,6 +145,8 @@ py::object started_execution(ProcessState& state, const View& view, std::vector<
   StartedExecution started;
   started.evicted = std::move(evicted);
   started.source = name_of(view.authority);
+  started.reason = view.why_not_mirror;
+  if (view.authority == Authority::kStale) started.reason += "; Redis unreachable: " + view.why_not_redis;
   started.shared = view.execution;
   started.deploying = view.deploying;
   started.scope = view.scope;
@@ -149,7 +158,7 @@ py::object begin_execution(const OptionalText& solution_id, bool global_repo_acc
                            bool fresh, double timeout) {
   const ExecutionRequest request = request_of(solution_id, global_repo_access, roots, fresh, timeout);
   const auto state = hook().state();
-  if (state == nullptr) return begun({});
+  if (state == nullptr) return begun_while_disabled();
   if (hook().finder().is_none()) warn_that_nothing_is_installed();
   forget_what_was_only_asked(*state);
   const ExecutionStart start = state->begin(request);
@@ -164,7 +173,7 @@ py::object begin_unless_changed(const OptionalText& solution_id, bool global_rep
                                 double timeout) {
   const ExecutionRequest request = request_of(solution_id, global_repo_access, roots, true, timeout);
   const auto state = hook().state();
-  if (state == nullptr) return begun({});
+  if (state == nullptr) return begun_while_disabled();
   forget_what_was_only_asked(*state);
   const ExecutionStart start = state->begin(request);
   if (start.refused) refuse_another_scope(request.scope);
@@ -337,6 +346,7 @@ void bind_values(py::module_& m) {
   py::class_<StartedExecution>(m, "Execution", docstrings::kExecution)
       .def_readonly("generation", &StartedExecution::generation, docstrings::kExecutionGeneration)
       .def_readonly("source", &StartedExecution::source, docstrings::kExecutionSource)
+      .def_readonly("reason", &StartedExecution::reason, docstrings::kExecutionReason)
       .def_readonly("evicted", &StartedExecution::evicted, docstrings::kExecutionEvicted)
       .def_property_readonly(
           "intact", [](const StartedExecution& e) { return e.shared == nullptr || e.shared->intact(); },
@@ -359,8 +369,9 @@ void bind_values(py::module_& m) {
           docstrings::kExecutionExit)
       .def("__repr__",
            [](const StartedExecution& e) {
-             return "Execution(generation=" + std::to_string(e.generation) + ", source='" + e.source +
-                    "', evicted=" + std::string(py::repr(py::cast(e.evicted))) + ")";
+             const std::string reason = e.reason.empty() ? "" : ", reason=" + std::string(py::repr(py::cast(e.reason)));
+             return "Execution(generation=" + std::to_string(e.generation) + ", source='" + e.source + "'" + reason +
+                    ", evicted=" + std::string(py::repr(py::cast(e.evicted))) + ")";
            })
       .attr("__module__") = "bifrost_cache";
   py::class_<StoredSource>(m, "Source", docstrings::kSource)

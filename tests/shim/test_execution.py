@@ -1,6 +1,10 @@
 """begin_execution: what it pins, what it evicts, and what happens when agent or Redis are not there."""
 
+import subprocess
+import sys
+
 import pytest
+from harness.namespaces import IN_MOUNT_NAMESPACE
 
 
 def test_an_acknowledged_write_is_what_the_execution_runs(node, talk):
@@ -185,6 +189,33 @@ def test_without_agent_and_redis_the_last_known_good_is_served_and_flagged_once(
     assert talk.ask("b.stats()['stale_serves']") == 1
     (warning,) = talk.ask("caught")
     assert warning[0] == "RuntimeWarning" and "stale mirror" in warning[1] and "Redis unreachable" in warning[1]
+
+
+def test_an_execution_says_why_it_does_not_import_from_the_mirror(node):
+    def where_and_why():
+        return node.run("answer = [execution.source, execution.reason, repr(execution)]")
+
+    source, reason, shown = where_and_why()
+    assert (source, reason, "reason" in shown) == ("shm", "", False)
+    node.agent.stop()
+    source, reason, shown = where_and_why()
+    assert source == "redis"
+    assert "agent" in reason and f"source='redis', reason={reason!r}" in shown
+    node.redis.stop()
+    source, reason, _ = where_and_why()
+    assert source == "stale"
+    assert "agent" in reason and "; Redis unreachable: " in reason
+    assert "BIFROST_DISABLE=1" in node.run("answer = execution.reason", BIFROST_DISABLE="1")
+
+
+def test_an_execution_without_proc_says_that_it_cannot_trust_the_mirrors_times(node):
+    code = "import bifrost_cache as b; b.install_virtual_import_hook(); print(b.begin_execution(fresh=False).reason)"
+    without_proc = [*IN_MOUNT_NAMESPACE, "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
+    if subprocess.run([*without_proc, "true"], capture_output=True).returncode != 0:
+        pytest.skip("no mount namespace can be made here")
+    ended = subprocess.run([*without_proc, sys.executable, "-c", code], capture_output=True, text=True, timeout=60,
+                           env=node.environment())
+    assert "cannot read /proc" in ended.stdout, ended.stderr
 
 
 def test_on_stale_error_refuses_and_says_why(node):

@@ -131,8 +131,9 @@ def _alarm(seconds):
 def _say_where_from(execution, seconds):
     by_source = collections.Counter(module.source for module in loaded().values())
     modules = ", ".join(f"{number} from {source}" for source, number in sorted(by_source.items())) or "none"
+    why = f" ({execution.reason})" if execution.reason else ""
     print(
-        f"bifrost_cache: source {execution.source}, generation {execution.generation}, {seconds * 1000:.1f} ms, "
+        f"bifrost_cache: source {execution.source}{why}, generation {execution.generation}, {seconds * 1000:.1f} ms, "
         f"{sum(by_source.values())} modules ({modules})",
         file=sys.stderr,
     )

@@ -71,6 +71,9 @@ class Execution:
     def source(self) -> Literal["shm", "redis", "stale"]:
         """Where modules come from: "shm", the mirror; "redis"; "stale", the last known source."""
     @property
+    def reason(self) -> str:
+        """Why `source` is not "shm", in one clause; "" when it is."""
+    @property
     def evicted(self) -> list[str]:
         """The modules that were removed from sys.modules, because one of them had changed."""
     @property
