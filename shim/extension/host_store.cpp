@@ -117,29 +117,22 @@ void HostStore::around(const std::function<void()>& wait) const {
 }
 
 StoreAnswer HostStore::ask(const std::string& root, const ModuleNode& node) {
-  try {
-    const py::object scope = types_of_answers().attr("Scope")(root.empty() ? root : root + "/");
-    const py::object ask = py::module_::import("bifrost_cache._asking").attr("ask");
-    const py::str name(import_name(root, node));
-    const py::float_ timeout(timeout_s_);
-    const auto said = py::reinterpret_steal<py::object>(run_outside([&] {
-      return PyObject_CallFunctionObjArgs(ask.ptr(), resolve_.ptr(), name.ptr(), scope.ptr(), timeout.ptr(), nullptr);
-    }));
-    if (!said) throw py::error_already_set();
-    const auto [outcome, value] = said.cast<std::pair<std::string, py::object>>();
-    if (outcome == "answered") return understood(value, root, node);
-    StoreAnswer answer =
-        failed("the fallback failed: " + (outcome == "late" ? value.cast<std::string>() : said_by(value)));
-    answer.timed_out = outcome == "late";
-    if (!answer.timed_out) answer.cause = kept_exception(value);
-    return answer;
-  } catch (py::error_already_set& e) {
-    // Nobody may start a thread any more, perhaps. An interrupt is for whoever imports.
-    if (!e.matches(PyExc_Exception)) throw;
-    StoreAnswer answer = failed("the fallback could not be asked: " + said_by(e.value()));
-    answer.cause = kept_exception(e.value());
-    return answer;
-  }
+  const py::object scope = types_of_answers().attr("Scope")(root.empty() ? root : root + "/");
+  const py::object ask = py::module_::import("bifrost_cache._asking").attr("ask");
+  const py::str name(import_name(root, node));
+  const py::float_ timeout(timeout_s_);
+  const auto said = py::reinterpret_steal<py::object>(run_outside([&] {
+    return PyObject_CallFunctionObjArgs(ask.ptr(), resolve_.ptr(), name.ptr(), scope.ptr(), timeout.ptr(), nullptr);
+  }));
+  // What resolve() raises is told: this is for whoever imports, as an interrupt or a time limit's signal is.
+  if (!said) throw py::error_already_set();
+  const auto [outcome, value] = said.cast<std::pair<std::string, py::object>>();
+  if (outcome == "answered") return understood(value, root, node);
+  const std::string what = outcome == "unasked" ? "the fallback could not be asked: " : "the fallback failed: ";
+  StoreAnswer answer = failed(what + (outcome == "late" ? value.cast<std::string>() : said_by(value)));
+  answer.timed_out = outcome == "late";
+  if (!answer.timed_out) answer.cause = kept_exception(value);
+  return answer;
 }
 
 StoreAnswer HostStore::understood(const py::object& said, const std::string& root, const ModuleNode& node) const {

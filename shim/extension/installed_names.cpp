@@ -13,11 +13,12 @@ bool is_regular(const py::object& spec) {
   return spec && !spec.is_none() && !py::getattr(spec, "loader", py::none()).is_none();
 }
 
+// Raises what the finder raises, as an import from files does: what has not been looked for to the end is not missing.
 py::object asked_of(const py::object& finder, const py::object& fullname, const py::object& path) {
   const py::str find_spec("find_spec");
   auto spec = py::reinterpret_steal<py::object>(run_outside(
       [&] { return PyObject_CallMethodObjArgs(finder.ptr(), find_spec.ptr(), fullname.ptr(), path.ptr(), nullptr); }));
-  if (!spec) PyErr_Clear();
+  if (!spec) throw py::error_already_set();
   return is_regular(spec) ? spec : py::object();
 }
 

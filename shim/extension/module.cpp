@@ -21,6 +21,7 @@
 #include "shim/extension/path_entry.hpp"
 #include "shim/extension/requested_scope.hpp"
 #include "shim/extension/template_process.hpp"
+#include "shim/extension/warning.hpp"
 
 namespace bifrost {
 namespace {
@@ -91,21 +92,18 @@ py::object install(const py::object& segment_dir, const OptionalText& redis_url,
   return hook().install(flags, fallback);
 }
 
-// The line that is shown is the one that called the public function, which is Python.
-void warn_the_caller(const std::string& text) {
-  if (PyErr_WarnEx(PyExc_RuntimeWarning, text.c_str(), 2) != 0) PyErr_Clear();
-}
-
 void warn_that_execution_is_stale(const View& view) {
-  warn_the_caller("bifrost: this execution imports from a stale mirror (generation " +
-                  std::to_string(view.generation().value) + "): " + view.why_not_mirror +
-                  "; Redis unreachable: " + view.why_not_redis + ". `bifrost-cachectl status` tells what to do");
+  warn("bifrost: this execution imports from a stale mirror (generation " + std::to_string(view.generation().value) +
+           "): " + view.why_not_mirror + "; Redis unreachable: " + view.why_not_redis +
+           ". `bifrost-cachectl status` tells what to do",
+       WarningAt::kCallerOfPublicFunction);
 }
 
 void warn_that_nothing_is_installed() {
-  warn_the_caller(
+  warn(
       "bifrost: imports of this execution do not come from the mirror, since the hook is not installed: call "
-      "install_virtual_import_hook() first");
+      "install_virtual_import_hook() first",
+      WarningAt::kCallerOfPublicFunction);
 }
 
 // Looks at Python's modules, which a child of a fork pays for with a page each: only when something has changed.
@@ -141,7 +139,6 @@ py::object current_execution() {
 }
 
 py::object started_execution(ProcessState& state, const View& view, std::vector<std::string> evicted) {
-  if (state.take_stale_notice()) warn_that_execution_is_stale(view);
   StartedExecution started;
   started.evicted = std::move(evicted);
   started.source = name_of(view.authority);
@@ -151,7 +148,9 @@ py::object started_execution(ProcessState& state, const View& view, std::vector<
   started.deploying = view.deploying;
   started.scope = view.scope;
   if (view.authority != Authority::kRedis) started.generation = view.generation().value;
-  return begun(std::move(started));
+  py::object execution = begun(std::move(started));
+  if (state.take_stale_notice()) warn_that_execution_is_stale(view);
+  return execution;
 }
 
 py::object begin_execution(const OptionalText& solution_id, bool global_repo_access, const OptionalRoots& roots,

@@ -9,6 +9,7 @@
 #include "shim/extension/loader.hpp"
 #include "shim/extension/module_spec.hpp"
 #include "shim/extension/namespace_path.hpp"
+#include "shim/extension/warning.hpp"
 
 namespace bifrost {
 namespace {
@@ -46,11 +47,6 @@ constexpr const char* kStale =
     "bifrost: modules are served that may be stale. Nobody could say what is newest: neither the agent nor Redis, or "
     "fallback.resolve failed for a module whose key has expired. `bifrost-cachectl status` tells what agent and Redis "
     "do";
-
-// A filter that turns warnings into errors must not turn this one into a failed import.
-void warn(const char* text) {
-  if (PyErr_WarnEx(PyExc_RuntimeWarning, text, 1) != 0) PyErr_Clear();
-}
 
 // A part with a dot would be two in the name of a module.
 std::string module_name_of(std::string_view path) {
@@ -91,8 +87,8 @@ const Absence& ModuleSearch::last_absence() {
 }
 
 void ModuleSearch::say_what_must_be_said() const {
-  if (state_->take_stale_notice()) warn(kStale);
-  if (const auto notice = state_->take_lost_notice()) warn(("bifrost: " + *notice).c_str());
+  if (state_->take_stale_notice()) warn(kStale, WarningAt::kImport);
+  if (const auto notice = state_->take_lost_notice()) warn("bifrost: " + *notice, WarningAt::kImport);
 }
 
 py::object ModuleSearch::owned_by_others(const py::object& fullname, const py::object& path,

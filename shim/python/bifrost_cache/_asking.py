@@ -16,7 +16,8 @@ _MOST_LEVELS = 100
 
 
 def ask(resolve, name, scope, timeout):
-    """("answered", what resolve(name, scope) returned), ("raised", its exception) or ("late", a sentence).
+    """("answered", what resolve(name, scope) returned), ("raised", its exception), ("late", a sentence), or ("unasked",
+    the exception) when no thread can be started.
 
     It runs in a thread of its own, in a copy of the caller's context. One that is given up goes on to its end, and
     nobody hears of it.
@@ -33,7 +34,10 @@ def ask(resolve, name, scope, timeout):
 
     thread = threading.Thread(target=run, name=f"bifrost_cache asks for {name}", daemon=True)
     with others_may_import():
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            return "unasked", error
         thread.join(timeout)
     if not outcome:
         return "late", f"no answer about {name} within {timeout:g} s"

@@ -1,0 +1,112 @@
+"""Exceptions that are for whoever imports, as with files: of signal handlers, such as time limits, and of other finders."""
+
+import pytest
+
+LIMIT = """
+import os, signal, threading, warnings
+
+class TimeLimit(Exception):
+    pass
+
+def strike(*_):
+    raise TimeLimit
+
+signal.signal(signal.SIGUSR1, strike)
+
+def raised(action):
+    try:
+        action()
+    except Exception as error:
+        return type(error).__name__
+"""
+
+
+def test_a_time_limit_that_strikes_while_the_store_is_asked_reaches_the_module_that_imports(node):
+    out = node.script(LIMIT + """
+from bifrost_cache.fallback import Module
+
+class Store:
+    asked = 0
+
+    def resolve(self, name, scope):
+        self.asked += 1
+        if self.asked == 1:
+            os.kill(os.getpid(), signal.SIGUSR1)  # whose handler runs in the thread that waits
+            threading.Event().wait()
+        return Module("X = 1")
+
+b.install_virtual_import_hook(complete=False, fallback=Store())
+b.begin_execution()
+
+def optional():
+    try:
+        import fast
+    except ImportError:
+        return None
+
+out.update(first=raised(optional), then=raised(lambda: __import__("fast")))
+""")
+    assert out == {"first": "TimeLimit", "then": None}
+
+
+@pytest.mark.parametrize("action", ["b.begin_execution()", "__import__('m')"])
+def test_a_time_limit_that_strikes_while_a_warning_is_shown_is_not_lost(node, action):
+    node.put("m.py", "X = 1\n")
+    node.wait("--fresh")
+    node.agent.stop()
+    node.redis.stop()
+    out = node.script(LIMIT + f"""
+warnings.simplefilter("always")
+warnings.showwarning = lambda *_, **__: os.kill(os.getpid(), signal.SIGUSR1)
+b.install_virtual_import_hook()
+out.update(first=raised(lambda: {action}), then=raised(lambda: __import__("m")))
+""")
+    assert out == {"first": "TimeLimit", "then": None}
+
+
+@pytest.mark.parametrize("action", ["b.begin_execution()", "__import__('m')"])
+def test_a_warning_that_a_filter_makes_an_error_breaks_nothing(node, action):
+    node.put("m.py", "X = 1\n")
+    node.wait("--fresh")
+    node.agent.stop()
+    node.redis.stop()
+    assert node.script(LIMIT + f"""
+warnings.simplefilter("error")
+b.install_virtual_import_hook()
+answer = [raised(lambda: {action})]
+""") == [None]
+
+
+@pytest.mark.parametrize("store", ["", "complete=False, fallback=Store()"])
+def test_a_search_of_the_disk_that_fails_is_no_proof_that_a_package_is_not_installed(node, tmp_path, store):
+    """Neither a directory of the workspace nor the platform's store may answer for it, then or later."""
+    (tmp_path / "installed").mkdir()
+    (tmp_path / "installed/__init__.py").write_text("WHO = 'installed'\n")
+    node.put("installed/m.py", "")
+    out = node.script(LIMIT + f"""
+from bifrost_cache.fallback import Module
+
+class Store:
+    def resolve(self, name, scope):
+        return Module("WHO = 'store'")
+
+class Finder:
+    def __init__(self, entry):
+        if entry != "/broken":
+            raise ImportError
+
+    def find_spec(self, name, target=None):
+        if name == "installed" and not failures:
+            failures.append(name)
+            raise OSError(5, "Input/output error")
+
+failures = []
+sys.path_hooks.insert(0, Finder)
+sys.path[:0] = ["/broken", {str(tmp_path)!r}]
+b.install_virtual_import_hook({store})
+b.begin_execution()
+out["first"] = raised(lambda: __import__("installed"))
+import installed
+out["then"] = getattr(installed, "WHO", "workspace")
+""")
+    assert out == {"first": "OSError", "then": "installed"}
