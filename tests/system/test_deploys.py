@@ -57,6 +57,20 @@ def test_whoever_waits_for_a_fresh_mirror_waits_for_the_end_of_a_deploy(node):
     assert node.run(BOTH)[:2] == [2, 1]
 
 
+def test_an_agent_that_starts_during_a_deploy_says_what_it_waits_for(node):
+    put_both(node, 1)
+    node.redis.client().set(DEPLOYING, "1")
+    node.start_agent(ready=False)
+    shown = eventually(lambda: since(node) and node.cachectl("status"), "the agent has seen the deploy")
+    assert shown.returncode == 5
+    assert "a deploy is going on" in (words := " ".join(shown.stdout.decode().split()))
+    assert "if nobody deploys, delete bifrost:module:deploying" in words and "the state before" not in words
+    for what in ("--ready", "--fresh", "--synced"):
+        assert b"a deploy is going on" in node.cachectl("wait", what, "--timeout", "200ms").stderr, what
+    node.redis.client().delete(DEPLOYING)
+    node.wait("--ready")
+
+
 def test_an_execution_knows_that_a_deploy_is_going_on(node):
     follow(node)
     asking = "answer = [execution.deploying, execution.source]"

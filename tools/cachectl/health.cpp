@@ -92,6 +92,14 @@ Problem why_not_ready(const SegmentInfo& info, std::string_view state, BootTime 
   const std::string wait = again ? "bifrost-cachectl doctor, if it fails again; workers ask Redis until then"
                                  : "bifrost-cachectl wait --ready; workers ask Redis until then";
   const bool at_work = state == "starting" || state == "syncing";
+  if (at_work && info.deploying_since_unix_ms != 0) {
+    return {
+        info.synced_through.ns == 0 ? "first_sync" : "syncing",
+        "a deploy is going on: what the agent reads is held back until it ends, or for ten minutes; workers ask Redis, "
+        "and get what has been written of it so far" +
+            before,
+        "wait for the end of the deploy; if nobody deploys, delete bifrost:module:deploying in Redis", true};
+  }
   if (at_work && info.synced_through.ns == 0) {
     return {"first_sync", "the first synchronisation with Redis is not finished" + before, wait, true};
   }

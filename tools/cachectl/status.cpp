@@ -220,7 +220,8 @@ class StatusCommand final : public Command {
                       signal_name(info.signals), cuts_text(info.cuts)));
     if (info.deploying_since_unix_ms != 0) {
       field(out, "deploying",
-            fmt::format("since {}: executions get the state before", utc_time(info.deploying_since_unix_ms)));
+            fmt::format("since {}: executions {}", utc_time(info.deploying_since_unix_ms),
+                        health.ready ? "get the state before" : "ask Redis, and get what has been written so far"));
     }
     field(out, "memory",
           fmt::format("{} live, {} history, {} of at most {}", human_bytes(info.live_bytes),

@@ -59,7 +59,7 @@ class WaitCommand final : public Command {
       }
       const bool late = deadline.passed();
       if (!said || !late || reached.error().code != ErrorCode::kTimeout) said = reached.error();
-      if (late) return give_up(fresh_ ? named_by_the_mirror(context, *said) : *said);
+      if (late) return give_up(fresh_ || synced_ ? named_by_the_mirror(context, *said) : *said);
       ::poll(nullptr, 0, std::min(static_cast<int>(pause.count()), deadline.poll_timeout_ms()));
       pause = std::min(2 * pause, kLongestPause);
     }
@@ -107,9 +107,9 @@ class WaitCommand final : public Command {
     return Error{ErrorCode::kTimeout, health.problems.front().what};
   }
 
-  // Of an agent that did not answer in time, the mirror may say what it waits for.
+  // Of an agent that did not answer in time, or cannot do it now, the mirror may say what it waits for.
   Error named_by_the_mirror(Context& context, const Error& said) const {
-    if (said.code != ErrorCode::kTimeout) return said;
+    if (said.code != ErrorCode::kTimeout && said.code != ErrorCode::kRefused) return said;
     const auto answer = ask_state(context.segment_dir(), Deadline(kLastWord));
     const auto ready = look(context, &answer);
     return ready ? said : ready.error();
