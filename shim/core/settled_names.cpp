@@ -33,36 +33,40 @@ StoreAnswer SettledNames::settle(const std::string& root, const ModuleNode& node
                                  const std::function<StoreAnswer()>& ask, const AroundWait& around_wait,
                                  std::chrono::nanoseconds patience) {
   const std::string key = key_of(root, node);
-  std::promise<StoreAnswer> mine;
-  Answer others;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto found = asked_.find(key);
-    if (found != asked_.end()) {
-      others = found->second;
-    } else if (asked_.size() < kMostNames) {
-      asked_.emplace(key, mine.get_future().share());
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  do {
+    std::promise<std::optional<StoreAnswer>> mine;
+    Answer others;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto found = asked_.find(key);
+      if (found != asked_.end()) {
+        others = found->second;
+      } else if (asked_.size() < kMostNames) {
+        asked_.emplace(key, mine.get_future().share());
+      }
     }
-  }
-  if (others.valid()) {
+    if (!others.valid()) return put(key, std::move(mine), ask);
     bool there = is_there(others);
-    if (!there) around_wait([&] { there = others.wait_for(patience) == std::future_status::ready; });
-    return there ? others.get() : no_answer_in_time(patience);
-  }
+    if (!there) around_wait([&] { there = others.wait_until(deadline) == std::future_status::ready; });
+    if (!there) break;
+    if (others.get()) return *others.get();
+  } while (std::chrono::steady_clock::now() < deadline);
+  return no_answer_in_time(patience);
+}
+
+StoreAnswer SettledNames::put(const std::string& key, std::promise<std::optional<StoreAnswer>> question,
+                              const std::function<StoreAnswer()>& ask) {
   StoreAnswer answer;
   try {
     answer = ask();
   } catch (...) {
-    // Whoever waits asks again by itself: an interrupt is this thread's.
-    StoreAnswer interrupted;
-    interrupted.kind = StoreAnswer::Kind::kFailed;
-    interrupted.reason = "the thread that asked for it was interrupted";
     forget(key);
-    mine.set_value(std::move(interrupted));
+    question.set_value(std::nullopt);
     throw;
   }
   if (answer.kind == StoreAnswer::Kind::kFailed) forget(key);
-  mine.set_value(answer);
+  question.set_value(answer);
   return answer;
 }
 

@@ -32,7 +32,7 @@ class SettledNames final : public AtFork {
   std::optional<StoreAnswer> known(const std::string& root, const ModuleNode& node) const;
 
   // The same, asked by `ask` unless it is known or being asked; another's question is waited for inside `around_wait`,
-  // no longer than `patience`.
+  // no longer than `patience`. An exception of `ask` is its caller's: whoever waits for it asks for itself.
   StoreAnswer settle(const std::string& root, const ModuleNode& node, const std::function<StoreAnswer()>& ask,
                      const AroundWait& around_wait, std::chrono::nanoseconds patience);
 
@@ -41,12 +41,14 @@ class SettledNames final : public AtFork {
   void after_fork_in_child() override;
 
  private:
-  using Answer = std::shared_future<StoreAnswer>;
+  using Answer = std::shared_future<std::optional<StoreAnswer>>;  // nothing: whoever asked was interrupted
 
   static std::string key_of(const std::string& root, const ModuleNode& node);
   static bool is_there(const Answer& answer) {
     return answer.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
   }
+  StoreAnswer put(const std::string& key, std::promise<std::optional<StoreAnswer>> question,
+                  const std::function<StoreAnswer()>& ask);
   void forget(const std::string& key);
 
   mutable std::mutex mutex_;

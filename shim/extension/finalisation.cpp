@@ -25,14 +25,6 @@ thread_local bool ends_the_process = false;
 thread_local bool is_waited_for = false;
 thread_local bool is_main_thread = ::gettid() == ::getpid();
 
-bool interpreter_ends() {
-#if PY_VERSION_HEX >= 0x030d0000
-  return Py_IsFinalizing() != 0;
-#else
-  return _Py_IsFinalizing() != 0;
-#endif
-}
-
 void take_the_gil(PyThreadState* thread) {
   if (interpreter_ends() && !ends_the_process && !is_main_thread) wait_for_the_end();
   try {
@@ -88,6 +80,14 @@ void register_once() {
 }
 
 }  // namespace
+
+bool interpreter_ends() {
+#if PY_VERSION_HEX >= 0x030d0000
+  return Py_IsFinalizing() != 0;
+#else
+  return _Py_IsFinalizing() != 0;
+#endif
+}
 
 void wait_for_the_end() {
   while (true) ::pause();

@@ -18,6 +18,9 @@
 
 namespace bifrost {
 
+// It can start no thread any more, and ends those that ask for the GIL.
+bool interpreter_ends();
+
 // Never returns. Without the GIL, and without a lock that the main thread could want.
 [[noreturn]] void wait_for_the_end();
 

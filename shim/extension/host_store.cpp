@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "shim/extension/finalisation.hpp"
+#include "shim/extension/import_lock.hpp"
 #include "shim/extension/importlib_objects.hpp"
 
 namespace bifrost {
@@ -107,20 +108,18 @@ bool HostStore::may_ask() const {
 }
 
 void HostStore::around(const std::function<void()>& wait) const {
-  const py::object others_may_import = py::module_::import("bifrost_cache._asking").attr("others_may_import")();
-  others_may_import.attr("__enter__")();
-  {
-    const GilRelease release;
-    wait();
-  }
-  others_may_import.attr("__exit__")(py::none(), py::none(), py::none());
+  const WithoutImportLock others_may_import;
+  const GilRelease release;
+  wait();
 }
 
 StoreAnswer HostStore::ask(const std::string& root, const ModuleNode& node) {
+  if (interpreter_ends()) return failed("the fallback could not be asked: the interpreter is ending");
   const py::object scope = types_of_answers().attr("Scope")(root.empty() ? root : root + "/");
   const py::object ask = py::module_::import("bifrost_cache._asking").attr("ask");
   const py::str name(import_name(root, node));
   const py::float_ timeout(timeout_s_);
+  const WithoutImportLock others_may_import;
   const auto said = py::reinterpret_steal<py::object>(run_outside([&] {
     return PyObject_CallFunctionObjArgs(ask.ptr(), resolve_.ptr(), name.ptr(), scope.ptr(), timeout.ptr(), nullptr);
   }));

@@ -15,6 +15,8 @@ ImportlibObjects look_up() {
   o.builtin_importer = bootstrap.attr("BuiltinImporter");
   o.frozen_importer = bootstrap.attr("FrozenImporter");
   o.fix_co_filename = imp.attr("_fix_co_filename");
+  o.acquire_lock = imp.attr("acquire_lock");
+  o.release_lock = imp.attr("release_lock");
   o.is_builtin = imp.attr("is_builtin");
   o.is_frozen = imp.attr("is_frozen");
   o.path_finder = external.attr("PathFinder");

@@ -20,6 +20,8 @@ struct ImportlibObjects {
   py::object path_finder;
   py::object namespace_loader;
   py::object is_builtin;
+  py::object acquire_lock;
+  py::object release_lock;
   // What importlib does to code from a .pyc that was moved.
   py::object fix_co_filename;
   py::object is_frozen;

@@ -4,6 +4,7 @@
 
 #include "shim/extension/finalisation.hpp"
 #include "shim/extension/host_store.hpp"
+#include "shim/extension/import_lock.hpp"
 #include "shim/extension/importlib_objects.hpp"
 #include "shim/extension/left_behind.hpp"
 #include "shim/extension/loader.hpp"
@@ -186,6 +187,7 @@ Resolution ModuleSearch::call(const ModulePath& path, Absence& absence) const {
   py::object text;
   try {
     const CallableGuard guard;
+    const WithoutImportLock others_may_import;
     const py::str argument(path.text());
     text = py::reinterpret_steal<py::object>(
         run_outside([&] { return PyObject_CallFunctionObjArgs(callable_.ptr(), argument.ptr(), nullptr); }));

@@ -41,12 +41,19 @@ void NamespacePath::look_at_new_parents() {
   if (!parent) return;
   const py::object path = py::getattr(parent, ImportlibObjects::get().dunder_path, py::none());
   if (path.is_none()) return;
+  const auto looked_at = [&](const std::string& directory) {
+    return std::find(parents_.begin(), parents_.end(), directory) != parents_.end();
+  };
   for (std::string& directory : directories_of(*state_, path)) {
-    if (std::find(parents_.begin(), parents_.end(), directory) != parents_.end()) continue;
-    parents_.push_back(directory);
+    if (looked_at(directory)) continue;
+    // Others may look at it meanwhile. Who gets no answer has not seen it.
     const Resolution found = state_->resolve({&directory, 1}, name_.substr(dot + 1), Asking::kStore);
-    if (found.kind != Resolution::Kind::kNamespace) continue;
-    directories_.insert(directories_.end(), found.portions.begin(), found.portions.end());
+    const bool answered = found.found() || found.kind == Resolution::Kind::kNotFound;
+    if (!answered || looked_at(directory)) continue;
+    if (found.kind == Resolution::Kind::kNamespace) {
+      directories_.insert(directories_.end(), found.portions.begin(), found.portions.end());
+    }
+    parents_.push_back(std::move(directory));
   }
 }
 

@@ -2,12 +2,19 @@
 
 #include <pybind11/pybind11.h>
 
+#include <optional>
+
 namespace bifrost {
 
 void warn(const std::string& text, WarningAt at) {
-  if (PyErr_WarnEx(PyExc_RuntimeWarning, text.c_str(), static_cast<Py_ssize_t>(at)) == 0) return;
-  if (PyErr_ExceptionMatches(PyExc_RuntimeWarning) == 0) throw pybind11::error_already_set();
-  PyErr_Clear();
+  // What waits runs first: CPython drops what a handler raises while it writes a warning.
+  std::optional<pybind11::error_already_set> interrupted;
+  if (PyErr_CheckSignals() != 0) interrupted.emplace();
+  if (PyErr_WarnEx(PyExc_RuntimeWarning, text.c_str(), static_cast<Py_ssize_t>(at)) != 0) {
+    if (PyErr_ExceptionMatches(PyExc_RuntimeWarning) == 0) throw pybind11::error_already_set();
+    PyErr_Clear();
+  }
+  if (interrupted) throw pybind11::error_already_set(*interrupted);
 }
 
 }  // namespace bifrost

@@ -384,3 +384,86 @@ def test_listings_tell_what_redis_has_and_ask_nobody(node, with_store):
     assert out["walk"] == ["pkg.a", "pkg.sub", "pkg.sub.c"]
     assert out["asked"] == []
     assert (out["b"], out["after"], out["own"]) == ("of the store", ["a", "sub"], [])
+
+
+# --- importlib's lock, and threads ------------------------------------------------------------------------------------
+
+
+def test_a_callable_may_wait_for_a_thread_that_imports(node):
+    assert node.script("""
+from concurrent.futures import ThreadPoolExecutor
+
+def read(path):
+    import colorsys
+    return "X = 1"
+
+with ThreadPoolExecutor(1) as pool:
+    b.install_virtual_import_hook(fallback=lambda path: pool.submit(read, path).result(20))
+    b.begin_execution()
+    import m
+answer = m.X
+""") == 1
+
+
+# A namespace whose parent's path has gained a directory, in which only the store has something.
+GROWN = """
+class Grown(Store):
+    def resolve(self, name, scope):
+        answer = super().resolve(name, scope)
+        return self.about(answer) if name == "extra.ns.sub" else answer
+
+store = Grown({"ns/sub/x.py": "", "extra/ns/sub/y.py": "", "extra/ns/sub/z.py": ""})
+b.install_virtual_import_hook(complete=False, fallback=store)
+b.begin_execution()
+import ns.sub.x
+ns.__path__.append(list(ns.__path__)[0].removesuffix("ns") + "extra/ns")
+"""
+
+
+def test_a_thread_that_imports_while_another_looks_at_a_new_portion_sees_it_too(node):
+    out = node.script(STORE + GROWN + """
+def about(answer):
+    other.start()
+    other.join(1)  # which is over at once when it does not wait for the answer
+    return answer
+
+other = threading.Thread(target=lambda: out.update(z=why("import ns.sub.z")))
+store.about = about
+out["y"] = why("import ns.sub.y")
+other.join(20)
+""")
+    assert out == {"y": None, "z": None}
+
+
+def test_a_new_portion_that_nobody_could_tell_of_is_asked_for_again(node):
+    out = node.script(STORE + GROWN + """
+def about(answer):
+    store.about = lambda answer: answer
+    raise OSError("down")
+
+store.about = about
+deadline = time.monotonic() + 20
+while why("import ns.sub.y") and time.monotonic() < deadline:
+    time.sleep(0.01)
+out["then"] = why("import ns.sub.y")
+""")
+    assert out["then"] is None
+
+
+def test_a_destructor_that_imports_at_the_very_end_is_told_that_nobody_can_be_asked(node, with_store):
+    code = """
+        import gc
+        gc.disable()
+
+        class Last:
+            def __init__(self):
+                self.myself = self
+
+            def __del__(self):
+                sys.stderr.write(why("import optional")[1])
+
+        Last()
+        gc.enable()  # the interpreter's own last collection finds it
+        """
+    with_store({}, code, patience=60)
+    assert "'optional' cannot be imported" in node.last_stderr and "the interpreter is ending" in node.last_stderr

@@ -49,6 +49,38 @@ out.update(first=raised(optional), then=raised(lambda: __import__("fast")))
     assert out == {"first": "TimeLimit", "then": None}
 
 
+def test_a_time_limit_that_strikes_while_another_threads_question_is_waited_for_leaves_importlibs_lock_as_it_was(node):
+    out = node.script(LIMIT + """
+import _imp, importlib.util, time
+from bifrost_cache.fallback import Module
+
+def frames_of(thread):
+    frame = sys._current_frames()[thread.ident]
+    while frame:
+        yield frame.f_code.co_name
+        frame = frame.f_back
+
+class Store:
+    def resolve(self, name, scope):
+        while "_find_spec" not in frames_of(threading.main_thread()):
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGUSR1)  # whose handler runs when the main thread has its answer
+        return Module("X = 1")
+
+b.install_virtual_import_hook(complete=False, fallback=Store())
+b.begin_execution()
+asks = threading.Thread(target=importlib.util.find_spec, args=("m",))
+asks.start()
+out["first"] = raised(lambda: __import__("m"))
+asks.join(20)
+imports = threading.Thread(target=__import__, args=("colorsys",), daemon=True)
+imports.start()
+imports.join(20)
+out.update(held=_imp.lock_held(), hangs=imports.is_alive())
+""")
+    assert out == {"first": "TimeLimit", "held": False, "hangs": False}
+
+
 @pytest.mark.parametrize("action", ["b.begin_execution()", "__import__('m')"])
 def test_a_time_limit_that_strikes_while_a_warning_is_shown_is_not_lost(node, action):
     node.put("m.py", "X = 1\n")
@@ -62,6 +94,26 @@ b.install_virtual_import_hook()
 out.update(first=raised(lambda: {action}), then=raised(lambda: __import__("m")))
 """)
     assert out == {"first": "TimeLimit", "then": None}
+
+
+@pytest.mark.parametrize("action", ["b.begin_execution()", "__import__('m')"])
+def test_a_time_limit_that_has_struck_before_a_warning_is_written_is_not_lost(node, action):
+    """CPython writes it itself where nobody has imported warnings, and drops what a handler raises meanwhile."""
+    node.put("m.py", "X = 1\n")
+    node.wait("--fresh")
+    node.agent.stop()
+    node.redis.pause()
+    try:
+        out = node.script(LIMIT.replace("threading, warnings", "sys") + f"""
+signal.signal(signal.SIGALRM, strike)
+b.install_virtual_import_hook()
+out["first"] = raised(lambda: signal.setitimer(signal.ITIMER_REAL, 0.02) and {action})
+out["written"] = "warnings" not in sys.modules
+""")
+    finally:
+        node.redis.resume()
+    assert out == {"first": "TimeLimit", "written": True}
+    assert "stale" in node.last_stderr
 
 
 @pytest.mark.parametrize("action", ["b.begin_execution()", "__import__('m')"])

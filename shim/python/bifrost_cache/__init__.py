@@ -68,11 +68,11 @@ def install_virtual_import_hook(
         on_stale: When neither the mirror nor Redis is current: "serve" the last known source, or raise an "error".
         complete: False when Redis does not hold every module; then `fallback` needs `resolve`.
         fallback: Asked last, for a module that neither the mirror nor Redis has. A callable gets the storage path, such
-            as "a/b.py", and returns the source as str or UTF-8 bytes, or None. An Exception of it counts as None, also
-            one that a signal handler raises meanwhile: a time limit needs a BaseException, or `resolve`. An object with
-            `resolve(name, scope)` is described in `bifrost_cache.fallback`; with complete=False it is asked before the
-            next root of the scope. For `bifrost_cache.worker` and `Zygote` it must be picklable: their processes get a
-            copy.
+            as "a/b.py", and returns the source as str or UTF-8 bytes, or None; threads may call it at the same time. An
+            Exception of it counts as None, also one that a signal handler raises meanwhile: a time limit needs a
+            BaseException, or `resolve`. An object with `resolve(name, scope)` is described in `bifrost_cache.fallback`;
+            with complete=False it is asked before the next root of the scope. For `bifrost_cache.worker` and `Zygote`
+            it must be picklable: their processes get a copy.
 
     Returns:
         The finder, which is now in `sys.meta_path`.

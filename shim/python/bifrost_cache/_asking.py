@@ -1,7 +1,5 @@
 """Puts one question to the host's fallback, and waits for the answer for as long as it may take."""
 
-import _imp
-import contextlib
 import contextvars
 import os
 import threading
@@ -11,8 +9,6 @@ from . import _shim
 
 # How long an ended thread may still be seen by whoever counts this process' threads.
 _LINGERS_S = 0.1
-# Imports within the finders of imports.
-_MOST_LEVELS = 100
 
 
 def ask(resolve, name, scope, timeout):
@@ -33,33 +29,15 @@ def ask(resolve, name, scope, timeout):
             outcome.append(("raised", error))
 
     thread = threading.Thread(target=run, name=f"bifrost_cache asks for {name}", daemon=True)
-    with others_may_import():
-        try:
-            thread.start()
-        except RuntimeError as error:
-            return "unasked", error
-        thread.join(timeout)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        return "unasked", error
+    thread.join(timeout)
     if not outcome:
         return "late", f"no answer about {name} within {timeout:g} s"
     _see_it_off(thread)
     return outcome[0]
-
-
-@contextlib.contextmanager
-def others_may_import():
-    """importlib holds one lock of the whole process while it asks a finder: whoever is asked could import nothing."""
-    levels = 0
-    try:
-        while levels < _MOST_LEVELS:
-            _imp.release_lock()
-            levels += 1
-    except RuntimeError:
-        pass  # this thread holds it no more
-    try:
-        yield
-    finally:
-        for _ in range(levels):
-            _imp.acquire_lock()
 
 
 def _see_it_off(thread):

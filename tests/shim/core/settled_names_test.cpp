@@ -105,9 +105,24 @@ TEST_F(SettledNamesTest, WhoeverWaitsForAnotherGivesUpInTime) {
   first.answer();
 }
 
-TEST_F(SettledNamesTest, AnInterruptEndsTheQuestionForAll) {
-  EXPECT_THROW(settle("", []() -> StoreAnswer { throw std::runtime_error("Ctrl-C"); }), std::runtime_error);
-  EXPECT_EQ(settle("", [] { return of(StoreAnswer::Kind::kAbsent); }).kind, StoreAnswer::Kind::kAbsent);
+TEST_F(SettledNamesTest, AnInterruptEndsNobodyElsesQuestion) {
+  std::promise<void> asking, waiting;
+  auto interrupted = std::async(std::launch::async, [&] {
+    return settle("", [&]() -> StoreAnswer {
+      asking.set_value();
+      waiting.get_future().wait();
+      throw std::runtime_error("Ctrl-C");
+    });
+  });
+  asking.get_future().wait();
+  const auto around = [&](const std::function<void()>& wait) {
+    waiting.set_value();
+    wait();
+  };
+  const auto ask = [] { return of(StoreAnswer::Kind::kAbsent); };
+  EXPECT_EQ(names_.settle("", node_, ask, around, kLong).kind, StoreAnswer::Kind::kAbsent);
+  EXPECT_THROW(interrupted.get(), std::runtime_error);
+  EXPECT_TRUE(names_.known("", node_));
 }
 
 TEST_F(SettledNamesTest, AChildAsksAgainWhatAThreadOfItsParentWasAsking) {
