@@ -209,7 +209,8 @@ void Session::begin_sync() {
   reading_again_ = lacked_names_ = false;
   show_state();
   walk_.stop();
-  scan_.begin(boot_now());
+  shown_through_ = boot_now();  // when the lease is given again
+  scan_.begin(shown_through_);
   read_names();
 }
 
@@ -484,13 +485,16 @@ void Session::publish_freshness() {
   if (phase_ != Phase::kLive) return;
   // What a deploy holds back is to be seen when it is over.
   CommitRule::Situation is = situation();
-  is.staged = is.staged && !deploy_.holds();
+  const bool holds_back = is.staged && deploy_.holds();
+  is.staged = is.staged && !holds_back;
   const auto through = rule_.take_synced_through(is, chase().oldest_pending());
   if (!through) return;
   if (!stream_->keyspace() && watch_->facts().tracking_may_lag()) return;  // nobody knows
   if (writer_.starved()) return;  // an old version may still be visible: no promises
   show_state();                   // a cold or crowded mirror may have become so without a commit
   synced_through_ = *through;
+  holds_back_ = holds_back;
+  if (!holds_back) shown_through_ = *through;
   give_lease();
   waiters_.answer_up_to(*through, FenceAnswer{writer_.generation(), *through});
 }
@@ -501,7 +505,7 @@ void Session::give_lease() {
   contact_.synced_through = synced_through_;
   const auto vouched = watch_->vouched_until();
   const BootTime until = vouched ? std::min(synced_through_, *vouched) + options_.lease : BootTime{};
-  writer_.publish_sync(synced_through_, until);
+  writer_.publish_sync(synced_through_, until, holds_back_ ? shown_through_ : BootTime{});
 }
 
 void Session::fence_when_due() {

@@ -4,6 +4,8 @@
 // checker (tests/model) runs this very code.
 #pragma once
 
+#include <algorithm>
+
 #include "common/base/clock.hpp"
 #include "common/layout/segment_layout.hpp"
 
@@ -28,6 +30,14 @@ class BasicControlBlock {
     // SYNC synced-through (acquire): pairs with Publication::publish_sync (release). Whoever sees this time and
     // then takes a snapshot sees every write that Redis acknowledged before it.
     return {words_.acquire(layout::control::kSyncedThroughNs)};
+  }
+  // The same, also while a deploy holds writes back: who then takes a snapshot sees every write from before it.
+  BootTime shown_through() const {
+    const BootTime synced = synced_through();
+    // SYNC held-since (acquire): pairs with Publication::publish_sync (release). Who sees a time of synchronisation
+    // finds what is held back at that time; who finds that nothing is, and then takes a snapshot, sees it.
+    const BootTime held{words_.acquire(layout::control::kHeldSinceNs)};
+    return held.ns == 0 ? synced : std::min(synced, held);
   }
   // `lease`: the longest that the agent gives. A time further away is none that this boot's clock will reach in order.
   bool lease_valid(BootTime now, std::chrono::milliseconds lease) const {

@@ -103,6 +103,7 @@ class Segment {
   bool retired() const { return control().retired(); }
   // 0 also where the clock is another one: such a time means nothing here.
   BootTime synced_through() const { return clock_is_ours_ ? control().synced_through() : BootTime{}; }
+  BootTime shown_through() const { return clock_is_ours_ ? control().shown_through() : BootTime{}; }
   bool lease_valid(BootTime now) const { return clock_is_ours_ && control().lease_valid(now, lease_); }
   bool complete(Generation g) const { return control().complete(g); }
   bool deploying() const { return control().deploying(); }

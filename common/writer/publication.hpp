@@ -117,7 +117,10 @@ class Publication {
   }
 
   // `synced_through` first: a reader that finds the lease valid also finds the time it is based on.
-  void publish_sync(std::uint64_t synced_through_ns, std::uint64_t lease_until_ns) {
+  void publish_sync(std::uint64_t synced_through_ns, std::uint64_t lease_until_ns, std::uint64_t held_since_ns) {
+    // SYNC held-since (release): pairs with BasicControlBlock::shown_through (acquire). Before the time that it limits;
+    // and what was held until now was published before.
+    words_.release(layout::control::kHeldSinceNs, held_since_ns);
     // SYNC synced-through (release): pairs with BasicControlBlock::synced_through and lease_valid (acquire). The
     // generation that holds the writes of that time was published before.
     words_.release(layout::control::kSyncedThroughNs, synced_through_ns);

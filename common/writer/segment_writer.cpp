@@ -337,9 +337,10 @@ bool SegmentWriter::tend() {
   return more;
 }
 
-void SegmentWriter::publish_sync(BootTime synced_through, BootTime lease_until) {
+void SegmentWriter::publish_sync(BootTime synced_through, BootTime lease_until, BootTime held_since) {
   synced_through_ = synced_through;
-  shown().publish_sync(synced_through.ns, lease_until.ns);
+  held_since_ = held_since;
+  shown().publish_sync(synced_through.ns, lease_until.ns, held_since.ns);
 }
 
 void SegmentWriter::set_link_state(const LinkState& s) {

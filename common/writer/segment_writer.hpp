@@ -120,8 +120,10 @@ class SegmentWriter {
   // One slice, of a few milliseconds at most, of what keeps memory in order. True: there is more to do soon.
   bool tend();
 
-  void publish_sync(BootTime synced_through, BootTime lease_until);
-  void revoke_lease() { publish_sync(synced_through_, BootTime{0}); }
+  // `held_since`: the mirror does not show all that was written since, and acknowledged before `synced_through`. 0: it
+  // does.
+  void publish_sync(BootTime synced_through, BootTime lease_until, BootTime held_since = {});
+  void revoke_lease() { publish_sync(synced_through_, BootTime{0}, held_since_); }
   void set_link_state(const LinkState& state);
   // Of the server that the mirror is in sync with. Cut to what the layout holds.
   void show_run_id(std::string_view run_id);
@@ -184,6 +186,7 @@ class SegmentWriter {
   std::set<std::string> left_out_;     // nodes that have their files but no room, and are not there
   Generation generation_;
   BootTime synced_through_;
+  BootTime held_since_;
   bool staged_ = false;
   std::vector<Address> changed_;  // file records staged, at most layout::commit::kMaxListed
   std::uint64_t changes_ = 0;     // how many there were

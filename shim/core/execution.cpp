@@ -26,9 +26,24 @@ void look_at(View& view, std::shared_ptr<const Segment> segment) {
   view.complete = view.segment->complete(view.snapshot.generation());
 }
 
+// Reads never go back in time: what Redis had told this process before must be in the segment.
+struct ToldByRedis {
+  explicit ToldByRedis(RedisFallback& redis) : all(redis.last_read()), no_mirror(redis.last_read_without_mirror()) {}
+
+  // Of a segment that somebody vouches for; "" if it does not lag behind.
+  std::string why_behind(const Segment& segment) const {
+    if (segment.synced_through() < all) return "Redis was read after the mirror's last synchronisation";
+    if (segment.shown_through() >= no_mirror) return {};
+    return "this process has read from Redis what a deploy holds back in the mirror";
+  }
+
+  const BootTime all;
+  const BootTime no_mirror;
+};
+
 // Sets the authority to kMirror when the lease vouches for the segment; else says why not.
 void use_leased_mirror(View& view, const Sources& from) {
-  const BootTime last_read = from.redis.last_read();
+  const ToldByRedis told(from.redis);
   std::shared_ptr<const Segment> segment = from.mirror.segment();
   if (segment == nullptr || !segment->lease_valid(boot_now())) segment = from.mirror.newest_segment();
   if (segment == nullptr) {
@@ -37,19 +52,14 @@ void use_leased_mirror(View& view, const Sources& from) {
   }
   const BootTime now = boot_now();
   const bool leased = segment->lease_valid(now);
-  // Reads never go back in time: what Redis told this process must be in the segment.
-  const bool caught_up = segment->synced_through() >= last_read;
+  view.why_not_mirror = leased ? told.why_behind(*segment) : why_lease_is_invalid(*segment, now);
   look_at(view, segment);
-  if (leased && caught_up) {
-    view.authority = Authority::kMirror;
-  } else {
-    view.why_not_mirror =
-        leased ? "Redis was read after the mirror's last synchronisation" : why_lease_is_invalid(*segment, now);
-  }
+  if (view.why_not_mirror.empty()) view.authority = Authority::kMirror;
 }
 
 void use_fenced_mirror(View& view, const Deadline& deadline, const Sources& from) {
   const BootTime start = boot_now();
+  const ToldByRedis told(from.redis);
   look_at(view, from.mirror.newest_segment());
   if (view.segment == nullptr) {
     view.why_not_mirror = from.mirror.attach_error();
@@ -60,14 +70,15 @@ void use_fenced_mirror(View& view, const Deadline& deadline, const Sources& from
   std::shared_ptr<const Segment> segment = from.mirror.newest_segment();  // the agent may have grown it meanwhile
   // The order matters: first what the segment is in sync with, then the snapshot that holds it.
   const bool synced = fence && segment->synced_through() >= start;
-  look_at(view, std::move(segment));
-  from.counters.add(synced ? ShimCounter::kFences : ShimCounter::kFenceFailures);
   if (synced) {
-    view.authority = Authority::kMirror;
+    view.why_not_mirror = told.why_behind(*segment);
   } else {
     view.why_not_mirror = fence ? "the agent that answers does not write this segment" : fence.error().message;
     if (fence) from.agent.close();
   }
+  look_at(view, std::move(segment));
+  from.counters.add(synced ? ShimCounter::kFences : ShimCounter::kFenceFailures);
+  if (view.why_not_mirror.empty()) view.authority = Authority::kMirror;
 }
 
 bool is_deploying(const Sources& from) {

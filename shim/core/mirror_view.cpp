@@ -22,7 +22,7 @@ View MirrorView::at_newest(View view) {
   if (auto segment = newest_segment()) {
     // The order matters: first what the segment is in sync with, then the snapshot that holds it.
     view.vouched_through.reset();
-    if (segment->lease_valid(boot_now())) view.vouched_through = segment->synced_through();
+    if (segment->lease_valid(boot_now())) view.vouched_through = segment->shown_through();
     view.snapshot = segment->snapshot();
     view.complete = segment->complete(view.snapshot.generation());
     view.segment = std::move(segment);

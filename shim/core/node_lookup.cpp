@@ -49,6 +49,7 @@ Result<FileInRedis> NodeLookup::first_in_redis(const View& view, const Wanted& w
   const std::vector<ModulePath> paths = wanted.paths();
   auto first = ahead_ != nullptr ? ahead_->first_of(paths) : redis_.first_of({paths.begin(), paths.end()});
   if (first) view.takes_what_is_newest();  // also by what is not there: it may have been until now
+  if (first && view.authority == Authority::kRedis) redis_.note_read_without_mirror();
   return first;
 }
 
@@ -346,6 +347,7 @@ Resolution NodeLookup::read_again(const Segment* newest, ModulePathView path) co
 
 Result<std::shared_ptr<const PathIndex>> NodeLookup::index(const View& view) const {
   auto known = redis_.index(view.pinned ? std::nullopt : std::optional(RedisFallback::kIndexAge));
+  if (known && view.authority == Authority::kRedis) redis_.note_read_without_mirror();
   if (known) view.takes_what_is_newest();
   return known;
 }

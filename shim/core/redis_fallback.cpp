@@ -203,6 +203,16 @@ BootTime RedisFallback::last_read() {
   return last_read_;
 }
 
+BootTime RedisFallback::last_read_without_mirror() {
+  const std::lock_guard lock(mutex_);
+  return last_read_without_mirror_;
+}
+
+void RedisFallback::note_read_without_mirror() {
+  const std::lock_guard lock(mutex_);
+  last_read_without_mirror_ = last_read_;
+}
+
 BootTime RedisFallback::last_read_of(ModulePathView path) {
   const std::lock_guard lock(mutex_);
   const auto found = read_.find(path);

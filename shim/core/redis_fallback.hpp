@@ -81,6 +81,10 @@ class RedisFallback {
 
   // When Redis last answered a read; 0 when it never did. See "source switch" in docs/consistency.md.
   BootTime last_read();
+  // The same of those answers that no mirror stood beside. What a deploy holds back in the mirror, these have told;
+  // others are about modules that the mirror does not have either.
+  BootTime last_read_without_mirror();
+  void note_read_without_mirror();  // the newest answer was one
   // When Redis last answered with a value of `path`; 0 when it never did.
   BootTime last_read_of(ModulePathView path);
 
@@ -114,6 +118,7 @@ class RedisFallback {
   CircuitBreaker breaker_;
   std::string last_error_;
   BootTime last_read_;
+  BootTime last_read_without_mirror_;
   std::unordered_map<ModulePath, BootTime, ModulePathHash, ModulePathEqual>
       read_;  // as many as this process has imported from Redis
   std::shared_ptr<const PathIndex> index_;

@@ -35,6 +35,7 @@ TEST(SegmentLayout, VersionThreeHasTheseOffsets) {
   EXPECT_EQ(layout::control::kChunksBegun, 1432u);
   EXPECT_EQ(layout::control::kRunId, 1456u);
   EXPECT_EQ(layout::control::kCuts, 1512u);
+  EXPECT_EQ(layout::control::kHeldSinceNs, 1520u);
   EXPECT_EQ(layout::control::kCounters, 2048u);
   EXPECT_EQ(layout::control::kCodeTags, 1536u);
   EXPECT_EQ(layout::control::kCodeTags + layout::control::kCodeTagCapacity * layout::code_tag::kBytes, 2048u);

@@ -63,7 +63,8 @@ INSTANTIATE_TEST_SUITE_P(Without, WeakReader,
                                            Weakness{"AcquireOnTheCommitLog", &Weakened::commits},
                                            Weakness{"TheFenceBeforeTheCheck", &Weakened::gone},
                                            Weakness{"AcquireOnRetired", &Weakened::retired},
-                                           Weakness{"AcquireOnTheTimes", &Weakened::synced}),
+                                           Weakness{"AcquireOnTheTimes", &Weakened::synced},
+                                           Weakness{"AcquireOnWhatIsHeld", &Weakened::held}),
                          [](const auto& instance) { return instance.param.name; });
 
 using Stores = std::vector<Store>;
@@ -131,6 +132,13 @@ TEST(WeakWriter, WithoutReleaseOnRetired) {
 }
 TEST(WeakWriter, WithoutReleaseOnSyncedThrough) {
   expect_killed(Suite({}, relaxed(control(layout::control::kSyncedThroughNs))));
+}
+TEST(WeakWriter, WithoutReleaseOnHeldSince) {
+  expect_killed(Suite({}, relaxed(control(layout::control::kHeldSinceNs))));
+}
+TEST(WeakWriter, TimesBeforeWhatIsHeldBack) {
+  const Which is_time = control(layout::control::kSyncedThroughNs);
+  expect_killed(Suite({}, before(is_time, control(layout::control::kLeaseUntilNs))));
 }
 TEST(WeakWriter, WithoutReleaseOnLeaseUntil) {
   expect_killed(Suite({}, relaxed(control(layout::control::kLeaseUntilNs))));

@@ -19,6 +19,7 @@ struct Weakened {
   bool gone = false;  // the fence before the check
   bool retired = false;
   bool synced = false;
+  bool held = false;
 };
 
 // Stands for ReadWords in the templates of common/reader.
@@ -62,6 +63,7 @@ class ModelWords {
       case layout::control::kRetired: return weakened_->retired;
       case layout::control::kSyncedThroughNs: return weakened_->synced;
       case layout::control::kLeaseUntilNs: return weakened_->synced;
+      case layout::control::kHeldSinceNs: return weakened_->held;
       default: return weakened_->slots;
     }
   }

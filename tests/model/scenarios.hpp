@@ -145,13 +145,13 @@ class Scenarios {
       return history_.names().root_at(reader.floor()) == root_ ? "retired, but the name still leads here" : "";
     });
   }
-  // Who sees a time of synchronisation and then takes a snapshot sees the writes of that time.
-  Verdict synced_through_is_in_the_snapshot() const {
+  // Who sees a time up to which everything is shown and then takes a snapshot sees the writes of that time.
+  Verdict shown_through_is_in_the_snapshot() const {
     return explore([&](Reader& reader) -> std::string {
       const Process process(reader, history_, weakened_);
-      const std::uint64_t through = Control(process.root(root_)).synced_through().ns;
+      const std::uint64_t through = Control(process.root(root_)).shown_through().ns;
       const Generation seen = Snapshot::newest(process.memory(root_)).generation();
-      return seen.value * kSyncStep < through ? "the snapshot is older than synced_through" : "";
+      return seen.value * kSyncStep < through ? "the snapshot is older than shown_through" : "";
     });
   }
   // Who finds the lease valid also finds the time that it is based on.
@@ -161,7 +161,7 @@ class Scenarios {
       const Control control(process.root(root_));
       constexpr std::chrono::milliseconds kLongest{1};  // longer than any of the script
       std::uint64_t until = 0;
-      while (until < 4 * kSyncStep && control.lease_valid({until}, kLongest)) until += kLease;
+      while (until < 6 * kSyncStep && control.lease_valid({until}, kLongest)) until += kLease;
       return until > control.synced_through().ns + kLease ? "the lease is longer than its time allows" : "";
     });
   }

@@ -72,6 +72,13 @@ Script make_syncs() {
   };
   sync("a1");
   sync("a2");
+  // A deploy holds back what comes next, until it is committed; times go on.
+  const std::uint64_t shown = w.writer().generation().value * kSyncStep;
+  const BootTime next{shown + kSyncStep};
+  w.put("a.py", "held back");
+  w.writer().publish_sync(next, {next.ns + kLease}, {shown});
+  w.commit();
+  w.writer().publish_sync(next, {next.ns + kLease});
   fill_with_names(w);
   for (int n = 0; n < 4; ++n) w.writer().remove("ballast" + std::to_string(n) + ".py");
   sync("a3");

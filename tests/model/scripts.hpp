@@ -27,7 +27,7 @@ struct Script {
 // Three generations: update, delete, create again, staged and replaced.
 const Script& updates();
 // Synchronisation times: generation g is published with time g * kSyncStep, valid for kLease. All but lacks_names are
-// complete.
+// complete. One is held back, while its time is published already.
 inline constexpr std::uint64_t kSyncStep = 1000;
 inline constexpr std::uint64_t kLease = 500;
 const Script& syncs();

@@ -53,7 +53,7 @@ class Suite {
       return report(script.name + ": " + what, verdict);
     };
     if (&script == &syncs()) {
-      return reports("synced_through is in the snapshot", s.synced_through_is_in_the_snapshot()) &&
+      return reports("shown_through is in the snapshot", s.shown_through_is_in_the_snapshot()) &&
              reports("the lease rests on a time", s.lease_rests_on_a_time()) &&
              reports("complete is true of the snapshot", s.complete_is_true_of_the_snapshot());
     }

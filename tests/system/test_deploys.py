@@ -3,6 +3,7 @@
 import json
 import time
 
+import pytest
 from harness import PATIENCE_S, eventually
 from harness.node import PREFIX
 
@@ -57,11 +58,38 @@ def test_whoever_waits_for_a_fresh_mirror_waits_for_the_end_of_a_deploy(node):
     assert node.run(BOTH)[:2] == [2, 1]
 
 
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_process_that_has_asked_redis_in_a_deploy_does_not_go_back_to_the_state_before(node, fresh):
+    follow(node)
+    worker = node.worker()
+
+    def seen():
+        return worker.do(f"e = b.begin_execution(fresh={fresh}); from shared import a; answer = [e.source, a.VERSION, e.reason]")
+
+    assert seen()[:2] == ["shm", 1]
+    node.redis.client().set(DEPLOYING, "1", ex=60)
+    node.put("shared/a.py", "VERSION = 2\n")
+    eventually(lambda: since(node), "the agent has seen the deploy")
+    node.agent.pause()
+    try:
+        eventually(lambda: seen()[:2] == ["redis", 2], "the lease is over")
+    finally:
+        node.agent.resume()
+    node.wait("--ready")
+    source, version, reason = seen()
+    assert (source, version) == ("redis", 2) and "what a deploy holds back" in reason
+    assert node.run("from shared import a; answer = a.VERSION") == 1, "a process that has not"
+    node.redis.client().delete(DEPLOYING)
+    node.wait("--fresh")
+    assert seen()[:2] == ["shm", 2]
+
+
 def test_an_agent_that_starts_during_a_deploy_says_what_it_waits_for(node):
     put_both(node, 1)
     node.redis.client().set(DEPLOYING, "1")
     node.start_agent(ready=False)
-    shown = eventually(lambda: since(node) and node.cachectl("status"), "the agent has seen the deploy")
+    eventually(lambda: (node.status() or {}).get("deploying_since"), "the agent has seen the deploy")
+    shown = node.cachectl("status")
     assert shown.returncode == 5
     assert "a deploy is going on" in (words := " ".join(shown.stdout.decode().split()))
     assert "if nobody deploys, delete bifrost:module:deploying" in words and "the state before" not in words

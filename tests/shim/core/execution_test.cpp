@@ -137,6 +137,39 @@ TEST_F(ExecutionTest, ReadsNeverGoBackInTimeFromRedisToAnOlderMirror) {
   EXPECT_EQ(import("x"), "newer");
 }
 
+TEST_F(ExecutionTest, ReadsNeverGoBackInTimeFromRedisToWhatADeployHoldsBack) {
+  redis().put("x.py", "new");
+  put("x.py", "old");
+  agent();
+  const BootTime before_the_read = boot_now();
+  writer().revoke_lease();
+  ASSERT_EQ(import("x"), "new");
+  const auto hold_back = [&] {
+    writer().publish_sync(boot_now(), boot_now() + std::chrono::seconds(60), before_the_read);
+  };
+  hold_back();
+  EXPECT_EQ(import("x"), "new");
+  publish("x.py", "newer");
+  give_lease();
+  EXPECT_EQ(import("x"), "newer");
+  // Who has read nothing from Redis since then is given the state from before.
+  writer().publish_sync(boot_now(), boot_now() + std::chrono::seconds(60), boot_now());
+  EXPECT_EQ(import("x"), "newer");
+}
+
+TEST_F(ExecutionTest, WhatTheMirrorLacksAnywayIsReadBesideWhatADeployHoldsBack) {
+  redis().put("big.py", "big");
+  put("x.py", "old");
+  writer().put_not_mirrored("big.py", "");
+  agent();
+  const BootTime begun = boot_now();
+  writer().publish_sync(boot_now(), boot_now() + std::chrono::seconds(60), begun);
+  ASSERT_EQ(import("big"), "big");
+  writer().publish_sync(boot_now(), boot_now() + std::chrono::seconds(60), begun);
+  EXPECT_EQ(worker().begin({{}, false}).view->authority, Authority::kMirror);
+  EXPECT_EQ(import("x"), "old");
+}
+
 TEST_F(ExecutionTest, MovingToTheNewestSnapshotKeepsTheExecution) {
   put("x.py", "x = 1");
   agent();
