@@ -146,14 +146,24 @@ ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
     start.refused = !start.same_scope && going_on_ > 0;
     if (start.refused) return start;
     view->execution = executions_.next();
-    pin_ = view;
+    start.before = std::exchange(pin_, view);
     settled_outside_.reset();
     lost_notice_.clear();
   }
   presence_.say(*start.view);
   if (loaded_->empty()) loaded_->forget_asked();  // none of those who asked would be evicted
-  start.loaded_is_current = start.same_scope ? still_stands_in(*start.view) : loaded_->empty();
+  try {
+    start.loaded_is_current = start.same_scope ? still_stands_in(*start.view) : loaded_->empty();
+  } catch (...) {
+    take_back(start);
+    throw;
+  }
   return start;
+}
+
+void ProcessState::take_back(const ExecutionStart& start) {
+  const std::lock_guard lock(mutex_);
+  if (pin_ == start.view) pin_ = start.before;
 }
 
 bool ProcessState::enter(const Scope& scope) {

@@ -27,6 +27,7 @@ namespace bifrost {
 
 struct ExecutionStart {
   std::shared_ptr<const View> view;
+  std::shared_ptr<const View> before;  // the pin that `view` took the place of
   // An execution of another scope is marked as going on: this one has not begun.
   bool refused = false;
   bool same_scope = true;
@@ -60,7 +61,10 @@ class ProcessState final : public AtFork {
   // Goes on with the execution of `before`, whose place this one takes: pinned as it is, until the next begins.
   void take_execution_of(ProcessState& before);
   // Decides what this execution imports from. Asks agent and Redis, within about the request's time-out.
+  // What `store` raises while it is asked about what is loaded goes through, and nothing has begun.
   ExecutionStart begin(const ExecutionRequest& request);
+  // As if it had not begun: its caller was interrupted.
+  void take_back(const ExecutionStart& start);
   // Marks an execution of `scope` as going on, until end(): no other scope can begin meanwhile, from whatever thread.
   // False when another scope has begun since.
   bool enter(const Scope& scope);

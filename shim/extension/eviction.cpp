@@ -229,6 +229,14 @@ std::vector<std::string> evict_loaded_modules(ProcessState& state) {
   const LoadedModules::Map loaded = state.loaded().all();
   Others others = Search(loaded).find();
   std::vector<Entry> doomed = std::move(others.doomed);
+  // Before anything changes: who is asked may be interrupted.
+  std::vector<Entry> unused;
+  for (Entry& lazy : others.lazy) {
+    if (!is_unused(lazy.module)) continue;
+    const VirtualModuleLoader& loader = loader_of(lazy.module);
+    const bool same = state.finds_the_same(loader.name(), LoadedModule(loader.found()));
+    (same ? unused : doomed).push_back(std::move(lazy));
+  }
   for (const auto& [name, module] : loaded) {
     py::object entry = entry_of(name);
     if (!entry) {
@@ -240,14 +248,8 @@ std::vector<std::string> evict_loaded_modules(ProcessState& state) {
     doomed.push_back({py::str(name), name, std::move(entry)});
   }
   state.loaded().forget_asked();
-  for (Entry& lazy : others.lazy) {
-    if (!is_unused(lazy.module)) continue;
-    const VirtualModuleLoader& loader = loader_of(lazy.module);
-    if (state.finds_the_same(loader.name(), LoadedModule(loader.found()))) {
-      state.loaded().note_found(loader.name(), loader.found());  // nothing has been taken from it yet
-    } else {
-      doomed.push_back(std::move(lazy));
-    }
+  for (const Entry& lazy : unused) {  // nothing has been taken from these yet
+    state.loaded().note_found(loader_of(lazy.module).name(), loader_of(lazy.module).found());
   }
   // Children first, while their parents can still be found.
   std::ranges::sort(doomed, std::greater<>(), &Entry::name);

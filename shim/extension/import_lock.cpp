@@ -1,5 +1,6 @@
 #include "shim/extension/import_lock.hpp"
 
+#include "shim/extension/finalisation.hpp"
 #include "shim/extension/importlib_objects.hpp"
 
 namespace bifrost {
@@ -21,7 +22,9 @@ WithoutImportLock::WithoutImportLock() {
 
 WithoutImportLock::~WithoutImportLock() {
   const ImportlibObjects& python = ImportlibObjects::get();
-  for (; levels_ > 0; --levels_) Py_XDECREF(PyObject_CallNoArgs(python.acquire_lock.ptr()));
+  for (; levels_ > 0; --levels_) {
+    Py_XDECREF(run_outside([&] { return PyObject_CallNoArgs(python.acquire_lock.ptr()); }));
+  }
 }
 
 }  // namespace bifrost

@@ -13,13 +13,24 @@ bool is_regular(const py::object& spec) {
   return spec && !spec.is_none() && !py::getattr(spec, "loader", py::none()).is_none();
 }
 
-// Raises what the finder raises, as an import from files does: what has not been looked for to the end is not missing.
+// As importlib asks. Errors: what the finder raises. Null without a module or regular package.
 py::object asked_of(const py::object& finder, const py::object& fullname, const py::object& path) {
-  const py::str find_spec("find_spec");
+  const py::object find_spec = py::getattr(finder, "find_spec", py::none());
+  if (find_spec.is_none()) return {};  // importlib passes it over
   auto spec = py::reinterpret_steal<py::object>(run_outside(
-      [&] { return PyObject_CallMethodObjArgs(finder.ptr(), find_spec.ptr(), fullname.ptr(), path.ptr(), nullptr); }));
+      [&] { return PyObject_CallFunctionObjArgs(find_spec.ptr(), fullname.ptr(), path.ptr(), Py_None, nullptr); }));
   if (!spec) throw py::error_already_set();
   return is_regular(spec) ? spec : py::object();
+}
+
+// Those of finders that Python would not have asked: behind ours, PathFinder may have found the module.
+py::object asked_unless_refused(const py::object& finder, const py::object& fullname) {
+  try {
+    return asked_of(finder, fullname, py::none());
+  } catch (py::error_already_set& error) {
+    if (!error.matches(PyExc_ImportError)) throw;
+    return {};
+  }
 }
 
 bool is_the_interpreters_own(const py::object& fullname) {
@@ -40,7 +51,7 @@ py::object found_by_others(const py::object& fullname) {
       behind_ours = true;
     } else if (behind_ours && !finder.is(python.path_finder) && !finder.is(python.builtin_importer) &&
                !finder.is(python.frozen_importer) && !py::isinstance<MissingModuleFinder>(finder)) {
-      if (py::object spec = asked_of(finder, fullname, py::none())) return spec;
+      if (py::object spec = asked_unless_refused(finder, fullname)) return spec;
     }
   }
   return {};

@@ -27,8 +27,8 @@ class InstalledNames {
     kAllFinders,  // those behind ours on sys.meta_path, and the interpreter's own: what the store must not be asked
   };
 
-  // Null: not installed. None: it is, and others will find it. Else the spec by which it was found. Errors of finders
-  // on the way count as "no": they come again when the import goes on.
+  // Null: not installed. None: it is, and others will find it. Else the spec by which it was found.
+  // Errors: what a finder raises, and nothing is remembered then; an ImportError of one behind ours counts as "no".
   py::object find(const ProcessState& state, const py::object& fullname, Search search);
   // sys.path may lead elsewhere by now.
   void forget() { known_.clear(); }

@@ -163,7 +163,12 @@ py::object begin_execution(const OptionalText& solution_id, bool global_repo_acc
   const ExecutionStart start = state->begin(request);
   if (start.refused) refuse_another_scope(request.scope);
   std::vector<std::string> evicted;
-  if (!start.loaded_is_current && !is_current_in_sys_modules(*state, start)) evicted = evict_loaded_modules(*state);
+  try {
+    if (!start.loaded_is_current && !is_current_in_sys_modules(*state, start)) evicted = evict_loaded_modules(*state);
+  } catch (py::error_already_set&) {
+    state->take_back(start);
+    throw;
+  }
   return started_execution(*state, *start.view, std::move(evicted));
 }
 

@@ -11,7 +11,7 @@ void warn(const std::string& text, WarningAt at) {
   std::optional<pybind11::error_already_set> interrupted;
   if (PyErr_CheckSignals() != 0) interrupted.emplace();
   if (PyErr_WarnEx(PyExc_RuntimeWarning, text.c_str(), static_cast<Py_ssize_t>(at)) != 0) {
-    if (PyErr_ExceptionMatches(PyExc_RuntimeWarning) == 0) throw pybind11::error_already_set();
+    if (PyErr_ExceptionMatches(PyExc_Exception) == 0) throw pybind11::error_already_set();
     PyErr_Clear();
   }
   if (interrupted) throw pybind11::error_already_set(*interrupted);

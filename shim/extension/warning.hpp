@@ -11,8 +11,9 @@ enum class WarningAt {
   kCallerOfPublicFunction = 2,  // which is Python itself
 };
 
-// A RuntimeWarning. A filter that makes it an error raises nothing: a warning must not become a failed import.
-// Errors: py::error_already_set of others, such as a signal handler's, since Python code runs here.
+// A RuntimeWarning. Neither a filter that makes it an error nor a closed sys.stderr raises anything: a warning must not
+// become a failed import. Errors: py::error_already_set, of a signal handler that was due before it is written; one
+// that strikes meanwhile is heard only if it raises no Exception (KeyboardInterrupt).
 void warn(const std::string& text, WarningAt at);
 
 }  // namespace bifrost

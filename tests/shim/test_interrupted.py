@@ -5,7 +5,7 @@ import pytest
 LIMIT = """
 import os, signal, threading, warnings
 
-class TimeLimit(Exception):
+class TimeLimit(RuntimeError):  # as the standard library's own exceptions are
     pass
 
 def strike(*_):
@@ -81,19 +81,29 @@ out.update(held=_imp.lock_held(), hangs=imports.is_alive())
     assert out == {"first": "TimeLimit", "held": False, "hangs": False}
 
 
-@pytest.mark.parametrize("action", ["b.begin_execution()", "__import__('m')"])
-def test_a_time_limit_that_strikes_while_a_warning_is_shown_is_not_lost(node, action):
+@pytest.fixture
+def stale(node):
     node.put("m.py", "X = 1\n")
     node.wait("--fresh")
     node.agent.stop()
     node.redis.stop()
-    out = node.script(LIMIT + f"""
+    return node
+
+
+@pytest.mark.parametrize("action", ["b.begin_execution()", "__import__('m')"])
+def test_ctrl_c_while_a_warning_is_shown_is_not_lost(stale, action):
+    out = stale.script(LIMIT + f"""
+signal.signal(signal.SIGINT, signal.default_int_handler)
 warnings.simplefilter("always")
-warnings.showwarning = lambda *_, **__: os.kill(os.getpid(), signal.SIGUSR1)
+warnings.showwarning = lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)
 b.install_virtual_import_hook()
-out.update(first=raised(lambda: {action}), then=raised(lambda: __import__("m")))
+try:
+    {action}
+except KeyboardInterrupt:
+    out["first"] = "interrupted"
+out["then"] = raised(lambda: __import__("m"))
 """)
-    assert out == {"first": "TimeLimit", "then": None}
+    assert out == {"first": "interrupted", "then": None}
 
 
 @pytest.mark.parametrize("action", ["b.begin_execution()", "__import__('m')"])
@@ -116,17 +126,71 @@ out["written"] = "warnings" not in sys.modules
     assert "stale" in node.last_stderr
 
 
+@pytest.mark.parametrize("trouble", ["warnings.simplefilter('error')", "sys.stderr = open('/dev/null', 'w'); sys.stderr.close()"])
 @pytest.mark.parametrize("action", ["b.begin_execution()", "__import__('m')"])
-def test_a_warning_that_a_filter_makes_an_error_breaks_nothing(node, action):
-    node.put("m.py", "X = 1\n")
-    node.wait("--fresh")
-    node.agent.stop()
-    node.redis.stop()
-    assert node.script(LIMIT + f"""
-warnings.simplefilter("error")
+def test_a_warning_that_cannot_be_shown_breaks_nothing(stale, action, trouble):
+    assert stale.script(LIMIT + f"""
 b.install_virtual_import_hook()
+{trouble}
 answer = [raised(lambda: {action})]
 """) == [None]
+
+
+# A store that lets a signal strike while it is asked; then it does not answer that question.
+STRIKING_STORE = """
+from bifrost_cache.fallback import Module
+
+class Store:
+    strikes = False
+
+    def resolve(self, name, scope):
+        if self.strikes:
+            self.strikes = False
+            os.kill(os.getpid(), signal.SIGUSR1)
+            threading.Event().wait()
+        return Module("X = 1") if name == "asked" else None
+
+store = Store()
+b.install_virtual_import_hook(complete=False, fallback=store)
+"""
+
+
+def test_an_execution_whose_begin_is_interrupted_has_not_begun(node):
+    node.put("changed.py", "V = 1\n")
+    node.put("other.py", "V = 1\n")
+    node.wait("--fresh")
+    worker = node.worker()
+    worker.do(LIMIT + STRIKING_STORE + "\nbefore = b.begin_execution()\nimport changed, asked")
+    node.put("changed.py", "V = 2\n")
+    node.put("other.py", "V = 2\n")
+    node.wait("--fresh")
+    worker.do("store.strikes = True")
+    assert worker.ask("raised(b.begin_execution)") == "TimeLimit"
+    worker.do("import other")
+    assert worker.ask("[b.current_execution() is before, changed.V, other.V]") == [True, 1, 1]
+    assert set(worker.ask("b.begin_execution().evicted")) >= {"changed", "other"}
+
+
+def test_an_eviction_that_is_interrupted_leaves_no_module_of_another_tenant_behind(node):
+    for tenant in "ab":
+        node.put(f"_solutions/{tenant}/whose.py", f"WHOSE = '{tenant}'\n")
+    node.wait("--fresh")
+    out = node.script(LIMIT + STRIKING_STORE + """
+import importlib.util
+begin = lambda tenant: b.begin_execution(solution_id=tenant, global_repo_access=False)
+begin("a")
+import whose
+spec = importlib.util.find_spec("asked")
+spec.loader = importlib.util.LazyLoader(spec.loader)
+lazy = sys.modules["asked"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(lazy)
+store.strikes = True
+out["first"] = raised(lambda: begin("b"))
+out["evicted"] = begin("b").evicted
+import whose
+out["whose"] = whose.WHOSE
+""")
+    assert out["first"] == "TimeLimit" and "whose" in out["evicted"] and out["whose"] == "b"
 
 
 @pytest.mark.parametrize("store", ["", "complete=False, fallback=Store()"])
@@ -162,3 +226,27 @@ import installed
 out["then"] = getattr(installed, "WHO", "workspace")
 """)
     assert out == {"first": "OSError", "then": "installed"}
+
+
+@pytest.mark.parametrize("finder", [
+    "def find_module(self, name, path=None): return None",
+    "def find_spec(self, name, path, target): return None",
+    "def find_spec(self, name, path=None, target=None): raise ModuleNotFoundError(f'pip install {name}', name=name)",
+])
+def test_a_finder_that_importlib_accepts_hides_nothing_asked(node, finder):
+    assert node.script(f"""
+from bifrost_cache.fallback import Module
+
+class Store:
+    def resolve(self, name, scope):
+        return Module("X = 1")
+
+class Finder:
+    {finder}
+
+b.install_virtual_import_hook(complete=False, fallback=Store())
+sys.meta_path.append(Finder())
+b.begin_execution()
+import m
+answer = m.X
+""") == 1

@@ -32,7 +32,7 @@ struct SourceTree {
 };
 
 // The absolute path of a directory, free of links but for its own name: a link is what an import would call it by. ""
-// when it is not there.
+// when what it lies in is not there.
 std::string named_directory(const std::string& directory);
 
 // The package that a directory with an `__init__.py` is, as a prefix: "pricing/". "" for other directories.

@@ -221,7 +221,7 @@ class StatusCommand final : public Command {
     if (info.deploying_since_unix_ms != 0) {
       field(out, "deploying",
             fmt::format("since {}: executions {}", utc_time(info.deploying_since_unix_ms),
-                        health.ready ? "get the state before" : "ask Redis, and get what has been written so far"));
+                        health.ready ? "get the state before" : "may get a part of it"));
     }
     field(out, "memory",
           fmt::format("{} live, {} history, {} of at most {}", human_bytes(info.live_bytes),

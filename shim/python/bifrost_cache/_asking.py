@@ -32,6 +32,8 @@ def ask(resolve, name, scope, timeout):
     try:
         thread.start()
     except RuntimeError as error:
+        if type(error) is not RuntimeError:
+            raise  # of a signal handler
         return "unasked", error
     thread.join(timeout)
     if not outcome:
