@@ -69,7 +69,9 @@ Status Agent::serve_control() {
     session_->resync(prune);
     return Done{};
   };
-  requests.state = [this] { return state_document(trouble_, session_ && session_->synchronising(), *compile_); };
+  requests.state = [this] {
+    return state_document(trouble_, session_ && session_->synchronising(), writer_->starved(), *compile_);
+  };
   requests.not_compiled = [this] { return not_compiled_document(*compile_); };
   requests.config = [this] { return config_document(config_.settings); };
   requests.events = [this](std::uint64_t after, EventJournal::Answer answer) {

@@ -15,7 +15,7 @@ ordered_json as_json(const CompileFailures::Failure& failure) {
 
 }  // namespace
 
-std::string state_document(const RedisTrouble& redis, bool syncing, CompileService& compile) {
+std::string state_document(const RedisTrouble& redis, bool syncing, bool starved, CompileService& compile) {
   ordered_json interpreters = ordered_json::array();
   for (const CompileLane::Report& report : compile.interpreters()) {
     interpreters.push_back(
@@ -32,6 +32,7 @@ std::string state_document(const RedisTrouble& redis, bool syncing, CompileServi
                      {"since_unix_ms", redis.since_unix_ms},
                      {"attempts", redis.attempts}}},
                    {"syncing", syncing},
+                   {"starved", starved},
                    {"compiling", compile.waiting()},
                    {"interpreters", interpreters},
                    {"not_compiled", not_compiled}});

@@ -19,7 +19,7 @@ struct RedisTrouble {
   std::uint64_t attempts = 0;  // that failed since then
 };
 
-std::string state_document(const RedisTrouble& redis, bool syncing, CompileService& compile);
+std::string state_document(const RedisTrouble& redis, bool syncing, bool starved, CompileService& compile);
 std::string not_compiled_document(CompileService& compile);
 std::string config_document(const std::vector<EffectiveSetting>& settings);
 

@@ -525,6 +525,7 @@ void Session::fence(OnFence on_fence) {
   if (phase_ != Phase::kLive) {
     return on_fence(Error{ErrorCode::kBusy, "the agent is still synchronising with Redis"});
   }
+  if (writer_.starved()) return on_fence(Error{ErrorCode::kBusy, "a change waits for room: there is no lease"});
   waiters_.add(boot_now(), std::move(on_fence));
   fence_when_due();
 }

@@ -15,6 +15,7 @@ AgentWords words_in(const json& document) {
   AgentWords words;
   words.redis_trouble = document.at("redis").at("trouble");
   words.syncing = document.at("syncing");
+  words.starved = document.value("starved", false);  // 0.1.0 does not say it
   words.compiling = document.at("compiling");
   for (const json& i : document.at("interpreters")) {
     words.interpreters.push_back({i.at("python"), i.at("tag"), i.at("trouble"), i.at("advice")});

@@ -34,6 +34,7 @@ struct AgentWords {
   };
   std::string redis_trouble;    // why there is no connection, or ""
   bool syncing = false;         // a full synchronisation is going on
+  bool starved = false;         // a change waits for room: no lease
   std::uint64_t compiling = 0;  // modules that wait for an interpreter, counted once for each
   std::vector<Interpreter> interpreters;
   std::uint64_t not_compiled = 0;  // modules

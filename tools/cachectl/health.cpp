@@ -86,6 +86,13 @@ Problem why_not_ready(const SegmentInfo& info, std::string_view state, BootTime 
   if (agent_silent(info, now)) return silent_agent(info, now);
   const AgentWords* words = words_in(answer);
   if (!info.redis_connected) return no_redis(info, words);
+  if (words != nullptr && words->starved) {
+    return {"segment_full",
+            "a change has found no room at all, so that the mirror may show an old version: workers ask Redis",
+            "give the file system of the segment directory more room (df), or set a larger max_size in "
+            "/etc/bifrost/bifrost.conf and systemctl restart bifrost-agent",
+            true};
+  }
   // Another attempt after one that failed may well fail by the same.
   const bool again = words != nullptr && !words->redis_trouble.empty();
   const std::string before = again ? "; the attempt before failed: " + words->redis_trouble : "";
