@@ -70,7 +70,7 @@ Status Agent::serve_control() {
     return Done{};
   };
   requests.state = [this] {
-    return state_document(trouble_, session_ && session_->synchronising(), writer_->starved(), *compile_);
+    return state_document(trouble_, session_ && session_->synchronising(), writer_->starved(), deploy_, *compile_);
   };
   requests.not_compiled = [this] { return not_compiled_document(*compile_); };
   requests.config = [this] { return config_document(config_.settings); };

@@ -15,7 +15,8 @@ ordered_json as_json(const CompileFailures::Failure& failure) {
 
 }  // namespace
 
-std::string state_document(const RedisTrouble& redis, bool syncing, bool starved, CompileService& compile) {
+std::string state_document(const RedisTrouble& redis, bool syncing, bool starved, const DeployWatch& deploy,
+                           CompileService& compile) {
   ordered_json interpreters = ordered_json::array();
   for (const CompileLane::Report& report : compile.interpreters()) {
     interpreters.push_back(
@@ -33,6 +34,7 @@ std::string state_document(const RedisTrouble& redis, bool syncing, bool starved
                      {"attempts", redis.attempts}}},
                    {"syncing", syncing},
                    {"starved", starved},
+                   {"overdue_deploy_since_unix_ms", deploy.overdue_since_unix_ms()},
                    {"compiling", compile.waiting()},
                    {"interpreters", interpreters},
                    {"not_compiled", not_compiled}});

@@ -8,6 +8,7 @@
 
 #include "agent/agent_config.hpp"
 #include "agent/compile/service.hpp"
+#include "agent/follow/deploy_watch.hpp"
 
 namespace bifrost::agent {
 
@@ -19,7 +20,8 @@ struct RedisTrouble {
   std::uint64_t attempts = 0;  // that failed since then
 };
 
-std::string state_document(const RedisTrouble& redis, bool syncing, bool starved, CompileService& compile);
+std::string state_document(const RedisTrouble& redis, bool syncing, bool starved, const DeployWatch& deploy,
+                           CompileService& compile);
 std::string not_compiled_document(CompileService& compile);
 std::string config_document(const std::vector<EffectiveSetting>& settings);
 

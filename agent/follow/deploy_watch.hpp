@@ -18,6 +18,8 @@ class DeployWatch {
   bool holds() const { return bracket_.holds(); }
   bool exists() const { return bracket_.exists(); }
   std::uint64_t since_unix_ms() const { return bracket_.holds() ? since_unix_ms_ : 0; }
+  // Of one that is no longer waited for; 0: there is none.
+  std::uint64_t overdue_since_unix_ms() const { return exists() && !holds() ? since_unix_ms_ : 0; }
 
  private:
   DeployBracket bracket_;

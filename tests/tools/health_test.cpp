@@ -73,6 +73,29 @@ TEST(HealthTest, ALeaseThatLapsedIsTheFaultOfAnAgentThatDoesNotAnswer) {
   EXPECT_EQ(assess(info, kNow, &words).problems.front().name, "not_confirmed");
 }
 
+TEST(HealthTest, ADeployThatIsNoLongerWaitedForIsNamedThoughAllIsWell) {
+  AgentWords words;
+  words.overdue_deploy_since_unix_ms = 1'000;
+  const Result<AgentWords> answer = words;
+  const Health health = assess(live(), kNow, &answer);
+  EXPECT_TRUE(health.ready);
+  ASSERT_EQ(health.problems.size(), 1u);
+  EXPECT_EQ(health.problems.front().name, "deploy_overdue");
+  EXPECT_NE(health.problems.front().what.find("since 1970-01-01T00:00:01Z"), std::string::npos);
+}
+
+TEST(HealthTest, AChangeThatWaitsForRoomIsTheReasonAndNotRedis) {
+  SegmentInfo info = live();
+  info.lease_until = ago(milliseconds(1));
+  AgentWords words;
+  words.starved = true;
+  const Result<AgentWords> answer = words;
+  const Health health = assess(info, kNow, &answer);
+  EXPECT_FALSE(health.ready);
+  EXPECT_EQ(health.problems.front().name, "segment_full");
+  EXPECT_TRUE(health.problems.front().blocks);
+}
+
 TEST(HealthTest, ALostRedisIsNamedWithItsAddress) {
   SegmentInfo info = live();
   info.state = AgentState::kSyncing;

@@ -15,7 +15,9 @@ AgentWords words_in(const json& document) {
   AgentWords words;
   words.redis_trouble = document.at("redis").at("trouble");
   words.syncing = document.at("syncing");
-  words.starved = document.value("starved", false);  // 0.1.0 does not say it
+  // 0.1.0 does not say these.
+  words.starved = document.value("starved", false);
+  words.overdue_deploy_since_unix_ms = document.value("overdue_deploy_since_unix_ms", std::uint64_t{0});
   words.compiling = document.at("compiling");
   for (const json& i : document.at("interpreters")) {
     words.interpreters.push_back({i.at("python"), i.at("tag"), i.at("trouble"), i.at("advice")});

@@ -32,10 +32,11 @@ struct AgentWords {
     std::string trouble;  // why it cannot be run, or ""
     std::string advice;
   };
-  std::string redis_trouble;    // why there is no connection, or ""
-  bool syncing = false;         // a full synchronisation is going on
-  bool starved = false;         // a change waits for room: no lease
-  std::uint64_t compiling = 0;  // modules that wait for an interpreter, counted once for each
+  std::string redis_trouble;                       // why there is no connection, or ""
+  bool syncing = false;                            // a full synchronisation is going on
+  bool starved = false;                            // a change waits for room: no lease
+  std::uint64_t overdue_deploy_since_unix_ms = 0;  // of a key that is no longer waited for; 0: there is none
+  std::uint64_t compiling = 0;                     // modules that wait for an interpreter, counted once for each
   std::vector<Interpreter> interpreters;
   std::uint64_t not_compiled = 0;  // modules
   bool more_not_compiled = false;  // that number is a lower bound

@@ -166,6 +166,16 @@ void add_shortcomings(const SegmentInfo& info, std::vector<Problem>& problems) {
   }
 }
 
+void add_overdue_deploy(const AgentWords& words, std::vector<Problem>& problems) {
+  if (words.overdue_deploy_since_unix_ms == 0) return;
+  problems.push_back(
+      {"deploy_overdue",
+       fmt::format("bifrost:module:deploying has been there since {}: it is no longer waited for, so that "
+                   "every deploy, and every large push, is seen in parts",
+                   utc_time(words.overdue_deploy_since_unix_ms)),
+       "if no deploy is going on, delete bifrost:module:deploying in Redis"});
+}
+
 // What the agent's interpreters cannot do.
 void add_compile_problems(const AgentWords& words, std::vector<Problem>& problems) {
   for (const AgentWords::Interpreter& i : words.interpreters) {
@@ -195,7 +205,10 @@ Health assess(const SegmentInfo& info, BootTime now, const Result<AgentWords>* a
   health.ready = info.ready(now);
   if (!health.ready) health.problems.push_back(why_not_ready(info, health.state, now, answer));
   add_shortcomings(info, health.problems);
-  if (const AgentWords* words = words_in(answer)) add_compile_problems(*words, health.problems);
+  if (const AgentWords* words = words_in(answer)) {
+    add_overdue_deploy(*words, health.problems);
+    add_compile_problems(*words, health.problems);
+  }
   return health;
 }
 
