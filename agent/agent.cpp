@@ -308,7 +308,7 @@ bool Agent::is_new_trouble(const std::string& why) {
 // The session is destroyed when the timer fires, in a turn of its own.
 void Agent::on_session_broken(const std::string& why) {
   writer_->revoke_lease();
-  writer_->count(Counter::kReconnects);
+  if (synced_at_) writer_->count(Counter::kReconnects);
   LinkState state;
   state.state = synced_once_ ? layout::AgentState::kSyncing : layout::AgentState::kStarting;
   writer_->set_link_state(state);

@@ -28,7 +28,7 @@ namespace bifrost {
   X(kFences, "fences_total", "fences", "PINGs answered on the subscription connection")                               \
   X(kFenceRequests, "fence_requests_total", "requests", "fences asked for by workers and tools")                      \
   X(kResyncs, "resyncs_total", "syncs", "full synchronisations")                                                      \
-  X(kReconnects, "redis_reconnects_total", "connections", "connections to Redis that were lost")                      \
+  X(kReconnects, "redis_reconnects_total", "connections", "connections in sync with Redis that were lost")            \
   X(kRoots, "segment_roots_total", "roots", "slot tables published, larger or without dropped slots")                 \
   X(kHistoryGivenUp, "history_given_up_total", "times", "times old versions were given up before --history")          \
   X(kNoSpace, "no_space_total", "modules", "modules that did not fit at the maximum size")                            \

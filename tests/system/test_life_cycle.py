@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import resource
 import shutil
 import signal
@@ -9,7 +10,7 @@ import socket
 import time
 
 import pytest
-from harness import RedisServer, WorkerRaised, eventually
+from harness import PATIENCE_S, RedisServer, WorkerRaised, eventually
 from nemesis.proxy import FaultProxy
 
 IMPORT = "from shared import halopsa; answer = halopsa.VERSION"
@@ -137,6 +138,22 @@ def test_what_was_deleted_while_redis_restarted_with_its_data_is_gone(live, agen
     live.wait("--fresh")
     with pytest.raises(WorkerRaised, match="ModuleNotFoundError"):
         live.run(IMPORT)
+
+
+def test_one_outage_is_one_lost_connection_however_often_the_agent_tries(live):
+    live.redis.stop()
+
+    def attempts():
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
+            control.settimeout(PATIENCE_S)
+            control.connect(str(live.segment_dir / "control.sock"))
+            control.sendall(b"state\n")
+            return int(re.search(r'"attempts":(\d+)', control.makefile().readline())[1])
+
+    eventually(lambda: attempts() >= 3, "it has tried several times")
+    live.redis.start()
+    live.wait("--ready")
+    assert counters(live)["redis_reconnects_total"] == 1
 
 
 def test_an_agent_restarted_beside_a_young_redis_takes_a_deletion_for_what_it_is(node):
