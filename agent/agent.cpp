@@ -70,7 +70,9 @@ Status Agent::serve_control() {
     return Done{};
   };
   requests.state = [this] {
-    return state_document(trouble_, session_ && session_->synchronising(), writer_->starved(), deploy_, *compile_);
+    const Standing standing{session_ && session_->synchronising(), writer_->starved(), session_ && session_->cut_off(),
+                            deploy_.overdue_since_unix_ms()};
+    return state_document(trouble_, standing, *compile_);
   };
   requests.not_compiled = [this] { return not_compiled_document(*compile_); };
   requests.config = [this] { return config_document(config_.settings); };

@@ -15,8 +15,7 @@ ordered_json as_json(const CompileFailures::Failure& failure) {
 
 }  // namespace
 
-std::string state_document(const RedisTrouble& redis, bool syncing, bool starved, const DeployWatch& deploy,
-                           CompileService& compile) {
+std::string state_document(const RedisTrouble& redis, const Standing& standing, CompileService& compile) {
   ordered_json interpreters = ordered_json::array();
   for (const CompileLane::Report& report : compile.interpreters()) {
     interpreters.push_back(
@@ -32,9 +31,10 @@ std::string state_document(const RedisTrouble& redis, bool syncing, bool starved
                      {"trouble", redis.why},
                      {"since_unix_ms", redis.since_unix_ms},
                      {"attempts", redis.attempts}}},
-                   {"syncing", syncing},
-                   {"starved", starved},
-                   {"overdue_deploy_since_unix_ms", deploy.overdue_since_unix_ms()},
+                   {"syncing", standing.syncing},
+                   {"starved", standing.starved},
+                   {"replica_cut_off", standing.replica_cut_off},
+                   {"overdue_deploy_since_unix_ms", standing.overdue_deploy_since_unix_ms},
                    {"compiling", compile.waiting()},
                    {"interpreters", interpreters},
                    {"not_compiled", not_compiled}});

@@ -8,7 +8,6 @@
 
 #include "agent/agent_config.hpp"
 #include "agent/compile/service.hpp"
-#include "agent/follow/deploy_watch.hpp"
 
 namespace bifrost::agent {
 
@@ -20,8 +19,14 @@ struct RedisTrouble {
   std::uint64_t attempts = 0;  // that failed since then
 };
 
-std::string state_document(const RedisTrouble& redis, bool syncing, bool starved, const DeployWatch& deploy,
-                           CompileService& compile);
+struct Standing {
+  bool syncing = false;
+  bool starved = false;
+  bool replica_cut_off = false;
+  std::uint64_t overdue_deploy_since_unix_ms = 0;
+};
+
+std::string state_document(const RedisTrouble& redis, const Standing& standing, CompileService& compile);
 std::string not_compiled_document(CompileService& compile);
 std::string config_document(const std::vector<EffectiveSetting>& settings);
 

@@ -37,6 +37,8 @@ class ServerWatch {
 
   // As of the newest look.
   const ServerFacts& facts() const { return before_; }
+  // A replica that hears nothing of its master.
+  bool cut_off() const { return !link_was_up_; }
 
   // When the newest look was sent that found nothing. Nothing unheard-of had happened by then. No value: none has,
   // since a replica has not reached its master yet.

@@ -83,6 +83,7 @@ class Session {
 
   bool live() const { return phase_ == Phase::kLive; }
   bool synchronising() const { return !live() || reading_again_; }
+  bool cut_off() const { return watch_ && watch_->cut_off(); }
 
  private:
   enum class Phase {

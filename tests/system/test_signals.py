@@ -285,6 +285,7 @@ def test_a_replica_that_has_never_heard_of_its_master_gets_no_lease(node, lease)
     node.start_agent("--lease", lease, ready=False)
     eventually(lambda: "event=synced" in node.agent.log, "the agent has read what the replica has")
     assert "event=replica_cut_off" in node.agent.log
+    assert [p["name"] for p in status_of(node)["problems"]] == ["replica_cut_off"]
     assert node.cachectl("wait", "--ready", "--timeout", "2s").returncode != 0
     node.redis.client().replicaof("NO", "ONE")
     node.wait("--ready")

@@ -17,6 +17,7 @@ AgentWords words_in(const json& document) {
   words.syncing = document.at("syncing");
   // 0.1.0 does not say these.
   words.starved = document.value("starved", false);
+  words.replica_cut_off = document.value("replica_cut_off", false);
   words.overdue_deploy_since_unix_ms = document.value("overdue_deploy_since_unix_ms", std::uint64_t{0});
   words.compiling = document.at("compiling");
   for (const json& i : document.at("interpreters")) {

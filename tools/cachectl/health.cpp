@@ -86,6 +86,13 @@ Problem why_not_ready(const SegmentInfo& info, std::string_view state, BootTime 
   if (agent_silent(info, now)) return silent_agent(info, now);
   const AgentWords* words = words_in(answer);
   if (!info.redis_connected) return no_redis(info, words);
+  if (words != nullptr && words->replica_cut_off) {
+    return {
+        "replica_cut_off",
+        "the replica that the agent follows hears nothing of its master, and may be behind by any amount: workers ask "
+        "it themselves",
+        "mend its replication (redis-cli INFO replication), or name the master in redis_url", true};
+  }
   if (words != nullptr && words->starved) {
     return {"segment_full",
             "a change has found no room at all, so that the mirror may show an old version: workers ask Redis",
