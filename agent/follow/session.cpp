@@ -13,6 +13,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
+constexpr std::string_view kStarved = "a change waits for room: there is no lease";
 constexpr milliseconds kPongPatience{5000};
 constexpr milliseconds kDataPatience{15'000};
 // A server with `timeout` set closes idle connections, but not subscribed ones.
@@ -490,8 +491,10 @@ void Session::publish_freshness() {
   const auto through = rule_.take_synced_through(is, chase().oldest_pending());
   if (!through) return;
   if (!stream_->keyspace() && watch_->facts().tracking_may_lag()) return;  // nobody knows
-  if (writer_.starved()) return;  // an old version may still be visible: no promises
-  show_state();                   // a cold or crowded mirror may have become so without a commit
+  if (writer_.starved()) {  // an old version may still be visible: no promises
+    return waiters_.answer_up_to(*through, Error{ErrorCode::kBusy, std::string(kStarved)});
+  }
+  show_state();  // a cold or crowded mirror may have become so without a commit
   synced_through_ = *through;
   holds_back_ = holds_back;
   if (!holds_back) shown_through_ = *through;
@@ -525,7 +528,7 @@ void Session::fence(OnFence on_fence) {
   if (phase_ != Phase::kLive) {
     return on_fence(Error{ErrorCode::kBusy, "the agent is still synchronising with Redis"});
   }
-  if (writer_.starved()) return on_fence(Error{ErrorCode::kBusy, "a change waits for room: there is no lease"});
+  if (writer_.starved()) return on_fence(Error{ErrorCode::kBusy, std::string(kStarved)});
   waiters_.add(boot_now(), std::move(on_fence));
   fence_when_due();
 }

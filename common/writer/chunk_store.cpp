@@ -29,27 +29,9 @@ std::string record_body(std::string_view key, std::string_view token, std::strin
 }
 
 std::optional<Address> ChunkStore::make_place(std::uint64_t bytes, Keep keep) {
-  auto at = find_place(bytes, keep);
-  if (at || keep.spare != 0 || full_ != Full::kFileSystem || !aside_) return at;
-  aside_.reset();
-  return find_place(bytes, keep);
-}
-
-void ChunkStore::set_aside(std::uint64_t bytes) {
-  bytes = std::min({bytes, aside_bytes() + kReserveStep, allowed_ - std::min(allowed_, reserved_)});
-  if (bytes < aside_bytes() || bytes == 0) aside_.reset();
-  if (bytes == 0) return;
-  if (aside_) {
-    static_cast<void>(aside_->reserve(bytes));
-  } else if (auto file = SegmentFile::create(dir_, bytes, bytes)) {
-    aside_ = std::move(*file);
-  }
-}
-
-std::optional<Address> ChunkStore::find_place(std::uint64_t bytes, Keep keep) {
   if (bytes > planned_bytes_ / 2) {  // one of its own
     // What must be kept is kept in the chunk that is being filled.
-    if (keep.behind != 0 && !find_place(0, keep)) return std::nullopt;
+    if (keep.behind != 0 && !make_place(0, keep)) return std::nullopt;
     const std::uint64_t total = whole_pages(header::kHeaderBytes + bytes);
     const auto number = begin_chunk(total, total, keep.spare);
     if (!number) return std::nullopt;
@@ -79,7 +61,7 @@ std::optional<Address> ChunkStore::place_in(ChunkNumber number, std::uint64_t by
   for (const std::uint64_t wanted : {whole_pages(needed + step), whole_pages(needed)}) {
     const std::uint64_t target = std::min(wanted, c.file.bytes());
     if (!may_take(target - before, keep.spare)) continue;
-    if (const Status s = c.file.reserve(target, to_spare(keep.spare)); !s) {
+    if (const Status s = c.file.reserve(target, keep.spare); !s) {
       full_ = Full::kFileSystem;
       continue;
     }
@@ -90,17 +72,14 @@ std::optional<Address> ChunkStore::place_in(ChunkNumber number, std::uint64_t by
 }
 
 bool ChunkStore::may_take(std::uint64_t more, std::uint64_t spare) {
-  if (reserved_ + more + spare <= allowed_) {
-    if (reserved_ + more + aside_bytes() > allowed_) aside_.reset();
-    return true;
-  }
+  if (reserved_ + more + spare <= allowed_) return true;
   full_ = Full::kAllowance;
   return false;
 }
 
 std::optional<ChunkNumber> ChunkStore::begin_chunk(std::uint64_t bytes, std::uint64_t reserved, std::uint64_t spare) {
   if (!may_take(reserved, spare)) return std::nullopt;
-  auto file = SegmentFile::create(dir_, bytes, reserved, to_spare(spare));
+  auto file = SegmentFile::create(dir_, bytes, reserved, spare);
   if (!file) {
     full_ = file.error().code == ErrorCode::kNoSpace ? Full::kFileSystem : Full::kProcess;
     return std::nullopt;

@@ -78,10 +78,6 @@ class ChunkStore {
   };
   // Room for a block of `bytes`. Nothing where there is none, and full() says what is full.
   std::optional<Address> make_place(std::uint64_t bytes, Keep keep);
-  // Takes up to `bytes` from the file system before others do, at most one slice more than is taken already, so that
-  // `spare` is there when it is needed. 0: gives it back.
-  void set_aside(std::uint64_t bytes);
-  std::uint64_t aside_bytes() const { return aside_ ? aside_->reserved() : 0; }
   enum class Full { kAllowance, kFileSystem, kProcess };
   Full full() const { return full_; }
   void write_record(Address at, const RecordHead& head, Address variants, std::string_view body);
@@ -140,13 +136,10 @@ class ChunkStore {
   static constexpr std::uint64_t kReserveStep = 256 << 10;
   // For blocks that may take the last of the room: one with a chunk of its own could not use what is ahead of others.
   std::uint64_t step_of_the_last() const { return planned_bytes_ < layout::kMinChunkBytes ? 0 : kReserveStep; }
-  std::optional<Address> find_place(std::uint64_t bytes, Keep keep);
   std::optional<Address> place_in(ChunkNumber number, std::uint64_t bytes, Keep keep);
   std::optional<ChunkNumber> begin_chunk(std::uint64_t bytes, std::uint64_t reserved, std::uint64_t spare);
   void cut(Chunk& c);
   bool may_take(std::uint64_t more, std::uint64_t spare);
-  // What the file system must have beyond a block: `spare` but for what is set aside.
-  std::uint64_t to_spare(std::uint64_t spare) const { return spare - std::min(spare, aside_bytes()); }
   WriteWords words_of(Address at) const { return chunks_.at(at.chunk().value).file.words(); }
   ChunkPublication publication(Address at) { return ChunkPublication(words_of(at)); }
 
@@ -158,7 +151,6 @@ class ChunkStore {
   std::vector<Chunk> left_;
   ChunkNumber next_{1};
   std::optional<ChunkNumber> filling_;
-  std::optional<SegmentFile> aside_;  // without a name
   std::uint64_t reserved_ = 0;
   Full full_ = Full::kAllowance;
 };

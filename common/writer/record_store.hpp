@@ -130,8 +130,6 @@ class RecordStore {
   ChunkStore::Keep kept_from(Use use) const;
   std::uint64_t history_allowance() const;
   void look_at_file_system();
-  bool set_aside();
-  std::uint64_t root_bytes() const;
   void plan_chunks();
   // Frees something, whatever it takes for `use`. False: there is nothing left to free.
   bool make_room(Use use);
@@ -187,7 +185,6 @@ class RecordStore {
   std::optional<SegmentFile> predecessor_;  // root of the agent before, until it is retired
   layout::HistoryLimit history_limit_ = layout::HistoryLimit::kAge;
   std::uint64_t file_system_bytes_ = ~std::uint64_t{0};
-  bool is_scarce_ = false;  // what the file system has left
   std::uint64_t live_bytes_ = 0;
   std::uint64_t code_bytes_ = 0;
 };

@@ -16,18 +16,12 @@ constexpr std::uint64_t kSlotsPerSlice = 512;       // each a cache miss or two,
 constexpr std::uint64_t kBytesPerSlice = 1u << 20;  // moved out of a chunk
 constexpr std::uint64_t kLeastHistoryBytes = 256u << 20;
 constexpr std::uint64_t kLeastHeadroom = 64u << 10;
-constexpr std::uint64_t kScarceChunks = 4;  // a file system with less room may soon have none
-constexpr std::uint64_t kScarcePart = 16;   // of it
-constexpr int kMostAttempts = 4096;         // to make room for one block: each frees something
+constexpr int kMostAttempts = 4096;  // to make room for one block: each frees something
 
 }  // namespace
 
 std::uint64_t RecordStore::size_bytes() const {
-  return root_bytes() + chunks_.reserved_bytes() + chunks_.aside_bytes();
-}
-
-std::uint64_t RecordStore::root_bytes() const {
-  std::uint64_t bytes = 0;
+  std::uint64_t bytes = chunks_.reserved_bytes();
   for (const SlotTable* table : {root_.get(), building_.get()}) {
     if (table != nullptr) bytes += table->file().bytes();
   }
@@ -58,16 +52,6 @@ void RecordStore::look_at_file_system() {
   const bool limited = ::statvfs(options_.dir.c_str(), &st) == 0 && st.f_blocks != 0;
   file_system_bytes_ = limited ? std::uint64_t{st.f_blocks} * st.f_frsize : ~std::uint64_t{0};
   plan_chunks();
-  const std::uint64_t scarce = std::max(kScarceChunks * chunks_.planned_bytes(), file_system_bytes_ / kScarcePart);
-  is_scarce_ = limited && std::uint64_t{st.f_bfree} * st.f_frsize + chunks_.aside_bytes() < scarce;
-}
-
-// Others may fill the file system at any moment: what is only reckoned with is theirs then. True: there is more to do.
-bool RecordStore::set_aside() {
-  const std::uint64_t before = chunks_.aside_bytes();
-  const std::uint64_t wanted = is_scarce_ ? chunks_.planned_bytes() : 0;
-  if (before != wanted) chunks_.set_aside(wanted);
-  return chunks_.aside_bytes() > before;
 }
 
 // A chunk is a sixteenth of what is stored when it is begun; of a small segment, a sixteenth of what it may become.
@@ -76,7 +60,8 @@ void RecordStore::plan_chunks() {
       std::min(layout::kMinChunkBytes, std::min(options_.max_size_bytes, file_system_bytes_) / layout::kChunksPerStore);
   const std::uint64_t wanted = (live_bytes_ + ledger_.bytes()) / layout::kChunksPerStore;
   const std::uint64_t bytes = std::clamp(wanted, least, layout::kMaxBlockOffset);
-  chunks_.plan(options_.max_size_bytes - std::min(options_.max_size_bytes, root_bytes()),
+  const std::uint64_t roots = size_bytes() - chunks_.reserved_bytes();
+  chunks_.plan(options_.max_size_bytes - std::min(options_.max_size_bytes, roots),
                bytes / layout::kPageBytes * layout::kPageBytes);
 }
 
@@ -278,7 +263,6 @@ bool RecordStore::move_record(const Place& place, Use use) {
 
 bool RecordStore::tend() {
   look_at_file_system();
-  const bool sets_aside = set_aside();
   expire();
   while (ledger_.bytes() > history_allowance() && give_up_history(layout::HistoryLimit::kHistorySize)) continue;
   if (options_.clock().since(ledger_.kept_since()) >= options_.history) history_limit_ = layout::HistoryLimit::kAge;
@@ -291,7 +275,7 @@ bool RecordStore::tend() {
   Progress progress = Progress::kStuck;
   if (emptying_) progress = empty_on(*emptying_, kBytesPerSlice);
   if (progress != Progress::kMore) emptying_.reset();
-  return progress != Progress::kStuck || grows || sets_aside;  // after one chunk, perhaps another
+  return progress != Progress::kStuck || grows;  // after one chunk, perhaps another
 }
 
 bool RecordStore::empty_too_large() {

@@ -88,7 +88,7 @@ def test_a_resync_asks_for_a_bounded_piece_at_a_time(node):
         assert node.cachectl("sync").returncode == 0
         node.wait("--synced")
         client.echo("over")
-        read, asked, most_paths, most_bytes = set(), [], 0, 0
+        read, asked, most_paths, most_bytes, longest = set(), [], 0, 0, 0
         for command, *words in commands_seen(monitor, lambda w: w == ["ECHO", "over"]):
             if command == "SCAN":
                 assert int(words[words.index("COUNT") + 1]) <= SCANNED
@@ -96,6 +96,7 @@ def test_a_resync_asks_for_a_bounded_piece_at_a_time(node):
                 asked = []
             elif command in ("GETRANGE", "STRLEN"):
                 asked.append(int(words[2]) if command == "GETRANGE" else 0)
+                longest = max(longest, asked[-1])
                 read.add(words[0])
             elif command == "EXEC":
                 most_paths, most_bytes = max(most_paths, len(asked)), max(most_bytes, sum(asked))
@@ -104,7 +105,9 @@ def test_a_resync_asks_for_a_bounded_piece_at_a_time(node):
                                    "EXISTS"), f"a resync sent {command}"
     assert len(read) == 3020
     assert 1 < most_paths <= PATHS
-    assert 1_000_000 < most_bytes <= BATCH_BYTES + 1_100_000, "a batch holds 4 MiB, or what it began with"
+    # Which batches are transactions, and so counted, goes by the order of Redis' hash table.
+    assert longest > 1_000_000
+    assert most_bytes <= BATCH_BYTES + 1_100_000, "a batch holds 4 MiB, or what it began with"
 
 
 def test_fences_that_are_asked_for_together_share_one_ping(node):

@@ -3,7 +3,6 @@
 Everybody reaches it through /proc/PID/root of the process that holds the namespace.
 """
 
-import contextlib
 import os
 import pathlib
 import select
@@ -92,29 +91,7 @@ def test_what_does_not_fit_comes_from_redis_until_there_is_room(node, small):
     assert node.run(IMPORT_ALL.replace("big.m{n}\").N", "big.m{n}\").__name__"))["fallbacks"] == 0
 
 
-def test_modules_can_be_replaced_for_as_long_as_a_neighbour_leaves_no_room(node, small):
-    file_system = small("12m")
-    node.put_many((f"p/m{n}.py", f"V = {n}\n#" + "x" * 3000) for n in range(500))
-    node.start_agent("--max-size", "10M")
-    worker = node.worker()
-    begun = node.status()["memory"]["size"]
-    with open(file_system.path / "filler", "wb", buffering=0) as filler:
-        left = os.statvfs(file_system.path)
-        filler.write(b"x" * (left.f_bfree * left.f_frsize - (2 << 20)))
-        eventually(lambda: node.status()["memory"]["size"] >= begun + (12 << 20) // 16 - (160 << 10),
-                   "room for a chunk is set aside while there is some")
-        with contextlib.suppress(OSError):
-            while True:
-                filler.write(b"x" * 4096)
-        for n in range(1500):
-            path = f"m{n * 7919 % 500}"
-            node.put(f"p/{path}.py", f"V = 'new {n}'\n#" + "y" * 3000)
-            began, seen = worker.do(f"e = b.begin_execution(timeout=5); import p.{path} as m; answer = e.source, m.V")
-            assert (began, seen) == ("shm", f"new {n}"), node.agent.log
-    assert node.status()["ready"]
-
-
-def test_a_neighbour_that_takes_all_room_at_once_is_said_to_be_what_keeps_the_mirror_from_being_ready(node, small):
+def test_a_neighbour_that_takes_all_room_is_said_to_be_what_keeps_the_mirror_from_being_ready(node, small):
     file_system = small("12m")
     node.put_many((f"p/m{n}.py", f"V = {n}\n#" + "x" * 3000) for n in range(500))
     node.start_agent("--max-size", "10M")

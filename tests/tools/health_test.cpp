@@ -86,12 +86,14 @@ TEST(HealthTest, ADeployThatIsNoLongerWaitedForIsNamedThoughAllIsWell) {
 
 TEST(HealthTest, AChangeThatWaitsForRoomIsTheReasonAndNotRedis) {
   SegmentInfo info = live();
+  info.state = AgentState::kDegraded;
   info.lease_until = ago(milliseconds(1));
   AgentWords words;
   words.starved = true;
   const Result<AgentWords> answer = words;
   const Health health = assess(info, kNow, &answer);
   EXPECT_FALSE(health.ready);
+  ASSERT_EQ(health.problems.size(), 1u);
   EXPECT_EQ(health.problems.front().name, "segment_full");
   EXPECT_TRUE(health.problems.front().blocks);
 }

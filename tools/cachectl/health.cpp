@@ -153,7 +153,8 @@ void add_shortcomings(const SegmentInfo& info, std::vector<Problem>& problems) {
          "bifrost-cachectl push DIR writes them again; to drop them, as root or the agent's user: bifrost-cachectl "
          "sync --prune"});
   }
-  if (info.state == AgentState::kDegraded) {
+  const bool said = !problems.empty() && problems.front().name == "segment_full";  // and what is worse
+  if (info.state == AgentState::kDegraded && !said) {
     problems.push_back(
         {"segment_full",
          info.complete ? "the segment is full and cannot grow; workers ask Redis for what does not fit"
