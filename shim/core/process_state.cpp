@@ -119,6 +119,7 @@ std::string ProcessState::file_of(std::string_view storage_path) const {
 }
 
 void ProcessState::take_execution_of(ProcessState& before) {
+  redis_.go_on_from(before.redis_);
   const std::scoped_lock lock(mutex_, before.mutex_);
   pin_ = before.pin_;
   if (pin_ != nullptr) {

@@ -213,6 +213,12 @@ void RedisFallback::note_read_without_mirror() {
   last_read_without_mirror_ = last_read_;
 }
 
+void RedisFallback::go_on_from(RedisFallback& before) {
+  const std::scoped_lock lock(mutex_, before.mutex_);
+  last_read_ = std::max(last_read_, before.last_read_);
+  last_read_without_mirror_ = std::max(last_read_without_mirror_, before.last_read_without_mirror_);
+}
+
 BootTime RedisFallback::last_read_of(ModulePathView path) {
   const std::lock_guard lock(mutex_);
   const auto found = read_.find(path);

@@ -85,6 +85,8 @@ class RedisFallback {
   // others are about modules that the mirror does not have either.
   BootTime last_read_without_mirror();
   void note_read_without_mirror();  // the newest answer was one
+  // This process has also heard what `before` has.
+  void go_on_from(RedisFallback& before);
   // When Redis last answered with a value of `path`; 0 when it never did.
   BootTime last_read_of(ModulePathView path);
 

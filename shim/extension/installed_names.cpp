@@ -15,22 +15,16 @@ bool is_regular(const py::object& spec) {
 
 // As importlib asks. Errors: what the finder raises. Null without a module or regular package.
 py::object asked_of(const py::object& finder, const py::object& fullname, const py::object& path) {
-  const py::object find_spec = py::getattr(finder, "find_spec", py::none());
-  if (find_spec.is_none()) return {};  // importlib passes it over
+  const auto find_spec = py::reinterpret_steal<py::object>(PyObject_GetAttrString(finder.ptr(), "find_spec"));
+  if (!find_spec) {
+    if (PyErr_ExceptionMatches(PyExc_AttributeError) == 0) throw py::error_already_set();
+    PyErr_Clear();  // importlib passes it over
+    return {};
+  }
   auto spec = py::reinterpret_steal<py::object>(run_outside(
       [&] { return PyObject_CallFunctionObjArgs(find_spec.ptr(), fullname.ptr(), path.ptr(), Py_None, nullptr); }));
   if (!spec) throw py::error_already_set();
   return is_regular(spec) ? spec : py::object();
-}
-
-// Those of finders that Python would not have asked: behind ours, PathFinder may have found the module.
-py::object asked_unless_refused(const py::object& finder, const py::object& fullname) {
-  try {
-    return asked_of(finder, fullname, py::none());
-  } catch (py::error_already_set& error) {
-    if (!error.matches(PyExc_ImportError)) throw;
-    return {};
-  }
 }
 
 bool is_the_interpreters_own(const py::object& fullname) {
@@ -39,8 +33,9 @@ bool is_the_interpreters_own(const py::object& fullname) {
   return holds(python.is_builtin) || holds(python.is_frozen);
 }
 
-// Of the finders behind ours, such as those of editable installs.
-py::object found_by_others(const py::object& fullname) {
+// Of the finders behind ours, such as those of editable installs. Python would not have asked them where PathFinder
+// finds the module: an ImportError is no answer, and `certain` is false then.
+py::object found_by_others(const py::object& fullname, bool& certain) {
   const ImportlibObjects& python = ImportlibObjects::get();
   PyObject* meta_path = PySys_GetObject("meta_path");
   if (meta_path == nullptr || !PyList_Check(meta_path)) return {};
@@ -51,7 +46,12 @@ py::object found_by_others(const py::object& fullname) {
       behind_ours = true;
     } else if (behind_ours && !finder.is(python.path_finder) && !finder.is(python.builtin_importer) &&
                !finder.is(python.frozen_importer) && !py::isinstance<MissingModuleFinder>(finder)) {
-      if (py::object spec = asked_unless_refused(finder, fullname)) return spec;
+      try {
+        if (py::object spec = asked_of(finder, fullname, py::none())) return spec;
+      } catch (py::error_already_set& error) {
+        if (!error.matches(PyExc_ImportError)) throw;
+        certain = false;
+      }
     }
   }
   return {};
@@ -78,6 +78,7 @@ py::object InstalledNames::find(const ProcessState& state, const py::object& ful
   }
   // Each of these may come back here, and from other threads.
   Known found;
+  bool certain = true;
   py::object spec;
   PyObject* const path = PySys_GetObject("path");
   if (known == known_.end() && path != nullptr && PyList_Check(path)) {
@@ -89,10 +90,11 @@ py::object InstalledNames::find(const ProcessState& state, const py::object& ful
     if (is_the_interpreters_own(fullname)) {
       spec = py::none();
     } else {
-      spec = found_by_others(fullname);
+      spec = found_by_others(fullname, certain);
     }
     found.elsewhere = static_cast<bool>(spec);
   }
+  if (!certain && !found.elsewhere) return spec;
   if (known_.size() >= kMostNames) known_.clear();
   known_.insert_or_assign(name, found);
   return spec;

@@ -28,7 +28,7 @@ class InstalledNames {
   };
 
   // Null: not installed. None: it is, and others will find it. Else the spec by which it was found.
-  // Errors: what a finder raises, and nothing is remembered then; an ImportError of one behind ours counts as "no".
+  // Errors: what a finder raises; an ImportError of one behind ours counts as "no". Nothing is remembered then.
   py::object find(const ProcessState& state, const py::object& fullname, Search search);
   // sys.path may lead elsewhere by now.
   void forget() { known_.clear(); }

@@ -138,7 +138,7 @@ TEST(WeakWriter, WithoutReleaseOnHeldSince) {
 }
 TEST(WeakWriter, TimesBeforeWhatIsHeldBack) {
   const Which is_time = control(layout::control::kSyncedThroughNs);
-  expect_killed(Suite({}, before(is_time, control(layout::control::kLeaseUntilNs))));
+  expect_killed(Suite({}, before(is_time, control(layout::control::kHeldSinceNs))));
 }
 TEST(WeakWriter, WithoutReleaseOnLeaseUntil) {
   expect_killed(Suite({}, relaxed(control(layout::control::kLeaseUntilNs))));
