@@ -163,8 +163,12 @@ ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
 }
 
 void ProcessState::take_back(const ExecutionStart& start) {
-  const std::lock_guard lock(mutex_);
-  if (pin_ == start.view) pin_ = start.before;
+  {
+    const std::lock_guard lock(mutex_);
+    if (pin_ != start.view) return;
+    pin_ = start.before;
+  }
+  if (start.before != nullptr) presence_.say(*start.before);
 }
 
 bool ProcessState::enter(const Scope& scope) {
