@@ -19,6 +19,7 @@ struct RedisTrouble {
   std::uint64_t attempts = 0;  // that failed since then
 };
 
+// What keeps the mirror from being ready, or from what it promises, and the segment does not say.
 struct Standing {
   bool syncing = false;
   bool starved = false;

@@ -496,7 +496,6 @@ void Session::publish_freshness() {
   }
   show_state();  // a cold or crowded mirror may have become so without a commit
   synced_through_ = *through;
-  holds_back_ = holds_back;
   if (!holds_back) shown_through_ = *through;
   give_lease();
   waiters_.answer_up_to(*through, FenceAnswer{writer_.generation(), *through});
@@ -508,7 +507,7 @@ void Session::give_lease() {
   contact_.synced_through = synced_through_;
   const auto vouched = watch_->vouched_until();
   const BootTime until = vouched ? std::min(synced_through_, *vouched) + options_.lease : BootTime{};
-  writer_.publish_sync(synced_through_, until, holds_back_ ? shown_through_ : BootTime{});
+  writer_.publish_sync(synced_through_, until, shown_through_ < synced_through_ ? shown_through_ : BootTime{});
 }
 
 void Session::fence_when_due() {

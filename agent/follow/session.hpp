@@ -173,8 +173,7 @@ class Session {
   FenceWaiters waiters_;
   ExpiryClock expiries_;
   BootTime synced_through_;  // as published in this session; 0: not since the last synchronisation
-  BootTime shown_through_;   // every write acknowledged before it is visible; no later than synced_through_
-  bool holds_back_ = false;  // a deploy's writes: as of synced_through_
+  BootTime shown_through_;   // the same, when nothing was held back by a deploy: all before it is visible
   StreamPosition position_;  // of the last message
   StreamPosition sync_end_;  // of the last mark made by the scan
   KeyScan scan_;

@@ -117,8 +117,7 @@ inline constexpr std::uint64_t kRunId = 1456;           // of the server that th
 inline constexpr std::uint64_t kRunIdBytes = 48;
 inline constexpr std::uint64_t kDeployingSinceMs = 1504;  // unix time; 0: no deploy is going on
 inline constexpr std::uint64_t kCuts = 1512;              // Cuts
-inline constexpr std::uint64_t kHeldSinceNs =
-    1520;                                         // boot time; what was written since may be held back. 0: nothing is
+inline constexpr std::uint64_t kHeldSinceNs = 1520;       // boot time since which writes may be held back, 0: none are
 inline constexpr std::uint64_t kCodeTags = 1536;  // kCodeTagCapacity entries of code_tag::kBytes, filled from the front
 inline constexpr std::uint64_t kCodeTagCapacity = 8;
 inline constexpr std::uint64_t kCounters = 2048;

@@ -26,24 +26,17 @@ void look_at(View& view, std::shared_ptr<const Segment> segment) {
   view.complete = view.segment->complete(view.snapshot.generation());
 }
 
-// Reads never go back in time: what Redis had told this process before must be in the segment.
-struct ToldByRedis {
-  explicit ToldByRedis(RedisFallback& redis) : all(redis.last_read()), no_mirror(redis.last_read_without_mirror()) {}
-
-  // Of a segment that somebody vouches for; "" if it does not lag behind.
-  std::string why_behind(const Segment& segment) const {
-    if (segment.synced_through() < all) return "Redis was read after the mirror's last synchronisation";
-    if (segment.shown_through() >= no_mirror) return {};
-    return "this process has read from Redis what a deploy holds back in the mirror";
-  }
-
-  const BootTime all;
-  const BootTime no_mirror;
-};
+// Reads never go back in time: what Redis had told this process before must be in the segment. Of a segment that
+// somebody vouches for; "" if it does not lag behind.
+std::string why_behind(const Segment& segment, const RedisFallback::LastReads& told) {
+  if (segment.synced_through() < told.all) return "Redis was read after the mirror's last synchronisation";
+  if (segment.shown_through() >= told.without_mirror) return {};
+  return "this process has read from Redis what a deploy holds back in the mirror";
+}
 
 // Sets the authority to kMirror when the lease vouches for the segment; else says why not.
 void use_leased_mirror(View& view, const Sources& from) {
-  const ToldByRedis told(from.redis);
+  const RedisFallback::LastReads told = from.redis.last_reads();
   std::shared_ptr<const Segment> segment = from.mirror.segment();
   if (segment == nullptr || !segment->lease_valid(boot_now())) segment = from.mirror.newest_segment();
   if (segment == nullptr) {
@@ -52,14 +45,14 @@ void use_leased_mirror(View& view, const Sources& from) {
   }
   const BootTime now = boot_now();
   const bool leased = segment->lease_valid(now);
-  view.why_not_mirror = leased ? told.why_behind(*segment) : why_lease_is_invalid(*segment, now);
+  view.why_not_mirror = leased ? why_behind(*segment, told) : why_lease_is_invalid(*segment, now);
   look_at(view, segment);
   if (view.why_not_mirror.empty()) view.authority = Authority::kMirror;
 }
 
 void use_fenced_mirror(View& view, const Deadline& deadline, const Sources& from) {
   const BootTime start = boot_now();
-  const ToldByRedis told(from.redis);
+  const RedisFallback::LastReads told = from.redis.last_reads();
   look_at(view, from.mirror.newest_segment());
   if (view.segment == nullptr) {
     view.why_not_mirror = from.mirror.attach_error();
@@ -71,7 +64,7 @@ void use_fenced_mirror(View& view, const Deadline& deadline, const Sources& from
   // The order matters: first what the segment is in sync with, then the snapshot that holds it.
   const bool synced = fence && segment->synced_through() >= start;
   if (synced) {
-    view.why_not_mirror = told.why_behind(*segment);
+    view.why_not_mirror = why_behind(*segment, told);
   } else {
     view.why_not_mirror = fence ? "the agent that answers does not write this segment" : fence.error().message;
     if (fence) from.agent.close();

@@ -108,7 +108,7 @@ std::vector<Result<FileInRedis>> RedisFallback::first_of_each(const std::vector<
       Deadline(kQuestionBudget), Purpose::kRead);
   const BootTime now = boot_now();
   const std::lock_guard lock(mutex_);
-  if (!answers.empty()) last_read_ = std::max(last_read_, now);
+  if (!answers.empty()) last_reads_.all = std::max(last_reads_.all, now);
   for (const Result<FileInRedis>& answer : answers) {
     if (answer && answer->kind != FileInRedis::Kind::kAbsent) read_.insert_or_assign(*answer->path, now);
   }
@@ -198,25 +198,20 @@ Status RedisFallback::ping(const Deadline& deadline) {
       deadline, Purpose::kProbe);
 }
 
-BootTime RedisFallback::last_read() {
+RedisFallback::LastReads RedisFallback::last_reads() {
   const std::lock_guard lock(mutex_);
-  return last_read_;
-}
-
-BootTime RedisFallback::last_read_without_mirror() {
-  const std::lock_guard lock(mutex_);
-  return last_read_without_mirror_;
+  return last_reads_;
 }
 
 void RedisFallback::note_read_without_mirror() {
   const std::lock_guard lock(mutex_);
-  last_read_without_mirror_ = last_read_;
+  last_reads_.without_mirror = last_reads_.all;
 }
 
 void RedisFallback::go_on_from(RedisFallback& before) {
   const std::scoped_lock lock(mutex_, before.mutex_);
-  last_read_ = std::max(last_read_, before.last_read_);
-  last_read_without_mirror_ = std::max(last_read_without_mirror_, before.last_read_without_mirror_);
+  last_reads_.all = std::max(last_reads_.all, before.last_reads_.all);
+  last_reads_.without_mirror = std::max(last_reads_.without_mirror, before.last_reads_.without_mirror);
 }
 
 BootTime RedisFallback::last_read_of(ModulePathView path) {
@@ -278,7 +273,7 @@ Status RedisFallback::ask(const Work& work, const Deadline& deadline, Purpose pu
     return done;
   }
   breaker_.succeeded();
-  if (purpose == Purpose::kRead) last_read_ = std::max(last_read_, now);
+  if (purpose == Purpose::kRead) last_reads_.all = std::max(last_reads_.all, now);
   // Whoever explains a failure leaves no connection behind.
   const bool keep = purpose != Purpose::kAside && idle_ == nullptr;
   if (keep && client != nullptr && client->usable()) {

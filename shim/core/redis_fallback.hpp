@@ -80,10 +80,13 @@ class RedisFallback {
   Result<std::string> run_id();
 
   // When Redis last answered a read; 0 when it never did. See "source switch" in docs/consistency.md.
-  BootTime last_read();
-  // The same of those answers that no mirror stood beside. What a deploy holds back in the mirror, these have told;
-  // others are about modules that the mirror does not have either.
-  BootTime last_read_without_mirror();
+  struct LastReads {
+    BootTime all;
+    // Those that no mirror stood beside. What a deploy holds back in the mirror, these have told; others are about
+    // modules that the mirror does not have either.
+    BootTime without_mirror;
+  };
+  LastReads last_reads();
   void note_read_without_mirror();  // the newest answer was one
   // This process has also heard what `before` has.
   void go_on_from(RedisFallback& before);
@@ -119,8 +122,7 @@ class RedisFallback {
   KeptDescriptor idle_is_;
   CircuitBreaker breaker_;
   std::string last_error_;
-  BootTime last_read_;
-  BootTime last_read_without_mirror_;
+  LastReads last_reads_;
   std::unordered_map<ModulePath, BootTime, ModulePathHash, ModulePathEqual>
       read_;  // as many as this process has imported from Redis
   std::shared_ptr<const PathIndex> index_;

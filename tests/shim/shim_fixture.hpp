@@ -85,7 +85,11 @@ class ShimFixture : public SegmentFixture {
     agent_.reset();
     std::filesystem::remove(path_in(dir_, kControlSocketName));
   }
-  void give_lease() { writer().publish_sync(boot_now(), boot_now() + std::chrono::seconds(60)); }
+  void give_lease() { hold_back_since({}); }
+  // A lease beside which a deploy holds back what was written since; {}: nothing.
+  void hold_back_since(BootTime begun) {
+    writer().publish_sync(boot_now(), boot_now() + std::chrono::seconds(60), begun);
+  }
   void say_complete(bool complete) { writer().set_link_state({layout::AgentState::kLive, complete, true, 0}); }
 
   Authority begin(Scope scope = {}) { return worker().begin({std::move(scope)}).view->authority; }

@@ -82,12 +82,18 @@ out.update(held=_imp.lock_held(), hangs=imports.is_alive())
 
 
 @pytest.fixture
-def stale(node):
+def alone(node):
+    """A node whose agent has gone."""
     node.put("m.py", "X = 1\n")
     node.wait("--fresh")
     node.agent.stop()
-    node.redis.stop()
     return node
+
+
+@pytest.fixture
+def stale(alone):
+    alone.redis.stop()
+    return alone
 
 
 @pytest.mark.parametrize("action", ["b.begin_execution()", "__import__('m')"])
@@ -107,22 +113,19 @@ out["then"] = raised(lambda: __import__("m"))
 
 
 @pytest.mark.parametrize("action", ["b.begin_execution()", "__import__('m')"])
-def test_a_time_limit_that_has_struck_before_a_warning_is_written_is_not_lost(node, action):
+def test_a_time_limit_that_has_struck_before_a_warning_is_written_is_not_lost(alone, action):
     """Where nobody has imported warnings, CPython writes it itself, and drops what a handler raises meanwhile."""
-    node.put("m.py", "X = 1\n")
-    node.wait("--fresh")
-    node.agent.stop()
-    node.redis.pause()
+    alone.redis.pause()
     try:
-        out = node.script(LIMIT.replace("threading, warnings", "threading") + f"""
+        out = alone.script(LIMIT.replace("threading, warnings", "threading") + f"""
 signal.signal(signal.SIGALRM, strike)
 b.install_virtual_import_hook()
 out["first"] = raised(lambda: signal.setitimer(signal.ITIMER_REAL, 0.02) and {action})
 """)
     finally:
-        node.redis.resume()
+        alone.redis.resume()
     assert out == {"first": "TimeLimit"}
-    assert "stale" in node.last_stderr
+    assert "stale" in alone.last_stderr
 
 
 @pytest.mark.parametrize("trouble", ["warnings.simplefilter('error')", "sys.stderr = open('/dev/null', 'w'); sys.stderr.close()"])
@@ -232,7 +235,7 @@ out["then"] = getattr(installed, "WHO", "workspace")
     "def find_spec(self, name, path, target): return None",
     "def find_spec(self, name, path=None, target=None): raise ModuleNotFoundError(f'pip install {name}', name=name)",
 ])
-def test_a_finder_that_importlib_accepts_hides_nothing_asked(node, finder):
+def test_a_finder_that_importlib_accepts_hides_nothing_of_the_store(node, finder):
     assert node.script(f"""
 from bifrost_cache.fallback import Module
 

@@ -81,14 +81,14 @@ def commands_seen(monitor, until):
 def test_a_resync_asks_for_a_bounded_piece_at_a_time(node):
     client = node.redis.client()
     node.put_many((f"many/m{i}.py", f"X = {i}\n") for i in range(3000))
-    node.put_many((f"long/m{i}.py", "#" * 1_000_000) for i in range(20))
+    node.put_many((f"long/m{i}.py", "#" * 1_000_000) for i in range(60))
     node.start_agent("--max-size", "256M")
     node.wait("--fresh")
     with client.monitor() as monitor:
         assert node.cachectl("sync").returncode == 0
         node.wait("--synced")
         client.echo("over")
-        read, asked, most_paths, most_bytes, longest = set(), [], 0, 0, 0
+        read, asked, most_paths, most_bytes = set(), [], 0, 0
         for command, *words in commands_seen(monitor, lambda w: w == ["ECHO", "over"]):
             if command == "SCAN":
                 assert int(words[words.index("COUNT") + 1]) <= SCANNED
@@ -96,18 +96,17 @@ def test_a_resync_asks_for_a_bounded_piece_at_a_time(node):
                 asked = []
             elif command in ("GETRANGE", "STRLEN"):
                 asked.append(int(words[2]) if command == "GETRANGE" else 0)
-                longest = max(longest, asked[-1])
                 read.add(words[0])
             elif command == "EXEC":
                 most_paths, most_bytes = max(most_paths, len(asked)), max(most_bytes, sum(asked))
             else:
                 assert command in ("INFO", "CONFIG", "PING", "TYPE", "PTTL", "SISMEMBER", "CLIENT", "PUBLISH", "SSCAN",
                                    "EXISTS"), f"a resync sent {command}"
-    assert len(read) == 3020
+    assert len(read) == 3060
     assert 1 < most_paths <= PATHS
-    # Which batches are transactions, and so counted, goes by the order of Redis' hash table.
-    assert longest > 1_000_000
-    assert most_bytes <= BATCH_BYTES + 1_100_000, "a batch holds 4 MiB, or what it began with"
+    # Which batches are transactions, and so counted, goes by the order of Redis' hash table: with 20 of the long ones, one
+    # run in some hundreds had none of them there.
+    assert 1_000_000 < most_bytes <= BATCH_BYTES + 1_100_000, "a batch holds 4 MiB, or what it began with"
 
 
 def test_fences_that_are_asked_for_together_share_one_ping(node):

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "common/redis/contract.hpp"
 #include "tools/cachectl/text.hpp"
 
 namespace bifrost::cachectl {
@@ -112,7 +113,8 @@ Problem why_not_ready(const SegmentInfo& info, std::string_view state, BootTime 
         "a deploy is going on: what the agent reads is held back until it ends, or for ten minutes; workers ask Redis, "
         "and get what has been written of it so far" +
             before,
-        "wait for the end of the deploy; if nobody deploys, delete bifrost:module:deploying in Redis", true};
+        fmt::format("wait for the end of the deploy; if nobody deploys, delete {} in Redis", contract::kDeployingKey),
+        true};
   }
   if (at_work && info.synced_through.ns == 0) {
     return {"first_sync", "the first synchronisation with Redis is not finished" + before, wait, true};
@@ -178,10 +180,11 @@ void add_overdue_deploy(const AgentWords& words, std::vector<Problem>& problems)
   if (words.overdue_deploy_since_unix_ms == 0) return;
   problems.push_back(
       {"deploy_overdue",
-       fmt::format("bifrost:module:deploying has been there since {}: it is no longer waited for, so that "
-                   "every deploy, and every large push, is seen in parts",
-                   utc_time(words.overdue_deploy_since_unix_ms)),
-       "if no deploy is going on, delete bifrost:module:deploying in Redis"});
+       fmt::format(
+           "{} has been there since {}: it is no longer waited for, so that every deploy, and every large push, "
+           "is seen in parts",
+           contract::kDeployingKey, utc_time(words.overdue_deploy_since_unix_ms)),
+       fmt::format("if no deploy is going on, delete {} in Redis", contract::kDeployingKey)});
 }
 
 // What the agent's interpreters cannot do.

@@ -144,16 +144,13 @@ TEST_F(ExecutionTest, ReadsNeverGoBackInTimeFromRedisToWhatADeployHoldsBack) {
   const BootTime before_the_read = boot_now();
   writer().revoke_lease();
   ASSERT_EQ(import("x"), "new");
-  const auto hold_back = [&] {
-    writer().publish_sync(boot_now(), boot_now() + std::chrono::seconds(60), before_the_read);
-  };
-  hold_back();
+  hold_back_since(before_the_read);
   EXPECT_EQ(import("x"), "new");
   publish("x.py", "newer");
   give_lease();
   EXPECT_EQ(import("x"), "newer");
   // Who has read nothing from Redis since then is given the state from before.
-  writer().publish_sync(boot_now(), boot_now() + std::chrono::seconds(60), boot_now());
+  hold_back_since(boot_now());
   EXPECT_EQ(import("x"), "newer");
 }
 
@@ -163,9 +160,9 @@ TEST_F(ExecutionTest, WhatTheMirrorLacksAnywayIsReadBesideWhatADeployHoldsBack) 
   writer().put_not_mirrored("big.py", "");
   agent();
   const BootTime begun = boot_now();
-  writer().publish_sync(boot_now(), boot_now() + std::chrono::seconds(60), begun);
+  hold_back_since(begun);
   ASSERT_EQ(import("big"), "big");
-  writer().publish_sync(boot_now(), boot_now() + std::chrono::seconds(60), begun);
+  hold_back_since(begun);
   EXPECT_EQ(worker().begin({{}, false}).view->authority, Authority::kMirror);
   EXPECT_EQ(import("x"), "old");
 }

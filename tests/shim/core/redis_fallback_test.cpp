@@ -107,12 +107,12 @@ TEST_F(RedisFallbackTest, AnIndexThatCannotBeReadIsUnknownAndNotEmpty) {
 }
 
 TEST_F(RedisFallbackTest, RemembersWhenRedisLastAnsweredARead) {
-  EXPECT_EQ(fallback().last_read().ns, 0u);
+  EXPECT_EQ(fallback().last_reads().all.ns, 0u);
   ASSERT_TRUE(fallback().ping(Deadline(std::chrono::seconds(5))));
-  EXPECT_EQ(fallback().last_read().ns, 0u);  // a PING tells nothing about any module
+  EXPECT_EQ(fallback().last_reads().all.ns, 0u);  // a PING tells nothing about any module
   const BootTime before = boot_now();
   ASSERT_TRUE(fallback().first_of({"a.py"}));
-  EXPECT_GE(fallback().last_read(), before);
+  EXPECT_GE(fallback().last_reads().all, before);
 }
 
 TEST_F(RedisFallbackTest, AForkedChildOpensItsOwnConnection) {
