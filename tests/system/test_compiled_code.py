@@ -131,7 +131,7 @@ def replace_by_other(node, tmp_path):
     def replace(link):
         (tmp_path / "next").symlink_to(other)
         (tmp_path / "next").rename(link)
-        (helper,) = eventually(lambda: helper_of(node), "the interpreter from before runs")
+        helper = the_helper(node, "the interpreter from before runs")
         os.kill(helper, signal.SIGKILL)  # or it ends by itself after a while with nothing to do
     return replace
 
@@ -171,7 +171,7 @@ def test_either_name_of_an_interpreter_may_be_replaced(node, two_names, replace_
 
 
 def test_another_name_of_an_interpreter_goes_on_where_one_is_gone(node, two_names):
-    (helper,) = eventually(lambda: helper_of(node), "it runs")
+    helper = the_helper(node, "it runs")
     two_names[0].unlink()
     os.kill(helper, signal.SIGKILL)
     node.put("a.py", "x = 1\n")
@@ -210,9 +210,15 @@ def helper_of(node):
     return [int(pid) for pid in children.stdout.split()]
 
 
+def the_helper(node, what):
+    """Once there is one: of a second name of its interpreter, another one may be about to end."""
+    (helper,) = eventually(lambda: len(found := helper_of(node)) == 1 and found, what)
+    return helper
+
+
 def test_a_helper_that_is_killed_comes_back_and_goes_on(compiling):
     for round_ in range(3):
-        (pid,) = eventually(lambda: helper_of(compiling), "a helper runs")
+        pid = the_helper(compiling, "a helper runs")
         os.kill(pid, signal.SIGKILL)
         compiling.put(f"after{round_}.py", f"x = {round_}\n")
         wait_for_code(compiling, f"after{round_}.py")
