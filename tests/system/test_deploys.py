@@ -35,6 +35,9 @@ def test_half_a_deploy_is_never_seen_and_executions_go_on_with_the_state_before(
     assert node.run(BOTH) == before, "the same generation, and not from Redis"
     assert since(node)
     assert "deploying" in node.cachectl("status").stdout.decode()
+    assert "deploying since" in node.cachectl("top").stdout.decode()
+    assert b"a deploy goes on" in node.cachectl("diff").stderr, "which is why they differ"
+    assert "executions get the state before" in " ".join(node.cachectl("doctor").stdout.decode().split())
     node.put("shared/b.py", "VERSION = 2\n")
     client.delete(DEPLOYING)
     node.wait("--fresh")

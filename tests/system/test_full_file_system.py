@@ -163,3 +163,10 @@ def test_ten_restarts_in_64_mib_get_ready_and_take_no_more_than_two_chunks_beyon
         node.wait("--fresh")
         assert node.run(f"import big.m{restart} as m\nanswer = [m.N, execution.source]") == [-restart, "shm"]
         (node.agent.kill if restart % 2 else node.agent.stop)()
+
+
+def test_doctor_wants_no_more_room_than_max_size_lets_a_segment_take(node, small):
+    small("6m")
+    node.start_agent("--max-size", "2M")
+    (room,) = [f["what"] for f in node.cachectl.json("doctor")["findings"] if " free" in f["what"]]
+    assert "takes up to" not in room

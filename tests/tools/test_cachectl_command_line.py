@@ -137,6 +137,14 @@ def test_wait_lets_any_verb_wait_for_a_segment(cachectl, segment_dir):
         stage.close()
 
 
+@pytest.mark.parametrize("verb", ["config", "events", "sync"])
+def test_wait_lets_any_verb_wait_for_the_agent_that_it_asks(redis_node, verb):
+    waiting = redis_node.cachectl.start(verb, "--wait", "20s")
+    redis_node.start_agent(ready=False)
+    out, _ = waiting.communicate(timeout=30)
+    assert waiting.returncode == 0 and out
+
+
 def test_pruning_asks_a_person_and_takes_no_for_an_answer(cachectl, agent):
     status, shown = run_on_terminal([cachectl.program, "sync", "--prune"], cachectl.env, typed=b"n\n")
     assert status == 1

@@ -111,6 +111,14 @@ def test_a_redis_without_memory_is_said_to_refuse_transactions(ctl, redis_client
     assert not any("ACL" in f["advice"] for f in redis_findings(ctl))
 
 
+def test_a_full_redis_that_evicts_already_is_not_told_to_evict(ctl, redis_client):
+    redis_client.config_set("maxmemory-policy", "volatile-lru")
+    redis_client.config_set("maxmemory", "1")
+    advice = [f["advice"] for f in redis_findings(ctl) if "its memory is full" in f["what"]]
+    assert advice in (["raise maxmemory, or delete keys"], [])  # none: Redis 8 carries reads out
+    assert "let it evict" not in str(redis_findings(ctl))
+
+
 def test_an_index_that_is_no_set_is_bad_by_name(ctl, redis_client):
     redis_client.set("bifrost:module:index", "x")
     (found,) = [f for f in redis_findings(ctl) if f["grade"] == "bad"]
@@ -151,6 +159,13 @@ def test_an_interpreter_without_the_package_is_bad(ctl, agent):
     assert problem["advice"].startswith("apt install python3-bifrost-cache, or `pip install .`")
 
 
+def test_an_interpreter_that_does_not_know_its_own_path_has_the_name_that_was_given(ctl, agent):
+    """`sys.executable` is empty without a PATH to look in."""
+    del ctl.env["PATH"]
+    (finding,) = [f for f in ctl.json("doctor")["findings"] if "shares no code" in f["what"]]
+    assert finding["advice"].startswith("add python3 to `python` in")
+
+
 def test_an_interpreter_that_nobody_named_is_only_noted(ctl, agent):
     """As in the agent's container, whose python3 compiles and runs no worker."""
     del ctl.env["PYTHONPATH"]
@@ -181,6 +196,12 @@ def test_an_interpreter_for_which_the_agent_compiles_nothing_is_noted(ctl, redis
         agent.stop()
         assert finding["grade"] == grade
         assert grade == "ok" or sys.executable in finding["advice"]
+
+
+def test_an_agent_that_hangs_is_to_be_restarted_and_not_started(ctl, agent):
+    agent.pause()
+    advice = bad(findings(ctl, status=5))["agent"]["advice"]
+    assert advice.startswith("systemctl restart bifrost-agent")
 
 
 def test_settings_are_shown_with_their_origin_and_without_credentials(ctl, agent, redis_url):

@@ -10,7 +10,8 @@ import pytest
 from harness import PATIENCE_S, end, eventually
 
 AT_ONCE = {"wait": ["--ready", "--timeout", "1h"], "status": ["--wait", "1h"], "list": ["--wait", "1h"],
-           "verify": ["--wait", "1h"], "diff": ["--wait", "1h"], "top": ["--wait", "1h"]}
+           "verify": ["--wait", "1h"], "diff": ["--wait", "1h"], "top": ["--wait", "1h"], "events": ["--wait", "1h"],
+           "config": ["--wait", "1h"], "sync": ["--wait", "1h"]}
 
 
 def hear_interrupts():

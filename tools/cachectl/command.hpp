@@ -28,7 +28,7 @@ struct Context {
   const CLI::App& program;                // for `help VERB`
   const std::string& program_help;        // for `help`
   const cli::CommandEntry& command_line;  // the whole of it, as data
-  std::chrono::milliseconds patience{0};  // how long a segment may take to appear
+  std::chrono::milliseconds patience{0};  // how long a segment or an agent may take to appear
   bool assume_yes = false;
   std::optional<std::string> withheld_config = {};  // the file that might have said more, but not to this user
 

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "common/control/control_protocol.hpp"
-#include "tools/cachectl/agent_errors.hpp"
+#include "tools/cachectl/agent_access.hpp"
 #include "tools/cachectl/agent_words.hpp"
 #include "tools/cachectl/table.hpp"
 #include "tools/cachectl/text.hpp"
@@ -17,6 +17,7 @@ class ConfigCommand final : public Command {
  public:
   ExitCode run(Context& context) override {
     AgentConnection agent(context.segment_dir());
+    await_agent(context, agent);
     const auto document = ask_document_with(agent, std::string(control::kConfig), "settings", Deadline(kAgentTime));
     if (!document) return fail_without_agent(document.error());
     if (context.format == OutputFormat::kJson) {

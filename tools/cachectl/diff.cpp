@@ -75,7 +75,7 @@ void write_table(Output& out, const DiffReport& report, const std::string& redis
 }
 
 class DiffCommand final : public PrefixCommand {
-  ExitCode answer(Context& context, const Segment&) override {
+  ExitCode answer(Context& context, const Segment& segment) override {
     auto redis = connect_redis(context);
     if (!redis) return fail_without_redis(redis.error());
     MirrorDiff diff(context, *redis, prefix());
@@ -84,6 +84,9 @@ class DiffCommand final : public PrefixCommand {
       write_json(context.out, diff.report(), redis_name(context.settings));
     } else {
       write_table(context.out, diff.report(), redis_name(context.settings));
+    }
+    if (!diff.report().differences.empty() && segment.info().deploying_since_unix_ms != 0) {
+      say("a deploy goes on: what it writes differs until it ends; then run diff again");
     }
     return is_identical(diff.report()) ? ExitCode::kSuccess : ExitCode::kDifferences;
   }

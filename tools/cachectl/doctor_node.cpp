@@ -12,6 +12,7 @@
 #include "common/control/agent_connection.hpp"
 #include "common/control/control_protocol.hpp"
 #include "common/layout/record_layout.hpp"
+#include "common/redis/contract.hpp"
 #include "tools/cachectl/doctor.hpp"
 #include "tools/cachectl/health.hpp"
 #include "tools/cachectl/segment_access.hpp"
@@ -42,8 +43,12 @@ void examine_room(Context& context, Diagnoses& out) {
                    "use a directory below /run or /dev/shm"});
   }
   const auto segment = attach_segment(context.settings);
-  const std::uint64_t chunk =
-      segment ? std::max(layout::kMinChunkBytes, (*segment)->info().size_bytes / layout::kChunksPerStore) : 0;
+  std::uint64_t chunk = 0;
+  if (segment) {
+    const SegmentInfo info = (*segment)->info();
+    const std::uint64_t least = std::min(layout::kMinChunkBytes, info.max_bytes / layout::kChunksPerStore);
+    chunk = std::max(least, info.size_bytes / layout::kChunksPerStore);
+  }
   if (available < 2 * chunk) {
     out.push_back(
         {Grade::kNote, kDirectoryPart,
@@ -103,6 +108,10 @@ void examine_mirror(Context& context, Diagnoses& out) {
       out.push_back(
           {Grade::kGood, "mirror", fmt::format("{}, generation {}", health.state, info.generation.value), ""});
     }
+    if (health.ready && info.deploying_since_unix_ms != 0) {  // otherwise a problem says it
+      out.push_back({Grade::kNote, "mirror", "a deploy goes on " + deploy_text(info, true),
+                     fmt::format("wait for its end; if nobody deploys, delete {} in Redis", contract::kDeployingKey)});
+    }
     if (info.agent_version != BIFROST_VERSION) {
       out.push_back({Grade::kNote, "agent",
                      fmt::format("its version is {}, this program's {}", info.agent_version, BIFROST_VERSION),
@@ -114,9 +123,11 @@ void examine_mirror(Context& context, Diagnoses& out) {
     out.push_back({Grade::kGood, "agent", "answers on its control socket", ""});
     return;
   }
-  const bool refused = pong.error().code == ErrorCode::kPermission;
+  const ErrorCode why = pong.error().code;
   out.push_back({Grade::kBad, "agent", pong.error().message,
-                 refused ? kJoinTheGroup : "systemctl start bifrost-agent; then journalctl -u bifrost-agent"});
+                 why == ErrorCode::kPermission ? kJoinTheGroup
+                 : why == ErrorCode::kTimeout  ? "systemctl restart bifrost-agent; then journalctl -u bifrost-agent"
+                                               : "systemctl start bifrost-agent; then journalctl -u bifrost-agent"});
 }
 
 }  // namespace bifrost::cachectl

@@ -23,7 +23,7 @@ constexpr std::size_t kShownNames = 8;
 constexpr char kProbe[] = R"(
 import json, os, pkgutil, site, sys
 answer = {"version": sys.version.split()[0], "tag": sys.implementation.cache_tag, "bifrost": None, "error": None}
-answer["executable"] = sys.executable
+answer["executable"] = sys.executable or ""
 places = site.getsitepackages() + ([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])
 answer["pth"] = any(os.path.exists(os.path.join(d, "bifrost_cache_autoload.pth")) for d in places)
 answer["installed"] = sorted({m.name for m in pkgutil.iter_modules()})
@@ -166,7 +166,8 @@ void examine_one(Context& context, const std::string& exe, bool named, const Top
   out.push_back({same ? Grade::kGood : Grade::kNote, part,
                  fmt::format("{} ({}), bifrost_cache {}", version, tag, package),
                  same ? "" : std::string("install the same release: this program is ") + BIFROST_VERSION});
-  examine_code(context, tag, python.value("executable", exe), part, out);
+  const std::string executable = python.value("executable", "");  // Python may not find its own
+  examine_code(context, tag, executable.empty() ? exe : executable, part, out);
   if (named) examine_hook(context, python.value("pth", false), part, out);
   const std::string& disable = context.settings.get(Setting::kDisable);
   if (disable == "1") {

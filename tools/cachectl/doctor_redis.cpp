@@ -119,7 +119,8 @@ class RedisExam {
           "set redis_url to the master for read-your-writes");
     }
     const std::string policy = field_of(info, "maxmemory_policy");
-    if (field_of(info, "maxmemory") != "0" && !policy.empty() && policy != "noeviction") {
+    evicts_ = !policy.empty() && policy != "noeviction";
+    if (evicts_ && field_of(info, "maxmemory") != "0") {
       say(Grade::kNote, "maxmemory-policy is " + policy + ": modules may be evicted from Redis",
           "CONFIG SET maxmemory-policy noeviction, or give the modules a Redis of their own");
     }
@@ -218,7 +219,8 @@ class RedisExam {
     if (!begins_with(**queued, kNoMemory)) return;                      // said before
     say(Grade::kBad,
         "its memory is full (maxmemory): it refuses transactions, reads in them too, so that no mirror can follow it",
-        "raise maxmemory, delete keys, or let it evict: CONFIG SET maxmemory-policy volatile-lru");
+        evicts_ ? "raise maxmemory, or delete keys"
+                : "raise maxmemory, delete keys, or let it evict: CONFIG SET maxmemory-policy volatile-lru");
   }
 
   // The answer of a server that carries the command out for this user. Otherwise null, and remembered is which rule is
@@ -259,6 +261,7 @@ class RedisExam {
   std::string refused_;     // the rules that are missing
   std::string unexamined_;  // why the first probe that was not carried out was not; "" if there is none
   bool only_one_signal_missing_ = true;
+  bool evicts_ = false;  // by its maxmemory-policy
 };
 
 }  // namespace

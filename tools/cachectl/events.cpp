@@ -7,7 +7,7 @@
 
 #include "common/control/agent_connection.hpp"
 #include "common/control/control_protocol.hpp"
-#include "tools/cachectl/agent_errors.hpp"
+#include "tools/cachectl/agent_access.hpp"
 #include "tools/cachectl/agent_words.hpp"
 #include "tools/cachectl/text.hpp"
 #include "tools/cachectl/verbs.hpp"
@@ -32,6 +32,7 @@ class EventsCommand final : public Command {
 
   ExitCode run(Context& context) override {
     AgentConnection agent(context.segment_dir());
+    await_agent(context, agent);
     std::uint64_t newest = 0;
     bool first = true;
     do {

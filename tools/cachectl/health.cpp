@@ -242,6 +242,12 @@ Problem forbidden_control_socket() {
           "usermod -a -G bifrost USER, as root, then log in again"};
 }
 
+std::string deploy_text(const SegmentInfo& info, bool ready) {
+  if (info.deploying_since_unix_ms == 0) return {};
+  return fmt::format("since {}: executions {}", utc_time(info.deploying_since_unix_ms),
+                     ready ? "get the state before" : "may get a part of it");
+}
+
 std::string_view signal_name(std::uint64_t signals) {
   const bool keyspace = has(signals, layout::Signal::kKeyspace);
   const bool tracking = has(signals, layout::Signal::kTracking);

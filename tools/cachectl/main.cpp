@@ -53,7 +53,7 @@ class Program {
     add_choice("--color", colour_, {"auto", "always", "never"}, "colours; auto: on a terminal, unless NO_COLOR is set");
     app_.add_flag("--no-headers", no_headers_, "leave out the column titles of tables");
     app_.add_flag("-y,--yes", assume_yes_, "do not ask before something is deleted");
-    app_.add_option("--wait", wait_, "wait this long for a segment to appear")
+    app_.add_option("--wait", wait_, "wait this long for a segment, or for the agent, to appear")
         ->check(kDurationCheck)
         ->type_name("DURATION");
     app_.add_option("--config", config_file_,

@@ -218,11 +218,8 @@ class StatusCommand final : public Command {
     field(out, "redis",
           fmt::format("{}{}, signal {}{}", info.redis_connected ? "" : "NOT CONNECTED, ", printable(info.redis_url),
                       signal_name(info.signals), cuts_text(info.cuts)));
-    if (info.deploying_since_unix_ms != 0) {
-      field(out, "deploying",
-            fmt::format("since {}: executions {}", utc_time(info.deploying_since_unix_ms),
-                        health.ready ? "get the state before" : "may get a part of it"));
-    }
+    const std::string deploy = deploy_text(info, health.ready);
+    if (!deploy.empty()) field(out, "deploying", deploy);
     field(out, "memory",
           fmt::format("{} live, {} history, {} of at most {}", human_bytes(info.live_bytes),
                       human_bytes(info.history_bytes), human_bytes(info.size_bytes), human_bytes(info.max_bytes)));

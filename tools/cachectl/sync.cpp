@@ -10,7 +10,7 @@
 #include "common/base/segment_dir.hpp"
 #include "common/control/agent_connection.hpp"
 #include "common/control/control_protocol.hpp"
-#include "tools/cachectl/agent_errors.hpp"
+#include "tools/cachectl/agent_access.hpp"
 #include "tools/cachectl/agent_words.hpp"
 #include "tools/cachectl/confirmation.hpp"
 #include "tools/cachectl/verbs.hpp"
@@ -42,6 +42,7 @@ class SyncCommand final : public Command {
       return ExitCode::kError;
     }
     AgentConnection agent(context.segment_dir());
+    await_agent(context, agent);
     const auto answer = agent.ask(prune_ ? control::kSyncPrune : control::kSync, Deadline(kAgentTime));
     if (!answer) {
       const ExitCode code = fail_without_agent(answer.error());

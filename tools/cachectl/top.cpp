@@ -150,9 +150,16 @@ std::size_t write_head(Output& out, const SegmentInfo& info, BootTime now) {
   write_line(out,
              fmt::format("{} live, {} history, {} of at most {}", human_bytes(info.live_bytes),
                          human_bytes(info.history_bytes), human_bytes(info.size_bytes), human_bytes(info.max_bytes)));
-  if (!health.problems.empty()) write_line(out, printable(health.problems.front().what));
+  std::size_t lines = 4;
+  const auto write_more = [&](const std::string& text) {
+    write_line(out, text);
+    ++lines;
+  };
+  if (!health.problems.empty()) write_more(printable(health.problems.front().what));
+  const std::string deploy = deploy_text(info, health.ready);
+  if (!deploy.empty()) write_more("deploying " + deploy);
   out.line("");
-  return health.problems.empty() ? 4 : 5;
+  return lines;
 }
 
 void write_frame(Output& out, const Sample& before, const Sample& now, std::size_t height,

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "common/control/agent_connection.hpp"
-#include "tools/cachectl/agent_errors.hpp"
+#include "tools/cachectl/agent_access.hpp"
 #include "tools/cachectl/agent_words.hpp"
 #include "tools/cachectl/health.hpp"
 #include "tools/cachectl/segment_access.hpp"
