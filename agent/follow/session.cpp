@@ -603,7 +603,6 @@ void Session::show_state() {
   const Shortage lacking = shortage();
   LinkState state;
   state.redis_connected = true;
-  state.complete = phase_ == Phase::kLive && !lacks_names();
   const auto add_signal = [&state](bool on, layout::Signal signal) {
     if (on) state.signals |= static_cast<std::uint64_t>(signal);
   };
@@ -617,7 +616,9 @@ void Session::show_state() {
                 : mirror_.cold()             ? layout::AgentState::kCold
                                              : layout::AgentState::kLive;
   writer_.set_link_state(state);
-  if (phase_ == Phase::kLive) shortage_report_.note(lacking, state.complete, writer_);
+  if (phase_ != Phase::kLive) return;  // what was complete is, until a generation is not
+  writer_.show_complete(!lacks_names());
+  shortage_report_.note(lacking, !lacks_names(), writer_);
 }
 
 }  // namespace bifrost::agent

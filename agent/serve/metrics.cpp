@@ -37,7 +37,7 @@ double seconds(std::chrono::nanoseconds d) {
 constexpr std::array<GaugeInfo, 22> kGauges = {{
     {"bifrost_ready", "1 if the lease is valid and the mirror complete, or as complete as its room allows",
      [](const SegmentInfo& i, BootTime now) { return i.ready(now) ? 1.0 : 0.0; }},
-    {"bifrost_complete", "1 if everything in Redis has been read since the last connection, and its names had room",
+    {"bifrost_complete", "1 if the mirror knew every module when it was in sync last: all names had room",
      [](const SegmentInfo& i, BootTime) { return i.complete ? 1.0 : 0.0; }},
     {"bifrost_redis_connected", "1 if the connections to Redis are up",
      [](const SegmentInfo& i, BootTime) { return i.redis_connected ? 1.0 : 0.0; }},

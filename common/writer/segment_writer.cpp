@@ -74,6 +74,7 @@ void SegmentWriter::adopted(Taken taken) {
   adopts_names_ = taken == Taken::kComplete;
   if (taken == Taken::kLess) generation_ = next();
   store_->adopted(generation_);
+  show_complete(taken == Taken::kComplete);
 }
 
 Status SegmentWriter::publish() {
@@ -113,7 +114,12 @@ bool SegmentWriter::shows(KeySpace space, std::string_view key) const {
 
 // What is shown is an old version then. What is not can be left out: a miss is no answer until there is room.
 void SegmentWriter::note_no_room(KeySpace space, std::string_view key) {
-  (shows(space, key) ? starved_ : incomplete_) = true;
+  if (shows(space, key)) {
+    starved_ = true;
+  } else {
+    incomplete_ = true;
+    show_complete(false);  // before readers see the generation of which it is true
+  }
 }
 
 void SegmentWriter::forget_shortage() {
@@ -319,8 +325,7 @@ void SegmentWriter::write_commit() {
 Result<Generation> SegmentWriter::commit() {
   stage_touched_nodes();
   if (changes_ != 0) write_commit();
-  if (incomplete_) show_complete(false);  // before readers see what that is true of
-  if (!store_->named()) show_numbers();   // the next agent goes by them, if this one is killed right after
+  if (!store_->named()) show_numbers();  // the next agent goes by them, if this one is killed right after
   if (const Status s = store_->name_root(next()); !s) return s.error();
   shown().publish_generation(next());
   generation_ = next();
@@ -345,7 +350,6 @@ void SegmentWriter::publish_sync(BootTime synced_through, BootTime lease_until, 
 
 void SegmentWriter::set_link_state(const LinkState& s) {
   shown().show(layout::control::kState, static_cast<std::uint64_t>(s.state));
-  show_complete(s.complete);
   shown().show(layout::control::kRedisConnected, s.redis_connected ? 1 : 0);
   shown().show(layout::control::kSignals, s.signals);
   shown().show(layout::control::kCuts, static_cast<std::uint64_t>(s.cuts));

@@ -46,7 +46,6 @@ struct CodeShare {
 // The words of the control block that the agent sets as its situation changes.
 struct LinkState {
   layout::AgentState state = layout::AgentState::kStarting;
-  bool complete = false;
   bool redis_connected = false;
   std::uint64_t signals = 0;
   layout::Cuts cuts = layout::Cuts::kUnknown;
@@ -125,6 +124,9 @@ class SegmentWriter {
   void publish_sync(BootTime synced_through, BootTime lease_until, BootTime held_since = {});
   void revoke_lease() { publish_sync(synced_through_, BootTime{0}, held_since_); }
   void set_link_state(const LinkState& state);
+  // Whether a miss at this generation, and at those after it, means that Redis had no such module when they were last
+  // in sync. What is said stays true of a generation without a link; a commit that lacks names takes it back by itself.
+  void show_complete(bool complete);
   // Of the server that the mirror is in sync with. Cut to what the layout holds.
   void show_run_id(std::string_view run_id);
   void heartbeat(BootTime now);
@@ -173,7 +175,6 @@ class SegmentWriter {
   void count(const RecordView& record, std::uint64_t by);
   CodeShare* share_of(const CodeTag& tag);
   void show_numbers();
-  void show_complete(bool complete);
   std::optional<RecordView> newest(layout::KeySpace space, std::string_view key) const;
 
   Generation next() const { return {generation_.value + 1}; }

@@ -28,7 +28,7 @@ void look_at(View& view, std::shared_ptr<const Segment> segment) {
 
 // Reads never go back in time: what Redis had told this process before must be in the segment. Of a segment that
 // somebody vouches for; "" if it does not lag behind.
-std::string why_behind(const Segment& segment, const RedisFallback::LastReads& told) {
+std::string why_behind(const Segment& segment, const LastReads::Times& told) {
   if (segment.synced_through() < told.all) return "Redis was read after the mirror's last synchronisation";
   if (segment.shown_through() >= told.without_mirror) return {};
   return "this process has read from Redis what a deploy holds back in the mirror";
@@ -36,7 +36,7 @@ std::string why_behind(const Segment& segment, const RedisFallback::LastReads& t
 
 // Sets the authority to kMirror when the lease vouches for the segment; else says why not.
 void use_leased_mirror(View& view, const Sources& from) {
-  const RedisFallback::LastReads told = from.redis.last_reads();
+  const LastReads::Times told = from.redis.last_reads().times();
   std::shared_ptr<const Segment> segment = from.mirror.segment();
   if (segment == nullptr || !segment->lease_valid(boot_now())) segment = from.mirror.newest_segment();
   if (segment == nullptr) {
@@ -46,13 +46,14 @@ void use_leased_mirror(View& view, const Sources& from) {
   const BootTime now = boot_now();
   const bool leased = segment->lease_valid(now);
   view.why_not_mirror = leased ? why_behind(*segment, told) : why_lease_is_invalid(*segment, now);
+  if (leased) view.vouched_through = segment->shown_through();
   look_at(view, segment);
   if (view.why_not_mirror.empty()) view.authority = Authority::kMirror;
 }
 
 void use_fenced_mirror(View& view, const Deadline& deadline, const Sources& from) {
   const BootTime start = boot_now();
-  const RedisFallback::LastReads told = from.redis.last_reads();
+  const LastReads::Times told = from.redis.last_reads().times();
   look_at(view, from.mirror.newest_segment());
   if (view.segment == nullptr) {
     view.why_not_mirror = from.mirror.attach_error();

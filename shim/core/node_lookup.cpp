@@ -49,7 +49,7 @@ Result<FileInRedis> NodeLookup::first_in_redis(const View& view, const Wanted& w
   const std::vector<ModulePath> paths = wanted.paths();
   auto first = ahead_ != nullptr ? ahead_->first_of(paths) : redis_.first_of({paths.begin(), paths.end()});
   if (first) view.takes_what_is_newest();  // also by what is not there: it may have been until now
-  if (first && view.authority == Authority::kRedis) redis_.note_read_without_mirror();
+  if (first && view.authority == Authority::kRedis) redis_.last_reads().note_without_mirror();
   return first;
 }
 
@@ -218,7 +218,7 @@ Resolution NodeLookup::fill_gap(const View& view, const Wanted& wanted, const Mi
   }
   // A gap hides what a directory is, but not that the key is gone.
   if (wanted.node() == nullptr) return Resolution::answer(Kind::kNotFound);
-  auto known = index(view);
+  auto known = index_beside(*file, view, wanted);
   const std::string& directory = wanted.node()->text();
   if (known && (*known)->has_directory(directory)) return Resolution::namespace_at(directory);
   return Resolution::answer(Kind::kNotFound);
@@ -230,7 +230,7 @@ Resolution NodeLookup::ask_redis(const View& view, const Wanted& wanted) const {
     auto file = first_in_redis(view, wanted);
     if (!file) return last_known_good(view, look_in_mirror(view, wanted), unreachable(file.error().message));
     if (file->kind != FileInRedis::Kind::kAbsent) return from_file(std::move(*file), wanted);
-    if (view.segment == nullptr) return absent_everywhere(view, wanted);
+    if (view.segment == nullptr) return absent_everywhere(view, wanted, *file);
     // An index that goes between two looks went with its last member.
     file->index_exists = index_existed |= file->index_exists;
     // The mirror after Redis, and at its newest: what Redis had until now may have reached it meanwhile.
@@ -257,7 +257,7 @@ Resolution NodeLookup::absent_in_redis(const View& view, const Wanted& wanted, c
   const bool directory = mirror.gap == Gap::kNone && mirror.resolution.kind == Kind::kNamespace;
   if (directory && index_was_lost(absent, *view.segment)) return std::move(mirror.resolution);
   if (!held || was_deleted(absent, *view.segment, mirror.index_lost)) {
-    Resolution by_redis = absent_everywhere(view, wanted);
+    Resolution by_redis = absent_everywhere(view, wanted, absent);
     // A directory that Redis knows is one; whatever else the mirror has may have been lost.
     const bool lost = mirror.gap == Gap::kNone && mirror.resolution.found() && (held || !by_redis.found());
     if (lost && by_redis.kind == Kind::kUnknown) return last_known_good(view, std::move(mirror), by_redis.reason);
@@ -271,9 +271,9 @@ Resolution NodeLookup::absent_in_redis(const View& view, const Wanted& wanted, c
   return std::move(mirror.resolution);
 }
 
-Resolution NodeLookup::absent_everywhere(const View& view, const Wanted& wanted) const {
+Resolution NodeLookup::absent_everywhere(const View& view, const Wanted& wanted, const FileInRedis& absent) const {
   if (wanted.node() == nullptr) return Resolution::answer(Kind::kNotFound);
-  auto known = index(view);
+  auto known = index_beside(absent, view, wanted);
   if (!known) return Resolution::unknown_but_absent(known.error().message);
   const std::string& directory = wanted.node()->text();
   return (*known)->has_directory(directory) ? Resolution::namespace_at(directory) : Resolution::answer(Kind::kNotFound);
@@ -346,10 +346,20 @@ Resolution NodeLookup::read_again(const Segment* newest, ModulePathView path) co
 }
 
 Result<std::shared_ptr<const PathIndex>> NodeLookup::index(const View& view) const {
-  auto known = redis_.index(view.pinned ? std::nullopt : std::optional(RedisFallback::kIndexAge));
-  if (known && view.authority == Authority::kRedis) redis_.note_read_without_mirror();
+  auto known = redis_.index();
+  if (known && view.authority == Authority::kRedis) redis_.last_reads().note_without_mirror();
   if (known) view.takes_what_is_newest();
   return known;
+}
+
+Result<std::shared_ptr<const PathIndex>> NodeLookup::index_beside(const FileInRedis& absent, const View& view,
+                                                                  const Wanted& wanted) const {
+  auto known = index(view);
+  const std::vector<ModulePath> paths = wanted.paths();
+  const auto was_listed = [&](const ModulePath& path) { return (*known)->contains(path.text()); };
+  if (!known || absent.listed || std::ranges::none_of(paths, was_listed)) return known;
+  redis_.forget_index();
+  return index(view);
 }
 
 }  // namespace bifrost

@@ -71,7 +71,7 @@ class NodeLookup {
   // Whether what the mirror says may be served while nobody vouches for it: counted then.
   bool try_to_serve_stale() const;
 
-  // The directories that Redis knows: as new as a pinned view wants them, or a little older.
+  // The directories that Redis knows, or knew a moment ago.
   Result<std::shared_ptr<const PathIndex>> index(const View& view) const;
 
  private:
@@ -101,7 +101,10 @@ class NodeLookup {
   Resolution absent_in_redis(const View& view, const Wanted& wanted, const FileInRedis& absent,
                              MirrorAnswer mirror) const;
   // No module: a directory, perhaps.
-  Resolution absent_everywhere(const View& view, const Wanted& wanted) const;
+  Resolution absent_everywhere(const View& view, const Wanted& wanted, const FileInRedis& absent) const;
+  // One that does not list what Redis says is not listed by now: where a module was, there may be a directory.
+  Result<std::shared_ptr<const PathIndex>> index_beside(const FileInRedis& absent, const View& view,
+                                                        const Wanted& wanted) const;
   // Than the one that the mirror was in sync with. Such a one may lack what nobody deleted.
   bool is_another_server(const Segment& segment) const;
   // Whether the view's snapshot holds all that this process may have read of `path`, under a lease.

@@ -68,7 +68,8 @@ Answer refusal(const std::string& why) {
 }  // namespace
 
 Result<std::unique_ptr<ProcessState>> ProcessState::create(const Settings& settings, AroundWait around_wait,
-                                                           std::shared_ptr<LoadedModules> loaded, CodeTag tag) {
+                                                           std::shared_ptr<LoadedModules> loaded,
+                                                           std::shared_ptr<LastReads> last_reads, CodeTag tag) {
   auto workspace = workspace_of(settings);
   if (!workspace) return workspace.error();
   auto trust = trust_of(settings);
@@ -77,8 +78,8 @@ Result<std::unique_ptr<ProcessState>> ProcessState::create(const Settings& setti
   if (const Status s = check_choice(settings, Setting::kComplete, "1", "0"); !s) return s.error();
   if (const Status s = check_choice(settings, Setting::kOnStale, "serve", "error"); !s) return s.error();
   if (const Status s = check_choice(settings, Setting::kTelemetry, "on", "off"); !s) return s.error();
-  return std::unique_ptr<ProcessState>(
-      new ProcessState(settings, std::move(*workspace), *trust, std::move(around_wait), std::move(loaded), tag));
+  return std::unique_ptr<ProcessState>(new ProcessState(settings, std::move(*workspace), *trust, std::move(around_wait),
+                                                        std::move(loaded), std::move(last_reads), tag));
 }
 
 Result<bool> ProcessState::is_disabled(const Settings& settings) {
@@ -87,7 +88,7 @@ Result<bool> ProcessState::is_disabled(const Settings& settings) {
 }
 
 ProcessState::ProcessState(const Settings& settings, std::string workspace, Trust trust, AroundWait around_wait,
-                           std::shared_ptr<LoadedModules> loaded, CodeTag tag)
+                           std::shared_ptr<LoadedModules> loaded, std::shared_ptr<LastReads> last_reads, CodeTag tag)
     : settings_(settings),
       workspace_(std::move(workspace)),
       around_wait_(std::move(around_wait)),
@@ -95,7 +96,8 @@ ProcessState::ProcessState(const Settings& settings, std::string workspace, Trus
       presence_(settings.get(Setting::kSegmentDir), settings.get(Setting::kTelemetry) != "off"),
       mirror_(settings.get(Setting::kSegmentDir), trust, counters_),
       agent_(settings.get(Setting::kSegmentDir)),
-      redis_(settings.get(Setting::kRedisUrl), around_wait_, counters_),
+      last_reads_(std::move(last_reads)),
+      redis_(settings.get(Setting::kRedisUrl), around_wait_, counters_, *last_reads_),
       store_(settings.get(Setting::kComplete) != "0", counters_),
       loaded_(std::move(loaded)),
       tag_(tag) {
@@ -119,7 +121,6 @@ std::string ProcessState::file_of(std::string_view storage_path) const {
 }
 
 void ProcessState::take_execution_of(ProcessState& before) {
-  redis_.go_on_from(before.redis_);
   const std::scoped_lock lock(mutex_, before.mutex_);
   pin_ = before.pin_;
   if (pin_ != nullptr) {

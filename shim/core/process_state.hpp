@@ -27,7 +27,7 @@ namespace bifrost {
 
 struct ExecutionStart {
   std::shared_ptr<const View> view;
-  std::shared_ptr<const View> before;  // the pin that `view` took the place of
+  std::shared_ptr<const View> before = nullptr;  // the pin that `view` took the place of
   // An execution of another scope is marked as going on: this one has not begun.
   bool refused = false;
   bool same_scope = true;
@@ -39,10 +39,11 @@ class ProcessState final : public AtFork {
  public:
   ~ProcessState() { leave_forks(); }
 
-  // `loaded` outlives the settings: a process may install its hook anew. Errors: kInvalidArgument, one sentence that
-  // names the setting.
+  // `loaded` and `last_reads` outlive the settings: a process may install its hook anew. Errors: kInvalidArgument, one
+  // sentence that names the setting.
   static Result<std::unique_ptr<ProcessState>> create(const Settings& settings, AroundWait around_wait,
-                                                      std::shared_ptr<LoadedModules> loaded, CodeTag tag = {});
+                                                      std::shared_ptr<LoadedModules> loaded,
+                                                      std::shared_ptr<LastReads> last_reads, CodeTag tag = {});
 
   // Whether the settings keep the cache out of this process. Errors: kInvalidArgument, as above.
   static Result<bool> is_disabled(const Settings& settings);
@@ -145,7 +146,7 @@ class ProcessState final : public AtFork {
 
  private:
   ProcessState(const Settings& settings, std::string workspace, Trust trust, AroundWait around_wait,
-               std::shared_ptr<LoadedModules> loaded, CodeTag tag);
+               std::shared_ptr<LoadedModules> loaded, std::shared_ptr<LastReads> last_reads, CodeTag tag);
 
   Sources sources() { return {mirror_, agent_, redis_, around_wait_, counters_}; }
   NodeLookup nodes() { return {mirror_, redis_, counters_, serves_stale(), tag_}; }
@@ -186,6 +187,7 @@ class ProcessState final : public AtFork {
   PresenceReport presence_;
   MirrorView mirror_;
   AgentConnection agent_;
+  const std::shared_ptr<LastReads> last_reads_;
   RedisFallback redis_;
   StoreFallback store_;
   const std::shared_ptr<LoadedModules> loaded_;

@@ -80,8 +80,9 @@ Result<FileInRedis> answer_in(const std::vector<Reply>& replies, const RedisFall
 
 }  // namespace
 
-RedisFallback::RedisFallback(std::string_view url, AroundWait around_wait, ShimCounters& counters)
-    : url_(parse_redis_url(url)), around_wait_(std::move(around_wait)), counters_(counters) {}
+RedisFallback::RedisFallback(std::string_view url, AroundWait around_wait, ShimCounters& counters,
+                             LastReads& last_reads)
+    : url_(parse_redis_url(url)), around_wait_(std::move(around_wait)), counters_(counters), last_reads_(last_reads) {}
 
 Result<FileInRedis> RedisFallback::first_of(const Question& paths) {
   return std::move(first_of_each({paths}).front());
@@ -107,8 +108,8 @@ std::vector<Result<FileInRedis>> RedisFallback::first_of_each(const std::vector<
       },
       Deadline(kQuestionBudget), Purpose::kRead);
   const BootTime now = boot_now();
+  if (!answers.empty()) last_reads_.note(now);
   const std::lock_guard lock(mutex_);
-  if (!answers.empty()) last_reads_.all = std::max(last_reads_.all, now);
   for (const Result<FileInRedis>& answer : answers) {
     if (answer && answer->kind != FileInRedis::Kind::kAbsent) read_.insert_or_assign(*answer->path, now);
   }
@@ -134,10 +135,10 @@ Result<std::optional<ModulePath>> RedisFallback::first_listed(const Question& pa
   return first;
 }
 
-Result<std::shared_ptr<const PathIndex>> RedisFallback::index(std::optional<std::chrono::milliseconds> max_age) {
+Result<std::shared_ptr<const PathIndex>> RedisFallback::index(std::chrono::milliseconds max_age) {
   {
     const std::lock_guard lock(mutex_);
-    if (index_ != nullptr && (!max_age || boot_now() < index_read_ + *max_age)) return index_;
+    if (index_ != nullptr && boot_now() < index_read_ + max_age) return index_;
   }
   std::shared_ptr<const PathIndex> fresh;
   std::optional<Error> unusable;
@@ -196,22 +197,6 @@ Status RedisFallback::ping(const Deadline& deadline) {
         return Done{};
       },
       deadline, Purpose::kProbe);
-}
-
-RedisFallback::LastReads RedisFallback::last_reads() {
-  const std::lock_guard lock(mutex_);
-  return last_reads_;
-}
-
-void RedisFallback::note_read_without_mirror() {
-  const std::lock_guard lock(mutex_);
-  last_reads_.without_mirror = last_reads_.all;
-}
-
-void RedisFallback::go_on_from(RedisFallback& before) {
-  const std::scoped_lock lock(mutex_, before.mutex_);
-  last_reads_.all = std::max(last_reads_.all, before.last_reads_.all);
-  last_reads_.without_mirror = std::max(last_reads_.without_mirror, before.last_reads_.without_mirror);
 }
 
 BootTime RedisFallback::last_read_of(ModulePathView path) {
@@ -273,7 +258,7 @@ Status RedisFallback::ask(const Work& work, const Deadline& deadline, Purpose pu
     return done;
   }
   breaker_.succeeded();
-  if (purpose == Purpose::kRead) last_reads_.all = std::max(last_reads_.all, now);
+  if (purpose == Purpose::kRead) last_reads_.note(now);
   // Whoever explains a failure leaves no connection behind.
   const bool keep = purpose != Purpose::kAside && idle_ == nullptr;
   if (keep && client != nullptr && client->usable()) {

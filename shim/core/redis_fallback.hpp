@@ -23,6 +23,7 @@
 #include "common/redis/redis_client.hpp"
 #include "shim/core/around_wait.hpp"
 #include "shim/core/circuit_breaker.hpp"
+#include "shim/core/last_reads.hpp"
 #include "shim/core/path_index.hpp"
 #include "shim/core/shim_counters.hpp"
 
@@ -45,11 +46,11 @@ class RedisFallback {
  public:
   static constexpr std::chrono::milliseconds kConnectBudget{200};
   static constexpr std::chrono::milliseconds kQuestionBudget{1000};
-  // Outside an execution the index is read again when it is older than this.
+  // The index is read again when it is older than this.
   static constexpr std::chrono::milliseconds kIndexAge{1000};
 
   // A URL that cannot be used is not an error here: every question then fails and says why.
-  RedisFallback(std::string_view url, AroundWait around_wait, ShimCounters& counters);
+  RedisFallback(std::string_view url, AroundWait around_wait, ShimCounters& counters, LastReads& last_reads);
   ~RedisFallback() { let_go(); }
   RedisFallback(const RedisFallback&) = delete;
   RedisFallback& operator=(const RedisFallback&) = delete;
@@ -69,8 +70,8 @@ class RedisFallback {
   // Errors: as first_of().
   Result<std::optional<ModulePath>> first_listed(const Question& paths, const Deadline& deadline);
 
-  // The index, read once and kept until forget_index() or, when `max_age` is given, until it is older than that.
-  Result<std::shared_ptr<const PathIndex>> index(std::optional<std::chrono::milliseconds> max_age);
+  // The index, read once and kept until forget_index() or until it is older than `max_age`.
+  Result<std::shared_ptr<const PathIndex>> index(std::chrono::milliseconds max_age = kIndexAge);
   void forget_index();
 
   // Whether Redis answers. Asked at the start of an execution, so it tries even when the breaker is open.
@@ -79,17 +80,7 @@ class RedisFallback {
   // The run id of the server that answers; "" when it may not be asked for. Errors: as first_of().
   Result<std::string> run_id();
 
-  // When Redis last answered a read; 0 when it never did. See "source switch" in docs/consistency.md.
-  struct LastReads {
-    BootTime all;
-    // Those that no mirror stood beside. What a deploy holds back in the mirror, these have told; others are about
-    // modules that the mirror does not have either.
-    BootTime without_mirror;
-  };
-  LastReads last_reads();
-  void note_read_without_mirror();  // the newest answer was one
-  // This process has also heard what `before` has.
-  void go_on_from(RedisFallback& before);
+  LastReads& last_reads() { return last_reads_; }
   // When Redis last answered with a value of `path`; 0 when it never did.
   BootTime last_read_of(ModulePathView path);
 
@@ -116,13 +107,13 @@ class RedisFallback {
   const Result<RedisUrl> url_;
   const AroundWait around_wait_;
   ShimCounters& counters_;
+  LastReads& last_reads_;
 
   std::mutex mutex_;
   std::unique_ptr<RedisClient> idle_;
   KeptDescriptor idle_is_;
   CircuitBreaker breaker_;
   std::string last_error_;
-  LastReads last_reads_;
   std::unordered_map<ModulePath, BootTime, ModulePathHash, ModulePathEqual>
       read_;  // as many as this process has imported from Redis
   std::shared_ptr<const PathIndex> index_;

@@ -19,7 +19,7 @@ struct View {
   Authority authority = Authority::kRedis;
   std::shared_ptr<const Segment> segment;  // null: none could be attached
   Snapshot snapshot;                       // of `segment`
-  // Every write that Redis had acknowledged by then is in `snapshot`. Nothing: nobody vouches for that. Of at_newest().
+  // Every write that Redis had acknowledged by then is in `snapshot`. Nothing: nobody vouches for that.
   std::optional<BootTime> vouched_through;
   bool complete = false;   // as the agent said when the snapshot was taken
   bool deploying = false;  // the agent held a deploy back when the execution began

@@ -90,7 +90,7 @@ void Hook::configure(const Settings::Flags& flags) {
   if (!disabled) throw py::value_error(disabled.error().message);
   std::shared_ptr<ProcessState> made;
   if (!*disabled) {
-    auto created = ProcessState::create(*settings, wait_without_gil, loaded_, interpreter_tag());
+    auto created = ProcessState::create(*settings, wait_without_gil, loaded_, last_reads_, interpreter_tag());
     if (!created) throw py::value_error(created.error().message);
     made = std::move(*created);
   }

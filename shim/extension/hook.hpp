@@ -63,6 +63,7 @@ class Hook {
   bool reports_at_exit_ = false;
   // Of the process, whatever the settings: modules stay loaded when the hook is removed.
   const std::shared_ptr<LoadedModules> loaded_ = std::make_shared<LoadedModules>();
+  const std::shared_ptr<LastReads> last_reads_ = std::make_shared<LastReads>();
   std::shared_ptr<ProcessState> state_;
 };
 

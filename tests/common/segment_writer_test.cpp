@@ -217,7 +217,7 @@ TEST_F(FullSegmentTest, ANameThatIsWrongWithoutAFileIsTakenBackThoughNothingElse
 TEST_F(FullSegmentTest, AGenerationThatLacksANameIsNeverCalledComplete) {
   make_writer(1 << 20);
   publish("a.py", "x");
-  writer().set_link_state({layout::AgentState::kLive, true, true, 3});
+  writer().show_complete(true);
   const auto segment = attach();
   const Generation whole = writer().generation();
   EXPECT_TRUE(segment->complete(whole));
@@ -229,7 +229,7 @@ TEST_F(FullSegmentTest, AGenerationThatLacksANameIsNeverCalledComplete) {
   const Generation lacking = writer().generation();
   make_room();
   commit();
-  writer().set_link_state({layout::AgentState::kLive, true, true, 3});
+  writer().show_complete(true);
   EXPECT_TRUE(attach()->complete(writer().generation()));
   EXPECT_FALSE(attach()->complete(lacking));
 }
@@ -261,7 +261,8 @@ TEST_F(SegmentWriterTest, LeaseAndSyncTimeReachReaders) {
 
 TEST_F(SegmentWriterTest, LeaseAndCountersGoOverToTheNextRoot) {
   publish("a.py", "x");
-  writer().set_link_state({layout::AgentState::kLive, true, true, 3});
+  writer().set_link_state({layout::AgentState::kLive, true, 3});
+  writer().show_complete(true);
   writer().publish_sync(BootTime{100}, BootTime{200});
   writer().count(Counter::kEvents, 5);
   const auto before = attach();

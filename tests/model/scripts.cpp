@@ -68,7 +68,7 @@ Script make_syncs() {
     w.commit();
     const BootTime through{w.writer().generation().value * kSyncStep};
     w.writer().publish_sync(through, {through.ns + kLease});
-    w.writer().set_link_state({layout::AgentState::kLive, !w.writer().incomplete(), true, 3});
+    w.writer().show_complete(!w.writer().incomplete());
   };
   sync("a1");
   sync("a2");

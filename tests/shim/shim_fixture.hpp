@@ -54,7 +54,8 @@ class ShimFixture : public SegmentFixture {
                              {Setting::kOnStale, on_stale_},
                              {Setting::kAgentUid, ""}};
     const auto settings = Settings::resolve(flags);
-    auto state = ProcessState::create(*settings, wait_plainly, std::make_shared<LoadedModules>());
+    auto state =
+        ProcessState::create(*settings, wait_plainly, std::make_shared<LoadedModules>(), std::make_shared<LastReads>());
     EXPECT_TRUE(state) << state.error().message;
     state_ = std::move(*state);
     return *state_;
@@ -68,7 +69,7 @@ class ShimFixture : public SegmentFixture {
 
   // The fallback alone, without a worker around it.
   RedisFallback& fallback() {
-    if (!fallback_) fallback_ = std::make_unique<RedisFallback>(redis().url(), wait_plainly, counters_);
+    if (!fallback_) fallback_ = std::make_unique<RedisFallback>(redis().url(), wait_plainly, counters_, last_reads_);
     return *fallback_;
   }
 
@@ -90,7 +91,7 @@ class ShimFixture : public SegmentFixture {
   void hold_back_since(BootTime begun) {
     writer().publish_sync(boot_now(), boot_now() + std::chrono::seconds(60), begun);
   }
-  void say_complete(bool complete) { writer().set_link_state({layout::AgentState::kLive, complete, true, 0}); }
+  void say_complete(bool complete) { writer().show_complete(complete); }
 
   Authority begin(Scope scope = {}) { return worker().begin({std::move(scope)}).view->authority; }
 
@@ -133,6 +134,7 @@ class ShimFixture : public SegmentFixture {
   std::unique_ptr<FakeAgent> agent_;
   std::unique_ptr<ProcessState> state_;
   ShimCounters counters_;
+  LastReads last_reads_;
   std::unique_ptr<RedisFallback> fallback_;
 };
 

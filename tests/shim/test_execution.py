@@ -46,6 +46,31 @@ def test_invalidate_module_index_moves_to_the_newest_snapshot(node, talk):
     assert talk.ask("m.X") == 2
 
 
+def test_moving_to_the_newest_does_not_go_back_to_a_mirror_from_before_the_execution(node, talk):
+    """Its agent hangs, and the lease is good for a moment."""
+    node.put("m.py", "X = 1\n")
+    node.wait("--fresh")
+    node.agent.pause()
+    node.put("m.py", "X = 2\n")
+    talk.do("e = b.begin_execution(timeout=0.25); b.invalidate_module_index(); import m")
+    assert talk.ask("[m.X, e.source]") == [2, "redis"]
+    node.agent.resume()
+    node.wait("--fresh")
+    talk.do("b.invalidate_module_index()")
+    assert talk.ask("[e.source, b.stats()['source']]") == ["redis", "shm"]
+
+
+def test_without_an_agent_a_module_that_has_become_a_directory_is_one(redis_node):
+    """Though this execution has read the index before."""
+    redis_node.put("ns/a.py", "A = 1\n")
+    redis_node.put("tools.py", "V = 1\n")
+    worker = redis_node.worker()
+    worker.do("b.begin_execution(); import ns.a")
+    redis_node.put("tools/m.py", "M = 2\n")
+    redis_node.delete("tools.py")
+    assert worker.do("import tools.m; answer = tools.m.M") == 2
+
+
 def test_wait_fresh_names_the_generation_or_times_out(node, talk):
     node.put("m.py", "X = 1\n")
     generation = talk.ask("b.wait_fresh(5)")

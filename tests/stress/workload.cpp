@@ -84,7 +84,7 @@ void Workload::step() {
   }
   or_throw(writer_->commit());
   if (writer_->starved()) throw std::runtime_error("starved: old versions may be visible, which no reader can judge");
-  writer_->set_link_state({layout::AgentState::kLive, !writer_->incomplete(), true, 3});
+  writer_->show_complete(!writer_->incomplete());
   const std::string path = left_of(last) + ".py";
   if (const auto source = writer_->source_of(path); source && random_() % 2 == 0) {
     writer_->attach_code(path, source->head.digest, kTag, code_for(path, stamp));

@@ -83,6 +83,8 @@ def test_a_process_that_has_asked_redis_in_a_deploy_does_not_go_back_to_the_stat
     assert (source, version) == ("redis", 2) and "what a deploy holds back" in reason
     worker.do("b.install_virtual_import_hook(precedence='installed')")
     assert seen()[:2] == ["redis", 2], "with other settings it is the same process"
+    worker.do("b.remove_virtual_import_hook(); b.install_virtual_import_hook()")
+    assert seen()[:2] == ["redis", 2], "with another hook, too"
     assert node.run("from shared import a; answer = a.VERSION") == 1, "a process that has not"
     node.redis.client().delete(DEPLOYING)
     node.wait("--fresh")

@@ -37,6 +37,54 @@ def test_prune_drops_what_redis_does_not_have_and_keeps_the_rest(live):
     assert live.run(IMPORT + "; answer = [answer, execution.source]") == [1, "shm"]
 
 
+def test_a_mirror_that_was_complete_is_so_without_redis_and_without_an_agent(live):
+    """Of what it has, which is what a stale execution goes by."""
+    assert live.status()["complete"]
+    live.redis.process.kill()
+    live.redis.process.wait(10)
+    eventually(lambda: not live.status()["redis"]["connected"], "the agent notices")
+    assert live.status()["complete"]
+    live.agent.stop()
+    assert live.status()["complete"] and live.cachectl("exists", "nowhere.py").returncode == 4
+    live.start_agent(ready=False)
+    eventually(lambda: live.status()["state"] == "starting", "another agent takes over")
+    assert live.status()["complete"]
+
+
+def test_an_execution_that_hears_late_of_its_fence_has_the_whole_mirror_though_redis_has_gone_since(live):
+    """The root of its solution lacks the module, so a mirror that was not complete would have to ask Redis."""
+    worker = live.worker()
+    begin = "e = b.begin_execution(solution_id='s1', global_repo_access=True, timeout=60.0); answer = e.source"
+    path = live.segment_dir / "control.sock"
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as agent, contextlib.closing(socket.socket(socket.AF_UNIX)) as between:
+        for end in (agent, between):
+            end.settimeout(PATIENCE_S)
+        agent.connect(str(path))
+        live.agent.pause()  # or it would put its socket back at once
+        path.unlink()
+        between.bind(str(path))
+        between.listen()
+        worker.tell(json.dumps(begin))
+        with between.accept()[0] as client:
+            client.settimeout(PATIENCE_S)
+            live.agent.resume()
+
+            def answer_to_worker():
+                agent.sendall(client.recv(4096))
+                return agent.recv(4096)
+
+            client.sendall(answer_to_worker())
+            assert json.loads(worker.hear(PATIENCE_S)) == {"ok": "shm"}
+            worker.tell(json.dumps(begin))
+            answer = answer_to_worker()
+            live.redis.process.kill()
+            live.redis.process.wait(10)
+            eventually(lambda: not live.status()["redis"]["connected"], "the agent notices")
+            client.sendall(answer)
+            assert json.loads(worker.hear(PATIENCE_S)) == {"ok": "shm"}
+            assert worker.do(IMPORT + "; answer = [answer, e.intact]") == [1, True]
+
+
 def test_an_accepted_prune_outlives_the_session_that_accepted_it(live):
     live.put("expiring.py", "X = 1\n")
     live.wait("--fresh")

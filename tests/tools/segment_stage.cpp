@@ -76,8 +76,9 @@ void carry_out(bifrost::SegmentWriter& writer, const json& line) {
     writer.heartbeat({now.ns - line.at("heartbeat_ms_ago").get<std::uint64_t>() * 1'000'000});
   }
   if (line.contains("state")) {
-    writer.set_link_state({state_named(line.at("state")), line.value("complete", true), line.value("connected", true),
-                           line.value("signals", std::uint64_t{3})});
+    writer.set_link_state(
+        {state_named(line.at("state")), line.value("connected", true), line.value("signals", std::uint64_t{3})});
+    writer.show_complete(line.value("complete", true));
   }
   if (line.contains("count")) {
     writer.count(static_cast<bifrost::Counter>(line.at("count").get<std::uint64_t>()), line.value("by", 1u));

@@ -11,7 +11,8 @@ Result<std::unique_ptr<ProcessState>> state_with(Setting id, const std::string& 
                            {Setting::kOnStale, "serve"},
                            {Setting::kAgentUid, ""}};
   flags[id] = value;
-  return ProcessState::create(*Settings::resolve(flags), wait_plainly, std::make_shared<LoadedModules>());
+  return ProcessState::create(*Settings::resolve(flags), wait_plainly, std::make_shared<LoadedModules>(),
+                              std::make_shared<LastReads>());
 }
 
 TEST(ProcessStateTest, RefusesSettingsThatMakeNoSenseAndNamesThem) {

@@ -90,29 +90,29 @@ TEST_F(RedisFallbackTest, ReplacesAConnectionThatTheServerClosed) {
 
 TEST_F(RedisFallbackTest, KeepsTheIndexUntilToldToForgetIt) {
   redis().put("a.py", "");
-  ASSERT_TRUE((*fallback().index({}))->contains("a.py"));
+  ASSERT_TRUE((*fallback().index(std::chrono::hours(1)))->contains("a.py"));
   redis().put("b.py", "");
-  EXPECT_FALSE((*fallback().index({}))->contains("b.py"));
+  EXPECT_FALSE((*fallback().index(std::chrono::hours(1)))->contains("b.py"));
   EXPECT_TRUE((*fallback().index(std::chrono::milliseconds(0)))->contains("b.py"));
   redis().put("c.py", "");
   fallback().forget_index();
-  EXPECT_TRUE((*fallback().index({}))->contains("c.py"));
+  EXPECT_TRUE((*fallback().index(std::chrono::hours(1)))->contains("c.py"));
 }
 
 TEST_F(RedisFallbackTest, AnIndexThatCannotBeReadIsUnknownAndNotEmpty) {
   redis().refuse_with("WRONGTYPE Operation against a key holding the wrong kind of value");
-  const auto index = fallback().index({});
+  const auto index = fallback().index(std::chrono::hours(1));
   ASSERT_FALSE(index);
   EXPECT_NE(index.error().message.find("WRONGTYPE"), std::string::npos);
 }
 
 TEST_F(RedisFallbackTest, RemembersWhenRedisLastAnsweredARead) {
-  EXPECT_EQ(fallback().last_reads().all.ns, 0u);
+  EXPECT_EQ(fallback().last_reads().times().all.ns, 0u);
   ASSERT_TRUE(fallback().ping(Deadline(std::chrono::seconds(5))));
-  EXPECT_EQ(fallback().last_reads().all.ns, 0u);  // a PING tells nothing about any module
+  EXPECT_EQ(fallback().last_reads().times().all.ns, 0u);  // a PING tells nothing about any module
   const BootTime before = boot_now();
   ASSERT_TRUE(fallback().first_of({"a.py"}));
-  EXPECT_GE(fallback().last_reads().all, before);
+  EXPECT_GE(fallback().last_reads().times().all, before);
 }
 
 TEST_F(RedisFallbackTest, AForkedChildOpensItsOwnConnection) {
@@ -129,7 +129,7 @@ TEST_F(RedisFallbackTest, AForkedChildOpensItsOwnConnection) {
 }
 
 TEST_F(RedisFallbackTest, AnUnusableUrlIsAReasonAndNeverRepeated) {
-  RedisFallback unusable("http://user:secret@host/0", wait_plainly, counters_);
+  RedisFallback unusable("http://user:secret@host/0", wait_plainly, counters_, last_reads_);
   const auto answer = unusable.first_of({"a.py"});
   ASSERT_FALSE(answer);
   EXPECT_NE(answer.error().message.find("unknown scheme"), std::string::npos);
