@@ -49,8 +49,13 @@ Result<FileInRedis> NodeLookup::first_in_redis(const View& view, const Wanted& w
   const std::vector<ModulePath> paths = wanted.paths();
   auto first = ahead_ != nullptr ? ahead_->first_of(paths) : redis_.first_of({paths.begin(), paths.end()});
   if (first) view.takes_what_is_newest();  // also by what is not there: it may have been until now
-  if (first && view.authority == Authority::kRedis) redis_.last_reads().note_without_mirror();
+  if (first && !stands_beside_newest(view)) redis_.last_reads().note_without_mirror();
   return first;
+}
+
+bool NodeLookup::stands_beside_newest(const View& view) {
+  return view.authority == Authority::kMirror && view.segment != nullptr && !view.segment->retired() &&
+         view.snapshot.renewed().generation() == view.generation();
 }
 
 std::optional<std::vector<ModulePath>> NodeLookup::question_about(const View& view, const Wanted& wanted) const {
@@ -347,7 +352,7 @@ Resolution NodeLookup::read_again(const Segment* newest, ModulePathView path) co
 
 Result<std::shared_ptr<const PathIndex>> NodeLookup::index(const View& view) const {
   auto known = redis_.index();
-  if (known && view.authority == Authority::kRedis) redis_.last_reads().note_without_mirror();
+  if (known && !stands_beside_newest(view)) redis_.last_reads().note_without_mirror();
   if (known) view.takes_what_is_newest();
   return known;
 }

@@ -113,6 +113,8 @@ class NodeLookup {
   Resolution last_known_good(const View& view, MirrorAnswer mirror, const std::string& why_not_redis) const;
   // The first of what is wanted that Redis has by now.
   Result<FileInRedis> first_in_redis(const View& view, const Wanted& wanted) const;
+  // What this view of the mirror lacks, the next view would lack, too, as long as nothing is committed.
+  static bool stands_beside_newest(const View& view);
   Resolution fill_gap(const View& view, const Wanted& wanted, const MirrorAnswer& mirror) const;
   static Resolution from_file(FileInRedis file, const Wanted& wanted);
 

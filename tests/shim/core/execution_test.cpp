@@ -167,6 +167,21 @@ TEST_F(ExecutionTest, WhatTheMirrorLacksAnywayIsReadBesideWhatADeployHoldsBack) 
   EXPECT_EQ(import("x"), "old");
 }
 
+TEST_F(ExecutionTest, WhatOnlyAnOlderGenerationLacksIsNotReadBesideWhatADeployHoldsBack) {
+  redis().put("big.py", "new");
+  writer().put_not_mirrored("big.py", "");
+  commit();
+  agent();
+  const auto execution = worker().begin({{}, false});
+  ASSERT_EQ(execution.view->authority, Authority::kMirror);
+  publish("big.py", "old");
+  const BootTime begun = boot_now();
+  hold_back_since(begun);
+  ASSERT_EQ(import("big"), "new");
+  hold_back_since(begun);
+  EXPECT_EQ(worker().begin({{}, false}).view->authority, Authority::kRedis);
+}
+
 TEST_F(ExecutionTest, MovingToTheNewestSnapshotKeepsTheExecution) {
   put("x.py", "x = 1");
   agent();
