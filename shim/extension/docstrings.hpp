@@ -78,7 +78,7 @@ inline constexpr const char* kPrefault =
 later: `most_bytes` at most, and until the descriptor `until` has something to read. Returns the bytes.)";
 inline constexpr const char* kWatchImports =
     R"(Notes from now on which modules of the workspace are run. Forgets what it has noted. `observer`, if any, is
-called before each run with (name, None), and after it with (name, why it failed), "" for not at all.)";
+called before each run with (name, None), and after it with (name, True) or (name, what it raised).)";
 inline constexpr const char* kWatchedImports =
     R"((name, storage path, name of the module whose run it happened in or "", bytes of source, whether its code was
 held ready) of each run that was noted, in the order in which they began.)";

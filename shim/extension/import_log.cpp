@@ -47,11 +47,11 @@ void ImportLog::around(const std::string& name, const std::string& path, std::ui
     run();
   } catch (const py::error_already_set& error) {
     running.pop_back();
-    tell(name, py::str("{}: {}").format(error.type().attr("__name__"), error.value()));
+    tell(name, error.value());
     throw;
   }
   running.pop_back();
-  tell(name, py::str());
+  tell(name, py::bool_(true));
 }
 
 }  // namespace bifrost

@@ -25,8 +25,8 @@ class ImportLog {
 
   static ImportLog& instance();
 
-  // Begins anew. `observer`, unless None, is called before each run with (name, None), and after it with (name, why it
-  // failed), "" for not at all.
+  // Begins anew. `observer`, unless None, is called before each run with (name, None), and after it with (name, True)
+  // or (name, what it raised).
   void start(py::object observer);
   void stop();
   bool is_on() const { return on_; }

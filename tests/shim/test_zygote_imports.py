@@ -45,6 +45,39 @@ def test_a_module_that_does_more_than_define_is_left_out_with_what_imports_it(fl
     assert parent.ask("eventually(lambda: len(processes(os.getpid())) == 3)")
 
 
+@pytest.mark.parametrize(("wants", "why"), [
+    ("import not_installed_here", "No module named 'not_installed_here'"),
+    ("from helper import not_installed_here", "cannot import name 'not_installed_here' from 'helper'")])
+def test_what_fails_for_want_of_something_that_nobody_has_leaves_nobody_out(flows, zygote, wants, why):
+    """As an optional accelerator does: its importers know it by now, as they would in any process."""
+    flows.put("pk/__init__.py", "try:\n    from . import fast\nexcept ImportError:\n    fast = None\n")
+    flows.put("pk/fast.py", wants + "\n")
+    flows.put("user.py", "import pk, helper\ndef value():\n    return [pk.fast is None, helper.VALUE]\n")
+    parent = zygote()
+    assert parent.ask("z.execute('user:value')") == [True, 1]
+    told = parent.ask("settled(lambda s: 'user' in s['warm'])")
+    assert sorted(told["warm"]) == ["helper", "pk", "user"]
+    assert list(told["skipped"]) == ["pk.fast"] and why in told["skipped"]["pk.fast"]
+    flows.put("not_installed_here.py", "")
+    flows.put("helper.py", "VALUE = not_installed_here = 1\n")
+    assert parent.ask("z.execute('user:value')") == [False, 1], "somebody has it now"
+
+
+def test_a_package_that_is_left_out_is_so_with_all_below_it_however_deep_their_imports_go(flows, zygote):
+    flows.put("pk/__init__.py", "try:\n    from . import bad\nexcept ValueError:\n    pass\nfrom . import m0\n")
+    flows.put("pk/bad.py", "raise ValueError('not here')\n")
+    for n in range(12):
+        flows.put(f"pk/m{n}.py", f"from . import m{n + 1}\n")
+    flows.put("pk/m12.py", "import beside\n")
+    flows.put("beside.py", "")
+    flows.put("user.py", "import pk\ndef value():\n    return 1\n")
+    parent = zygote()
+    assert parent.ask("[z.execute('user:value'), z.execute('flow:value')]") == [1, 1]
+    told = parent.ask("settled(lambda s: 'flow' in s['warm'])")
+    assert sorted(told["warm"]) == ["beside", "flow", "helper"]
+    assert sorted(told["skipped"]) == sorted(["pk", "pk.bad", "user", *[f"pk.m{n}" for n in range(13)]])
+
+
 def test_cold_modules_and_what_imports_them_are_left_out(flows, zygote):
     flows.put("vendor/client.py", "")
     flows.put("user.py", "import vendor.client, helper\ndef value():\n    return helper.VALUE\n")

@@ -78,6 +78,36 @@ def test_a_template_that_hangs_is_replaced_and_its_execution_runs_elsewhere(warm
     assert warm_parent.ask(f"eventually(lambda: not alive([{stopped}]))")
 
 
+def test_executions_outlive_a_template_that_hangs_and_theirs_was_forked_from(warm_parent, flows):
+    path = flows.directory / "here"
+    warm_parent.do(HURRY + f"thread = held('flow:until', {str(path)!r})")
+    stopped = warm_parent.ask("stats()['processes']['hold']")
+    warm_parent.do(f"os.kill({stopped}, signal.SIGSTOP)")
+    flows.put("helper.py", "VALUE = 2\n")  # the template of modules is out of date: the next one is used
+    assert warm_parent.ask("z.execute('flow:value')") == 2
+    warm_parent.do(f"settled(lambda s: s['processes'].get('hold', {stopped}) != {stopped})")
+    warm_parent.do(f"open({str(path)!r}, 'w').close(); thread.join(30)")
+    assert warm_parent.ask("results") == ["done"]
+    assert warm_parent.ask(f"eventually(lambda: not alive([{stopped}]))")
+
+
+def test_executions_outlive_their_template_when_it_is_replaced_and_another_had_meant_to_use_it(warm_parent, flows):
+    path = flows.directory / "here"
+    warm_parent.do(HURRY + f"thread = held('flow:until', {str(path)!r})")
+    # What an execution has that finds its template out of date, and asks the next one for a fork.
+    warm_parent.do("[line] = z._lines.values(); listed = line.templates(None)")
+    flows.put("helper.py", "VALUE = 2\n")
+    assert warm_parent.ask("z.execute('flow:value')") == 2
+    warm_parent.do("settled(lambda s: s['processes']['hold'] != listed[1].pid)")
+    late = "Run(listed[1], None).run({})"
+    assert warm_parent.error_of(f"from bifrost_cache.zygote._run import Run; {late}").startswith("NotStarted")
+    warm_parent.do("line.lost(listed[1], 'the template is gone')")
+    assert warm_parent.ask("[z.execute('flow:value') for _ in range(20)]") == [2] * 20
+    warm_parent.do(f"open({str(path)!r}, 'w').close(); thread.join(30)")
+    assert warm_parent.ask("results") == ["done"]
+    assert warm_parent.ask("eventually(lambda: len(processes(os.getpid())) == 3)")
+
+
 def test_an_execution_whose_template_is_killed_says_so(warm_parent, flows):
     path = flows.directory / "began"
     warm_parent.do(

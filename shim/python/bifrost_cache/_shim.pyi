@@ -211,9 +211,9 @@ def prefault(most_bytes: int, until: int) -> int:
     later: `most_bytes` at most, and until the descriptor `until` has something to read. Returns the bytes.
     """
 
-def watch_imports(observer: Callable[[str, str | None], None] | None = None) -> None:
+def watch_imports(observer: Callable[[str, bool | BaseException | None], None] | None = None) -> None:
     """Notes from now on which modules of the workspace are run. Forgets what it has noted. `observer`, if any, is
-    called before each run with (name, None), and after it with (name, why it failed), "" for not at all.
+    called before each run with (name, None), and after it with (name, True) or (name, what it raised).
     """
 
 def watched_imports() -> list[tuple[str, str, str, int, bool]]:

@@ -76,13 +76,12 @@ class Line:
         return self._closed
 
     def lost(self, template, why):
-        """It does not fork: it is given up, and replaced."""
+        """A Run has given it up, since it does not fork: it is replaced, unless it has been already."""
         with self._condition:
             if self._templates.get(template.kind) is template:
                 del self._templates[template.kind]
                 self._trouble = why
                 self._want_renewal()
-        template.close(kill=True)
 
     def changed(self):
         """A child found other modules than its template has."""
@@ -281,8 +280,10 @@ class Line:
                 continue
             made.left_out = hold.left_out
             with self._condition:
-                self._skipped = blocked
+                self._skipped = {**made.missing, **blocked}
             return made
+        with self._condition:
+            self._skipped = blocked
         raise NotMade(f"after {_MOST_TRIALS} attempts there were still modules to be left out", blocked)
 
     def _is_closed(self):

@@ -40,6 +40,9 @@ class Run:
                 try:
                     self._start(order)
                     return self._reply()
+                except NotStarted:
+                    self.template.close(kill=True)
+                    raise
                 finally:
                     self._end()
         finally:

@@ -239,7 +239,7 @@ def _become_template(kind, control, order, roots):
         if trial.left_out:
             _messages.send(control, {"left_out": trial.left_out})
             os.killpg(0, signal.SIGKILL)
-        news["modules"] = trial.modules
+        news["modules"], news["missing"] = trial.modules, trial.missing
         if not _shim.settle():
             _messages.send(control, {"failed": "modules changed while they were imported"})
             return

@@ -24,15 +24,18 @@ class NotMade(RuntimeError):
 
 
 class Template:
-    """Any thread. Ends by close(), at once or when the last execution that uses it has ended."""
+    """Any thread. Ends by close(): at once, or when the last has ended of the executions that use it and of the
+    templates that were forked from it, which the kernel would end with it."""
 
     def __init__(self, kind, control, inherited=None):
         self.kind = kind  # "root", "hold" or "modules"
         self.inherited = inherited  # what its root has of this process
         self.root = None  # the process that its root is
+        self._base = None  # the template that it was forked from, until this one has ended
         self.pid = None
         self.modules = []  # that are ready in it
         self.patterns = []  # that importing them compiles; of a trial only
+        self.missing = {}  # name: why its import fails here, as it does everywhere
         self.left_out = {}  # path: why its code is not held
         self.generation = 0
         self._control = control
@@ -40,6 +43,7 @@ class Template:
         self._lock = threading.Lock()
         self._users = 0
         self._closing = None  # how, once it is to end
+        self._over = False
 
     @classmethod
     def forked_from(cls, template, kind, order, deadline, stopped):
@@ -47,6 +51,7 @@ class Template:
         ours, theirs = _messages.control_pair()
         made = cls(kind, ours, template.inherited)
         made.root = template.root
+        made._base = template.__enter__()
         try:
             template.send({"do": kind, "order": order}, [theirs.fileno()])
         except OSError as error:
@@ -94,6 +99,7 @@ class Template:
     def _take(self, news):
         self._know(news["pid"])
         self.modules = news.get("modules", [])
+        self.missing = news.get("missing", {})
         self.patterns = news.get("patterns", [])
         self.left_out = news.get("left_out", {})
         self.generation = news.get("generation", 0)
@@ -125,7 +131,8 @@ class Template:
                 self._end(self._closing)
 
     def close(self, kill=False):
-        """It forks no more, and ends with the last of its children. `kill`: it may hang, so it is killed then."""
+        """It forks no more, and ends with the last of its children. `kill`: it may hang, so it is killed then. Again as
+        often as one likes."""
         with self._lock:
             self._closing = kill or bool(self._closing)
             self._shut()
@@ -142,11 +149,17 @@ class Template:
             self._control = None
 
     def _end(self, kill):
+        if self._over:
+            return  # its number may be another process' by now
+        self._over = True
         if kill and self.pid is not None:
             self._kill()
         if self._pidfd is not None:
             os.close(self._pidfd)
             self._pidfd = None
+        base, self._base = self._base, None
+        if base is not None:
+            base.__exit__()
 
     def _kill(self):
         """With what its modules have started, which is of its group. A root has none of its own."""

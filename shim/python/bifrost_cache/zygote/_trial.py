@@ -4,7 +4,8 @@ What an import leaves behind besides modules would be shared by all children, or
 handlers of signals, timers, child processes, memory that forks have in common. What it wants done at the end of the
 process would be done by the first child for all. What fails in the template may succeed in a child. Such modules, those
 that somebody keeps cold, and whatever imports them are left out: told by name and reason, for the next template. The
-process that found one is spoilt.
+process that found one is spoilt. A module that fails since it needs one that nobody has fails everywhere: its importers
+are as they are in any process.
 """
 
 import atexit
@@ -30,6 +31,7 @@ class Trial:
 
     def __init__(self, order, tell):
         self.left_out = {}  # name: why; more than was known before
+        self.missing = {}  # name: why; those that need what nobody has
         self.imported = []  # what has been run, as _shim.watched_imports() has it
         self._order = order
         self._blocked = dict(order["blocked"])
@@ -39,7 +41,7 @@ class Trial:
 
     @property
     def modules(self):
-        return [name for name, *_ in self.imported]
+        return [name for name, *_ in self.imported if name not in self.missing]
 
     def run(self):
         sys.meta_path.insert(0, self)
@@ -79,7 +81,10 @@ class Trial:
         if name in self._tried:
             return
         self._tried.add(name)
-        if self._why_blocked(name) is not None:
+        package = next((p for p in _packages_of(name) if self._why_blocked(p) is not None), None)
+        if package is not None:
+            self._leave_out(name, f"it needs {package}, which is left out")
+        if package is not None or self._why_blocked(name) is not None:
             # What it would have imported is worth keeping warm all the same.
             for child in self._order["children"].get(name, ()):
                 self._import(child)
@@ -89,7 +94,7 @@ class Trial:
         except _LeftOut as error:
             self._leave_out(name, f"it needs {error.name}, which is left out")
         except BaseException as error:  # SystemExit, too, is a module's own
-            self._leave_out(name, _why(error))
+            self._note_failure(name, error)
 
     def _observe(self, name, outcome):
         """Around each module's run: what has changed since the last look is the innermost running module's doing."""
@@ -100,8 +105,8 @@ class Trial:
             return
         self._tell(name, False)
         self._running.pop()
-        if outcome and name not in self.left_out:
-            self._leave_out(name, f"its import fails: {outcome}")
+        if isinstance(outcome, BaseException):
+            self._note_failure(name, outcome)
 
     def _observe_register(self, *arguments, **keywords):
         """As atexit.register(): what libraries register is for what they have in this process, and harmless."""
@@ -119,8 +124,30 @@ class Trial:
                 self._leave_out(culprit, f"its import {_said(what, before, now)}")
         self._traces = traces
 
+    def _note_failure(self, name, error):
+        why = f"its import fails: {type(error).__name__}: {error}"
+        if _fails_everywhere(error):
+            self.missing.setdefault(name, why)
+        else:
+            self._leave_out(name, why)
+
     def _leave_out(self, name, why):
-        self.left_out.setdefault(name, why)
+        if name not in self._blocked:
+            self.left_out.setdefault(name, why)
+
+
+def _fails_everywhere(error):
+    """For want of a module, or of a name in it. Whether modules that import each other fail goes by their order."""
+    if type(error) is ModuleNotFoundError:
+        return True
+    wants_name = type(error) is ImportError and str(error).startswith("cannot import name ")
+    return wants_name and "partially initialized" not in str(error)
+
+
+def _packages_of(name):
+    """Those that the module is in, the outermost first."""
+    parts = name.split(".")
+    return [".".join(parts[:n]) for n in range(1, len(parts))]
 
 
 _TRACES = ("threads", "descriptors", "signals", "timers", "processes", "memory", "finalizers")
@@ -205,7 +232,3 @@ def _said(what, before, now):
     if what == "memory":
         return "maps memory that executions would share"
     return "starts a process"
-
-
-def _why(error):
-    return f"its import fails: {type(error).__name__}: {error}"

@@ -105,7 +105,7 @@ def _renewed(names, kind, generation):
     else:
         trial = _trial.Trial(_order(names, imported, left_out), lambda *_: None)
         trial.run()
-        skipped = {**left_out, **trial.left_out}
+        skipped = {**trial.missing, **left_out, **trial.left_out}
         ready = tuple(name for name in imported if name not in skipped)
     gc.collect()
     return Warmed(ready, skipped, generation, True)
