@@ -163,7 +163,7 @@ class Search {
     const auto package = nearest_package(name);
     if (package == loaded_.end()) return;
     // Whose an object is that no import has made, nobody can tell.
-    const bool registered = look.has_loader() ? !look.is_made_for(key) : PyModule_CheckExact(entry);
+    const bool registered = look.has_loader() ? !look.is_made_for(key) : PyModule_Check(entry);
     if (!package->second.is_namespace() && (registered || replaced_.contains(package->first))) {
       others.doomed.push_back(kept());
     } else if (!registered && parent_of(name) == package->first) {

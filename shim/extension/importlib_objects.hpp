@@ -39,6 +39,7 @@ struct ImportlibObjects {
   py::str dunder_file{"__file__"};
   py::str dunder_loader{"__loader__"};
   py::str dunder_package{"__package__"};
+  py::str get_code{"get_code"};
   py::str get_source{"get_source"};
   py::str name{"name"};
   py::str search_locations{"submodule_search_locations"};

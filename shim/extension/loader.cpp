@@ -159,7 +159,7 @@ void VirtualModuleLoader::run_found(const py::object& self, const py::object& mo
   // Through the dict: the module may define a __getattr__ that answers everything, or a __setattr__ of its own.
   const py::dict globals = namespace_of(module);
   offer_lines(file_, self, globals);  // the compiler may warn
-  const Executable executable = get_ready();
+  const Executable executable = executable_of(self);
   if (executable.held) ImportLog::instance().note_held();
   globals[python.content_hash] = as_str(module_->source.hash);
   globals[python.storage_path] = as_str(module_->path->text());
@@ -180,6 +180,24 @@ void VirtualModuleLoader::run_found(const py::object& self, const py::object& mo
 
 bool VirtualModuleLoader::is_running(const PyObject* module) {
   return std::ranges::find(running_modules, module) != running_modules.end();
+}
+
+VirtualModuleLoader::Executable VirtualModuleLoader::executable_of(const py::object& self) {
+  PyObject** const attributes = _PyObject_GetDictPtr(self.ptr());
+  if (attributes == nullptr || *attributes == nullptr) return get_ready();
+  const py::object& get_code = ImportlibObjects::get().get_code;
+  const auto set = py::reinterpret_borrow<py::object>(PyDict_GetItemWithError(*attributes, get_code.ptr()));
+  if (!set) {
+    if (PyErr_Occurred() != nullptr) throw py::error_already_set();
+    return get_ready();
+  }
+  const py::object code = set(name_);
+  const bool held = static_cast<bool>(HeldCode::instance().code_for(*module_).code);
+  if (PyCode_Check(code.ptr())) return {code, module_->source.origin, held};
+  const std::string message =
+      "cannot load module '" + name_ + "' when get_code() returns " + std::string(py::repr(code));
+  PyErr_SetImportError(py::str(message).ptr(), py::str(name_).ptr(), file_.ptr());
+  throw py::error_already_set();
 }
 
 VirtualModuleLoader::Executable VirtualModuleLoader::get_ready() {

@@ -55,6 +55,8 @@ class VirtualModuleLoader {
   void run(const py::object& self, const py::object& module);
   void check_name(const py::object& fullname) const;
   void run_found(const py::object& self, const py::object& module);
+  // get_ready(), or what the get_code() says that somebody has set on this loader.
+  Executable executable_of(const py::object& self);
   // Null when the node has none for this interpreter.
   py::object shared_code() const;
   py::object at_home(py::object code) const;

@@ -305,7 +305,8 @@ std::vector<std::pair<std::string, std::string>> list_directory(const std::strin
 }
 
 void bind_loader(py::module_& m) {
-  py::class_<VirtualModuleLoader> type(m, "VirtualModuleLoader", docstrings::kVirtualModuleLoader);
+  // Tools that watch imports (ddtrace) set attributes of loaders, as they may of importlib's own.
+  py::class_<VirtualModuleLoader> type(m, "VirtualModuleLoader", docstrings::kVirtualModuleLoader, py::dynamic_attr());
   add_loader_fast_methods(type);
   type.def("get_code", &VirtualModuleLoader::get_code, docstrings::kVirtualModuleLoaderGetCode,
            py::call_guard<Inside>(), py::arg("fullname") = py::none())
@@ -319,7 +320,7 @@ void bind_loader(py::module_& m) {
            py::call_guard<Inside>(), py::arg("path"))
       .def("get_resource_reader", &VirtualModuleLoader::get_resource_reader,
            docstrings::kVirtualModuleLoaderGetResourceReader, py::arg("fullname") = py::none())
-      .def("__copy__", [](const py::object& self) { return self; })  // nothing of it ever changes
+      .def("__copy__", [](const py::object& self) { return self; })  // what it loads never changes
       .def("__deepcopy__", [](const py::object& self, const py::object&) { return self; })
       .def("__reduce__",
            [](const VirtualModuleLoader& self) {

@@ -32,6 +32,18 @@ print(files("p") == files("p"), files("p") / "sub" == files("p.sub"), files("p")
       len({files("p"), files("p")}))
 """
 
+# As ddtrace does with the loader of every module.
+ITS_OWN_CODE = """
+import importlib.util
+spec = importlib.util.find_spec("m")
+of_loader = spec.loader.get_code
+spec.loader.get_code = lambda name: print("asked for", name) or %s
+try:
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+except ImportError as e:
+    print(e)
+"""
+
 # Modules, and the program that imports them.
 CASES = {
     "a directory before the workspace": (HELPERS | {"flows/main.py": OWN_DIRECTORY_FIRST}, "import flows.main"),
@@ -73,6 +85,10 @@ CASES = {
     "whether a hook is set": ({"m.py": ""}, "import sys, threading, m\nprint(sys.excepthook is sys.__excepthook__, "
                                             "threading.excepthook is threading.__excepthook__)"),
     "resources that are missing": (PACKAGE, MISSING),
+    "a loader that was given another way to its code": ({"m.py": "print('it runs')\n"}, ITS_OWN_CODE % "of_loader(name)"),
+    "a loader that was given other code": (
+        {"m.py": "print('it runs')\n"}, ITS_OWN_CODE % "compile('print(__file__ is not None)', 'elsewhere', 'exec')"),
+    "a loader that was given no code": ({"m.py": ""}, ITS_OWN_CODE % "None"),
 }
 
 

@@ -233,8 +233,9 @@ spec.loader.exec_module(sys.modules["registered"])
     assert talk.begin()["evicted"] == ["registered"]
 
 
-def test_what_a_package_registers_below_itself_goes_with_it(node, talk):
-    node.put("pkg/__init__.py", "import sys, types\nsys.modules['pkg.moves'] = types.ModuleType('pkg.moves')\n")
+@pytest.mark.parametrize("kind", ["types.ModuleType", "Lazy"])
+def test_what_a_package_registers_below_itself_goes_with_it(node, talk, kind):
+    node.put("pkg/__init__.py", f"import sys, types\nclass Lazy(types.ModuleType):\n    pass\nsys.modules['pkg.moves'] = {kind}('pkg.moves')\n")
     talk.begin()
     talk.do("import pkg.moves")
     node.put("pkg/__init__.py", "")
