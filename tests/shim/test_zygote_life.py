@@ -54,6 +54,20 @@ def test_executions_outlive_a_root_that_hangs(flows, zygote, tmp_path):
     assert parent.ask("eventually(lambda: root not in alive([root]))")
 
 
+def test_a_root_that_hangs_is_replaced_when_templates_are_renewed(flows, zygote, tmp_path):
+    """Executions do not ask it, as long as they have those."""
+    parent = zygote(start_timeout=2)
+    parent.do("z.execute('flow:value'); settled(lambda s: 'flow' in s['warm'])")
+    parent.do(HURRY + f"thread = held('flow:until', {str(tmp_path / 'here')!r})")
+    parent.do("root = stats()['processes']['root']; os.kill(root, signal.SIGSTOP)")
+    flows.put("helper.py", "VALUE = 2\n")
+    assert parent.ask("z.execute('flow:value')") == 2
+    parent.do("settled(lambda s: s['processes'].get('root', root) != root and 'flow' in s['warm'])")
+    parent.do(f"open({str(tmp_path / 'here')!r}, 'w').close(); thread.join(30)")
+    assert parent.ask("results") == ["done"]
+    assert parent.ask("eventually(lambda: root not in alive([root]) and len(processes(os.getpid())) == 3)")
+
+
 @pytest.mark.parametrize("kind", ["modules", "hold", "root"])
 def test_a_template_that_was_killed_is_replaced(warm_parent, kind):
     templates = warm_parent.ask("stats()['processes']")

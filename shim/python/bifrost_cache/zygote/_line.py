@@ -13,7 +13,7 @@ import time
 from .. import worker
 from . import _demand, _messages, _serving
 from ._inherited import Inherited
-from ._template import NotMade, Template, children_of, private_bytes_of
+from ._template import NotForked, NotMade, Template, children_of, private_bytes_of
 
 # The time between two renewals: so many times as long as the last one took, and at least this.
 _PAUSE_RATIO = 4
@@ -76,7 +76,7 @@ class Line:
         return self._closed
 
     def lost(self, template, why):
-        """A Run has given it up, since it does not fork: it is replaced, unless it has been already."""
+        """It does not fork, and has been closed for that: it is replaced, unless it has been already."""
         with self._condition:
             if self._templates.get(template.kind) is template:
                 del self._templates[template.kind]
@@ -253,7 +253,12 @@ class Line:
         order = {"paths": list(plan.paths.values()), "most_bytes": _demand.MOST_BYTES, "patterns": plan.patterns}
         order["spare"] = self._order[0] == "hold"
         order["pattern_seconds"] = self._options.start_timeout / _PATTERN_SHARE
-        hold = Template.forked_from(root, "hold", order, self._deadline(), self._is_closed)
+        try:
+            hold = Template.forked_from(root, "hold", order, self._deadline(), self._is_closed)
+        except NotForked as error:
+            root.close(kill=True)
+            self.lost(root, str(error))
+            raise
         if self._order[0] != "modules":
             hold.modules = [name for name, path in plan.paths.items() if path not in hold.left_out]
             left_out = {name: hold.left_out[path] for name, path in plan.paths.items() if path in hold.left_out}

@@ -23,6 +23,10 @@ class NotMade(RuntimeError):
         self.imported = imported
 
 
+class NotForked(NotMade):
+    """The template that it was to be forked from is gone, or has not answered in time."""
+
+
 class Template:
     """Any thread. Ends by close(): at once, or when the last has ended of the executions that use it and of the
     templates that were forked from it, which the kernel would end with it."""
@@ -47,7 +51,8 @@ class Template:
 
     @classmethod
     def forked_from(cls, template, kind, order, deadline, stopped):
-        """NotMade when there is none by `deadline`, it must do without some modules, or stopped() becomes true."""
+        """NotMade when there is none by `deadline`, it must do without some modules, or stopped() becomes true.
+        NotForked when that is the fault of `template`."""
         ours, theirs = _messages.control_pair()
         made = cls(kind, ours, template.inherited)
         made.root = template.root
@@ -56,7 +61,7 @@ class Template:
             template.send({"do": kind, "order": order}, [theirs.fileno()])
         except OSError as error:
             made.close(kill=True)
-            raise NotMade(f"the template it was to be forked from is gone: {error}") from error
+            raise NotForked(f"the template it was to be forked from is gone: {error}") from error
         finally:
             theirs.close()
         made.wait_until_ready(deadline, stopped)
@@ -94,6 +99,8 @@ class Template:
         what = "ended the template" if ready else "did not end in time"
         if running:
             raise NotMade(f"an import {what}", {running[-1]: f"its import {what}"})
+        if self._base is not None and self.pid is None:
+            raise NotForked("the template it was to be forked from does not fork")
         raise NotMade("it ended before it was ready" if ready else "it was not ready in time")
 
     def _take(self, news):
