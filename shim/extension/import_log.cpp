@@ -46,6 +46,7 @@ void ImportLog::around(const std::string& name, const std::string& path, std::ui
   try {
     run();
   } catch (const py::error_already_set& error) {
+    if (noted && running.back() < entries_.size()) entries_[running.back()].failed = true;
     running.pop_back();
     tell(name, error.value());
     throw;

@@ -20,7 +20,8 @@ class ImportLog {
     std::string path;
     std::string within;  // the module that was being run by the same thread; "" for none
     std::uint64_t bytes = 0;
-    bool held = false;  // its code was held ready
+    bool held = false;    // its code was held ready
+    bool failed = false;  // it raised something
   };
 
   static ImportLog& instance();

@@ -37,7 +37,7 @@ void end_with_parent(pid_t parent) {
 py::list watched_imports() {
   py::list entries;
   for (const ImportLog::Entry& entry : ImportLog::instance().entries()) {
-    entries.append(py::make_tuple(entry.name, entry.path, entry.within, entry.bytes, entry.held));
+    if (!entry.failed) entries.append(py::make_tuple(entry.name, entry.path, entry.within, entry.bytes, entry.held));
   }
   return entries;
 }

@@ -47,7 +47,7 @@ def test_a_module_that_does_more_than_define_is_left_out_with_what_imports_it(fl
 
 @pytest.mark.parametrize(("wants", "why"), [
     ("import not_installed_here", "No module named 'not_installed_here'"),
-    ("from helper import not_installed_here", "cannot import name 'not_installed_here' from 'helper'")])
+    ("from json import not_installed_here", "cannot import name 'not_installed_here' from 'json'")])
 def test_what_fails_for_want_of_something_that_nobody_has_leaves_nobody_out(flows, zygote, wants, why):
     """As an optional accelerator does: its importers know it by now, as they would in any process."""
     flows.put("pk/__init__.py", "try:\n    from . import fast\nexcept ImportError:\n    fast = None\n")
@@ -58,9 +58,49 @@ def test_what_fails_for_want_of_something_that_nobody_has_leaves_nobody_out(flow
     told = parent.ask("settled(lambda s: 'user' in s['warm'])")
     assert sorted(told["warm"]) == ["helper", "pk", "user"]
     assert list(told["skipped"]) == ["pk.fast"] and why in told["skipped"]["pk.fast"]
-    flows.put("not_installed_here.py", "")
-    flows.put("helper.py", "VALUE = not_installed_here = 1\n")
-    assert parent.ask("z.execute('user:value')") == [False, 1], "somebody has it now"
+    flows.put("pk/fast.py", "")
+    assert parent.ask("z.execute('user:value')") == [False, 1]
+
+
+def test_a_missing_module_that_somebody_stores_is_there(flows, zygote):
+    flows.put("user.py", "try:\n    import part\nexcept ImportError:\n    part = None\ndef value():\n    return part is None\n")
+    flows.put("part.py", "import not_stored_yet\n")
+    parent = zygote()
+    assert parent.ask("z.execute('user:value')") is True
+    parent.do("settled(lambda s: 'user' in s['warm'])")
+    flows.put("not_stored_yet.py", "")
+    assert parent.ask("z.execute('user:value')") is False
+
+
+def test_what_fails_in_templates_only_is_left_out_with_what_imports_it(flows, zygote, tmp_path):
+    """Its function has added the directory in which the missing module is."""
+    (tmp_path / "vendored.py").write_text("")
+    flows.put("pk/__init__.py", "try:\n    from . import fast\nexcept ImportError:\n    fast = None\n")
+    flows.put("pk/fast.py", "import vendored\n")
+    flows.put("user.py", f"import sys\ndef value():\n    sys.path.append({str(tmp_path)!r})\n    import pk\n    return pk.fast is None\n")
+    parent = zygote()
+    assert parent.ask("[z.execute('user:value'), z.execute('flow:value')]") == [False, 1]
+    parent.do("settled(lambda s: {'flow', 'user'} <= set(s['warm']))")
+    assert parent.ask("z.execute('user:value')") is False
+    assert {"pk", "pk.fast"} <= set(parent.ask("stats()['skipped']"))
+
+
+HALVES = {
+    "a package that fails": {"pk/__init__.py": "from . import a\nimport not_installed_here\n", "pk/a.py": ""},
+    "a name that another module of the workspace may give": {"pk.py": "from helper import LATER\n"},
+    "modules that import each other": {"pk.py": "from second import S\nP = 1\n", "second.py": "from pk import P\nS = 1\n"},
+    "its own words": {"pk.py": "raise ModuleNotFoundError('no licence', name='pk')\n"},
+}
+
+
+@pytest.mark.parametrize("case", HALVES)
+def test_what_may_not_fail_elsewhere_or_leaves_halves_is_left_out_with_what_imports_it(flows, zygote, case):
+    flows.put_many(HALVES[case].items())
+    flows.put("user.py", "try:\n    import pk\nexcept ImportError:\n    pass\ndef value():\n    return 1\n")
+    parent = zygote()
+    assert parent.ask("[z.execute('user:value'), z.execute('flow:value')]") == [1, 1]
+    told = parent.ask("settled(lambda s: 'flow' in s['warm'])")
+    assert sorted(told["warm"]) == ["flow", "helper"] and {"pk", "user"} <= set(told["skipped"])
 
 
 def test_a_package_that_is_left_out_is_so_with_all_below_it_however_deep_their_imports_go(flows, zygote):

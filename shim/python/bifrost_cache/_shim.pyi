@@ -218,7 +218,7 @@ def watch_imports(observer: Callable[[str, bool | BaseException | None], None] |
 
 def watched_imports() -> list[tuple[str, str, str, int, bool]]:
     """(name, storage path, name of the module whose run it happened in or "", bytes of source, whether its code was
-    held ready) of each run that was noted, in the order in which they began.
+    held ready) of each run that was noted and has not failed, in the order in which they began.
     """
 
 def unwatch_imports() -> None:

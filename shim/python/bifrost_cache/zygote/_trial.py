@@ -4,8 +4,8 @@ What an import leaves behind besides modules would be shared by all children, or
 handlers of signals, timers, child processes, memory that forks have in common. What it wants done at the end of the
 process would be done by the first child for all. What fails in the template may succeed in a child. Such modules, those
 that somebody keeps cold, and whatever imports them are left out: told by name and reason, for the next template. The
-process that found one is spoilt. A module that fails since it needs one that nobody has fails everywhere: its importers
-are as they are in any process.
+process that found one is spoilt. A module that fails since it needs one that nobody has, and that has not been seen to
+run elsewhere, fails everywhere: its importers are as they are in any process.
 """
 
 import atexit
@@ -38,10 +38,11 @@ class Trial:
         self._tell = tell
         self._running = []
         self._tried = set()
+        self._ran_elsewhere = {*order["modules"], *(name for below in order["children"].values() for name in below)}
 
     @property
     def modules(self):
-        return [name for name, *_ in self.imported if name not in self.missing]
+        return [name for name, *_ in self.imported]
 
     def run(self):
         sys.meta_path.insert(0, self)
@@ -126,10 +127,12 @@ class Trial:
 
     def _note_failure(self, name, error):
         why = f"its import fails: {type(error).__name__}: {error}"
-        if _fails_everywhere(error):
-            self.missing.setdefault(name, why)
-        else:
+        # A package that fails leaves halves of itself behind.
+        is_package = hasattr(sys.modules.get(name), "__path__")
+        if is_package or name in self._ran_elsewhere or not _fails_everywhere(error):
             self._leave_out(name, why)
+        else:
+            self.missing[name] = why
 
     def _leave_out(self, name, why):
         if name not in self._blocked:
@@ -137,11 +140,13 @@ class Trial:
 
 
 def _fails_everywhere(error):
-    """For want of a module, or of a name in it. Whether modules that import each other fail goes by their order."""
+    """By the words of importlib: for want of a module, or of a name in one that is not of the workspace. What a module
+    of the workspace lacks may be there in another order of imports."""
     if type(error) is ModuleNotFoundError:
-        return True
-    wants_name = type(error) is ImportError and str(error).startswith("cannot import name ")
-    return wants_name and "partially initialized" not in str(error)
+        return str(error).startswith("No module named ")
+    if type(error) is not ImportError or not str(error).startswith("cannot import name "):
+        return False
+    return "__storage_path__" not in getattr(sys.modules.get(error.name), "__dict__", {"__storage_path__": None})
 
 
 def _packages_of(name):
