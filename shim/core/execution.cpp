@@ -1,5 +1,7 @@
 #include "shim/core/execution.hpp"
 
+#include <algorithm>
+
 #include "common/base/boot_identity.hpp"
 
 namespace bifrost {
@@ -22,15 +24,18 @@ std::string why_lease_is_invalid(const Segment& segment, BootTime now) {
 void look_at(View& view, std::shared_ptr<const Segment> segment) {
   view.segment = std::move(segment);
   if (view.segment == nullptr) return;
+  // The order matters: first what the segment is in sync with, then the snapshot that holds it.
+  view.holds_through = view.segment->shown_through();
   view.snapshot = view.segment->snapshot();
   view.complete = view.segment->complete(view.snapshot.generation());
 }
 
-// Reads never go back in time: what Redis had told this process before must be in the segment. Of a segment that
-// somebody vouches for; "" if it does not lag behind.
-std::string why_behind(const Segment& segment, const LastReads::Times& told) {
-  if (segment.synced_through() < told.all) return "Redis was read after the mirror's last synchronisation";
-  if (segment.shown_through() >= told.without_mirror) return {};
+// Reads never go back in time: what Redis had told this process before must be in the view. Of a segment that somebody
+// vouches for, in sync with what was acknowledged by `synced_through`; "" if it does not lag behind.
+std::string why_behind(BootTime synced_through, const View& view, const LastReads::Times& told) {
+  if (synced_through < told.all) return "Redis was read after the mirror's last synchronisation";
+  const bool moved = told.generation != view.generation();
+  if (view.holds_through >= std::max(told.without_mirror, moved ? told.beside_mirror : BootTime{})) return {};
   return "this process has read from Redis what a deploy holds back in the mirror";
 }
 
@@ -45,9 +50,10 @@ void use_leased_mirror(View& view, const Sources& from) {
   }
   const BootTime now = boot_now();
   const bool leased = segment->lease_valid(now);
-  view.why_not_mirror = leased ? why_behind(*segment, told) : why_lease_is_invalid(*segment, now);
-  if (leased) view.vouched_through = segment->shown_through();
+  const BootTime synced_through = segment->synced_through();
+  view.leased = leased;
   look_at(view, segment);
+  view.why_not_mirror = leased ? why_behind(synced_through, view, told) : why_lease_is_invalid(*segment, now);
   if (view.why_not_mirror.empty()) view.authority = Authority::kMirror;
 }
 
@@ -62,15 +68,15 @@ void use_fenced_mirror(View& view, const Deadline& deadline, const Sources& from
   Result<FenceAnswer> fence = Error{};
   from.around_wait([&] { fence = from.agent.fence(deadline); });
   std::shared_ptr<const Segment> segment = from.mirror.newest_segment();  // the agent may have grown it meanwhile
-  // The order matters: first what the segment is in sync with, then the snapshot that holds it.
-  const bool synced = fence && segment->synced_through() >= start;
+  const BootTime synced_through = segment->synced_through();
+  look_at(view, std::move(segment));
+  const bool synced = fence && synced_through >= start;
   if (synced) {
-    view.why_not_mirror = why_behind(*segment, told);
+    view.why_not_mirror = why_behind(synced_through, view, told);
   } else {
     view.why_not_mirror = fence ? "the agent that answers does not write this segment" : fence.error().message;
     if (fence) from.agent.close();
   }
-  look_at(view, std::move(segment));
   from.counters.add(synced ? ShimCounter::kFences : ShimCounter::kFenceFailures);
   if (view.why_not_mirror.empty()) view.authority = Authority::kMirror;
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "common/base/clock.hpp"
+#include "common/layout/segment_layout.hpp"
 
 namespace bifrost {
 
@@ -13,14 +14,24 @@ class LastReads {
  public:
   struct Times {
     BootTime all;  // 0: it never did
-    // Those that no mirror stood beside. What a deploy holds back in the mirror, these have told; others are about
-    // modules that the mirror does not have either.
+    // Those that no mirror stood beside. What a deploy holds back in the mirror, these have told.
     BootTime without_mirror;
+    // The others, about modules that this generation, the newest then, does not have. A later one may have them in a
+    // version from before the deploy.
+    BootTime beside_mirror;
+    Generation generation;
   };
-  Times times() const { return {{all_.load()}, {without_mirror_.load()}}; }
+  Times times() const {
+    return {{all_.load()}, {without_mirror_.load()}, {beside_mirror_.load()}, {generation_.load()}};
+  }
 
   void note(BootTime now) { raise(all_, now.ns); }
-  void note_without_mirror() { raise(without_mirror_, all_.load()); }  // the newest was one
+  // What the newest was.
+  void note_without_mirror() { raise(without_mirror_, all_.load()); }
+  void note_beside(Generation newest) {
+    if (generation_.exchange(newest.value) != newest.value) raise(without_mirror_, beside_mirror_.load());
+    raise(beside_mirror_, all_.load());
+  }
 
  private:
   static void raise(std::atomic<std::uint64_t>& time, std::uint64_t to) {
@@ -30,6 +41,8 @@ class LastReads {
 
   std::atomic<std::uint64_t> all_{0};
   std::atomic<std::uint64_t> without_mirror_{0};
+  std::atomic<std::uint64_t> beside_mirror_{0};
+  std::atomic<std::uint64_t> generation_{0};
 };
 
 }  // namespace bifrost

@@ -49,13 +49,14 @@ Result<FileInRedis> NodeLookup::first_in_redis(const View& view, const Wanted& w
   const std::vector<ModulePath> paths = wanted.paths();
   auto first = ahead_ != nullptr ? ahead_->first_of(paths) : redis_.first_of({paths.begin(), paths.end()});
   if (first) view.takes_what_is_newest();  // also by what is not there: it may have been until now
-  if (first && !stands_beside_newest(view)) redis_.last_reads().note_without_mirror();
+  if (first) note_read(view);
   return first;
 }
 
-bool NodeLookup::stands_beside_newest(const View& view) {
-  return view.authority == Authority::kMirror && view.segment != nullptr && !view.segment->retired() &&
-         view.snapshot.renewed().generation() == view.generation();
+void NodeLookup::note_read(const View& view) const {
+  const bool beside_newest = view.authority == Authority::kMirror && view.segment != nullptr &&
+                             !view.segment->retired() && view.snapshot.renewed().generation() == view.generation();
+  beside_newest ? redis_.last_reads().note_beside(view.generation()) : redis_.last_reads().note_without_mirror();
 }
 
 std::optional<std::vector<ModulePath>> NodeLookup::question_about(const View& view, const Wanted& wanted) const {
@@ -76,7 +77,7 @@ Resolution NodeLookup::answer_to(const View& view, const Wanted& wanted) const {
     counters_.add(ShimCounter::kMirrorAnswers);
     return std::move(mirror.resolution);
   }
-  return last_known_good(view, std::move(mirror), unreachable(view.why_not_redis));
+  return last_known_good(view, wanted, std::move(mirror), unreachable(view.why_not_redis));
 }
 
 NodeLookup::MirrorAnswer NodeLookup::look_in_mirror(const View& view, const Wanted& wanted) const {
@@ -233,7 +234,7 @@ Resolution NodeLookup::ask_redis(const View& view, const Wanted& wanted) const {
   bool index_existed = false;
   for (int look = 0;; ++look) {
     auto file = first_in_redis(view, wanted);
-    if (!file) return last_known_good(view, look_in_mirror(view, wanted), unreachable(file.error().message));
+    if (!file) return last_known_good(view, wanted, look_in_mirror(view, wanted), unreachable(file.error().message));
     if (file->kind != FileInRedis::Kind::kAbsent) return from_file(std::move(*file), wanted);
     if (view.segment == nullptr) return absent_everywhere(view, wanted, *file);
     // An index that goes between two looks went with its last member.
@@ -265,12 +266,14 @@ Resolution NodeLookup::absent_in_redis(const View& view, const Wanted& wanted, c
     Resolution by_redis = absent_everywhere(view, wanted, absent);
     // A directory that Redis knows is one; whatever else the mirror has may have been lost.
     const bool lost = mirror.gap == Gap::kNone && mirror.resolution.found() && (held || !by_redis.found());
-    if (lost && by_redis.kind == Kind::kUnknown) return last_known_good(view, std::move(mirror), by_redis.reason);
+    if (lost && by_redis.kind == Kind::kUnknown)
+      return last_known_good(view, wanted, std::move(mirror), by_redis.reason);
     if (!lost || !is_another_server(*view.segment)) return by_redis;
-    return last_known_good(view, std::move(mirror), "Redis has been replaced or restarted, and may have lost it");
+    return last_known_good(view, wanted, std::move(mirror),
+                           "Redis has been replaced or restarted, and may have lost it");
   }
   if (!vouches_for(view, *mirror.resolution.path)) {
-    return last_known_good(view, std::move(mirror), "Redis no longer has it, though nobody deleted it");
+    return last_known_good(view, wanted, std::move(mirror), "Redis no longer has it, though nobody deleted it");
   }
   counters_.add(ShimCounter::kRetainedServes);
   return std::move(mirror.resolution);
@@ -292,10 +295,17 @@ bool NodeLookup::is_another_server(const Segment& segment) const {
 }
 
 bool NodeLookup::vouches_for(const View& view, ModulePathView path) const {
-  return view.vouched_through && *view.vouched_through >= redis_.last_read_of(path);
+  return view.leased && view.holds_through >= redis_.last_read_of(path);
 }
 
-Resolution NodeLookup::last_known_good(const View& view, MirrorAnswer mirror, const std::string& why_not_redis) const {
+bool NodeLookup::lacks_what_redis_had(const View& view, const Wanted& wanted) const {
+  const std::vector<ModulePath> paths = wanted.paths();
+  return std::ranges::any_of(paths,
+                             [&](const ModulePath& path) { return view.holds_through < redis_.last_read_of(path); });
+}
+
+Resolution NodeLookup::last_known_good(const View& view, const Wanted& wanted, MirrorAnswer mirror,
+                                       const std::string& why_not_redis) const {
   const std::string why = explain_no_authority(view, why_not_redis);
   if (mirror.resolution.kind == Kind::kSnapshotLost) return std::move(mirror.resolution);
   switch (mirror.gap) {
@@ -305,7 +315,10 @@ Resolution NodeLookup::last_known_good(const View& view, MirrorAnswer mirror, co
     case Gap::kNotMirrored:
     case Gap::kDamaged: return Resolution::answer(Kind::kRefused, mirror.reason + "; " + why_not_redis);
   }
-  if (!mirror.resolution.found()) return Resolution::unknown_but_absent(why);
+  if (!mirror.resolution.found()) {
+    return lacks_what_redis_had(view, wanted) ? Resolution::answer(Kind::kUnknown, why)
+                                              : Resolution::unknown_but_absent(why);
+  }
   if (!try_to_serve_stale())
     return Resolution::answer(Kind::kRefused, why + "; BIFROST_ON_STALE=error forbids the last known source");
   return std::move(mirror.resolution);
@@ -352,7 +365,7 @@ Resolution NodeLookup::read_again(const Segment* newest, ModulePathView path) co
 
 Result<std::shared_ptr<const PathIndex>> NodeLookup::index(const View& view) const {
   auto known = redis_.index();
-  if (known && !stands_beside_newest(view)) redis_.last_reads().note_without_mirror();
+  if (known) note_read(view);
   if (known) view.takes_what_is_newest();
   return known;
 }

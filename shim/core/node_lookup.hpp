@@ -110,11 +110,14 @@ class NodeLookup {
   // Whether the view's snapshot holds all that this process may have read of `path`, under a lease.
   bool vouches_for(const View& view, ModulePathView path) const;
   // When nobody vouches for what the segment said: that, if it may be served. `why_not_redis` is one clause.
-  Resolution last_known_good(const View& view, MirrorAnswer mirror, const std::string& why_not_redis) const;
+  Resolution last_known_good(const View& view, const Wanted& wanted, MirrorAnswer mirror,
+                             const std::string& why_not_redis) const;
+  // Of a path that the mirror does not have: Redis had it when this process asked, after that state of the mirror.
+  bool lacks_what_redis_had(const View& view, const Wanted& wanted) const;
   // The first of what is wanted that Redis has by now.
   Result<FileInRedis> first_in_redis(const View& view, const Wanted& wanted) const;
-  // What this view of the mirror lacks, the next view would lack, too, as long as nothing is committed.
-  static bool stands_beside_newest(const View& view);
+  // What Redis has just told, and what of the mirror stood beside it.
+  void note_read(const View& view) const;
   Resolution fill_gap(const View& view, const Wanted& wanted, const MirrorAnswer& mirror) const;
   static Resolution from_file(FileInRedis file, const Wanted& wanted);
 

@@ -151,7 +151,7 @@ void ProcessState::move_to_newest() {
   // An execution that had to do with less is given the mirror, if that can be relied on by now, and has what Redis had
   // when the execution began.
   auto next = std::make_shared<View>(*view_outside_executions(sources()));
-  const bool reliable = next->authority == Authority::kMirror && *next->vouched_through >= pin->pinned_at;
+  const bool reliable = next->authority == Authority::kMirror && next->holds_through >= pin->pinned_at;
   if (pin->authority == Authority::kMirror || !reliable) {
     *next = mirror_.at_newest(*pin);
   } else {

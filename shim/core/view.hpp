@@ -19,11 +19,11 @@ struct View {
   Authority authority = Authority::kRedis;
   std::shared_ptr<const Segment> segment;  // null: none could be attached
   Snapshot snapshot;                       // of `segment`
-  // Every write that Redis had acknowledged by then is in `snapshot`. Nothing: nobody vouches for that.
-  std::optional<BootTime> vouched_through;
-  bool complete = false;   // as the agent said when the snapshot was taken
-  bool deploying = false;  // the agent held a deploy back when the execution began
-  bool pinned = false;     // of an execution: stays until it ends
+  BootTime holds_through;                  // every write that Redis had acknowledged by then is in `snapshot`
+  bool leased = false;                     // and somebody vouched for it when it was taken
+  bool complete = false;                   // as the agent said when the snapshot was taken
+  bool deploying = false;                  // the agent held a deploy back when the execution began
+  bool pinned = false;                     // of an execution: stays until it ends
   BootTime pinned_at;
   // Of an execution, shared by the views that it goes through and by the processes that it forks.
   std::shared_ptr<SharedExecution> execution;

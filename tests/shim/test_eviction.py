@@ -245,6 +245,17 @@ def test_what_a_package_registers_below_itself_goes_with_it(node, talk, kind):
     assert talk.ask("pkg.moves.V") == 2
 
 
+def test_what_another_library_registers_below_a_package_stays(node, talk):
+    """An object of a class of its own: whose it is, its class tells."""
+    node.put("pkg/__init__.py", "V = 1\n")
+    talk.begin()
+    talk.do("import sys, types, pkg\nclass Lazy(types.ModuleType):\n    pass\nlazy = sys.modules['pkg.lazy'] = pkg.lazy = Lazy('pkg.lazy')")
+    node.put("pkg/__init__.py", "V = 2\n")
+    assert talk.begin()["evicted"] == ["pkg"]
+    talk.do("import pkg.lazy")
+    assert talk.ask("[pkg.V, pkg.lazy is lazy]") == [2, True]
+
+
 def test_an_installed_module_that_a_package_registers_below_itself_goes_with_it_and_stays_what_it_is(node, talk):
     node.put("pkg/__init__.py", "import json, sys\nsys.modules['pkg.codec'] = json\n")
     talk.begin()

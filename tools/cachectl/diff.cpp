@@ -85,7 +85,8 @@ class DiffCommand final : public PrefixCommand {
     } else {
       write_table(context.out, diff.report(), redis_name(context.settings));
     }
-    if (!diff.report().differences.empty() && segment.info().deploying_since_unix_ms != 0) {
+    const SegmentInfo info = segment.info();
+    if (!diff.report().differences.empty() && info.deploying_since_unix_ms != 0 && info.ready(boot_now())) {
       say("a deploy goes on: what it writes differs until it ends; then run diff again");
     }
     return is_identical(diff.report()) ? ExitCode::kSuccess : ExitCode::kDifferences;

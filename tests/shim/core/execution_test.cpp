@@ -182,6 +182,46 @@ TEST_F(ExecutionTest, WhatOnlyAnOlderGenerationLacksIsNotReadBesideWhatADeployHo
   EXPECT_EQ(worker().begin({{}, false}).view->authority, Authority::kRedis);
 }
 
+TEST_F(ExecutionTest, WhatTheMirrorLackedIsNotGivenBackInAVersionFromBeforeADeploy) {
+  redis().put("big.py", "new");
+  writer().put_not_mirrored("big.py", "");
+  commit();
+  agent();
+  const BootTime begun = boot_now();
+  hold_back_since(begun);
+  ASSERT_EQ(import("big"), "new");
+  publish("big.py", "old");  // the agent hears late of both
+  hold_back_since(begun);
+  EXPECT_EQ(worker().begin({{}, false}).view->authority, Authority::kRedis);
+  give_lease();
+  EXPECT_EQ(worker().begin({{}, false}).view->authority, Authority::kMirror);
+}
+
+TEST_F(ExecutionTest, WhatRedisHadSinceAndTheMirrorLacksLeavesItsPlaceToNobodyWhenRedisFails) {
+  put("tools.py", "shared");
+  put("other.py", "shared");
+  agent();
+  stop_agent();
+  writer().revoke_lease();
+  redis().put("_solutions/7/tools.py", "mine");
+  ASSERT_EQ(begin(*Scope::of("7", true)), Authority::kRedis);
+  ASSERT_EQ(import("tools"), "mine");
+  stop_redis();
+  EXPECT_EQ(import("tools"), "<unknown>");
+  EXPECT_EQ(import("other"), "shared") << "nobody has ever told this process of another";
+  ASSERT_EQ(begin(*Scope::of("7", true)), Authority::kStale);
+  EXPECT_EQ(import("tools"), "<unknown>");
+  EXPECT_EQ(import("other"), "shared");
+  // Once the mirror has seen it go.
+  publish("more.py", "");
+  give_lease();
+  EXPECT_EQ(worker().begin({*Scope::of("7", true), false}).view->authority, Authority::kMirror);
+  EXPECT_EQ(import("tools"), "shared");
+  writer().revoke_lease();
+  ASSERT_EQ(begin(*Scope::of("7", true)), Authority::kStale);
+  EXPECT_EQ(import("tools"), "shared");
+}
+
 TEST_F(ExecutionTest, MovingToTheNewestSnapshotKeepsTheExecution) {
   put("x.py", "x = 1");
   agent();

@@ -181,10 +181,10 @@ class Line:
                 self._condition.wait(patience - time.monotonic())
 
     def _start_root(self, earlier):
+        self._drop("modules", "hold")
         if earlier is not None:
             self._earlier.append(earlier)
             self._reap_earlier()
-        self._drop("modules", "hold")
         ours, theirs = _messages.control_pair()
         order = {"parent": os.getpid(), "preload": self._options.preload, "roots": self.roots, **self.travels}
         context = multiprocessing.get_context("spawn")

@@ -108,6 +108,8 @@ class Trial:
         self._running.pop()
         if isinstance(outcome, BaseException):
             self._note_failure(name, outcome)
+        elif name in self.missing:
+            self._leave_out(name, "its import fails, and then it does not")
 
     def _observe_register(self, *arguments, **keywords):
         """As atexit.register(): what libraries register is for what they have in this process, and harmless."""
