@@ -71,6 +71,7 @@ def test_a_file_is_run_by_its_path(flows):
 @pytest.mark.parametrize("path, name", [("m.py", "m"), ("f/m.py", "f.m"), ("jobs/nightly.py", "jobs.nightly")])
 def test_a_file_with_a_short_path_has_its_whole_name_and_follows_edits(node, path, name):
     node.put(path, "V = 1\nclass C:\n    pass\n")
+    node.wait("--fresh")
     worker = node.worker()
     worker.do("import pickle")
     assert worker.ask(f"[b.load_path({path!r}).__name__, b.load_path({path!r}).V]") == [name, 1]
@@ -161,6 +162,7 @@ def test_what_has_not_changed_stays_loaded(flows, talk):
     flows.put("a/b.v2.py", "X = 1\n")
     flows.put("pk/__init__.py", "from . import sub\n")
     flows.put("pk/sub.py", "X = 1\n")
+    flows.wait("--fresh")
     paths = ["flows/my-flow.py", "a/b.v2.py", "pk/__init__.py"]
     talk.do(f"before = [b.load_path(path) for path in {paths!r}]")
     assert talk.ask("b.begin_execution().evicted") == []
@@ -182,6 +184,7 @@ def test_a_file_in_an_earlier_root_takes_its_place(flows, talk):
 def test_the_init_file_of_a_package_is_that_package(flows, talk):
     flows.put("pk/__init__.py", "from .sub import X\n")
     flows.put("pk/sub.py", "X = 1\n")
+    flows.wait("--fresh")
     talk.do("pk = b.load_path('pk/__init__.py')")
     talk.do("import pk.sub")
     assert talk.ask("[pk.X, pk.__package__, sys.modules['pk'] is b.load_path('pk/__init__.py'), pk.sub.X]") == [1, "pk", True, 1]
@@ -190,23 +193,27 @@ def test_the_init_file_of_a_package_is_that_package(flows, talk):
 def test_other_modules_import_it_by_its_name(flows, talk):
     flows.put("flows/main.py", "from . import asks\nCONFIG = 1\n")
     flows.put("flows/asks.py", "import flows.main\ndef config():\n    return flows.main.CONFIG\n")
+    flows.wait("--fresh")
     assert talk.ask("b.load_path('flows/main.py').asks.config()") == 1
     assert talk.ask("sys.modules['flows.main'] is b.load_path('flows/main.py')")
 
 
 def test_a_module_of_the_host_is_not_taken_for_it(flows, talk):
     flows.put("sdk.py", "def f():\n    return 1\n")
+    flows.wait("--fresh")
     talk.do("import types; sys.modules['sdk'] = types.ModuleType('sdk')")
     assert talk.ask("b.load_path('sdk.py').f()") == 1
 
 
 def test_what_its_body_has_put_in_its_place_is_kept(flows, talk):
     flows.put("itself.py", "import sys\nclass Own:\n    __slots__ = ()\nsys.modules[__name__] = Own()\n")
+    flows.wait("--fresh")
     assert talk.ask("b.load_path('itself.py') is b.load_path('itself.py')")
 
 
 def test_an_installed_package_keeps_its_attributes(flows, talk):
     flows.put("pip_like/client.py", "X = 'of the workspace'\n")
+    flows.wait("--fresh")
     (flows.directory / "pip_like").mkdir()
     (flows.directory / "pip_like" / "__init__.py").write_text("client = 'its own'\n")
     talk.do(f"sys.path.insert(0, {str(flows.directory)!r}); import pip_like")
@@ -216,6 +223,7 @@ def test_an_installed_package_keeps_its_attributes(flows, talk):
 def test_two_threads_that_load_each_others_files_do_not_wait_for_ever(flows, talk):
     flows.put("one.py", "import helper_of_test, bifrost_cache\nhelper_of_test.meet()\nbifrost_cache.load_path('two.py')\n")
     flows.put("two.py", "import helper_of_test, bifrost_cache\nhelper_of_test.meet()\nbifrost_cache.load_path('one.py')\n")
+    flows.wait("--fresh")
     talk.do(
         """
         import types
@@ -260,6 +268,7 @@ def test_threads_get_it_whole(flows, talk):
                                         ("x.y.py", "x%2Ey"), ("x%2Ey.py", "x%252Ey")])
 def test_its_name_is_its_own(flows, talk, path, name):
     flows.put(path, "MINE = 1\n")
+    flows.wait("--fresh")
     talk.do("import logging, email.utils; before = dict(sys.modules)")
     assert talk.ask(f"b.load_path({path!r}).__name__") == name
     assert talk.ask("[n for n in before if sys.modules.get(n) is not before[n]]") == []
