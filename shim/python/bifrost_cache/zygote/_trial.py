@@ -130,7 +130,7 @@ class Trial:
     def _note_failure(self, name, error):
         why = f"its import fails: {type(error).__name__}: {error}"
         # A package that fails leaves halves of itself behind.
-        is_package = hasattr(sys.modules.get(name), "__path__")
+        is_package = "__path__" in getattr(sys.modules.get(name), "__dict__", ())
         if is_package or name in self._ran_elsewhere or not _fails_everywhere(error):
             self._leave_out(name, why)
         else:
