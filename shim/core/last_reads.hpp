@@ -22,14 +22,18 @@ class LastReads {
     Generation generation;
   };
   Times times() const {
-    return {{all_.load()}, {without_mirror_.load()}, {beside_mirror_.load()}, {generation_.load()}};
+    const Generation generation{generation_.load()};  // first: what was read beside it is known by then
+    return {{all_.load()}, {without_mirror_.load()}, {beside_mirror_.load()}, generation};
   }
 
   void note(BootTime now) { raise(all_, now.ns); }
   // What the newest was.
   void note_without_mirror() { raise(without_mirror_, all_.load()); }
   void note_beside(Generation newest) {
-    if (generation_.exchange(newest.value) != newest.value) raise(without_mirror_, beside_mirror_.load());
+    if (generation_.load() != newest.value) {
+      raise(without_mirror_, beside_mirror_.load());
+      generation_.store(newest.value);
+    }
     raise(beside_mirror_, all_.load());
   }
 

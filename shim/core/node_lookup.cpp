@@ -299,6 +299,8 @@ bool NodeLookup::vouches_for(const View& view, ModulePathView path) const {
 }
 
 bool NodeLookup::lacks_what_redis_had(const View& view, const Wanted& wanted) const {
+  const ModuleNode* node = wanted.node();
+  if (node != nullptr && view.holds_through < redis_.last_read_below(node->text())) return true;
   const std::vector<ModulePath> paths = wanted.paths();
   return std::ranges::any_of(paths,
                              [&](const ModulePath& path) { return view.holds_through < redis_.last_read_of(path); });

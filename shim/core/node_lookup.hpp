@@ -112,7 +112,8 @@ class NodeLookup {
   // When nobody vouches for what the segment said: that, if it may be served. `why_not_redis` is one clause.
   Resolution last_known_good(const View& view, const Wanted& wanted, MirrorAnswer mirror,
                              const std::string& why_not_redis) const;
-  // Of a path that the mirror does not have: Redis had it when this process asked, after that state of the mirror.
+  // Of what the mirror does not have: Redis had it, or something below it, when this process asked, after that state of
+  // the mirror.
   bool lacks_what_redis_had(const View& view, const Wanted& wanted) const;
   // The first of what is wanted that Redis has by now.
   Result<FileInRedis> first_in_redis(const View& view, const Wanted& wanted) const;

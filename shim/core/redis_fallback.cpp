@@ -205,6 +205,16 @@ BootTime RedisFallback::last_read_of(ModulePathView path) {
   return found == read_.end() ? BootTime{} : found->second;
 }
 
+BootTime RedisFallback::last_read_below(std::string_view directory) {
+  const std::string prefix = std::string(directory) + "/";
+  const std::lock_guard lock(mutex_);
+  BootTime last;
+  for (const auto& [path, when] : read_) {
+    if (path.text().starts_with(prefix)) last = std::max(last, when);
+  }
+  return last;
+}
+
 void RedisFallback::let_go() {
   const std::lock_guard lock(mutex_);
   static_cast<void>(take_idle());

@@ -83,6 +83,8 @@ class RedisFallback {
   LastReads& last_reads() { return last_reads_; }
   // When Redis last answered with a value of `path`; 0 when it never did.
   BootTime last_read_of(ModulePathView path);
+  // The same of anything below a directory. Cost: a look at each path that this process has had from Redis.
+  BootTime last_read_below(std::string_view directory);
 
   // Closes the connection that is kept between questions.
   void let_go();

@@ -162,24 +162,16 @@ class Search {
     }
     const auto package = nearest_package(name);
     if (package == loaded_.end()) return;
-    // Whose an object is that no import has made, nobody can tell.
-    const bool registered = look.has_loader() ? !look.is_made_for(key) : is_a_module_of_ours(entry);
-    if (!package->second.is_namespace() && (registered || replaced_.contains(package->first))) {
+    // Whose an object is that no import has made, nobody can tell. What is a module goes with the package that it is
+    // below; a namespace may be somebody else's, too.
+    const bool in_namespace = package->second.is_namespace();
+    const bool is_module = in_namespace ? PyModule_CheckExact(entry) : PyModule_Check(entry);
+    const bool registered = look.has_loader() ? !look.is_made_for(key) : is_module;
+    if (!in_namespace && (registered || replaced_.contains(package->first))) {
       others.doomed.push_back(kept());
     } else if (!registered && parent_of(name) == package->first) {
       others.on_disk.emplace(name);
     }
-  }
-
-  // A module as such, or of a class that one of the workspace defines: another library's stays.
-  bool is_a_module_of_ours(PyObject* entry) const {
-    if (PyModule_CheckExact(entry)) return true;
-    if (!PyModule_Check(entry)) return false;
-    const auto definer = py::reinterpret_steal<py::object>(
-        PyObject_GetAttrString(reinterpret_cast<PyObject*>(Py_TYPE(entry)), "__module__"));
-    if (!definer) PyErr_Clear();
-    const auto name = definer ? utf8_of(definer) : std::nullopt;
-    return name && loaded_.contains(*name);
   }
 
   // Of the workspace; the end of loaded_ when the nearest package that is loaded is somebody else's.

@@ -245,15 +245,19 @@ def test_what_a_package_registers_below_itself_goes_with_it(node, talk, kind):
     assert talk.ask("pkg.moves.V") == 2
 
 
-def test_what_another_library_registers_below_a_package_stays(node, talk):
-    """An object of a class of its own: whose it is, its class tells."""
-    node.put("pkg/__init__.py", "V = 1\n")
+def test_what_a_package_on_disk_registers_below_a_namespace_stays_its_attribute(node, tmp_path):
+    (tmp_path / "space").mkdir()
+    (tmp_path / "space" / "disk.py").write_text(
+        "import sys, types, space\nclass Lazy(types.ModuleType):\n    pass\nspace.lazy = sys.modules['space.lazy'] = Lazy('space.lazy')\n")
+    node.put("space/own.py", "V = 1\n")
+    talk = node.worker()
+    talk.do(f"sys.path.append({str(tmp_path)!r})")
     talk.begin()
-    talk.do("import sys, types, pkg\nclass Lazy(types.ModuleType):\n    pass\nlazy = sys.modules['pkg.lazy'] = pkg.lazy = Lazy('pkg.lazy')")
-    node.put("pkg/__init__.py", "V = 2\n")
-    assert talk.begin()["evicted"] == ["pkg"]
-    talk.do("import pkg.lazy")
-    assert talk.ask("[pkg.V, pkg.lazy is lazy]") == [2, True]
+    talk.do("import space.own, space.disk; lazy = space.lazy")
+    node.put("space/own.py", "V = 2\n")
+    assert talk.begin()["evicted"] == ["space", "space.own"]
+    talk.do("import space.own, space.disk")
+    assert talk.ask("[space.own.V, space.lazy is lazy]") == [2, True]
 
 
 def test_an_installed_module_that_a_package_registers_below_itself_goes_with_it_and_stays_what_it_is(node, talk):

@@ -200,14 +200,18 @@ TEST_F(ExecutionTest, WhatTheMirrorLackedIsNotGivenBackInAVersionFromBeforeADepl
 TEST_F(ExecutionTest, WhatRedisHadSinceAndTheMirrorLacksLeavesItsPlaceToNobodyWhenRedisFails) {
   put("tools.py", "shared");
   put("other.py", "shared");
+  put("space/part.py", "shared");
   agent();
   stop_agent();
   writer().revoke_lease();
   redis().put("_solutions/7/tools.py", "mine");
+  redis().put("_solutions/7/space/part.py", "mine");
   ASSERT_EQ(begin(*Scope::of("7", true)), Authority::kRedis);
   ASSERT_EQ(import("tools"), "mine");
+  ASSERT_EQ(import("_solutions/7/space/part"), "mine");
   stop_redis();
   EXPECT_EQ(import("tools"), "<unknown>");
+  EXPECT_EQ(import("space"), "<unknown>") << "a directory of which Redis has told";
   EXPECT_EQ(import("other"), "shared") << "nobody has ever told this process of another";
   ASSERT_EQ(begin(*Scope::of("7", true)), Authority::kStale);
   EXPECT_EQ(import("tools"), "<unknown>");

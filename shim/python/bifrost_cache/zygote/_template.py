@@ -99,7 +99,7 @@ class Template:
         what = "ended the template" if ready else "did not end in time"
         if running:
             raise NotMade(f"an import {what}", {running[-1]: f"its import {what}"})
-        if self._base is not None and self.pid is None:
+        if not ready and self._base is not None and self.pid is None:
             raise NotForked("the template it was to be forked from does not fork")
         raise NotMade("it ended before it was ready" if ready else "it was not ready in time")
 
