@@ -21,15 +21,6 @@ std::string why_lease_is_invalid(const Segment& segment, BootTime now) {
   return "last in sync with Redis " + std::to_string(age.count()) + " ms ago";
 }
 
-void look_at(View& view, std::shared_ptr<const Segment> segment) {
-  view.segment = std::move(segment);
-  if (view.segment == nullptr) return;
-  // The order matters: first what the segment is in sync with, then the snapshot that holds it.
-  view.holds_through = view.segment->shown_through();
-  view.snapshot = view.segment->snapshot();
-  view.complete = view.segment->complete(view.snapshot.generation());
-}
-
 // Reads never go back in time: what Redis had told this process before must be in the view. Of a segment that somebody
 // vouches for, in sync with what was acknowledged by `synced_through`; "" if it does not lag behind.
 std::string why_behind(BootTime synced_through, const View& view, const LastReads::Times& told) {
@@ -52,7 +43,7 @@ void use_leased_mirror(View& view, const Sources& from) {
   const bool leased = segment->lease_valid(now);
   const BootTime synced_through = segment->synced_through();
   view.leased = leased;
-  look_at(view, segment);
+  view.look_at(segment);
   view.why_not_mirror = leased ? why_behind(synced_through, view, told) : why_lease_is_invalid(*segment, now);
   if (view.why_not_mirror.empty()) view.authority = Authority::kMirror;
 }
@@ -60,7 +51,7 @@ void use_leased_mirror(View& view, const Sources& from) {
 void use_fenced_mirror(View& view, const Deadline& deadline, const Sources& from) {
   const BootTime start = boot_now();
   const LastReads::Times told = from.redis.last_reads().times();
-  look_at(view, from.mirror.newest_segment());
+  view.look_at(from.mirror.newest_segment());
   if (view.segment == nullptr) {
     view.why_not_mirror = from.mirror.attach_error();
     return;
@@ -69,7 +60,7 @@ void use_fenced_mirror(View& view, const Deadline& deadline, const Sources& from
   from.around_wait([&] { fence = from.agent.fence(deadline); });
   std::shared_ptr<const Segment> segment = from.mirror.newest_segment();  // the agent may have grown it meanwhile
   const BootTime synced_through = segment->synced_through();
-  look_at(view, std::move(segment));
+  view.look_at(std::move(segment));
   const bool synced = fence && synced_through >= start;
   if (synced) {
     view.why_not_mirror = why_behind(synced_through, view, told);

@@ -20,12 +20,8 @@ std::shared_ptr<const Segment> MirrorView::newest_segment() {
 
 View MirrorView::at_newest(View view) {
   if (auto segment = newest_segment()) {
-    // The order matters: first what the segment is in sync with, then the snapshot that holds it.
     view.leased = segment->lease_valid(boot_now());
-    view.holds_through = segment->shown_through();
-    view.snapshot = segment->snapshot();
-    view.complete = segment->complete(view.snapshot.generation());
-    view.segment = std::move(segment);
+    view.look_at(std::move(segment));
   }
   return view;
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "common/reader/segment.hpp"
 #include "shim/core/authority.hpp"
@@ -39,6 +40,15 @@ struct View {
   // What Redis or a fallback says is as it is now: nobody can tell whether it was so when other modules were read.
   void takes_what_is_newest() const {
     if (execution != nullptr) execution->tear();
+  }
+
+  // Its newest snapshot. The order matters: first what the segment is in sync with, then the snapshot that holds it.
+  void look_at(std::shared_ptr<const Segment> newest) {
+    segment = std::move(newest);
+    if (segment == nullptr) return;
+    holds_through = segment->shown_through();
+    snapshot = segment->snapshot();
+    complete = segment->complete(snapshot.generation());
   }
 
   Generation generation() const { return segment ? snapshot.generation() : Generation{}; }

@@ -245,14 +245,21 @@ def test_what_a_package_registers_below_itself_goes_with_it(node, talk, kind):
     assert talk.ask("pkg.moves.V") == 2
 
 
-def test_what_a_package_on_disk_registers_below_a_namespace_stays_its_attribute(node, tmp_path):
+def worker_with_a_portion_on_disk(node, tmp_path, file, source):
+    """In an execution; the namespace `space` has own.py in the workspace, and this file on disk."""
     (tmp_path / "space").mkdir()
-    (tmp_path / "space" / "disk.py").write_text(
-        "import sys, types, space\nclass Lazy(types.ModuleType):\n    pass\nspace.lazy = sys.modules['space.lazy'] = Lazy('space.lazy')\n")
+    (tmp_path / "space" / file).write_text(source)
     node.put("space/own.py", "V = 1\n")
     talk = node.worker()
     talk.do(f"sys.path.append({str(tmp_path)!r})")
     talk.begin()
+    return talk
+
+
+def test_what_a_package_on_disk_registers_below_a_namespace_stays_its_attribute(node, tmp_path):
+    talk = worker_with_a_portion_on_disk(
+        node, tmp_path, "disk.py",
+        "import sys, types, space\nclass Lazy(types.ModuleType):\n    pass\nspace.lazy = sys.modules['space.lazy'] = Lazy('space.lazy')\n")
     talk.do("import space.own, space.disk; lazy = space.lazy")
     node.put("space/own.py", "V = 2\n")
     assert talk.begin()["evicted"] == ["space", "space.own"]
@@ -370,13 +377,9 @@ def test_a_namespace_that_got_its_part_on_disk_back_looks_like_any_other(node, w
 
 def test_what_a_module_on_disk_registers_below_itself_stays(node, tmp_path):
     """As six and many extension modules do."""
-    (tmp_path / "space").mkdir()
-    (tmp_path / "space" / "six.py").write_text(
+    talk = worker_with_a_portion_on_disk(
+        node, tmp_path, "six.py",
         "import sys, types\nmoves = sys.modules[__name__ + '.moves'] = types.ModuleType(__name__ + '.moves')\n")
-    node.put("space/own.py", "V = 1\n")
-    talk = node.worker()
-    talk.do(f"sys.path.append({str(tmp_path)!r})")
-    talk.begin()
     talk.do("import space.own, space.six")
     node.put("space/own.py", "V = 2\n")
     assert talk.begin()["evicted"] == ["space", "space.own"]

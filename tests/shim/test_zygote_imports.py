@@ -45,12 +45,16 @@ def test_a_module_that_does_more_than_define_is_left_out_with_what_imports_it(fl
     assert parent.ask("eventually(lambda: len(processes(os.getpid())) == 3)")
 
 
+# Of a package: what goes on without one of its modules.
+OPTIONAL_PART = "try:\n    from . import fast\nexcept ImportError:\n    fast = None\n"
+
+
 @pytest.mark.parametrize(("wants", "why"), [
     ("import not_installed_here", "No module named 'not_installed_here'"),
     ("from json import not_installed_here", "cannot import name 'not_installed_here' from 'json'")])
 def test_what_fails_for_want_of_something_that_nobody_has_leaves_nobody_out(flows, zygote, wants, why):
     """As an optional accelerator does: its importers know it by now, as they would in any process."""
-    flows.put("pk/__init__.py", "try:\n    from . import fast\nexcept ImportError:\n    fast = None\n")
+    flows.put("pk/__init__.py", OPTIONAL_PART)
     flows.put("pk/fast.py", wants + "\n")
     flows.put("user.py", "import pk, helper\ndef value():\n    return [pk.fast is None, helper.VALUE]\n")
     parent = zygote()
@@ -75,7 +79,7 @@ def test_a_missing_module_that_somebody_stores_is_there(flows, zygote):
 def test_what_fails_in_templates_only_is_left_out_with_what_imports_it(flows, zygote, tmp_path):
     """Its function has added the directory in which the missing module is."""
     (tmp_path / "vendored.py").write_text("")
-    flows.put("pk/__init__.py", "try:\n    from . import fast\nexcept ImportError:\n    fast = None\n")
+    flows.put("pk/__init__.py", OPTIONAL_PART)
     flows.put("pk/fast.py", "import vendored\n")
     flows.put("user.py", f"import sys\ndef value():\n    sys.path.append({str(tmp_path)!r})\n    import pk\n    return pk.fast is None\n")
     parent = zygote()

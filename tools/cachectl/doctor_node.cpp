@@ -12,7 +12,6 @@
 #include "common/control/agent_connection.hpp"
 #include "common/control/control_protocol.hpp"
 #include "common/layout/record_layout.hpp"
-#include "common/redis/contract.hpp"
 #include "tools/cachectl/doctor.hpp"
 #include "tools/cachectl/health.hpp"
 #include "tools/cachectl/segment_access.hpp"
@@ -109,8 +108,7 @@ void examine_mirror(Context& context, Diagnoses& out) {
           {Grade::kGood, "mirror", fmt::format("{}, generation {}", health.state, info.generation.value), ""});
     }
     if (health.ready && info.deploying_since_unix_ms != 0) {  // otherwise a problem says it
-      out.push_back({Grade::kNote, "mirror", "a deploy goes on " + deploy_text(info, true),
-                     fmt::format("wait for its end; if nobody deploys, delete {} in Redis", contract::kDeployingKey)});
+      out.push_back({Grade::kNote, "mirror", "a deploy goes on " + deploy_text(info, true), deploy_advice()});
     }
     if (info.agent_version != BIFROST_VERSION) {
       out.push_back({Grade::kNote, "agent",
@@ -124,10 +122,11 @@ void examine_mirror(Context& context, Diagnoses& out) {
     return;
   }
   const ErrorCode why = pong.error().code;
+  const std::string_view what = why == ErrorCode::kTimeout ? "restart" : "start";
   out.push_back({Grade::kBad, "agent", pong.error().message,
-                 why == ErrorCode::kPermission ? kJoinTheGroup
-                 : why == ErrorCode::kTimeout  ? "systemctl restart bifrost-agent; then journalctl -u bifrost-agent"
-                                               : "systemctl start bifrost-agent; then journalctl -u bifrost-agent"});
+                 why == ErrorCode::kPermission
+                     ? kJoinTheGroup
+                     : fmt::format("systemctl {} bifrost-agent; then journalctl -u bifrost-agent", what)});
 }
 
 }  // namespace bifrost::cachectl

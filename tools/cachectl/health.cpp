@@ -113,8 +113,7 @@ Problem why_not_ready(const SegmentInfo& info, std::string_view state, BootTime 
         "a deploy is going on: what the agent reads is held back until it ends, or for ten minutes; workers ask Redis, "
         "and get what has been written of it so far" +
             before,
-        fmt::format("wait for the end of the deploy; if nobody deploys, delete {} in Redis", contract::kDeployingKey),
-        true};
+        deploy_advice(), true};
   }
   if (at_work && info.synced_through.ns == 0) {
     return {"first_sync", "the first synchronisation with Redis is not finished" + before, wait, true};
@@ -246,6 +245,10 @@ std::string deploy_text(const SegmentInfo& info, bool ready) {
   if (info.deploying_since_unix_ms == 0) return {};
   return fmt::format("since {}: executions {}", utc_time(info.deploying_since_unix_ms),
                      ready ? "get the state before" : "may get a part of it");
+}
+
+std::string deploy_advice() {
+  return fmt::format("wait for the end of the deploy; if nobody deploys, delete {} in Redis", contract::kDeployingKey);
 }
 
 std::string_view signal_name(std::uint64_t signals) {

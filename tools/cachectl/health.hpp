@@ -38,6 +38,7 @@ Problem forbidden_control_socket();
 
 // Since when a deploy goes on, and what executions get of it; empty when none does.
 std::string deploy_text(const SegmentInfo& info, bool ready);
+std::string deploy_advice();
 // "both", "keyspace", "tracking" or "none".
 std::string_view signal_name(std::uint64_t signals);
 // How modules written together are found: "marks", "fences" or "unknown". docs/consistency.md section 3.
