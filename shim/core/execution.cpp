@@ -106,6 +106,17 @@ std::shared_ptr<View> view_outside_executions(const Sources& from) {
   return view;
 }
 
+View view_at_newest(View view, const Sources& from) {
+  const LastReads::Times told = from.redis.last_reads().times();
+  const std::shared_ptr<const Segment> segment = from.mirror.newest_segment();
+  const BootTime synced_through = segment ? segment->synced_through() : BootTime{};
+  view = from.mirror.at_newest(std::move(view));
+  if (view.authority != Authority::kMirror) return view;
+  view.why_not_mirror = why_behind(synced_through, view, told);
+  if (!view.why_not_mirror.empty()) view.authority = Authority::kRedis;
+  return view;
+}
+
 Result<Generation> fenced_generation(const Deadline& deadline, const Sources& from) {
   Result<FenceAnswer> fence = Error{};
   // What a deploy has written is acknowledged, and not in the mirror before it ends. It may begin or end meanwhile.

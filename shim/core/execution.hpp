@@ -36,6 +36,10 @@ std::shared_ptr<View> view_for_execution(const ExecutionRequest& request, const 
 // Redis last told this process; else Redis. Never waits.
 std::shared_ptr<View> view_outside_executions(const Sources& sources);
 
+// `view`, of an execution, at the newest snapshot. One of the mirror asks Redis from now on if the mirror is older than
+// what Redis last told this process. Never waits.
+View view_at_newest(View view, const Sources& sources);
+
 // The generation that holds every write acknowledged before the call. Errors: kTimeout and those of
 // AgentConnection::ask().
 Result<Generation> fenced_generation(const Deadline& deadline, const Sources& sources);

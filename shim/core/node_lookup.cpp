@@ -295,15 +295,16 @@ bool NodeLookup::is_another_server(const Segment& segment) const {
 }
 
 bool NodeLookup::vouches_for(const View& view, ModulePathView path) const {
-  return view.leased && view.holds_through >= redis_.last_read_of(path);
+  return view.leased && view.holds_through >= redis_.last_reads().last_value_of(path);
 }
 
 bool NodeLookup::lacks_what_redis_had(const View& view, const Wanted& wanted) const {
+  const LastReads& reads = redis_.last_reads();
   const ModuleNode* node = wanted.node();
-  if (node != nullptr && view.holds_through < redis_.last_read_below(node->text())) return true;
+  if (node != nullptr && view.holds_through < reads.last_value_below(node->text())) return true;
   const std::vector<ModulePath> paths = wanted.paths();
   return std::ranges::any_of(paths,
-                             [&](const ModulePath& path) { return view.holds_through < redis_.last_read_of(path); });
+                             [&](const ModulePath& path) { return view.holds_through < reads.last_value_of(path); });
 }
 
 Resolution NodeLookup::last_known_good(const View& view, const Wanted& wanted, MirrorAnswer mirror,

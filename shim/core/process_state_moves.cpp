@@ -30,7 +30,7 @@ std::optional<std::string> ProcessState::renew(const std::shared_ptr<const View>
     replace_pin(view, next, Why::kLost);
     return std::nullopt;
   }
-  *next = mirror_.at_newest(*view);
+  *next = view_at_newest(*view, sources());
   if (moves_whole(view, next, Why::kLost)) {
     counters_.add(ShimCounter::kSnapshotMoved);
     if (!moved_beside_others(*view, *next)) return std::nullopt;
@@ -153,7 +153,7 @@ void ProcessState::move_to_newest() {
   auto next = std::make_shared<View>(*view_outside_executions(sources()));
   const bool reliable = next->authority == Authority::kMirror && next->holds_through >= pin->pinned_at;
   if (pin->authority == Authority::kMirror || !reliable) {
-    *next = mirror_.at_newest(*pin);
+    *next = view_at_newest(*pin, sources());
   } else {
     next->scope = pin->scope;
     next->pinned = true;

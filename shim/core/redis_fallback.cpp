@@ -109,9 +109,8 @@ std::vector<Result<FileInRedis>> RedisFallback::first_of_each(const std::vector<
       Deadline(kQuestionBudget), Purpose::kRead);
   const BootTime now = boot_now();
   if (!answers.empty()) last_reads_.note(now);
-  const std::lock_guard lock(mutex_);
   for (const Result<FileInRedis>& answer : answers) {
-    if (answer && answer->kind != FileInRedis::Kind::kAbsent) read_.insert_or_assign(*answer->path, now);
+    if (answer && answer->kind != FileInRedis::Kind::kAbsent) last_reads_.note_value(*answer->path, now);
   }
   if (!asked) answers.push_back(asked.error());
   return answers;
@@ -197,22 +196,6 @@ Status RedisFallback::ping(const Deadline& deadline) {
         return Done{};
       },
       deadline, Purpose::kProbe);
-}
-
-BootTime RedisFallback::last_read_of(ModulePathView path) {
-  const std::lock_guard lock(mutex_);
-  const auto found = read_.find(path);
-  return found == read_.end() ? BootTime{} : found->second;
-}
-
-BootTime RedisFallback::last_read_below(std::string_view directory) {
-  const std::string prefix = std::string(directory) + "/";
-  const std::lock_guard lock(mutex_);
-  BootTime last;
-  for (const auto& [path, when] : read_) {
-    if (path.text().starts_with(prefix)) last = std::max(last, when);
-  }
-  return last;
 }
 
 void RedisFallback::let_go() {

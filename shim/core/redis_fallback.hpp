@@ -16,7 +16,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "common/base/module_path.hpp"
@@ -81,10 +80,6 @@ class RedisFallback {
   Result<std::string> run_id();
 
   LastReads& last_reads() { return last_reads_; }
-  // When Redis last answered with a value of `path`; 0 when it never did.
-  BootTime last_read_of(ModulePathView path);
-  // The same of anything below a directory. Cost: a look at each path that this process has had from Redis.
-  BootTime last_read_below(std::string_view directory);
 
   // Closes the connection that is kept between questions.
   void let_go();
@@ -116,8 +111,6 @@ class RedisFallback {
   KeptDescriptor idle_is_;
   CircuitBreaker breaker_;
   std::string last_error_;
-  std::unordered_map<ModulePath, BootTime, ModulePathHash, ModulePathEqual>
-      read_;  // as many as this process has imported from Redis
   std::shared_ptr<const PathIndex> index_;
   BootTime index_read_;
 };

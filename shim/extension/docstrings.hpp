@@ -82,6 +82,8 @@ called before each run with (name, None), and after it with (name, True) or (nam
 inline constexpr const char* kWatchedImports =
     R"((name, storage path, name of the module whose run it happened in or "", bytes of source, whether its code was
 held ready) of each run that was noted and has not failed, in the order in which they began.)";
+inline constexpr const char* kFailedImports =
+    R"(The names of the modules of which a run that was noted has failed; another may not have.)";
 inline constexpr const char* kUnwatchImports = R"(Ends what watch_imports() began, and forgets what was noted.)";
 inline constexpr const char* kPresentRoots = R"(The roots of the present execution, as begin_execution() takes them.)";
 inline constexpr const char* kRootsOf =

@@ -5,6 +5,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <set>
+
 #include "shim/core/prefault.hpp"
 #include "shim/extension/docstrings.hpp"
 #include "shim/extension/held_code.hpp"
@@ -42,6 +44,14 @@ py::list watched_imports() {
   return entries;
 }
 
+std::set<std::string> failed_imports() {
+  std::set<std::string> names;
+  for (const ImportLog::Entry& entry : ImportLog::instance().entries()) {
+    if (entry.failed) names.insert(entry.name);
+  }
+  return names;
+}
+
 std::vector<std::string> present_roots() {
   const auto state = Hook::instance().state();
   return (state ? state->scope() : Scope()).prefixes();
@@ -71,6 +81,7 @@ void bind_template_process(py::module_& m) {
       "watch_imports", [](py::object observer) { ImportLog::instance().start(std::move(observer)); },
       docstrings::kWatchImports, py::arg("observer") = py::none());
   m.def("watched_imports", &watched_imports, docstrings::kWatchedImports);
+  m.def("failed_imports", &failed_imports, docstrings::kFailedImports);
   m.def(
       "unwatch_imports", [] { ImportLog::instance().stop(); }, docstrings::kUnwatchImports);
   m.def("present_roots", &present_roots, docstrings::kPresentRoots);

@@ -54,11 +54,15 @@ class ShimFixture : public SegmentFixture {
                              {Setting::kOnStale, on_stale_},
                              {Setting::kAgentUid, ""}};
     const auto settings = Settings::resolve(flags);
-    auto state =
-        ProcessState::create(*settings, wait_plainly, std::make_shared<LoadedModules>(), std::make_shared<LastReads>());
+    auto state = ProcessState::create(*settings, wait_plainly, std::make_shared<LoadedModules>(), last_reads_);
     EXPECT_TRUE(state) << state.error().message;
     state_ = std::move(*state);
     return *state_;
+  }
+  // The process installs its hook anew, and has loaded nothing.
+  void install_anew() {
+    state_.reset();
+    worker();
   }
 
   FakeRedis& redis() {
@@ -69,7 +73,7 @@ class ShimFixture : public SegmentFixture {
 
   // The fallback alone, without a worker around it.
   RedisFallback& fallback() {
-    if (!fallback_) fallback_ = std::make_unique<RedisFallback>(redis().url(), wait_plainly, counters_, last_reads_);
+    if (!fallback_) fallback_ = std::make_unique<RedisFallback>(redis().url(), wait_plainly, counters_, *last_reads_);
     return *fallback_;
   }
 
@@ -134,7 +138,7 @@ class ShimFixture : public SegmentFixture {
   std::unique_ptr<FakeAgent> agent_;
   std::unique_ptr<ProcessState> state_;
   ShimCounters counters_;
-  LastReads last_reads_;
+  const std::shared_ptr<LastReads> last_reads_ = std::make_shared<LastReads>();
   std::unique_ptr<RedisFallback> fallback_;
 };
 

@@ -101,6 +101,17 @@ def test_a_module_that_whole_runs_miss_three_times_in_a_row_is_the_targets_no_mo
     assert planned(demand) == ["a"]
 
 
+def test_a_module_that_runs_fail_to_import_three_times_in_a_row_is_the_targets_no_more_and_that_is_news(demand):
+    demand.learn("a:f", imported("a", "part"), whole=True)
+    for names in ([], [], ["part"], [], []):
+        assert not demand.learn("a:f", imported(*names), whole=False, failed=["part"])
+    assert planned(demand) == ["a", "part"]
+    assert not demand.learn("a:f", [], whole=False, failed=["elsewhere"])
+    assert demand.learn("a:f", [], whole=False, failed=["part"])
+    assert planned(demand) == ["a"]
+    assert not demand.learn("a:f", [], whole=False, failed=["part"])
+
+
 def test_patterns_are_planned_those_of_the_target_that_ran_last_first_but_are_no_news(module, demand, monkeypatch):
     monkeypatch.setattr(module, "MOST_PATTERNS", 3)
     demand.learn("a:f", imported("a"), whole=True, compiled=[(str, "a1", 32), (str, "a2", 32)])

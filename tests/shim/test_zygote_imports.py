@@ -66,6 +66,23 @@ def test_what_fails_for_want_of_something_that_nobody_has_leaves_nobody_out(flow
     assert parent.ask("z.execute('user:value')") == [False, 1]
 
 
+def test_a_part_that_fails_since_an_edit_keeps_nobody_cold_for_long(flows, zygote):
+    """Executions have imported it before: so it is left out at first, with what imports it."""
+    flows.put("pk/__init__.py", OPTIONAL_PART)
+    flows.put("pk/fast.py", "")
+    flows.put("user.py", "import pk\ndef value():\n    return pk.fast is None\n")
+    parent = zygote()
+    assert parent.ask("z.execute('user:value')") is False
+    parent.do("settled(lambda s: {'user', 'pk.fast'} <= set(s['warm']))")
+    flows.put("pk/fast.py", "import not_installed_here\n")
+    assert parent.ask("z.execute('user:value')") is True
+    parent.do("settled(lambda s: {'pk', 'user'} <= set(s['skipped']))")
+    assert parent.ask("[z.execute('user:value'), z.execute('user:value')]") == [True, True]
+    told = parent.ask("settled(lambda s: 'user' in s['warm'])")
+    assert sorted(told["warm"]) == ["pk", "user"] and list(told["skipped"]) == ["pk.fast"]
+    assert parent.ask("z.execute('user:value')") is True
+
+
 def test_a_missing_module_that_somebody_stores_is_there(flows, zygote):
     flows.put("user.py", "try:\n    import part\nexcept ImportError:\n    part = None\ndef value():\n    return part is None\n")
     flows.put("part.py", "import not_stored_yet\n")

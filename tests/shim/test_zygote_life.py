@@ -178,6 +178,22 @@ def test_a_template_that_cannot_start_leads_to_spawned_executions(zygote):
     assert told["processes"] == {}
 
 
+def test_a_process_that_is_out_of_descriptors_renews_its_templates_later(flows, zygote):
+    parent = zygote()
+    assert parent.ask("z.execute('flow:value')") == 1
+    parent.do("settled(lambda s: 'flow' in s['warm'])")
+    parent.do("from bifrost_cache.zygote import _messages; pair = _messages.control_pair")
+    parent.do("def none_left(): raise OSError(24, 'Too many open files')")
+    parent.do("_messages.control_pair = none_left")
+    flows.put("flow.py", "def value():\n    return 2\n")
+    assert parent.ask("z.execute('flow:value')") == 2
+    told = parent.ask("eventually(lambda: stats()['trouble'] and stats())")
+    assert "Too many open files" in told["trouble"]
+    parent.do("_messages.control_pair = pair; settled(lambda s: s['renewals'] == 2 and 'flow' in s['warm'])")
+    assert parent.ask("z.execute('flow:value')") == 2
+    assert parent.ask("stats()['executions']") == 3, "of the same templates"
+
+
 def test_a_root_that_holds_modules_of_the_workspace_forks_nothing(flows, zygote):
     """What has taken something from them would keep it after an edit."""
     flows.put("early.py", "VALUE = 1\n")

@@ -221,6 +221,9 @@ def watched_imports() -> list[tuple[str, str, str, int, bool]]:
     held ready) of each run that was noted and has not failed, in the order in which they began.
     """
 
+def failed_imports() -> set[str]:
+    """The names of the modules of which a run that was noted has failed; another may not have."""
+
 def unwatch_imports() -> None:
     """Ends what watch_imports() began, and forgets what was noted."""
 

@@ -84,7 +84,7 @@ TEST_F(AskedAheadTest, OneBadValueIsThatOneQuestionsAnswer) {
   redis().put_raw("m1.py", "{");
   EXPECT_EQ(ahead().first_of({path(1)})->kind, FileInRedis::Kind::kBadValue);
   EXPECT_EQ(ask(2), "2");
-  EXPECT_NE(fallback().last_read_of(path(2)).ns, 0);
+  EXPECT_NE(last_reads_->last_value_of(path(2)).ns, 0);
 }
 
 TEST_F(AskedAheadTest, AnAnswerThatDoesNotComeConcernsNobodyBeforeItsTurn) {

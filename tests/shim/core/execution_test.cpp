@@ -197,6 +197,24 @@ TEST_F(ExecutionTest, WhatTheMirrorLackedIsNotGivenBackInAVersionFromBeforeADepl
   EXPECT_EQ(worker().begin({{}, false}).view->authority, Authority::kMirror);
 }
 
+TEST_F(ExecutionTest, MovingDoesNotGiveBackWhatTheMirrorLackedInAnOlderVersion) {
+  redis().put("big.py", "new");
+  writer().put_not_mirrored("big.py", "");
+  commit();
+  agent();
+  ASSERT_EQ(begin(), Authority::kMirror);
+  const BootTime begun = boot_now();
+  hold_back_since(begun);
+  ASSERT_EQ(import("big"), "new");
+  publish("big.py", "old");
+  hold_back_since(begun);
+  worker().move_to_newest();
+  EXPECT_EQ(import("big"), "new");
+  give_lease();
+  worker().move_to_newest();
+  EXPECT_EQ(import("big"), "old") << "in sync with a later time than that of the read";
+}
+
 TEST_F(ExecutionTest, WhatRedisHadSinceAndTheMirrorLacksLeavesItsPlaceToNobodyWhenRedisFails) {
   put("tools.py", "shared");
   put("other.py", "shared");
@@ -216,6 +234,9 @@ TEST_F(ExecutionTest, WhatRedisHadSinceAndTheMirrorLacksLeavesItsPlaceToNobodyWh
   ASSERT_EQ(begin(*Scope::of("7", true)), Authority::kStale);
   EXPECT_EQ(import("tools"), "<unknown>");
   EXPECT_EQ(import("other"), "shared");
+  install_anew();
+  ASSERT_EQ(begin(*Scope::of("7", true)), Authority::kStale);
+  EXPECT_EQ(import("tools"), "<unknown>");
   // Once the mirror has seen it go.
   publish("more.py", "");
   give_lease();

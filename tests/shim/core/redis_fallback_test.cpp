@@ -129,7 +129,7 @@ TEST_F(RedisFallbackTest, AForkedChildOpensItsOwnConnection) {
 }
 
 TEST_F(RedisFallbackTest, AnUnusableUrlIsAReasonAndNeverRepeated) {
-  RedisFallback unusable("http://user:secret@host/0", wait_plainly, counters_, last_reads_);
+  RedisFallback unusable("http://user:secret@host/0", wait_plainly, counters_, *last_reads_);
   const auto answer = unusable.first_of({"a.py"});
   ASSERT_FALSE(answer);
   EXPECT_NE(answer.error().message.find("unknown scheme"), std::string::npos);

@@ -74,6 +74,7 @@ def _execute(template, packed, channel, stdout, stderr, *more):
 
     reply = worker.reply_of(order["target"], order["kwargs"], load)
     reply["imported"] = _shim.watched_imports()
+    reply["failed"] = _shim.failed_imports()
     reply["compiled"] = compiled
     _write(channel, _messages.framed(reply))
     os.close(channel)

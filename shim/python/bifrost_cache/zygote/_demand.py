@@ -14,7 +14,8 @@ MOST_PATTERNS = 256  # of a target, and in all: half of what `re` remembers
 _MOST_TARGETS = 200
 # A target that was not run in so many executions of its scope is not kept warm.
 _FORGOTTEN_AFTER = 1_000
-# A module that so many whole runs of a target in a row did not import is not the target's any more.
+# A module that so many whole runs of a target in a row did not import, or any runs could not, is not the target's any
+# more.
 _MISSED_RUNS = 3
 
 
@@ -46,9 +47,10 @@ class Demand:
         self._targets = collections.OrderedDict()  # the least recently run first
         self._executions = 0
 
-    def learn(self, target, imported, whole, compiled=()):
-        """An execution imported these, as _shim.watched_imports() has it; `whole`: nothing was there before it. True
-        when something of it is news; that its imports compiled patterns is none, and no reason to make a template."""
+    def learn(self, target, imported, whole, compiled=(), failed=()):
+        """An execution imported these, as _shim.watched_imports() has it; `whole`: nothing was there before it;
+        `failed`: what it could not import. True when something of it is news; that its imports compiled patterns is
+        none, and no reason to make a template."""
         self._executions += 1
         known = self._targets.setdefault(target, _Target({}, {}))
         known.last = self._executions
@@ -62,16 +64,19 @@ class Demand:
         known.patterns.update(dict.fromkeys(compiled))
         while len(known.patterns) > MOST_PATTERNS:
             del known.patterns[next(iter(known.patterns))]
-        if whole:
-            self._miss(known.modules, {name for name, *_ in imported})
-        return news
+        missed = set(known.modules if whole else failed).difference(name for name, *_ in imported)
+        # Without those that fail in templates, too, their importers may be kept warm.
+        return not self._miss(known.modules, missed).isdisjoint(failed) or news
 
     @staticmethod
-    def _miss(modules, seen):
-        for name in [name for name in modules if name not in seen]:
+    def _miss(modules, names):
+        """Those that are not the target's any more."""
+        for name in names & modules.keys():
             modules[name].missed += 1
-            if modules[name].missed >= _MISSED_RUNS:
-                del modules[name]
+        forgotten = {name for name in names & modules.keys() if modules[name].missed >= _MISSED_RUNS}
+        for name in forgotten:
+            del modules[name]
+        return forgotten
 
     def plan(self):
         """Of the targets that were run last, as many as there is room for."""

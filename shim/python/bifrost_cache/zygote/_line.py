@@ -89,13 +89,15 @@ class Line:
             self._counts["changed"] += 1
             self._want_renewal()
 
-    def learn(self, target, template, imported, compiled):
+    def learn(self, target, template, told):
+        """`told`: what an execution says of its imports, as _child has it."""
         with self._condition:
             self._counts["executions"] += 1
             if self._order[0] == "root":
                 return
-            news = self._demand.learn(target, imported, whole=template.kind != "modules", compiled=compiled)
-            if news or template.is_behind(imported):
+            whole = template.kind != "modules"
+            news = self._demand.learn(target, told["imported"], whole, told["compiled"], told["failed"])
+            if news or template.is_behind(told["imported"]):
                 self._want_renewal()
 
     def spawned(self, why):
@@ -185,7 +187,11 @@ class Line:
         if earlier is not None:
             self._earlier.append(earlier)
             self._reap_earlier()
-        ours, theirs = _messages.control_pair()
+        try:
+            ours, theirs = _messages.control_pair()
+        except OSError as error:
+            self._say_no_root(error)
+            return None
         order = {"parent": os.getpid(), "preload": self._options.preload, "roots": self.roots, **self.travels}
         context = multiprocessing.get_context("spawn")
         process = context.Process(target=_serving.root, args=(theirs, order), name="bifrost zygote")
@@ -201,14 +207,17 @@ class Line:
             template.close(kill=True)
             if process.pid is not None:
                 process.kill()
-            self._failed = True
-            with self._condition:
-                self._trouble = f"no template could be started: {error}"
+            self._say_no_root(error)
             return process if process.pid is not None else None
         with self._condition:
             self._templates["root"] = template
             self._wanted = True
         return process
+
+    def _say_no_root(self, error):
+        self._failed = True
+        with self._condition:
+            self._trouble = f"no template could be started: {error}"
 
     def _idle_earlier(self):
         busy = {run.template.root for run in self._running}

@@ -21,6 +21,7 @@ _LONGEST_POLL_MS = 1 << 30  # it takes a C int
 
 
 def control_pair():
+    """OSError for want of descriptors."""
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 

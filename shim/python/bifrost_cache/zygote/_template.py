@@ -53,7 +53,10 @@ class Template:
     def forked_from(cls, template, kind, order, deadline, stopped):
         """NotMade when there is none by `deadline`, it must do without some modules, or stopped() becomes true.
         NotForked when that is the fault of `template`."""
-        ours, theirs = _messages.control_pair()
+        try:
+            ours, theirs = _messages.control_pair()
+        except OSError as error:
+            raise NotMade(f"no socket to a template: {error}") from error
         made = cls(kind, ours, template.inherited)
         made.root = template.root
         made._base = template.__enter__()

@@ -218,8 +218,7 @@ class Zygote:
         except NotStarted as error:
             line.spawned(str(error))
             return worker.reply_of_spawned(target, order["kwargs"], line.roots, deadline, cancel)
-        told = reply or {"imported": (), "compiled": ()}
-        line.learn(target, template, told["imported"], told["compiled"])
+        line.learn(target, template, reply or {"imported": (), "failed": (), "compiled": ()})
         if reply is not None:
             return reply
         if run.exitcode is None:
