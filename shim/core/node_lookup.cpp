@@ -1,5 +1,7 @@
 #include "shim/core/node_lookup.hpp"
 
+#include <chrono>
+
 #include "common/redis/contract.hpp"
 #include "common/redis/module_value.hpp"
 
@@ -9,6 +11,8 @@ namespace {
 using Kind = Resolution::Kind;
 
 constexpr int kSecondLooks = 2;
+// An index that is older is read again.
+constexpr std::chrono::milliseconds kIndexAge{1000};
 
 // An index that is gone altogether was lost with its modules, unless it may have gone with its last member.
 bool index_was_lost(const FileInRedis& absent, const Segment& segment) {
@@ -367,7 +371,7 @@ Resolution NodeLookup::read_again(const Segment* newest, ModulePathView path) co
 }
 
 Result<std::shared_ptr<const PathIndex>> NodeLookup::index(const View& view) const {
-  auto known = redis_.index();
+  auto known = redis_.index(kIndexAge);
   if (known) note_read(view);
   if (known) view.takes_what_is_newest();
   return known;

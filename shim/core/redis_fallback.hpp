@@ -45,8 +45,6 @@ class RedisFallback {
  public:
   static constexpr std::chrono::milliseconds kConnectBudget{200};
   static constexpr std::chrono::milliseconds kQuestionBudget{1000};
-  // The index is read again when it is older than this.
-  static constexpr std::chrono::milliseconds kIndexAge{1000};
 
   // A URL that cannot be used is not an error here: every question then fails and says why.
   RedisFallback(std::string_view url, AroundWait around_wait, ShimCounters& counters, LastReads& last_reads);
@@ -70,7 +68,7 @@ class RedisFallback {
   Result<std::optional<ModulePath>> first_listed(const Question& paths, const Deadline& deadline);
 
   // The index, read once and kept until forget_index() or until it is older than `max_age`.
-  Result<std::shared_ptr<const PathIndex>> index(std::chrono::milliseconds max_age = kIndexAge);
+  Result<std::shared_ptr<const PathIndex>> index(std::chrono::milliseconds max_age);
   void forget_index();
 
   // Whether Redis answers. Asked at the start of an execution, so it tries even when the breaker is open.

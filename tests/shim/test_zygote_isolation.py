@@ -6,7 +6,7 @@ from zygote_parent import warmed
 # What an execution can leave behind, and how the next one would see it. State of the same process, so each looks first
 # and changes then.
 STATE = """
-import contextvars, logging, os, random, sys, time
+import contextvars, logging, multiprocessing, os, random, sys, time
 import helper
 
 SEEN = []
@@ -25,7 +25,7 @@ def look():
         "environment": os.environ.get("LEFT"), "directory": os.getcwd() == "/", "umask": umask() == 0o077,
         "context variable": VARIABLE.get(), "log handlers": len(logging.getLogger().handlers),
         "modules": "left" in sys.modules, "meta path": len(sys.meta_path), "hooks": sys.excepthook.__name__,
-        "recursion": sys.getrecursionlimit(),
+        "recursion": sys.getrecursionlimit(), "process": multiprocessing.current_process().name,
     }
 
 

@@ -194,6 +194,40 @@ def test_a_process_that_is_out_of_descriptors_renews_its_templates_later(flows, 
     assert parent.ask("stats()['executions']") == 3, "of the same templates"
 
 
+def test_an_execution_that_finds_no_descriptor_for_itself_blames_no_template(flows, zygote):
+    parent = zygote()
+    parent.do("import resource; z.execute('flow:value'); settled(lambda s: 'flow' in s['warm'])")
+    before = parent.ask("[stats()['processes'], sorted(os.listdir('/proc/self/fd'))]")
+    parent.do("""
+limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+def with_free(count):
+    taken = {int(name) for name in os.listdir('/proc/self/fd')}
+    free = [number for number in range(1000) if number not in taken]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free[count], limits[1]))
+    try:
+        return attempt('flow:value')
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+""")
+    answers = [parent.ask(f"with_free({count})") for count in range(8)]
+    assert answers[-1] == 1
+    refused = answers[: answers.index(1)]
+    assert len(refused) >= 4, answers
+    assert {answer["text"] for answer in refused} == {"[Errno 24] Too many open files"}
+    assert parent.ask("[stats()['processes'], sorted(os.listdir('/proc/self/fd'))]") == before
+    assert parent.ask("stats()['spawned']") == 0
+
+
+def test_output_that_cannot_be_passed_on_is_not_thrown_away(flows, zygote):
+    """Another thread may give a descriptor back meanwhile, so that the null device could be opened."""
+    parent = zygote()
+    parent.do("def none_left(number): raise OSError(24, 'Too many open files')")
+    parent.do("z.execute('flow:value'); dup, os.dup = os.dup, none_left")
+    answer = parent.ask("attempt('flow:value')")
+    parent.do("os.dup = dup")
+    assert (answer["type"], answer["text"]) == ("OSError", "[Errno 24] Too many open files")
+
+
 def test_a_root_that_holds_modules_of_the_workspace_forks_nothing(flows, zygote):
     """What has taken something from them would keep it after an edit."""
     flows.put("early.py", "VALUE = 1\n")

@@ -58,7 +58,9 @@ TEST(HealthTest, AKilledAgentLeavesAStaleMirrorAndSilence) {
   info.heartbeat = ago(seconds(12));
   info.lease_until = ago(seconds(11));
   EXPECT_EQ(assess(info, kNow).state, "stale");
+  info.deploying_since_unix_ms = 1'000;
   EXPECT_FALSE(assess(info, kNow).ready);
+  EXPECT_EQ(assess(info, kNow).deploying_since_unix_ms, 0u) << "nobody knows whether it has ended";
   EXPECT_NE(first_problem(info).find("no sign of life for 12 s"), std::string::npos);
 }
 

@@ -107,8 +107,8 @@ void examine_mirror(Context& context, Diagnoses& out) {
       out.push_back(
           {Grade::kGood, "mirror", fmt::format("{}, generation {}", health.state, info.generation.value), ""});
     }
-    if (health.ready && info.deploying_since_unix_ms != 0) {  // otherwise a problem says it
-      out.push_back({Grade::kNote, "mirror", "a deploy goes on " + deploy_text(info, true), deploy_advice()});
+    if (health.ready && health.deploying_since_unix_ms != 0) {  // otherwise a problem says it
+      out.push_back({Grade::kNote, "mirror", "a deploy goes on " + deploy_text(health), deploy_advice()});
     }
     if (info.agent_version != BIFROST_VERSION) {
       out.push_back({Grade::kNote, "agent",

@@ -213,6 +213,8 @@ Health assess(const SegmentInfo& info, BootTime now, const Result<AgentWords>* a
   Health health;
   health.state = state_of(info, now);
   health.ready = info.ready(now);
+  const bool lives = info.state != AgentState::kStopped && (info.lease_valid(now) || !agent_silent(info, now));
+  if (lives) health.deploying_since_unix_ms = info.deploying_since_unix_ms;
   if (!health.ready) health.problems.push_back(why_not_ready(info, health.state, now, answer));
   add_shortcomings(info, health.problems);
   if (const AgentWords* words = words_in(answer)) {
@@ -241,10 +243,10 @@ Problem forbidden_control_socket() {
           "usermod -a -G bifrost USER, as root, then log in again"};
 }
 
-std::string deploy_text(const SegmentInfo& info, bool ready) {
-  if (info.deploying_since_unix_ms == 0) return {};
-  return fmt::format("since {}: executions {}", utc_time(info.deploying_since_unix_ms),
-                     ready ? "get the state before" : "may get a part of it");
+std::string deploy_text(const Health& health) {
+  if (health.deploying_since_unix_ms == 0) return {};
+  return fmt::format("since {}: executions {}", utc_time(health.deploying_since_unix_ms),
+                     health.ready ? "get the state before" : "may get a part of it");
 }
 
 std::string deploy_advice() {

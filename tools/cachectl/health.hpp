@@ -3,6 +3,7 @@
 // Time is an input, so that every state has a test without a clock.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,8 @@ struct Health {
   std::string_view state;         // starting, syncing, live, degraded, cold, stale or stopped
   bool ready = false;             // see SegmentInfo::ready
   std::vector<Problem> problems;  // worst first; there may be some although ready
+  // 0: no deploy is going on, or nobody is there who would know.
+  std::uint64_t deploying_since_unix_ms = 0;
 };
 
 // `answer`: what the agent said of itself when it was asked, or why it said nothing.
@@ -37,7 +40,7 @@ Problem silent_control_socket();
 Problem forbidden_control_socket();
 
 // Since when a deploy goes on, and what executions get of it; empty when none does.
-std::string deploy_text(const SegmentInfo& info, bool ready);
+std::string deploy_text(const Health& health);
 std::string deploy_advice();
 // "both", "keyspace", "tracking" or "none".
 std::string_view signal_name(std::uint64_t signals);

@@ -153,7 +153,7 @@ class StatusCommand final : public Command {
     ordered_json synced_age;  // null: never in sync
     if (info.synced_through.ns != 0) synced_age = milliseconds_of(now.since(info.synced_through));
     ordered_json deploying;  // null: no deploy is going on
-    if (info.deploying_since_unix_ms != 0) deploying = utc_time(info.deploying_since_unix_ms);
+    if (health.deploying_since_unix_ms != 0) deploying = utc_time(health.deploying_since_unix_ms);
     ordered_json code = ordered_json::object();
     for (const SegmentInfo::Code& c : info.code) code[c.tag.name()] = c.modules;
     context.out.json({
@@ -218,7 +218,7 @@ class StatusCommand final : public Command {
     field(out, "redis",
           fmt::format("{}{}, signal {}{}", info.redis_connected ? "" : "NOT CONNECTED, ", printable(info.redis_url),
                       signal_name(info.signals), cuts_text(info.cuts)));
-    const std::string deploy = deploy_text(info, health.ready);
+    const std::string deploy = deploy_text(health);
     if (!deploy.empty()) field(out, "deploying", deploy);
     field(out, "memory",
           fmt::format("{} live, {} history, {} of at most {}", human_bytes(info.live_bytes),

@@ -156,7 +156,7 @@ std::size_t write_head(Output& out, const SegmentInfo& info, BootTime now) {
     ++lines;
   };
   if (!health.problems.empty()) write_more(printable(health.problems.front().what));
-  const std::string deploy = deploy_text(info, health.ready);
+  const std::string deploy = deploy_text(health);
   if (!deploy.empty()) write_more("deploying " + deploy);
   out.line("");
   return lines;

@@ -121,7 +121,7 @@ def reply_of_spawned(target, pickled, roots, deadline, cancel=None):
     order = {"target": target, "kwargs": pickled, "roots": roots, **what_travels()}
     context = multiprocessing.get_context("spawn")
     reader, writer = context.Pipe(duplex=False)
-    process = context.Process(target=_child, args=(writer, order), name=f"bifrost {target}")
+    process = context.Process(target=_child, args=(writer, order), name=process_name(target))
     try:
         process.start()
         writer.close()
@@ -135,6 +135,11 @@ def reply_of_spawned(target, pickled, roots, deadline, cancel=None):
     if reply is None:
         raise WorkerDied(f"{target}: the worker {how_it_ended(process.exitcode)}", process.exitcode)
     return pickle.loads(reply)
+
+
+def process_name(target):
+    """As multiprocessing and logging have it."""
+    return f"bifrost {target}"
 
 
 def what_travels():

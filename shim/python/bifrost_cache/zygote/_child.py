@@ -2,6 +2,7 @@
 
 import atexit
 import gc
+import multiprocessing
 import os
 import sys
 import threading
@@ -64,6 +65,7 @@ def _execute(template, packed, channel, stdout, stderr, *more):
         os.write(channel, _messages.BEGUN)
     except BrokenPipeError:
         os._exit(0)  # nobody waits for it any more, and somebody else may run it
+    multiprocessing.current_process().name = worker.process_name(order["target"])
     _adopt(order)
     compiled = []
 

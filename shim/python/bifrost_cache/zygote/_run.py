@@ -22,7 +22,8 @@ class NotStarted(RuntimeError):
 
 class Run:
     """run() returns the child's reply, or None when it ended without one; `exitcode` is known then, unless the template
-    ended, too. Whatever happens, no child is left, nor a descriptor."""
+    ended, too. OSError for want of descriptors, of which no template is to blame. Whatever happens, no child is left,
+    nor a descriptor."""
 
     def __init__(self, template, deadline, cancel=None):
         self.exitcode = None
@@ -53,15 +54,15 @@ class Run:
 
     def _start(self, order):
         self._channel, theirs = _template.channel_pair()
-        self._report, reported = os.pipe()
-        passed = [theirs.fileno(), reported]
+        passed = [theirs.fileno()]
         try:
-            passed += [_template.same_output(number) for number in (1, 2)]
+            self._report, reported = os.pipe()
+            passed.append(reported)
+            for number in (1, 2):
+                passed.append(_template.same_output(number))
             packed, more = _messages.packed_order(order)
             passed += more
-            self.template.send({"do": "run", "order": packed}, passed)
-        except OSError as error:
-            raise NotStarted(f"the template is gone: {error}") from error
+            self._send({"do": "run", "order": packed}, passed)
         finally:
             theirs.close()
             for descriptor in passed[1:]:
@@ -74,6 +75,12 @@ class Run:
             if self._is_given_up() or not self._answers():
                 raise
         self._learn_pid()
+
+    def _send(self, message, descriptors):
+        try:
+            self.template.send(message, descriptors)
+        except OSError as error:
+            raise NotStarted(f"the template is gone: {error}") from error
 
     def _learn_pid(self):
         pid = self._read_report()

@@ -1,5 +1,6 @@
 """A template process, as the process that uses it knows it."""
 
+import errno
 import os
 import select
 import signal
@@ -222,7 +223,9 @@ def same_output(number):
     """The descriptor of this process' stdout or stderr for a child: a copy, or the null device when it is closed."""
     try:
         return os.dup(number)
-    except OSError:
+    except OSError as error:
+        if error.errno != errno.EBADF:
+            raise
         return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
 
 
