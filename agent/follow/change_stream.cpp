@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "agent/follow/mark_channel.hpp"
+#include "agent/follow/server_facts.hpp"
 #include "agent/loop/log.hpp"
 #include "common/redis/contract.hpp"
 
@@ -38,9 +39,10 @@ bool is_echo(std::string_view event) {
 
 }  // namespace
 
-ChangeStream::ChangeStream(uv_loop_t* loop, const RedisUrl& url, SignalChoice choice, bool keyspace_enabled,
-                           Callbacks callbacks)
+ChangeStream::ChangeStream(uv_loop_t* loop, const RedisUrl& url, std::string run_id, SignalChoice choice,
+                           bool keyspace_enabled, Callbacks callbacks)
     : url_(url),
+      run_id_(std::move(run_id)),
       choice_(choice),
       keyspace_(keyspace_enabled && choice != SignalChoice::kTracking),
       mark_channel_(new_mark_channel()),
@@ -54,8 +56,19 @@ ChangeStream::ChangeStream(uv_loop_t* loop, const RedisUrl& url, SignalChoice ch
                                                      [this](const std::string& why) { callbacks_.on_broken(why); }});
 }
 
-// CLIENT TRACKING must come first: a subscribed RESP2 connection accepts hardly any other command.
+// A subscribed RESP2 connection accepts hardly any other command than PING, so that these come first.
 void ChangeStream::handshake() {
+  if (run_id_.empty()) return ask_for_signals();
+  link_->send({"INFO", "server"});
+}
+
+void ChangeStream::on_server(const redisReply& reply) {
+  if (facts_from_info(text_of(reply)).run_id == run_id_) return ask_for_signals();
+  callbacks_.on_broken(is_error(reply) ? "INFO is not answered any more: " + std::string(text_of(reply))
+                                       : std::string(kAnotherServer));
+}
+
+void ChangeStream::ask_for_signals() {
   if (choice_ == SignalChoice::kKeyspace) return subscribe();
   step_ = Step::kClientId;
   link_->send({"CLIENT", "ID"});
@@ -63,6 +76,7 @@ void ChangeStream::handshake() {
 
 void ChangeStream::on_reply(const redisReply& reply) {
   switch (step_) {
+    case Step::kServer: return on_server(reply);
     case Step::kClientId: return on_client_id(reply);
     case Step::kTracking: return on_tracking(reply);
     case Step::kSubscribing:

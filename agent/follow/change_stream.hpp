@@ -25,6 +25,10 @@
 
 namespace bifrost::agent {
 
+// An address may lead each connection to another server: a balancer's, or one that is moved meanwhile.
+inline constexpr std::string_view kAnotherServer =
+    "it reached another server than the connection that reads: redis_url must lead to one server at a time";
+
 enum class SignalChoice { kAuto, kBoth, kKeyspace, kTracking };
 
 class ChangeStream {
@@ -50,8 +54,10 @@ class ChangeStream {
     std::function<void()> on_ignored;
   };
 
-  // `keyspace_enabled`: the server is known to send the notifications that are needed.
-  ChangeStream(uv_loop_t* loop, const RedisUrl& url, SignalChoice choice, bool keyspace_enabled, Callbacks callbacks);
+  // `keyspace_enabled`: the server is known to send the notifications that are needed. `run_id`: the server must be
+  // this one; "" when nobody may ask.
+  ChangeStream(uv_loop_t* loop, const RedisUrl& url, std::string run_id, SignalChoice choice, bool keyspace_enabled,
+               Callbacks callbacks);
 
   // Only after on_live, and only when no PING is in flight.
   void ping();
@@ -67,6 +73,8 @@ class ChangeStream {
 
  private:
   void handshake();
+  void on_server(const redisReply& reply);
+  void ask_for_signals();
   void on_reply(const redisReply& reply);
   void on_client_id(const redisReply& reply);
   void on_tracking(const redisReply& reply);
@@ -81,9 +89,10 @@ class ChangeStream {
   void on_module_key(std::string_view key, RefreshQueue::Doubt doubt);
   bool was_notified_of(std::string_view key);
 
-  enum class Step { kClientId, kTracking, kSubscribing, kLive };
+  enum class Step { kServer, kClientId, kTracking, kSubscribing, kLive };
 
   RedisUrl url_;
+  const std::string run_id_;
   SignalChoice choice_;
   bool keyspace_;
   bool tracking_ = false;
@@ -95,7 +104,7 @@ class ChangeStream {
   std::string keyspace_pattern_;
   std::string keyspace_prefix_;  // of a channel name, before the key
   Callbacks callbacks_;
-  Step step_ = Step::kClientId;
+  Step step_ = Step::kServer;
   std::deque<bool*> unconfirmed_;  // what was asked for, in order: tracking_, keyspace_ or marks_
   std::unique_ptr<LoopLink> link_;
 };

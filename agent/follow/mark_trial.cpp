@@ -6,13 +6,16 @@
 
 namespace bifrost::agent {
 
-void MarkTrial::begin(DataConnection& data, const std::string& channel, std::function<void()> on_refused) {
+void MarkTrial::begin(DataConnection& data, const std::string& channel, std::function<void()> on_refused,
+                      std::function<void()> on_elsewhere) {
   under_way_ = true;
   on_refused_ = std::move(on_refused);
-  data.ask({"PUBLISH", channel, "0"}, [this](const redisReply& reply, const std::string&) {
-    if (is_error(reply)) return refuse(text_of(reply));
-    published_ = boot_now();
-  });
+  data.ask({"PUBLISH", channel, "0"},
+           [this, on_elsewhere = std::move(on_elsewhere)](const redisReply& reply, const std::string&) {
+             if (is_error(reply)) return refuse(text_of(reply));
+             if (reply.integer == 0) return on_elsewhere();
+             published_ = boot_now();
+           });
 }
 
 void MarkTrial::succeed() {

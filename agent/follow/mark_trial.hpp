@@ -20,8 +20,9 @@ class MarkTrial {
  public:
   static constexpr std::chrono::seconds kPatience{5};
 
-  // `on_refused` hears if fences are to decide.
-  void begin(DataConnection& data, const std::string& channel, std::function<void()> on_refused);
+  // `on_refused` hears if fences are to decide, `on_elsewhere` that nobody listens where it was published.
+  void begin(DataConnection& data, const std::string& channel, std::function<void()> on_refused,
+             std::function<void()> on_elsewhere);
   // The mark has come back.
   void succeed();
   // As time passes: it may have been lost. What Redis has not published yet may still come.

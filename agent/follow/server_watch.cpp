@@ -7,12 +7,22 @@
 #include "agent/loop/log.hpp"
 
 namespace bifrost::agent {
+namespace {
+
+std::string not_answered(const redisReply& refusal) {
+  return "INFO is not answered any more: " + std::string(text_of(refusal));
+}
+
+}  // namespace
 
 void ServerWatch::begin(std::function<void(const ServerFacts&)> on_facts) {
   looking_since_ = boot_now();
   data_.ask({"INFO", "server"}, [this, on_facts = std::move(on_facts)](const redisReply& reply, const std::string&) {
-    info_allowed_ = !is_error(reply);
-    if (!info_allowed_) log::warn("info_refused", {{"why", text_of(reply)}, {"then", "SWAPDB is not noticed"}});
+    if (is_error(reply) && !is_no_permission(reply)) return callbacks_.on_unusable(not_answered(reply));
+    if (is_error(reply)) {
+      info_refused_ = true;
+      log::warn("info_refused", {{"why", text_of(reply)}, {"then", "SWAPDB is not noticed"}, {"do", "allow +info"}});
+    }
     before_ = facts_from_info(text_of(reply));  // the version decides how the rest is asked for
     ask_info(true, [this, on_facts](const ServerFacts& facts) {
       before_ = facts;
@@ -28,7 +38,7 @@ void ServerWatch::begin(std::function<void(const ServerFacts&)> on_facts) {
 // Several sections in one INFO are understood from Redis 7 on, and only there `persistence` says what was loaded.
 // Without INFO, ROLE may still be allowed.
 void ServerWatch::ask_info(bool first, std::function<void(const ServerFacts&)> on_facts) {
-  if (!info_allowed_) {
+  if (info_refused_) {
     data_.ask({"ROLE"}, [on_facts = std::move(on_facts)](const redisReply& reply, const std::string&) {
       ServerFacts facts;
       const auto parts = elements_of(reply);
@@ -39,8 +49,9 @@ void ServerWatch::ask_info(bool first, std::function<void(const ServerFacts&)> o
     return;
   }
   const auto text = std::make_shared<std::string>();
-  const auto take = [text, on_facts = std::move(on_facts)](bool last) {
-    return [text, on_facts, last](const redisReply& reply, const std::string&) {
+  const auto take = [this, text, on_facts = std::move(on_facts)](bool last) {
+    return [this, text, on_facts, last](const redisReply& reply, const std::string&) {
+      if (is_error(reply)) return callbacks_.on_unusable(not_answered(reply));
       *text += text_of(reply);
       *text += '\n';
       if (last) on_facts(facts_from_info(*text));
@@ -68,6 +79,13 @@ void ServerWatch::look(bool tracking) {
   ask_info(false, [this, tracking](const ServerFacts& now) {
     if (!watching_flags_ || !flags_in_doubt(before_, now)) return judge(now, tracking);
     ask_flags([this, now, tracking] { judge(now, tracking); });
+  });
+}
+
+void ServerWatch::ask_for_info_again() {
+  if (!info_refused_) return;
+  data_.ask({"INFO", "server"}, [this](const redisReply& reply, const std::string&) {
+    if (!is_error(reply)) callbacks_.on_unusable("INFO is allowed by now");
   });
 }
 

@@ -33,6 +33,8 @@ class ServerWatch {
 
   // One more look, unless one is under way.
   void look(bool tracking);
+  // Where it was refused: somebody may have mended the user's rights. Each refusal is an entry in Redis' ACL LOG.
+  void ask_for_info_again();
   bool looking() const { return looking_since_.has_value(); }
 
   // As of the newest look.
@@ -53,7 +55,7 @@ class ServerWatch {
   DataConnection& data_;
   Callbacks callbacks_;
   ServerFacts before_;
-  bool info_allowed_ = true;
+  bool info_refused_ = false;  // ROLE tells something
   bool watching_flags_ = false;
   bool link_was_up_ = true;
   std::optional<BootTime> looking_since_;

@@ -152,8 +152,8 @@ void Session::open_stream(bool keyspace_enabled) {
   callbacks.on_broken = [this](const std::string& why) { end("subscription: " + why); };
   callbacks.on_ignored = [this] { writer_.count(Counter::kEventsIgnored); };
   set_up_->once(kDataPatience);
-  stream_ =
-      std::make_unique<ChangeStream>(loop_, data_->reached(), options_.signal, keyspace_enabled, std::move(callbacks));
+  stream_ = std::make_unique<ChangeStream>(loop_, data_->reached(), watch_->facts().run_id, options_.signal,
+                                           keyspace_enabled, std::move(callbacks));
   make_rereads();
 }
 
@@ -192,11 +192,14 @@ void Session::on_stream_live() {
   tick_->every(tick(options_));
   begin_sync();
   if (!stream_->marks()) return;
-  trial_.begin(*data_, stream_->mark_channel(), [this] {
-    if (ended_) return;
-    show_state();
-    advance();
-  });
+  trial_.begin(
+      *data_, stream_->mark_channel(),
+      [this] {
+        if (ended_) return;
+        show_state();
+        advance();
+      },
+      [this] { end("subscription: " + std::string(kAnotherServer)); });
 }
 
 // --- Synchronising ---------------------------------------------------------------------------------------------
@@ -217,8 +220,9 @@ void Session::begin_sync() {
 
 void Session::resync(bool prune) {
   if (prune) mirror_.ask_for_prune();
-  if (phase_ == Phase::kLive && !writer_.starved()) return read_again();
-  if (phase_ != Phase::kConnecting) begin_sync();
+  if (phase_ == Phase::kConnecting) return;
+  watch_->ask_for_info_again();
+  phase_ == Phase::kLive && !writer_.starved() ? read_again() : begin_sync();
 }
 
 // Nothing casts doubt on what is known: somebody only wants it compared. The lease goes on, and changes become
@@ -584,6 +588,7 @@ void Session::scan_when_due(BootTime now) {
   }
   const nanoseconds age = now.since(std::max(scan_.begun(), walk_begun_));
   if (reading_again_ || walk_.running() || age <= options_.reconcile) return;
+  watch_->ask_for_info_again();
   lacks_names() ? read_again() : begin_walk();
 }
 

@@ -123,7 +123,7 @@ bool ChunkStore::seal_if_wasteful() {
   return true;
 }
 
-Status ChunkStore::adopt(ChunkNumber number) {
+Status ChunkStore::adopt(ChunkNumber number, const SegmentFile& root) {
   auto file = SegmentFile::adopt(dir_, chunk_file_name(number.value));
   if (!file) return file.error();
   const WriteWords words = file->words();
@@ -135,6 +135,7 @@ Status ChunkStore::adopt(ChunkNumber number) {
                      words.own(header::kNumber) == number.value && words.own(header::kGone) == 0 &&
                      StoreId{words.own(header::kStoreLow), words.own(header::kStoreHigh)} == id_;
   if (!sound) return Error{ErrorCode::kDamaged, "not a chunk of this store"};
+  if (const Status s = file->give_rights_of(root); !s) return Error{ErrorCode::kUntrusted, s.error().message};
   reserved_ += file->reserved();
   Chunk adopted{std::move(*file)};
   adopted.used = used;

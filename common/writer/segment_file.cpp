@@ -149,6 +149,17 @@ Status SegmentFile::publish(std::string_view name) {
   return Done{};
 }
 
+Status SegmentFile::give_rights_of(const SegmentFile& other) {
+  struct stat now {};
+  struct stat wanted {};
+  if (::fstat(fd_.get(), &now) != 0 || ::fstat(other.fd_.get(), &wanted) != 0) return file_error(path_, errno);
+  if (now.st_gid != wanted.st_gid && ::fchown(fd_.get(), static_cast<uid_t>(-1), wanted.st_gid) != 0) {
+    return file_error(path_, errno);
+  }
+  if (now.st_mode != wanted.st_mode && ::fchmod(fd_.get(), wanted.st_mode) != 0) return file_error(path_, errno);
+  return Done{};
+}
+
 void SegmentFile::remove() {
   if (has_its_name()) ::unlink(path_.c_str());
 }

@@ -40,6 +40,8 @@ class SegmentFile {
   void cut(std::uint64_t reserved);
   // Gives the file its name, replacing what had it.
   Status publish(std::string_view name);
+  // Whoever may read `other` may read this: umask and group may be others than those of the agent that made it.
+  Status give_rights_of(const SegmentFile& other);
   // Takes the name away again. The memory goes when the last reader lets go of it.
   void remove();
 

@@ -131,6 +131,19 @@ def test_the_documented_rights_are_enough_and_none_is_refused(node):
     assert node.redis.client().execute_command("ACL", "LOG") == []
 
 
+def test_a_right_to_ask_for_info_that_is_given_back_is_used_from_the_next_sync_on(node):
+    with_acl(node, KEYSPACE_CHANNEL, "-info")
+    node.put("shared/halopsa.py", "VERSION = 1\n")
+    start_as(node, "agent")
+    assert "event=info_refused" in node.agent.log
+    with_acl(node, KEYSPACE_CHANNEL)
+    assert node.cachectl("sync").returncode == 0
+    eventually(lambda: "INFO is allowed by now" in node.agent.log, "the agent asks again")
+    node.wait("--ready")
+    node.redis.client().swapdb(0, 1)
+    eventually(lambda: status_of(node)["state"] == "cold", "the swap is seen")
+
+
 def test_after_synchronisations_that_break_at_once_the_pauses_grow(node):
     with_acl(node, KEYSPACE_CHANNEL)
     node.put_many([(f"m{i}.py", "") for i in range(200)])  # of which each look asks for a part

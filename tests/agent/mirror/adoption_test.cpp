@@ -1,6 +1,8 @@
 // What one agent leaves to the next: nothing is copied, nothing unsound is served, and pinned snapshots go on.
 #include "agent/mirror/adoption.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <fstream>
 #include <random>
@@ -249,6 +251,17 @@ TEST_F(AdoptionTest, MarksGoOver) {
   take_over();
   EXPECT_TRUE(mirror_->has_retained());
   EXPECT_EQ(attach()->info().retained, 1u);
+}
+
+TEST_F(AdoptionTest, WhoeverMayReadTheNewRootMayReadTheChunks) {
+  const mode_t before = ::umask(077);
+  publish("a.py", "a");
+  ::umask(027);
+  EXPECT_EQ(take_over().modules, 1u);
+  ::umask(before);
+  struct stat chunk {};
+  ASSERT_EQ(::stat(path_in(dir_, chunk_file_name(address_of("a.py").chunk().value)).c_str(), &chunk), 0);
+  EXPECT_EQ(chunk.st_mode & 0777u, 0640u);
 }
 
 TEST_F(AdoptionTest, ManyInARowTakeNoMoreRoom) {

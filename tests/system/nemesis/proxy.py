@@ -3,6 +3,7 @@
 held       nothing moves, connections stay open (pause, half-open peer)       swallow   input is read and thrown away
 delay_s    {"to_redis": s, "to_client": s}: one direction, or both            dribble   one byte at a time
 silent_after  {number: bytes}: so much the connection accepted as that is answered, and nothing more
+elsewhere  {number: path}: the connection accepted as that leads to this server
 only       "odd" or "even": the faults hit only every second connection; a number: only the connection accepted as that
 """
 
@@ -50,6 +51,7 @@ class FaultProxy:
         self.held = self.swallow = self.dribble = self.refusing = False
         self.only = None
         self.silent_after = {}
+        self.elsewhere = {}
         self.delay_s = {"to_redis": 0.0, "to_client": 0.0}
 
     def reset_all(self):
@@ -95,7 +97,7 @@ class FaultProxy:
             return client.close()
         server = socket.socket(socket.AF_UNIX)
         try:
-            server.connect(self.upstream)
+            server.connect(str(self.elsewhere.get(self.accepted + 1, self.upstream)))
         except OSError:
             server.close()
             return client.close()

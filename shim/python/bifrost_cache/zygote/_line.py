@@ -17,8 +17,11 @@ from ._template import NotForked, NotMade, Template, children_of, private_bytes_
 
 # The time between two renewals: so many times as long as the last one took, and at least this.
 _PAUSE_RATIO = 4
-_PAUSE_S = 0.5  # twice that after one that failed, and so on
+_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 60.0
+# After one that failed twice as long as before, within these: what failed for want of Redis or the agent comes back.
+_BACK_OFF_S = 1.0
+_LONGEST_BACK_OFF_S = 10.0
 # How long a renewal waits for executions to end: twice as long as the last one took, within these.
 _PATIENCE_S = 0.3
 _LONGEST_PATIENCE_S = 5.0
@@ -149,22 +152,24 @@ class Line:
 
     def _keep(self):
         process = None
-        pause = 0.0
+        back_off = 0.0
         try:
             while not self._closed:
                 self._failed = False
-                took = 0.0
+                began = time.monotonic()
                 self._reap_earlier()
                 self._drop(*[kind for kind, template in list(self._templates.items()) if not template.lives()])
                 if "root" not in self._templates:
                     process = self._start_root(process)
+                    pause = 0.0
                 elif self._wanted:
-                    began = time.monotonic()
                     self._renew()
-                    took = self._took = time.monotonic() - began
-                pause = 2 * max(_PAUSE_S, pause) if self._failed else took and max(_PAUSE_S, took * _PAUSE_RATIO)
-                pause = min(pause, _LONGEST_PAUSE_S)
-                self._rest(pause)
+                    self._took = time.monotonic() - began
+                    pause = max(_PAUSE_S, self._took * _PAUSE_RATIO)
+                else:
+                    pause = 0.0
+                back_off = min(max(_BACK_OFF_S, 2 * back_off), _LONGEST_BACK_OFF_S) if self._failed else 0.0
+                self._rest(max(back_off, min(pause, _LONGEST_PAUSE_S)))
         finally:
             self._end(process)
 
