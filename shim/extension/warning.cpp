@@ -12,7 +12,8 @@ void warn(const std::string& text, WarningAt at) {
   if (PyErr_CheckSignals() != 0) interrupted.emplace();
   if (PyErr_WarnEx(PyExc_RuntimeWarning, text.c_str(), static_cast<Py_ssize_t>(at)) != 0) {
     if (PyErr_ExceptionMatches(PyExc_Exception) == 0) throw pybind11::error_already_set();
-    PyErr_Clear();
+    // Whoever has warnings raised is told in the way that is left.
+    PyErr_WriteUnraisable(pybind11::str("bifrost_cache").ptr());
   }
   if (interrupted) throw pybind11::error_already_set(*interrupted);
 }

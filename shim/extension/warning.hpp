@@ -12,8 +12,8 @@ enum class WarningAt {
 };
 
 // A RuntimeWarning. Neither a filter that makes it an error nor a closed sys.stderr raises anything: a warning must not
-// become a failed import. Errors: py::error_already_set, of a signal handler that was due before it is written; one
-// that strikes meanwhile is heard only if it raises no Exception (KeyboardInterrupt).
+// become a failed import. It goes to sys.unraisablehook then. Errors: py::error_already_set, of a signal handler that
+// was due before it is written; one that strikes meanwhile is heard only if it raises no Exception (KeyboardInterrupt).
 void warn(const std::string& text, WarningAt at);
 
 }  // namespace bifrost

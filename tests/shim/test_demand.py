@@ -38,8 +38,15 @@ def test_the_modules_of_every_target_are_planned_with_where_their_code_lies(dema
 def test_what_was_not_known_or_lies_elsewhere_is_news(demand):
     assert demand.learn("a:f", imported("a"), whole=True)
     assert not demand.learn("a:f", imported("a"), whole=True)
-    assert demand.learn("a:f", [("a", "a/__init__.py", "", 10, True)], whole=True)
+    assert demand.learn("a:f", [("a", "a/__init__.py", "", 10, False)], whole=True)
     assert demand.learn("b:f", imported("a"), whole=True), "to this target"
+
+
+def test_what_is_held_ready_for_another_target_is_no_news(demand):
+    assert demand.learn("a:f", imported("a"), whole=True)
+    assert not demand.learn("a:g", [("a", "a.py", "", 10, True)], whole=True)
+    demand.learn("a:g", [], whole=False)
+    assert planned(demand) == ["a"]
 
 
 def test_modules_are_imported_by_those_that_began_their_import(demand):

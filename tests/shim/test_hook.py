@@ -1,6 +1,7 @@
 """install and remove: what they put where, and what a process pays for it."""
 
 import json
+import shutil
 
 import pytest
 from harness import WORKSPACE, WorkerRaised
@@ -236,6 +237,16 @@ def test_autoload_installs_the_hook_when_the_interpreter_starts(node):
     assert done.stdout == "True\n1\n", done.stderr
     assert node.python(code=code).stdout == "False\n"
     assert node.python(code=code, env={"BIFROST_AUTOLOAD": "0"}).stdout == "False\n"
+
+
+def test_autoload_of_a_package_that_cannot_be_imported_is_one_line(node, tmp_path):
+    """As in a sub-interpreter, for which CPython refuses the extension from 3.12 on."""
+    site = tmp_path / "site"
+    shutil.copytree(node.environment()["PYTHONPATH"], site, ignore=shutil.ignore_patterns("_shim.*"))
+    code = f"import site; site.addsitedir({str(site)!r}); print('started')"
+    done = node.python(code=code, env={"BIFROST_AUTOLOAD": "1", "PYTHONPATH": ""})
+    assert done.returncode == 0 and done.stdout == "started\n"
+    assert "_shim" in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
 
 
 def test_autoload_never_keeps_an_interpreter_from_starting(node):

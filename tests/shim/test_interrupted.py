@@ -138,6 +138,15 @@ answer = [raised(lambda: {action})]
 """) == [None]
 
 
+def test_a_warning_that_is_made_an_error_is_told_where_nothing_can_be_raised(stale):
+    stale.script(LIMIT + """
+b.install_virtual_import_hook()
+warnings.simplefilter("error")
+b.begin_execution()
+""")
+    assert "RuntimeWarning: bifrost: this execution imports from a stale mirror" in stale.last_stderr
+
+
 # A store that lets a signal strike while it is asked; then it does not answer that question.
 STRIKING_STORE = """
 from bifrost_cache.fallback import Module

@@ -1,5 +1,7 @@
 """However an execution ends, it is reported with how; many at once and one after the other leave nothing behind."""
 
+import json
+
 import pytest
 from harness import eventually
 
@@ -12,6 +14,7 @@ from harness import eventually
         ("'flow:die', {'code': 5}", "exit code 5", 5),
         ("'flow:leave', {'code': 3}", "exit code 3", 3),
         ("'flow:leave', {'code': 'why'}", "exit code 1", 1),
+        ("'flow:leave', {'code': 2**70}", "exit code 255", 255),
         ("'flow:crash'", "SIGSEGV", -11),
         ("'flow:orphan'", "exit code 9", 9),
     ],
@@ -45,6 +48,30 @@ def test_a_timeout_ends_the_childs_own_children(warm_parent, flows):
     path = flows.directory / "family"
     assert warm_parent.ask(f"attempt('flow:family', {{'path': '{path}'}}, timeout=1)")["type"] == "TimeoutError"
     assert warm_parent.ask(f"eventually(lambda: not alive([{path.read_text()}]))")
+
+
+NOTHING_OPEN = """
+import json, os
+from bifrost_cache.zygote import Zygote
+if __name__ == "__main__":
+    os.close(1)
+    with Zygote() as z:
+        scopes = [{}, {"roots": ["", "other"]}]
+        told = [z.execute("flow:output", **scope) for scope in scopes * 2]
+        roots = [s["processes"]["root"] for s in z.stats().values()]
+        told += [z.execute("flow:output", **scope) for scope in scopes * 2]
+        alive = roots == [s["processes"]["root"] for s in z.stats().values()]
+    json.dump([told, alive], open("told", "w"))
+"""
+
+
+def test_an_execution_of_a_host_without_stdout_has_the_null_device_and_no_socket_of_a_template(flows):
+    flows.put("flow.py", "import os\ndef output():\n    os.write(1, b'x' * 1000)\n    return os.readlink('/proc/self/fd/1')\n")
+    script = flows.directory / "parent.py"
+    script.write_text(NOTHING_OPEN)
+    done = flows.python(str(script))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads((flows.directory / "told").read_text()) == [["/dev/null"] * 8, True]
 
 
 def test_what_an_execution_prints_arrives(flows):

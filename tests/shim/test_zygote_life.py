@@ -218,6 +218,39 @@ def with_free(count):
     assert parent.ask("stats()['spawned']") == 0
 
 
+def test_as_many_run_at_once_as_there_are_descriptors_for_and_the_others_wait(flows, zygote):
+    flows.put("flow.py", "import time\ndef value():\n    time.sleep(0.01)\n    return 1\n")
+    parent = zygote()
+    parent.do("import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (128, 4096)); z.execute('flow:value')")
+    parent.do("async def many(): return await asyncio.gather(*[z.execute_async('flow:value') for _ in range(300)])")
+    assert parent.ask("asyncio.run(many())") == [1] * 300
+    assert parent.ask("stats()['spawned']") == 0
+
+
+def test_what_waits_for_a_thread_longer_than_its_timeout_is_not_run(flows, zygote):
+    parent = zygote()
+    path = flows.directory / "go on"
+    parent.do("import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 4096))")  # for eight at once
+    parent.do(f"""
+async def crowded():
+    waits = [asyncio.create_task(z.execute_async('flow:until', {{'path': '{path}' + str(n)}})) for n in range(8)]
+    late = asyncio.create_task(z.execute_async('flow:value', timeout=0.2))
+    while not all(os.path.exists('{path}' + str(n)) for n in range(8)):
+        await asyncio.sleep(0.01)
+    until = time.monotonic() + 0.2
+    while time.monotonic() < until:
+        await asyncio.sleep(0.01)
+    before = stats()['executions']
+    for n in range(8):
+        open('{path}' + str(n), 'w').close()
+    try:
+        return [await late]
+    except TimeoutError as error:
+        return [str(error), await asyncio.gather(*waits), stats()['executions'] - before]
+""")
+    assert parent.ask("asyncio.run(crowded())") == ["the worker did not finish within 0.2 s", ["done"] * 8, 8]
+
+
 def test_output_that_cannot_be_passed_on_is_not_thrown_away(flows, zygote):
     """Another thread may give a descriptor back meanwhile, so that the null device could be opened."""
     parent = zygote()

@@ -79,7 +79,8 @@ class Machine:
         site = pathlib.Path(sysconfig.get_path("purelib", f"{os.name}_user", {"userbase": str(home / "user")}))
         site.mkdir(parents=True)
         shutil.copytree(BUILD / "python/bifrost_cache", site / "bifrost_cache", symlinks=False)
-        shutil.copy(REPOSITORY / "shim/python/bifrost_cache_autoload.pth", site)
+        for name in ("bifrost_cache_autoload.pth", "bifrost_cache_autoload.py"):
+            shutil.copy(BUILD / "python" / name, site)
         self.env = {"PATH": f"{BUILD / 'bin'}:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(home), "TMPDIR": str(home), "LC_ALL": "C.UTF-8",
                     "PYTHONUSERBASE": str(home / "user"), "PYTHONDONTWRITEBYTECODE": "1", "BIFROST_SEGMENT_DIR": str(self.segment_dir),
                     "BIFROST_REDIS_URL": redis_url}

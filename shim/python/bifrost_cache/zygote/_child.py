@@ -1,6 +1,7 @@
 """The process that runs one execution: forked from a template, never returns into it."""
 
 import atexit
+import contextlib
 import gc
 import multiprocessing
 import os
@@ -16,6 +17,8 @@ from . import _messages, _patterns
 _BROKEN = 70
 # What the interpreter ends with when it cannot flush its streams.
 _NOT_FLUSHED = 120
+# Of an exit code: it goes through a C long.
+_MOST_CODE = 1 << 63
 # How many collections of new objects may go by before older ones are looked at.
 _WHILE_IMPORTING = 100_000
 
@@ -124,8 +127,9 @@ def _code_of(end):
     if end.code is None:
         return 0
     if isinstance(end.code, int):
-        return end.code & 0xFF
-    print(end.code, file=sys.stderr)
+        return (end.code if -_MOST_CODE <= end.code < _MOST_CODE else -1) & 0xFF
+    with contextlib.suppress(Exception):
+        print(end.code, file=sys.stderr)
     return 1
 
 

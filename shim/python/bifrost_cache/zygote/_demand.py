@@ -58,8 +58,9 @@ class Demand:
         while len(self._targets) > _MOST_TARGETS:
             self._targets.popitem(last=False)
         news = False
-        for name, path, within, size, _ in imported:
-            news = news or name not in known.modules or known.modules[name].path != path
+        for name, path, within, size, held in imported:
+            # What is held is in the plan, for the sake of another target.
+            news = news or not held and (name not in known.modules or known.modules[name].path != path)
             known.modules[name] = _Module(path, within, size)
         known.patterns.update(dict.fromkeys(compiled))
         while len(known.patterns) > MOST_PATTERNS:

@@ -22,7 +22,8 @@ _LONGEST_POLL_MS = 1 << 30  # it takes a C int
 
 def control_pair():
     """OSError for want of descriptors."""
-    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    return _socket_beyond_streams(ours), _socket_beyond_streams(theirs)
 
 
 def send(control, message, descriptors=(), wait=True):
@@ -47,8 +48,13 @@ def receive(control):
     return (from_memory(descriptors.pop()) if message == _SPILLED else message), descriptors
 
 
+def _socket_beyond_streams(end):
+    return end if end.fileno() > 2 else socket.socket(fileno=_beyond_streams(end.detach()))
+
+
 def _beyond_streams(descriptor):
-    """Where the host has closed its standard streams, a descriptor may come as one of these, which a child replaces."""
+    """Where the host has closed its standard streams, a descriptor may come as one of these, which a child replaces
+    and which others write to."""
     if descriptor > 2:
         return descriptor
     try:

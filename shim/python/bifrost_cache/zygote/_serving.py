@@ -23,6 +23,7 @@ PID_BYTES = 8
 def root(control, order):
     """The target of the spawned process."""
     _shim.end_with_parent(order["parent"])
+    _occupy_streams()
     try:
         worker.begin_as_child(order)
         for name in order["preload"]:
@@ -37,6 +38,15 @@ def root(control, order):
         _messages.send(control, {"failed": why})
         return
     _serve(control, order["roots"], {})
+
+
+def _occupy_streams():
+    """Where the host has closed some, so that nothing else of a template is taken for one."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # is given the lowest number that is free
 
 
 def _serve(control, roots, news, keeps_spare=False):

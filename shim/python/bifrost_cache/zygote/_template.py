@@ -220,13 +220,15 @@ def children_of(pid):
 
 
 def same_output(number):
-    """The descriptor of this process' stdout or stderr for a child: a copy, or the null device when it is closed."""
+    """The descriptor of this process' stdout or stderr for a child: a copy, or the null device when it is closed. When
+    something else has been opened in its place, too, which no process that is started would inherit."""
     try:
-        return os.dup(number)
+        if os.get_inheritable(number):
+            return os.dup(number)
     except OSError as error:
         if error.errno != errno.EBADF:
             raise
-        return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
 
 
 def channel_pair():

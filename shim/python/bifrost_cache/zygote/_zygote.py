@@ -9,6 +9,7 @@ import dataclasses
 import multiprocessing.util
 import os
 import pickle
+import resource
 import socket
 import threading
 import time
@@ -19,7 +20,9 @@ from ._line import Line
 from ._run import Cancelled, NotStarted, Run
 
 _DEGREES = ("modules", "code", "none")
+# Calls of execute_async() that run, and how many descriptors each of them may take at times.
 _MOST_AT_ONCE = 256
+_DESCRIPTORS = 8
 _CLOSE_S = 15.0
 # Before pools and managers, which executions may use.
 _EXIT_PRIORITY = 100
@@ -110,8 +113,8 @@ class Zygote:
         Since:
             0.1.0
         """
-        scope = _scope_of(solution_id, global_repo_access, roots)
-        return self._execute(target, kwargs, timeout, scope, None)
+        deadline = _deadline_of(timeout)
+        return self._execute(target, kwargs, timeout, deadline, _scope_of(solution_id, global_repo_access, roots))
 
     async def execute_async(
         self,
@@ -125,24 +128,27 @@ class Zygote:
     ) -> object:
         """Do as execute(), for asyncio. Cancelling it ends the process.
 
+        256 run at once, or as many as an eighth of the descriptors that this process may open; others wait, which
+        counts towards their timeout.
+
         Cost:
             As execute(), and a thread that waits.
 
         Since:
             0.1.0
         """
+        deadline = _deadline_of(timeout)
         scope = _scope_of(solution_id, global_repo_access, roots)
         with self._lock:
             self._check_open()
             if self._threads is None:
-                self._threads = concurrent.futures.ThreadPoolExecutor(_MOST_AT_ONCE, "bifrost execution")
-        kept, given = socket.socketpair()
-        future = self._threads.submit(self._execute, target, kwargs, timeout, scope, given.fileno())
-        future.add_done_callback(lambda _: given.close())
+                self._threads = concurrent.futures.ThreadPoolExecutor(_most_at_once(), "bifrost execution")
+        call = _Call(self._execute, target, kwargs, timeout, deadline, scope)
+        future = self._threads.submit(call.run)
         try:
             return await asyncio.wrap_future(future)
         finally:
-            kept.close()  # which the waiting thread notices
+            call.cancel()
 
     def stats(self) -> dict[tuple[str | None, bool] | tuple[str, ...], dict[str, object]]:
         """Return what happened in each scope that has templates.
@@ -196,13 +202,13 @@ class Zygote:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _execute(self, target, kwargs, timeout, scope, cancel):
-        worker.check_timeout(timeout)
+    def _execute(self, target, kwargs, timeout, deadline, scope, cancel=None):
         _target.split(target)
         pickled = pickle.dumps(kwargs or {})
-        deadline = None if timeout is None else time.monotonic() + timeout
         line = self._line(scope)
         try:
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError  # it has waited for a thread that long
             reply = self._reply(line, {"target": target, "kwargs": pickled}, deadline, cancel)
         except Cancelled:
             raise concurrent.futures.CancelledError from None
@@ -269,6 +275,47 @@ class Zygote:
         """It ends when its executions have ended, or with close()."""
         line.retire()
         self._retired = [old for old in (*self._retired, line) if not old.has_ended()]
+
+
+class _Call:
+    """A function that waits in a thread until the event loop gives it up: it is given a descriptor, which is ready
+    then. While it waits for a thread it takes none."""
+
+    def __init__(self, function, *arguments):
+        self._function = function
+        self._arguments = arguments
+        self._lock = threading.Lock()
+        self._cancelled = False
+        self._kept = None
+
+    def run(self):
+        kept, given = socket.socketpair()
+        with kept, given:
+            with self._lock:
+                self._kept = kept
+                if self._cancelled:
+                    raise concurrent.futures.CancelledError
+            try:
+                return self._function(*self._arguments, given.fileno())
+            finally:
+                with self._lock:
+                    self._kept = None
+
+    def cancel(self):
+        with self._lock:
+            self._cancelled = True
+            if self._kept is not None:
+                self._kept.shutdown(socket.SHUT_RDWR)
+
+
+def _most_at_once():
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST_AT_ONCE if soft == resource.RLIM_INFINITY else max(1, min(_MOST_AT_ONCE, soft // _DESCRIPTORS))
+
+
+def _deadline_of(timeout):
+    worker.check_timeout(timeout)
+    return None if timeout is None else time.monotonic() + timeout
 
 
 def _scope_of(solution_id, global_repo_access, roots):

@@ -1,12 +1,13 @@
 """Installs the hook when it is imported; bifrost_cache_autoload.pth does that when BIFROST_AUTOLOAD=1.
 
-An interpreter must start whatever is wrong with the cache, so trouble becomes one line on stderr.
+An interpreter must start whatever is wrong with the cache, so trouble becomes one line on stderr: outside the package,
+since that may be what cannot be imported (as in a sub-interpreter).
 """
 
 
 def _install() -> None:
     try:
-        from . import install_virtual_import_hook
+        from bifrost_cache import install_virtual_import_hook
 
         install_virtual_import_hook()
     except Exception as error:
