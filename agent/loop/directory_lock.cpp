@@ -17,7 +17,15 @@ namespace {
 
 Error directory_error(const std::string& dir, int err) {
   return {err == EACCES || err == EPERM ? ErrorCode::kPermission : ErrorCode::kIo,
-          "segment directory " + dir + ": " + std::strerror(err)};
+          "segment directory: " + dir + ": " + std::strerror(err)};
+}
+
+Error lock_file_error(const std::string& dir, int err) {
+  Error error = directory_error(path_in(dir, kLockFileName), err);
+  if (error.code == ErrorCode::kPermission) {
+    error.message += "; if it is another user's, give all files there to this one, or remove them";
+  }
+  return error;
 }
 
 bool still_means(const std::string& path, const UniqueFd& fd, Links links) {
@@ -52,7 +60,7 @@ Result<DirectoryLock> DirectoryLock::take(const std::string& dir) {
   if (!lock.directory_.valid()) return directory_error(dir, errno);
   lock.file_ = UniqueFd(::openat(lock.directory_.get(), std::string(kLockFileName).c_str(),
                                  O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!lock.file_.valid()) return directory_error(dir, errno);
+  if (!lock.file_.valid()) return lock_file_error(dir, errno);
   if (::flock(lock.file_.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) return Error{ErrorCode::kBusy, "another bifrost-agent already serves " + dir};
     return directory_error(dir, errno);

@@ -58,7 +58,11 @@ off_t place_of(std::uint64_t pid, std::uint64_t pid_namespace) {
 Status keep_presence_file(const std::string& dir) {
   const UniqueFd there = kPresence.open(dir, O_RDWR);
   struct stat st {};
-  if (there.valid() && ::fstat(there.get(), &st) == 0 && st.st_uid == ::geteuid()) return Done{};
+  struct stat directory {};
+  if (there.valid() && ::fstat(there.get(), &st) == 0 && ::stat(dir.c_str(), &directory) == 0) {
+    const gid_t group = (directory.st_mode & S_ISGID) != 0 ? directory.st_gid : ::getegid();
+    if (st.st_uid == ::geteuid() && st.st_gid == group) return Done{};
+  }
   return kPresence.create(dir);
 }
 

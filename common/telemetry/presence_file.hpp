@@ -39,7 +39,8 @@ struct Presence {
   bool operator==(const Presence&) const = default;
 };
 
-// The agent's part: a file of the right size and owner stays as it is, so that running workers go on to be known.
+// The agent's part: a file of the right size, owner and group stays as it is, so that running workers go on to be
+// known.
 Status keep_presence_file(const std::string& dir);
 void remove_presence_file(const std::string& dir);
 

@@ -91,6 +91,15 @@ TEST_F(PresenceFileTest, IsMadeAnewWhereSomethingElseIs) {
   }
 }
 
+TEST_F(PresenceFileTest, OfAnotherGroupThanItWouldHaveNowItIsMadeAnew) {
+  ASSERT_TRUE(keep_presence_file(dir_));
+  if (::chown(file().c_str(), static_cast<uid_t>(-1), ::getegid() + 1) != 0) GTEST_SKIP() << "only root gives it away";
+  ASSERT_TRUE(keep_presence_file(dir_));
+  struct stat st {};
+  ASSERT_EQ(::stat(file().c_str(), &st), 0);
+  EXPECT_EQ(st.st_gid, ::getegid());
+}
+
 TEST_F(PresenceFileTest, NoiseIsNobody) {
   ASSERT_TRUE(keep_presence_file(dir_));
   std::mt19937 random(7);
