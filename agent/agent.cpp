@@ -148,6 +148,12 @@ Status Agent::open_store(const std::string& version, Generation reached) {
                                       {"then", "what was in them comes from Redis again, as far as there is room"}});
   }
   writer_ = std::move(*writer);
+  if (const Status shared = writer_->share_chunks(); !shared) {
+    log::warn("chunk_not_shared",
+              {{"why", shared.error().message},
+               {"then", "workers that may not read it ask Redis for what is in it"},
+               {"do", "give the files in the segment directory the group that workers have (chgrp)"}});
+  }
   compile_ = std::make_unique<CompileService>(loop_, config_.compile, *writer_, [this] {
     mirror_->for_each_source([this](ModulePathView path) {
       if (const auto source = writer_->source_of(path.text())) want_code(path, source->content.size());

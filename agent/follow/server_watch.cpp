@@ -18,10 +18,12 @@ std::string not_answered(const redisReply& refusal) {
 void ServerWatch::begin(std::function<void(const ServerFacts&)> on_facts) {
   looking_since_ = boot_now();
   data_.ask({"INFO", "server"}, [this, on_facts = std::move(on_facts)](const redisReply& reply, const std::string&) {
-    if (is_error(reply) && !is_no_permission(reply)) return callbacks_.on_unusable(not_answered(reply));
+    if (is_error(reply) && !is_not_to_be_had(reply)) return callbacks_.on_unusable(not_answered(reply));
     if (is_error(reply)) {
       info_refused_ = true;
-      log::warn("info_refused", {{"why", text_of(reply)}, {"then", "SWAPDB is not noticed"}, {"do", "allow +info"}});
+      log::warn("info_refused", {{"why", text_of(reply)},
+                                 {"then", "SWAPDB is not noticed, nor, without marks, an address of two servers"},
+                                 {"do", "allow +info"}});
     }
     before_ = facts_from_info(text_of(reply));  // the version decides how the rest is asked for
     ask_info(true, [this, on_facts](const ServerFacts& facts) {

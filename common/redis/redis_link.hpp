@@ -50,6 +50,10 @@ inline bool is_wrong_type(const redisReply& r) {
 inline bool is_no_permission(const redisReply& r) {
   return is_error(r) && text_of(r).starts_with("NOPERM");
 }
+// The server or its user does without this command. (It has been renamed, or never was there.)
+inline bool is_not_to_be_had(const redisReply& r) {
+  return is_no_permission(r) || (is_error(r) && text_of(r).starts_with("ERR unknown command"));
+}
 inline bool is_misconf(const redisReply& r) {
   return is_error(r) && text_of(r).starts_with("MISCONF");
 }

@@ -123,7 +123,7 @@ bool ChunkStore::seal_if_wasteful() {
   return true;
 }
 
-Status ChunkStore::adopt(ChunkNumber number, const SegmentFile& root) {
+Status ChunkStore::adopt(ChunkNumber number) {
   auto file = SegmentFile::adopt(dir_, chunk_file_name(number.value));
   if (!file) return file.error();
   const WriteWords words = file->words();
@@ -135,7 +135,6 @@ Status ChunkStore::adopt(ChunkNumber number, const SegmentFile& root) {
                      words.own(header::kNumber) == number.value && words.own(header::kGone) == 0 &&
                      StoreId{words.own(header::kStoreLow), words.own(header::kStoreHigh)} == id_;
   if (!sound) return Error{ErrorCode::kDamaged, "not a chunk of this store"};
-  if (const Status s = file->give_rights_of(root); !s) return Error{ErrorCode::kUntrusted, s.error().message};
   reserved_ += file->reserved();
   Chunk adopted{std::move(*file)};
   adopted.used = used;
@@ -237,6 +236,14 @@ std::optional<ChunkStore::BlockView> ChunkStore::block_at(Address at) const {
       inside <= bytes && bytes == (variant ? layout::variant_bytes(inside)
                                            : layout::record_bytes(shape.key_bytes, shape.token_bytes, inside));
   return fits ? std::optional(BlockView{kind, bytes}) : std::nullopt;
+}
+
+Status ChunkStore::share(const SegmentFile& root) {
+  Status all = Done{};
+  for (auto& [number, chunk] : chunks_) {
+    if (Status s = chunk.file.give_rights_of(root); !s && all) all = std::move(s);
+  }
+  return all;
 }
 
 Status remove_chunks(const std::string& dir) {

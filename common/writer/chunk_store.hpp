@@ -99,9 +99,10 @@ class ChunkStore {
 
   // The numbers up to `newest` have been used.
   void count_from(ChunkNumber newest) { next_.value = std::max(next_.value, newest.value + 1); }
-  // Takes over a chunk that another agent has left, for those who may read `root`. Errors: kDamaged, kUntrusted,
-  // kIo.
-  Status adopt(ChunkNumber number, const SegmentFile& root);
+  // Takes over a chunk that another agent has left. Errors: kDamaged, kUntrusted, kIo.
+  Status adopt(ChunkNumber number);
+  // Whoever may read `root` may read all chunks, as far as this process can bring that about: the first that it cannot.
+  Status share(const SegmentFile& root);
   // Nothing more is appended to the newest chunk, and what is left of it goes back to the file system.
   void seal();
   // The same if a quarter of it and more is of no use to anybody. False: it is not.

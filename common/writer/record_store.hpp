@@ -79,7 +79,8 @@ class RecordStore {
   // SegmentFile::adopt().
   Status take_over_root();
   // A chunk of the agent before; then each of its newest versions that is sound, with its code or without.
-  Status adopt_chunk(ChunkNumber number) { return chunks_.adopt(number, root_->file()); }
+  Status adopt_chunk(ChunkNumber number) { return chunks_.adopt(number); }
+  Status share_chunks() { return chunks_.share(root_->file()); }
   // More than there may be; or, if it may take less than the agent before, more than leaves room to go on.
   bool has_adopted_too_much(bool shrinks) const;
   void leave_chunk(ChunkNumber number) { chunks_.leave(number); }

@@ -72,6 +72,9 @@ class SegmentWriter {
   // The last that the agent before has begun, as far as its root tells.
   ChunkNumber newest_chunk() const { return store_->chunks().newest(); }
   Status adopt_chunk(ChunkNumber number) { return store_->adopt_chunk(number); }
+  // Those who may read this writer's root may read the chunks, whatever rights the agent before gave them. Errors:
+  // kPermission, kIo: some may not; nothing else is amiss.
+  Status share_chunks() { return store_->share_chunks(); }
   // Whether what was adopted leaves too little room to go on; and what to do about it, before any record is adopted.
   bool has_adopted_too_much(bool shrinks) const { return store_->has_adopted_too_much(shrinks); }
   void leave_chunk(ChunkNumber number) { store_->leave_chunk(number); }

@@ -14,11 +14,6 @@ std::string generation_of(const View& view) {
   return "generation " + std::to_string(view.generation().value);
 }
 
-// Another store has other generations, whatever their numbers.
-bool is_same_store(const View& a, const View& b) {
-  return a.segment != nullptr && b.segment != nullptr && a.segment->chunks().source() == b.segment->chunks().source();
-}
-
 }  // namespace
 
 std::optional<std::string> ProcessState::renew(const std::shared_ptr<const View>& view) {
@@ -26,7 +21,7 @@ std::optional<std::string> ProcessState::renew(const std::shared_ptr<const View>
   auto next = std::make_shared<View>(*view);
   next->segment = mirror_.newest_segment();
   next->snapshot = next->segment->snapshot_at(view->generation());
-  if (is_same_store(*view, *next) && next->snapshot.kept()) {
+  if (next->is_of_store(*view) && next->snapshot.kept()) {
     replace_pin(view, next, Why::kLost);
     return std::nullopt;
   }
@@ -67,7 +62,7 @@ bool ProcessState::replace_pin(const std::shared_ptr<const View>& old, const std
       if (loaded_->version() != *compared) return false;
     }
     if (pin_ != old) return true;
-    const bool stays = is_same_store(*old, *next) && old->generation() == next->generation();
+    const bool stays = next->shows_what(*old);
     if (!stays) next->place = next->execution->move(old->place, why == Why::kLost);
     pin_ = next;
   }

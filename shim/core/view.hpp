@@ -51,6 +51,12 @@ struct View {
     complete = segment->complete(snapshot.generation());
   }
 
+  // Another store has other generations, whatever their numbers.
+  bool is_of_store(const View& other) const {
+    return segment && other.segment && segment->chunks().source() == other.segment->chunks().source();
+  }
+  bool shows_what(const View& other) const { return is_of_store(other) && generation() == other.generation(); }
+
   Generation generation() const { return segment ? snapshot.generation() : Generation{}; }
 };
 

@@ -178,18 +178,24 @@ def test_a_template_that_cannot_start_leads_to_spawned_executions(zygote):
     assert told["processes"] == {}
 
 
-def test_a_process_that_is_out_of_descriptors_renews_its_templates_later(flows, zygote):
+@pytest.mark.parametrize("wanted", ["control_pair", "in_memory"], ids=["a socket", "a file for a large order"])
+def test_a_process_that_is_out_of_descriptors_renews_its_templates_later(flows, zygote, wanted):
+    """Its plan of what to import fits no packet."""
+    names = [f"{'m' * 170}{n:03}" for n in range(250)]
+    flows.put_many([(f"{name}.py", "") for name in names])
+    flows.put("flow.py", f"import {', '.join(names)}\ndef value():\n    return 1\n")
     parent = zygote()
     assert parent.ask("z.execute('flow:value')") == 1
     parent.do("settled(lambda s: 'flow' in s['warm'])")
-    parent.do("from bifrost_cache.zygote import _messages; pair = _messages.control_pair")
-    parent.do("def none_left(): raise OSError(24, 'Too many open files')")
-    parent.do("_messages.control_pair = none_left")
-    flows.put("flow.py", "def value():\n    return 2\n")
+    before = parent.ask("stats()['processes']")
+    parent.do(f"from bifrost_cache.zygote import _messages; real = _messages.{wanted}")
+    parent.do("def none_left(*_): raise OSError(24, 'Too many open files')")
+    parent.do(f"_messages.{wanted} = none_left")
+    flows.put("flow.py", f"import {', '.join(names)}\ndef value():\n    return 2\n")
     assert parent.ask("z.execute('flow:value')") == 2
     told = parent.ask("eventually(lambda: stats()['trouble'] and stats())")
-    assert "Too many open files" in told["trouble"]
-    parent.do("_messages.control_pair = pair; settled(lambda s: s['renewals'] == 2 and 'flow' in s['warm'])")
+    assert "Too many open files" in told["trouble"] and told["processes"]["root"] == before["root"]
+    parent.do(f"_messages.{wanted} = real; settled(lambda s: s['renewals'] == 2 and 'flow' in s['warm'])")
     assert parent.ask("z.execute('flow:value')") == 2
     assert parent.ask("stats()['executions']") == 3, "of the same templates"
 

@@ -340,6 +340,14 @@ def test_where_config_is_refused_the_agent_works_by_tracking_and_says_so():
                              "; answer = [answer, e.source]") == [version, "shm"]
 
 
+def test_where_there_is_no_info_the_agent_works_and_says_what_it_does_not_notice():
+    with running_node("--rename-command", "INFO", "") as node:
+        node.put("shared/halopsa.py", "VERSION = 1\n")
+        node.start_agent()
+        assert "event=info_refused" in node.agent.log
+        assert node.run(IMPORT + "; answer = [answer, execution.source]") == [1, "shm"]
+
+
 def test_flushed_modules_are_kept_until_writers_return(live):
     live.redis.client().flushall()
     eventually(lambda: live.status()["state"] == "cold", "the agent notices that Redis lost everything")

@@ -139,7 +139,7 @@ class RedisExam {
     const auto reply = redis_.command({"CONFIG", "GET", "notify-keyspace-events"}, Deadline(kRedisTime));
     if (!reply) return;  // said before
     const auto pair = elements_of(**reply);
-    if (is_error(**reply) && !is_no_permission(**reply) && !begins_with(**reply, "ERR unknown command")) {
+    if (is_error(**reply) && !is_not_to_be_had(**reply)) {
       return say(Grade::kNote, "notify-keyspace-events could not be examined: " + std::string(text_of(**reply)),
                  kAskAgain);
     }

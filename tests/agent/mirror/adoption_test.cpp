@@ -258,6 +258,7 @@ TEST_F(AdoptionTest, WhoeverMayReadTheNewRootMayReadTheChunks) {
   publish("a.py", "a");
   ::umask(027);
   EXPECT_EQ(take_over().modules, 1u);
+  EXPECT_TRUE(writer_->share_chunks());
   ::umask(before);
   struct stat chunk {};
   ASSERT_EQ(::stat(path_in(dir_, chunk_file_name(address_of("a.py").chunk().value)).c_str(), &chunk), 0);

@@ -215,6 +215,19 @@ TEST_F(ExecutionTest, MovingDoesNotGiveBackWhatTheMirrorLackedInAnOlderVersion) 
   EXPECT_EQ(import("big"), "old") << "in sync with a later time than that of the read";
 }
 
+TEST_F(ExecutionTest, MovingToWhereItIsTakesNobodyTheMirror) {
+  redis().put("big.py", "new");
+  put("x.py", "x");
+  writer().put_not_mirrored("big.py", "");
+  agent();
+  ASSERT_EQ(begin(), Authority::kMirror);
+  ASSERT_EQ(import("big"), "new");  // after the newest synchronisation
+  worker().move_to_newest();
+  stop_redis();
+  EXPECT_EQ(import("x"), "x");
+  EXPECT_EQ(worker().view()->authority, Authority::kMirror);
+}
+
 TEST_F(ExecutionTest, WhatRedisHadSinceAndTheMirrorLacksLeavesItsPlaceToNobodyWhenRedisFails) {
   put("tools.py", "shared");
   put("other.py", "shared");

@@ -161,7 +161,7 @@ class Line:
                 self._drop(*[kind for kind, template in list(self._templates.items()) if not template.lives()])
                 if "root" not in self._templates:
                     process = self._start_root(process)
-                    pause = 0.0
+                    pause = (time.monotonic() - began) * _PAUSE_RATIO if self._failed else 0.0
                 elif self._wanted:
                     self._renew()
                     self._took = time.monotonic() - began

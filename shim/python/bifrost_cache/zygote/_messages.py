@@ -26,14 +26,22 @@ def control_pair():
     return _socket_beyond_streams(ours), _socket_beyond_streams(theirs)
 
 
+class NotPacked(OSError):
+    """There is no room or descriptor for a large message: nobody else is to blame."""
+
+
 def send(control, message, descriptors=(), wait=True):
-    """OSError when the other side is gone; with wait=False also when it does not read and the socket is full."""
+    """NotPacked; OSError when the other side is gone; with wait=False also when it does not read and the socket is
+    full."""
     flags = socket.MSG_NOSIGNAL | (0 if wait else socket.MSG_DONTWAIT)
     data = pickle.dumps(message)
     if len(data) <= _MOST_PACKET_BYTES:
         socket.send_fds(control, [data], list(descriptors), flags)
         return
-    file = in_memory(message)
+    try:
+        file = in_memory(message)
+    except OSError as error:
+        raise NotPacked(*error.args) from error
     try:
         socket.send_fds(control, [pickle.dumps(_SPILLED)], [*descriptors, file], flags)
     finally:

@@ -63,6 +63,9 @@ class Template:
         made._base = template.__enter__()
         try:
             template.send({"do": kind, "order": order}, [theirs.fileno()])
+        except _messages.NotPacked as error:
+            made.close(kill=True)
+            raise NotMade(f"no descriptor for what it is told: {error}") from error
         except OSError as error:
             made.close(kill=True)
             raise NotForked(f"the template it was to be forked from is gone: {error}") from error
@@ -124,7 +127,7 @@ class Template:
                 pass  # an old kernel, or it is gone
 
     def send(self, message, descriptors):
-        """OSError when it is gone, or has not read for long."""
+        """As _messages.send(): OSError also when it is closed, or has not read for long."""
         with self._lock:
             if self._control is None:
                 raise OSError("closed")
