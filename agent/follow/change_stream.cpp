@@ -153,7 +153,7 @@ void ChangeStream::on_message(const redisReply& reply) {
   if (what == "message" && parts.size() == 3) {
     return text_of(*parts[1]) == mark_channel_ ? on_mark(text_of(*parts[2])) : on_invalidation(*parts[2]);
   }
-  if (what == "pong" || is_misconf(reply)) return callbacks_.on_pong();
+  if (what == "pong" || is_misconf(reply)) return on_pong();
   if (step_ == Step::kSubscribing && (is_error(reply) || what == "subscribe" || what == "psubscribe")) {
     return on_confirmation(reply);
   }
@@ -215,7 +215,12 @@ void ChangeStream::on_module_key(std::string_view key, RefreshQueue::Doubt doubt
 }
 
 void ChangeStream::ping() {
+  pongs_due_ = keyspace_ ? 1 : 2;
   link_->send({"PING"});
+}
+
+void ChangeStream::on_pong() {
+  --pongs_due_ > 0 ? link_->send({"PING"}) : callbacks_.on_pong();
 }
 
 }  // namespace bifrost::agent

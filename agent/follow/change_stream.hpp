@@ -2,10 +2,11 @@
 //
 // One RESP2 connection carries keyspace notifications and, through CLIENT TRACKING redirected to itself, invalidation
 // messages. A PING on it is a fence: its PONG follows the messages of every write that was acknowledged before the PING
-// was sent. At most one PING is in flight; with more, a tracking message could overtake the later one.
-// With both signals a notification says what happened, at once, and tracking repeats it at the end of a pass of Redis'
-// event loop. A module of which tracking alone speaks was changed while somebody had switched notifications off, or in
-// another database, which tracking does not tell apart.
+// was sent. At most one PING is in flight; with more, a tracking message could overtake the later one. By tracking
+// alone a fence is two PINGs, the second after the PONG of the first:
+// docs/design/0104-two-pings-where-tracking-is-alone.md With both signals a notification says what happened, at once,
+// and tracking repeats it at the end of a pass of Redis' event loop. A module of which tracking alone speaks was
+// changed while somebody had switched notifications off, or in another database, which tracking does not tell apart.
 // Messages are only ever a reason to read a key again. Belongs to the loop's thread.
 #pragma once
 
@@ -59,7 +60,7 @@ class ChangeStream {
   ChangeStream(uv_loop_t* loop, const RedisUrl& url, std::string run_id, SignalChoice choice, bool keyspace_enabled,
                Callbacks callbacks);
 
-  // Only after on_live, and only when no PING is in flight.
+  // A fence. Only after on_live, and only when none is in flight. By tracking alone it takes two round trips.
   void ping();
 
   bool keyspace() const { return keyspace_; }
@@ -86,6 +87,7 @@ class ChangeStream {
   void on_invalidation(const redisReply& keys);
   void on_index_event(std::string_view event);
   void on_mark(std::string_view number);
+  void on_pong();
   void on_module_key(std::string_view key, RefreshQueue::Doubt doubt);
   bool was_notified_of(std::string_view key);
 
@@ -105,6 +107,7 @@ class ChangeStream {
   std::string keyspace_prefix_;  // of a channel name, before the key
   Callbacks callbacks_;
   Step step_ = Step::kServer;
+  int pongs_due_ = 0;              // of the fence in flight
   std::deque<bool*> unconfirmed_;  // what was asked for, in order: tracking_, keyspace_ or marks_
   std::unique_ptr<LoopLink> link_;
 };

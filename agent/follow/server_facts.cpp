@@ -54,7 +54,6 @@ ServerFacts facts_from_info(std::string_view info) {
   facts.master_link_up = field(info, "master_link_status") != "down";
   facts.started_empty = found_nothing_at_its_start(info);
   facts.uptime = std::chrono::seconds(number<std::uint32_t>(field(info, "uptime_in_seconds")));
-  facts.io_threads = field(info, "io_threads_active") == "1";
   // INFO itself has been called, so that the section is never empty where it is known.
   if (info.find("cmdstat_") != std::string_view::npos) {
     facts.swaps = calls(info, "cmdstat_swapdb");
@@ -62,10 +61,6 @@ ServerFacts facts_from_info(std::string_view info) {
     facts.reconfigurations = calls(info, "cmdstat_config|set") + calls(info, "cmdstat_config");
   }
   return facts;
-}
-
-bool ServerFacts::tracking_may_lag() const {
-  return io_threads && version_at_least(version, 8, 0);
 }
 
 std::optional<std::string> another_server(const ServerFacts& before, const ServerFacts& now) {

@@ -33,11 +33,6 @@ struct ServerFacts {
   // A master since its start, and it says that it found nothing to load then. Known from Redis 7 on.
   bool started_empty = false;
   std::chrono::seconds uptime{0};  // up to a second off, either way
-  bool io_threads = false;         // clients are served by threads of their own
-
-  // A PONG may overtake tracking's message about a write that had been acknowledged before the PING was sent.
-  // docs/design/0059-tracking-beside-io-threads.md
-  bool tracking_may_lag() const;
 
   bool is_replica() const { return role == "slave"; }
 };

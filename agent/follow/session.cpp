@@ -182,12 +182,6 @@ void Session::on_stream_live() {
   log::info("subscribed", {{"keyspace", stream_->keyspace() ? "yes" : "no"},
                            {"tracking", stream_->tracking() ? "yes" : "no"},
                            {"redis", options_.url.display()}});
-  if (!stream_->keyspace() && watch_->facts().tracking_may_lag()) {
-    log::error("no_lease", {{"why",
-                             "Redis 8 with io-threads may send tracking's messages behind a PONG, and there is no "
-                             "other signal"},
-                            {"do", "allow keyspace notifications, or set io-threads 1 in redis.conf"}});
-  }
   set_up_->stop();
   tick_->every(tick(options_));
   begin_sync();
@@ -494,7 +488,6 @@ void Session::publish_freshness() {
   is.staged = is.staged && !holds_back;
   const auto through = rule_.take_synced_through(is, chase().oldest_pending());
   if (!through) return;
-  if (!stream_->keyspace() && watch_->facts().tracking_may_lag()) return;  // nobody knows
   if (writer_.starved()) {  // an old version may still be visible: no promises
     return waiters_.answer_up_to(*through, Error{ErrorCode::kBusy, std::string(kStarved)});
   }

@@ -131,6 +131,26 @@ def test_the_documented_rights_are_enough_and_none_is_refused(node):
     assert node.redis.client().execute_command("ACL", "LOG") == []
 
 
+@pytest.mark.parametrize(("signal", "pings"), [("keyspace", 1), ("tracking", 2)])
+def test_by_tracking_alone_a_fence_is_two_pings(node, signal, pings):
+    """Of one pass of Redis' event loop, the PONG may come before tracking's message."""
+    node.put("shared/halopsa.py", "VERSION = 1\n")
+    node.start_agent("--signal", signal)
+    client = node.redis.client()
+
+    def counted():
+        fences = json.loads(node.cachectl("stats", "-o", "json").stdout)["counters"]["fences_total"]
+        return fences, client.info("commandstats")["cmdstat_ping"]["calls"]
+
+    fences, answered = counted()
+    for _ in range(20):
+        node.wait("--fresh")
+    more_fences, more_answered = counted()
+    assert more_fences - fences >= 20
+    # Others may be sent between two looks.
+    assert abs((more_answered - answered) - pings * (more_fences - fences)) <= 2 * pings
+
+
 def test_a_right_to_ask_for_info_that_is_given_back_is_used_from_the_next_sync_on(node):
     with_acl(node, KEYSPACE_CHANNEL, "-info")
     node.put("shared/halopsa.py", "VERSION = 1\n")

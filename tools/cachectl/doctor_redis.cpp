@@ -107,7 +107,8 @@ class RedisExam {
     const bool old =
         std::sscanf(version.c_str(), "%d.%d", &major, &minor) == 2 && (major < 6 || (major == 6 && minor < 2));
     if (old) say(Grade::kBad, "version " + version + " is too old", "upgrade Redis to 6.2 or newer");
-    if (!old) say(Grade::kGood, "version " + version);
+    const std::string valkey = field_of(info, "valkey_version");
+    if (!old) say(Grade::kGood, "version " + version + (valkey.empty() ? "" : ", which is Valkey " + valkey));
     if (field_of(info, "cluster_enabled") == "1") {
       say(Grade::kBad, "this is a node of a Redis Cluster, which is not supported", "set redis_url to a single master");
     }

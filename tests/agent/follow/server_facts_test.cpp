@@ -125,13 +125,6 @@ TEST(ServerFacts, AFlushWhileNobodyListenedIsCounted) {
   EXPECT_NE(lost_since({before, BootTime{1}}, now, BootTime{2}), std::nullopt);
 }
 
-TEST(ServerFacts, FromRedis8OnIoThreadsMayLetAPongOvertakeTracking) {
-  const auto lags = [](const char* info) { return facts_from_info(info).tracking_may_lag(); };
-  EXPECT_TRUE(lags("redis_version:8.0.2\r\nio_threads_active:1\r\n"));
-  EXPECT_FALSE(lags("redis_version:8.0.2\r\nio_threads_active:0\r\n"));
-  EXPECT_FALSE(lags("redis_version:7.0.15\r\nio_threads_active:1\r\n"));
-}
-
 TEST(ServerFacts, VersionsAreComparedByNumber) {
   EXPECT_TRUE(version_at_least("7.0.15", 6, 2));
   EXPECT_TRUE(version_at_least("6.2.0", 6, 2));
