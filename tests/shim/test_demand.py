@@ -42,11 +42,12 @@ def test_what_was_not_known_or_lies_elsewhere_is_news(demand):
     assert demand.learn("b:f", imported("a"), whole=True), "to this target"
 
 
-def test_what_is_held_ready_for_another_target_is_no_news(demand):
+@pytest.mark.parametrize("code_only", [True, False])
+def test_code_that_is_held_ready_for_another_target_is_news_only_where_modules_are_imported_in_advance(module, code_only):
+    """That one may have been left out."""
+    demand = module.Demand(code_only)
     assert demand.learn("a:f", imported("a"), whole=True)
-    assert not demand.learn("a:g", [("a", "a.py", "", 10, True)], whole=True)
-    demand.learn("a:g", [], whole=False)
-    assert planned(demand) == ["a"]
+    assert demand.learn("a:g", [("a", "a.py", "", 10, True)], whole=True) is not code_only
 
 
 def test_modules_are_imported_by_those_that_began_their_import(demand):

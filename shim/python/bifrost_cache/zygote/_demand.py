@@ -43,7 +43,9 @@ class Plan:
 
 
 class Demand:
-    def __init__(self):
+    def __init__(self, code_only=False):
+        """`code_only`: modules are kept as code, and not imported in advance."""
+        self._code_only = code_only
         self._targets = collections.OrderedDict()  # the least recently run first
         self._executions = 0
 
@@ -59,8 +61,8 @@ class Demand:
             self._targets.popitem(last=False)
         news = False
         for name, path, within, size, held in imported:
-            # What is held is in the plan, for the sake of another target.
-            news = news or not held and (name not in known.modules or known.modules[name].path != path)
+            ready = held and self._code_only  # for the sake of another target
+            news = news or not ready and (name not in known.modules or known.modules[name].path != path)
             known.modules[name] = _Module(path, within, size)
         known.patterns.update(dict.fromkeys(compiled))
         while len(known.patterns) > MOST_PATTERNS:

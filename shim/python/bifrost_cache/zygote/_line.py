@@ -40,7 +40,7 @@ class Line:
         self._order = _DEGREES[options.warm]
         self._condition = threading.Condition()
         self._templates = {}  # kind: Template
-        self._demand = _demand.Demand()
+        self._demand = _demand.Demand(code_only=options.warm == "code")
         self._skipped = {}
         self._counts = {"executions": 0, "renewals": 0, "changed": 0, "spawned": 0}
         self._trouble = ""
@@ -207,7 +207,7 @@ class Line:
             process.start()
             theirs.close()
             template.wait_until_ready(self._deadline(), self._is_closed)
-        except (NotMade, OSError) as error:
+        except (NotMade, OSError, ValueError) as error:  # ValueError: of a closed descriptor
             theirs.close()
             template.close(kill=True)
             if process.pid is not None:

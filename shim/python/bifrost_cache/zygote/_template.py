@@ -65,7 +65,7 @@ class Template:
             template.send({"do": kind, "order": order}, [theirs.fileno()])
         except _messages.NotPacked as error:
             made.close(kill=True)
-            raise NotMade(f"no descriptor for what it is told: {error}") from error
+            raise NotMade(f"what it is told could not be packed: {error}") from error
         except OSError as error:
             made.close(kill=True)
             raise NotForked(f"the template it was to be forked from is gone: {error}") from error

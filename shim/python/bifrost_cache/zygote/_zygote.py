@@ -145,9 +145,15 @@ class Zygote:
                 self._threads = concurrent.futures.ThreadPoolExecutor(_most_at_once(), "bifrost execution")
         call = _Call(self._execute, target, kwargs, timeout, deadline, scope)
         future = self._threads.submit(call.run)
+        result = asyncio.wrap_future(future)
         try:
-            return await asyncio.wrap_future(future)
+            if deadline is not None:
+                await asyncio.wait([result], timeout=deadline - time.monotonic())
+                if not result.done() and future.cancel():  # it still waits for a thread
+                    raise _out_of_time(timeout)
+            return await result
         finally:
+            result.cancel()
             call.cancel()
 
     def stats(self) -> dict[tuple[str | None, bool] | tuple[str, ...], dict[str, object]]:
@@ -207,13 +213,11 @@ class Zygote:
         pickled = pickle.dumps(kwargs or {})
         line = self._line(scope)
         try:
-            if deadline is not None and time.monotonic() >= deadline:
-                raise TimeoutError  # it has waited for a thread that long
             reply = self._reply(line, {"target": target, "kwargs": pickled}, deadline, cancel)
         except Cancelled:
             raise concurrent.futures.CancelledError from None
         except TimeoutError:
-            raise TimeoutError(f"the worker did not finish within {timeout} s") from None
+            raise _out_of_time(timeout) from None
         return worker.result_of(target, reply)
 
     def _reply(self, line, order, deadline, cancel):
@@ -305,7 +309,11 @@ class _Call:
         with self._lock:
             self._cancelled = True
             if self._kept is not None:
-                self._kept.shutdown(socket.SHUT_RDWR)
+                self._kept.close()
+
+
+def _out_of_time(timeout):
+    return TimeoutError(f"the worker did not finish within {timeout} s")
 
 
 def _most_at_once():
