@@ -214,8 +214,8 @@ void ChangeStream::on_module_key(std::string_view key, RefreshQueue::Doubt doubt
   path ? callbacks_.on_module(*path, doubt) : callbacks_.on_refused(contract::spelled_path_of(key), path.error());
 }
 
-void ChangeStream::ping() {
-  pongs_due_ = keyspace_ ? 1 : 2;
+void ChangeStream::ping(bool notifies) {
+  pongs_due_ = tracking_ && !(keyspace_ && notifies) ? 2 : 1;
   link_->send({"PING"});
 }
 

@@ -60,8 +60,9 @@ class ChangeStream {
   ChangeStream(uv_loop_t* loop, const RedisUrl& url, std::string run_id, SignalChoice choice, bool keyspace_enabled,
                Callbacks callbacks);
 
-  // A fence. Only after on_live, and only when none is in flight. By tracking alone it takes two round trips.
-  void ping();
+  // A fence. Only after on_live, and only when none is in flight. Where it has to rest on tracking it takes two round
+  // trips. `notifies`: the server is known to send notifications.
+  void ping(bool notifies);
 
   bool keyspace() const { return keyspace_; }
   bool tracking() const { return tracking_; }

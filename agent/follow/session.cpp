@@ -516,7 +516,7 @@ void Session::fence_when_due() {
   const bool look_is_old = !vouched || now.since(*vouched) >= heartbeat(options_);
   if (verdict == CommitRule::Fence::kHeartbeat || look_is_old) watch_->look(stream_->tracking());
   rule_.fence_sent(boot_now());
-  stream_->ping();
+  stream_->ping(flags_visible_);
 }
 
 void Session::fence(OnFence on_fence) {

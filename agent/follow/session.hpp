@@ -9,7 +9,7 @@
 // it is, mark_trial.hpp and deploy_watch.hpp what that depends on, server_watch.hpp how far to trust it,
 // shortage.hpp what to say when there is no room for it.
 // Any trouble ends the session: the agent revokes the lease and starts another. Belongs to the loop's thread.
-// (F1) synced_through = t only if every message before the PONG of a PING sent at t has been applied, and committed
+// (F1) synced_through = t only if every message before the PONG of a fence sent at t has been applied, and committed
 //      unless a deploy is going on.
 // (F2) No lease before a full synchronisation of this session has been committed.
 // (F3) No lease reaches further than the newest look at the server that found nothing unheard-of.

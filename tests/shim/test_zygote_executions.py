@@ -50,6 +50,21 @@ def test_a_timeout_ends_the_childs_own_children(warm_parent, flows):
     assert warm_parent.ask(f"eventually(lambda: not alive([{path.read_text()}]))")
 
 
+def test_arguments_are_those_of_the_moment_of_the_call(flows, zygote):
+    flows.put("flow.py", "def get(x):\n    return x\n")
+    parent = zygote()
+    parent.do("""
+async def changing():
+    arguments, calls = {}, []
+    for n in range(300):
+        arguments['x'] = n
+        calls.append(asyncio.create_task(z.execute_async('flow:get', arguments)))
+        await asyncio.sleep(0)
+    return await asyncio.gather(*calls)
+""")
+    assert parent.ask("asyncio.run(changing())") == list(range(300))
+
+
 NOTHING_OPEN = """
 import json, os
 from bifrost_cache.zygote import Zygote

@@ -131,10 +131,14 @@ def test_the_documented_rights_are_enough_and_none_is_refused(node):
     assert node.redis.client().execute_command("ACL", "LOG") == []
 
 
-@pytest.mark.parametrize(("signal", "pings"), [("keyspace", 1), ("tracking", 2)])
-def test_by_tracking_alone_a_fence_is_two_pings(node, signal, pings):
+@pytest.mark.parametrize(("signal", "rights", "pings"),
+                         [("keyspace", [], 1), ("tracking", [], 2), ("both", [], 1), ("both", ["-config"], 2)])
+def test_a_fence_that_may_have_to_rest_on_tracking_is_two_pings(node, signal, rights, pings):
     """Of one pass of Redis' event loop, the PONG may come before tracking's message."""
+    with_acl(node, KEYSPACE_CHANNEL, *rights)
+    node.redis.client().config_set("notify-keyspace-events", "KA")
     node.put("shared/halopsa.py", "VERSION = 1\n")
+    node.agent_url = f"unix://agent:secret@{node.redis.socket}"
     node.start_agent("--signal", signal)
     client = node.redis.client()
 

@@ -114,7 +114,8 @@ class Zygote:
             0.1.0
         """
         deadline = _deadline_of(timeout)
-        return self._execute(target, kwargs, timeout, deadline, _scope_of(solution_id, global_repo_access, roots))
+        scope = _scope_of(solution_id, global_repo_access, roots)
+        return self._execute(_order(target, kwargs), timeout, deadline, scope)
 
     async def execute_async(
         self,
@@ -143,7 +144,7 @@ class Zygote:
             self._check_open()
             if self._threads is None:
                 self._threads = concurrent.futures.ThreadPoolExecutor(_most_at_once(), "bifrost execution")
-        call = _Call(self._execute, target, kwargs, timeout, deadline, scope)
+        call = _Call(self._execute, _order(target, kwargs), timeout, deadline, scope)
         future = self._threads.submit(call.run)
         result = asyncio.wrap_future(future)
         try:
@@ -208,17 +209,15 @@ class Zygote:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _execute(self, target, kwargs, timeout, deadline, scope, cancel=None):
-        _target.split(target)
-        pickled = pickle.dumps(kwargs or {})
+    def _execute(self, order, timeout, deadline, scope, cancel=None):
         line = self._line(scope)
         try:
-            reply = self._reply(line, {"target": target, "kwargs": pickled}, deadline, cancel)
+            reply = self._reply(line, order, deadline, cancel)
         except Cancelled:
             raise concurrent.futures.CancelledError from None
         except TimeoutError:
             raise _out_of_time(timeout) from None
-        return worker.result_of(target, reply)
+        return worker.result_of(order["target"], reply)
 
     def _reply(self, line, order, deadline, cancel):
         """Of a fork, or of a spawned process when no template forks."""
@@ -310,6 +309,12 @@ class _Call:
             self._cancelled = True
             if self._kept is not None:
                 self._kept.close()
+
+
+def _order(target, kwargs):
+    """At the call: the caller may change them afterwards."""
+    _target.split(target)
+    return {"target": target, "kwargs": pickle.dumps(kwargs or {})}
 
 
 def _out_of_time(timeout):
