@@ -64,8 +64,7 @@ void ChangeStream::handshake() {
 
 void ChangeStream::on_server(const redisReply& reply) {
   if (facts_from_info(text_of(reply)).run_id == run_id_) return ask_for_signals();
-  callbacks_.on_broken(is_error(reply) ? "INFO is not answered any more: " + std::string(text_of(reply))
-                                       : std::string(kAnotherServer));
+  callbacks_.on_broken(is_error(reply) ? info_not_answered(text_of(reply)) : std::string(kAnotherServer));
 }
 
 void ChangeStream::ask_for_signals() {

@@ -2,11 +2,12 @@
 //
 // One RESP2 connection carries keyspace notifications and, through CLIENT TRACKING redirected to itself, invalidation
 // messages. A PING on it is a fence: its PONG follows the messages of every write that was acknowledged before the PING
-// was sent. At most one PING is in flight; with more, a tracking message could overtake the later one. By tracking
-// alone a fence is two PINGs, the second after the PONG of the first:
-// docs/design/0104-two-pings-where-tracking-is-alone.md With both signals a notification says what happened, at once,
-// and tracking repeats it at the end of a pass of Redis' event loop. A module of which tracking alone speaks was
-// changed while somebody had switched notifications off, or in another database, which tracking does not tell apart.
+// was sent. At most one PING is in flight; with more, a tracking message could overtake the later one. Where it has to
+// rest on tracking, a fence is two PINGs: the second is sent after the PONG of the first. The reasons are in
+// docs/design/0104-two-pings-where-tracking-is-alone.md.
+// With both signals a notification says what happened, at once, and tracking repeats it at the end of a pass of Redis'
+// event loop. A module of which tracking alone speaks was changed while somebody had switched notifications off, or in
+// another database, which tracking does not tell apart.
 // Messages are only ever a reason to read a key again. Belongs to the loop's thread.
 #pragma once
 

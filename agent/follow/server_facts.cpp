@@ -63,6 +63,10 @@ ServerFacts facts_from_info(std::string_view info) {
   return facts;
 }
 
+std::string info_not_answered(std::string_view why) {
+  return "INFO is not answered any more: " + std::string(why);
+}
+
 std::optional<std::string> another_server(const ServerFacts& before, const ServerFacts& now) {
   if (before.run_id != now.run_id) return "another server answers: run id " + now.run_id;
   if (before.role != now.role) return "the server's role changed from " + before.role + " to " + now.role;

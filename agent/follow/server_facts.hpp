@@ -40,6 +40,9 @@ struct ServerFacts {
 // From the text of INFO: any sections, commandstats included.
 ServerFacts facts_from_info(std::string_view info);
 
+// That the server refuses INFO, for which `why` are its words: a clause.
+std::string info_not_answered(std::string_view why);
+
 // Why `now` is not the server that `before` was, as a clause; nothing when it is.
 std::optional<std::string> another_server(const ServerFacts& before, const ServerFacts& now);
 

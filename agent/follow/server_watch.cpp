@@ -7,19 +7,12 @@
 #include "agent/loop/log.hpp"
 
 namespace bifrost::agent {
-namespace {
-
-std::string not_answered(const redisReply& refusal) {
-  return "INFO is not answered any more: " + std::string(text_of(refusal));
-}
-
-}  // namespace
 
 void ServerWatch::begin(std::function<void(const ServerFacts&)> on_facts) {
   looking_since_ = boot_now();
   data_.ask({"INFO", "server"}, [this, on_facts = std::move(on_facts)](const redisReply& reply, const std::string&) {
-    if (is_error(reply) && !is_not_to_be_had(reply)) return callbacks_.on_unusable(not_answered(reply));
     if (is_error(reply)) {
+      if (!is_not_to_be_had(reply)) return callbacks_.on_unusable(info_not_answered(text_of(reply)));
       info_refused_ = true;
       log::warn("info_refused", {{"why", text_of(reply)},
                                  {"then", "SWAPDB is not noticed, nor, without marks, an address of two servers"},
@@ -53,7 +46,7 @@ void ServerWatch::ask_info(bool first, std::function<void(const ServerFacts&)> o
   const auto text = std::make_shared<std::string>();
   const auto take = [this, text, on_facts = std::move(on_facts)](bool last) {
     return [this, text, on_facts, last](const redisReply& reply, const std::string&) {
-      if (is_error(reply)) return callbacks_.on_unusable(not_answered(reply));
+      if (is_error(reply)) return callbacks_.on_unusable(info_not_answered(text_of(reply)));
       *text += text_of(reply);
       *text += '\n';
       if (last) on_facts(facts_from_info(*text));

@@ -106,12 +106,11 @@ std::shared_ptr<View> view_outside_executions(const Sources& from) {
   return view;
 }
 
-View view_at_newest(View view, const Sources& from) {
+View view_at_newest(const View& before, const Sources& from) {
   const LastReads::Times told = from.redis.last_reads().times();
   const std::shared_ptr<const Segment> segment = from.mirror.newest_segment();
   const BootTime synced_through = segment ? segment->synced_through() : BootTime{};
-  const View before = view;
-  view = from.mirror.at_newest(std::move(view));
+  View view = from.mirror.at_newest(before);
   if (view.authority != Authority::kMirror || view.shows_what(before)) return view;
   view.why_not_mirror = why_behind(synced_through, view, told);
   if (!view.why_not_mirror.empty()) view.authority = Authority::kRedis;

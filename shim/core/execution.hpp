@@ -38,7 +38,7 @@ std::shared_ptr<View> view_outside_executions(const Sources& sources);
 
 // `view`, of an execution, at the newest snapshot. One of the mirror asks Redis from now on if the mirror is older than
 // what Redis last told this process. Never waits.
-View view_at_newest(View view, const Sources& sources);
+View view_at_newest(const View& view, const Sources& sources);
 
 // The generation that holds every write acknowledged before the call. Errors: kTimeout and those of
 // AgentConnection::ask().

@@ -225,7 +225,6 @@ def with_free(count):
 
 
 def test_as_many_run_at_once_as_there_are_descriptors_for_and_the_others_wait(flows, zygote):
-    flows.put("flow.py", "import time\ndef value():\n    time.sleep(0.01)\n    return 1\n")
     parent = zygote()
     parent.do("import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (128, 4096)); z.execute('flow:value')")
     parent.do("async def many(): return await asyncio.gather(*[z.execute_async('flow:value') for _ in range(300)])")

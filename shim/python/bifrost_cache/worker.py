@@ -93,15 +93,14 @@ def execute(
     Since:
         0.1.0
     """
-    check_timeout(timeout)
+    deadline = deadline_of(timeout)
     refuse_daemonic("execute")
     _target.split(target)
     scope = _shim.roots_of(solution_id, global_repo_access, roots)
-    deadline = None if timeout is None else time.monotonic() + timeout
     try:
         reply = reply_of_spawned(target, pickle.dumps(kwargs or {}), scope, deadline)
     except TimeoutError:
-        raise TimeoutError(f"the worker did not finish within {timeout} s") from None
+        raise out_of_time(timeout) from None
     return result_of(target, reply)
 
 
@@ -110,9 +109,17 @@ def refuse_daemonic(instead):
         raise RuntimeError(f"a daemonic process of multiprocessing may start none: {instead} elsewhere")
 
 
-def check_timeout(seconds):
-    if seconds is not None and not seconds >= 0:  # nan is neither
+def deadline_of(timeout):
+    """None: never."""
+    if timeout is None:
+        return None
+    if not timeout >= 0:  # nan is neither
         raise ValueError("timeout must be a number of seconds, 0 or more, or None")
+    return time.monotonic() + timeout
+
+
+def out_of_time(timeout):
+    return TimeoutError(f"the worker did not finish within {timeout} s")
 
 
 def reply_of_spawned(target, pickled, roots, deadline, cancel=None):

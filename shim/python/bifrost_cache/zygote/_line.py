@@ -157,17 +157,17 @@ class Line:
             while not self._closed:
                 self._failed = False
                 began = time.monotonic()
+                pause = 0.0
                 self._reap_earlier()
                 self._drop(*[kind for kind, template in list(self._templates.items()) if not template.lives()])
                 if "root" not in self._templates:
                     process = self._start_root(process)
-                    pause = (time.monotonic() - began) * _PAUSE_RATIO if self._failed else 0.0
+                    if self._failed:
+                        pause = (time.monotonic() - began) * _PAUSE_RATIO
                 elif self._wanted:
                     self._renew()
                     self._took = time.monotonic() - began
                     pause = max(_PAUSE_S, self._took * _PAUSE_RATIO)
-                else:
-                    pause = 0.0
                 back_off = min(max(_BACK_OFF_S, 2 * back_off), _LONGEST_BACK_OFF_S) if self._failed else 0.0
                 self._rest(max(back_off, min(pause, _LONGEST_PAUSE_S)))
         finally:

@@ -113,7 +113,7 @@ class Zygote:
         Since:
             0.1.0
         """
-        deadline = _deadline_of(timeout)
+        deadline = worker.deadline_of(timeout)
         scope = _scope_of(solution_id, global_repo_access, roots)
         return self._execute(_order(target, kwargs), timeout, deadline, scope)
 
@@ -138,7 +138,7 @@ class Zygote:
         Since:
             0.1.0
         """
-        deadline = _deadline_of(timeout)
+        deadline = worker.deadline_of(timeout)
         scope = _scope_of(solution_id, global_repo_access, roots)
         with self._lock:
             self._check_open()
@@ -151,7 +151,7 @@ class Zygote:
             if deadline is not None:
                 await asyncio.wait([result], timeout=deadline - time.monotonic())
                 if not result.done() and future.cancel():  # it still waits for a thread
-                    raise _out_of_time(timeout)
+                    raise worker.out_of_time(timeout)
             return await result
         finally:
             result.cancel()
@@ -216,7 +216,7 @@ class Zygote:
         except Cancelled:
             raise concurrent.futures.CancelledError from None
         except TimeoutError:
-            raise _out_of_time(timeout) from None
+            raise worker.out_of_time(timeout) from None
         return worker.result_of(order["target"], reply)
 
     def _reply(self, line, order, deadline, cancel):
@@ -317,18 +317,9 @@ def _order(target, kwargs):
     return {"target": target, "kwargs": pickle.dumps(kwargs or {})}
 
 
-def _out_of_time(timeout):
-    return TimeoutError(f"the worker did not finish within {timeout} s")
-
-
 def _most_at_once():
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return _MOST_AT_ONCE if soft == resource.RLIM_INFINITY else max(1, min(_MOST_AT_ONCE, soft // _DESCRIPTORS))
-
-
-def _deadline_of(timeout):
-    worker.check_timeout(timeout)
-    return None if timeout is None else time.monotonic() + timeout
 
 
 def _scope_of(solution_id, global_repo_access, roots):
