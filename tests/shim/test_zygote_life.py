@@ -224,9 +224,21 @@ def with_free(count):
     assert parent.ask("stats()['spawned']") == 0
 
 
+def run_at_once(parent, calls):
+    """So many calls of execute_async() from now on, by the limit of descriptors at the first."""
+    parent.do(f"""
+import resource
+limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, ({8 * calls}, limits[1]))
+asyncio.run(z.execute_async('flow:value'))
+resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+""")
+
+
 def test_as_many_run_at_once_as_there_are_descriptors_for_and_the_others_wait(flows, zygote):
     parent = zygote()
-    parent.do("import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (128, 4096)); z.execute('flow:value')")
+    run_at_once(parent, 16)
+    parent.do("resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))")  # not for two of each call
     parent.do("async def many(): return await asyncio.gather(*[z.execute_async('flow:value') for _ in range(300)])")
     assert parent.ask("asyncio.run(many())") == [1] * 300
     assert parent.ask("stats()['spawned']") == 0
@@ -235,7 +247,7 @@ def test_as_many_run_at_once_as_there_are_descriptors_for_and_the_others_wait(fl
 def test_what_waits_for_a_thread_longer_than_its_timeout_is_not_run(flows, zygote):
     parent = zygote()
     path = flows.directory / "go on"
-    parent.do("import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 4096))")  # for eight at once
+    run_at_once(parent, 8)
     parent.do(f"""
 async def crowded():
     waits = [asyncio.create_task(z.execute_async('flow:until', {{'path': '{path}' + str(n)}})) for n in range(8)]
