@@ -70,8 +70,9 @@ Status Agent::serve_control() {
     return Done{};
   };
   requests.state = [this] {
+    const Status shared = writer_->share_chunks();  // tried again: the reason is that of this moment
     const Standing standing{session_ && session_->synchronising(), writer_->starved(), session_ && session_->cut_off(),
-                            deploy_.overdue_since_unix_ms()};
+                            deploy_.overdue_since_unix_ms(), shared ? "" : shared.error().message};
     return state_document(trouble_, standing, *compile_);
   };
   requests.not_compiled = [this] { return not_compiled_document(*compile_); };

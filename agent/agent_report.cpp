@@ -35,6 +35,7 @@ std::string state_document(const RedisTrouble& redis, const Standing& standing, 
                    {"starved", standing.starved},
                    {"replica_cut_off", standing.replica_cut_off},
                    {"overdue_deploy_since_unix_ms", standing.overdue_deploy_since_unix_ms},
+                   {"chunk_not_shared", standing.chunk_not_shared},
                    {"compiling", compile.waiting()},
                    {"interpreters", interpreters},
                    {"not_compiled", not_compiled}});

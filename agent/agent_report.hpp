@@ -25,6 +25,7 @@ struct Standing {
   bool starved = false;
   bool replica_cut_off = false;
   std::uint64_t overdue_deploy_since_unix_ms = 0;
+  std::string chunk_not_shared;  // why a chunk of an agent before has other rights than the root, or ""
 };
 
 std::string state_document(const RedisTrouble& redis, const Standing& standing, CompileService& compile);

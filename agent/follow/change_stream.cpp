@@ -213,13 +213,23 @@ void ChangeStream::on_module_key(std::string_view key, RefreshQueue::Doubt doubt
   path ? callbacks_.on_module(*path, doubt) : callbacks_.on_refused(contract::spelled_path_of(key), path.error());
 }
 
-void ChangeStream::ping(bool notifies) {
+void ChangeStream::ping(bool notifies, BootTime now) {
   pongs_due_ = tracking_ && !(keyspace_ && notifies) ? 2 : 1;
+  send_ping(now);
+}
+
+void ChangeStream::send_ping(BootTime now) {
+  pinged_ = now;
   link_->send({"PING"});
 }
 
 void ChangeStream::on_pong() {
-  --pongs_due_ > 0 ? link_->send({"PING"}) : callbacks_.on_pong();
+  pinged_.reset();
+  --pongs_due_ > 0 ? send_ping(boot_now()) : callbacks_.on_pong();
+}
+
+std::chrono::nanoseconds ChangeStream::silent_for(BootTime now) const {
+  return pinged_ ? now.since(*pinged_) : std::chrono::nanoseconds{};
 }
 
 }  // namespace bifrost::agent

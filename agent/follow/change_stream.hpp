@@ -11,10 +11,12 @@
 // Messages are only ever a reason to read a key again. Belongs to the loop's thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -22,6 +24,7 @@
 #include "agent/follow/index_events.hpp"
 #include "agent/follow/refresh_queue.hpp"
 #include "agent/loop/link.hpp"
+#include "common/base/clock.hpp"
 #include "common/base/module_path.hpp"
 #include "common/redis/redis_url.hpp"
 
@@ -63,7 +66,10 @@ class ChangeStream {
 
   // A fence. Only after on_live, and only when none is in flight. Where it has to rest on tracking it takes two round
   // trips. `notifies`: the server is known to send notifications.
-  void ping(bool notifies);
+  void ping(bool notifies, BootTime now);
+
+  // How long Redis has owed the PONG of the newest PING; 0 when none is in flight.
+  std::chrono::nanoseconds silent_for(BootTime now) const;
 
   bool keyspace() const { return keyspace_; }
   bool tracking() const { return tracking_; }
@@ -89,6 +95,7 @@ class ChangeStream {
   void on_invalidation(const redisReply& keys);
   void on_index_event(std::string_view event);
   void on_mark(std::string_view number);
+  void send_ping(BootTime now);
   void on_pong();
   void on_module_key(std::string_view key, RefreshQueue::Doubt doubt);
   bool was_notified_of(std::string_view key);
@@ -109,8 +116,9 @@ class ChangeStream {
   std::string keyspace_prefix_;  // of a channel name, before the key
   Callbacks callbacks_;
   Step step_ = Step::kServer;
-  int pongs_due_ = 0;              // of the fence in flight
-  std::deque<bool*> unconfirmed_;  // what was asked for, in order: tracking_, keyspace_ or marks_
+  int pongs_due_ = 0;               // of the fence in flight
+  std::optional<BootTime> pinged_;  // while a PONG is due
+  std::deque<bool*> unconfirmed_;   // what was asked for, in order: tracking_, keyspace_ or marks_
   std::unique_ptr<LoopLink> link_;
 };
 

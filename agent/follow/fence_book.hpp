@@ -1,7 +1,8 @@
 // fence_book.hpp - which fences were sent, answered and fulfilled.
 //
-// A fence is a PING sent at time t; its PONG arrives at a position of the message stream. Once everything up to that
-// position has been applied, the mirror reflects every write that was acknowledged before t. Pure. One thread.
+// A fence is a PING sent at time t, or two, one after the other (change_stream.hpp); the last PONG arrives at a
+// position of the message stream. Once everything up to that position has been applied, the mirror reflects every write
+// that was acknowledged before t. Pure. One thread.
 #pragma once
 
 #include <deque>

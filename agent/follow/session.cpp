@@ -515,8 +515,9 @@ void Session::fence_when_due() {
   const auto vouched = watch_->vouched_until();
   const bool look_is_old = !vouched || now.since(*vouched) >= heartbeat(options_);
   if (verdict == CommitRule::Fence::kHeartbeat || look_is_old) watch_->look(stream_->tracking());
-  rule_.fence_sent(boot_now());
-  stream_->ping(flags_visible_);
+  const BootTime sent = boot_now();
+  rule_.fence_sent(sent);
+  stream_->ping(flags_visible_, sent);
 }
 
 void Session::fence(OnFence on_fence) {
@@ -563,7 +564,7 @@ void Session::look_at_sentinels(BootTime now) {
 
 // Ends the session when Redis owes an answer for too long.
 bool Session::too_silent(BootTime now) {
-  if (const auto ping = rule_.fence_in_flight(); ping && now.since(*ping) > kPongPatience) {
+  if (stream_ && stream_->silent_for(now) > kPongPatience) {
     end("no PONG within " + std::to_string(kPongPatience.count()) + " ms");
   } else if (data_->silent_for(now) > kDataPatience) {
     end("no answer on the data connection");

@@ -61,7 +61,7 @@ class Session {
  public:
   struct Callbacks {
     std::function<void()> on_synced;  // each time a full synchronisation has been committed
-    // From the first message about a change to the commit that made it visible; from a fence's PING to its PONG.
+    // From the first message about a change to the commit that made it visible; from a first PING to the last PONG.
     std::function<void(std::chrono::nanoseconds)> on_update_delay;
     std::function<void(std::chrono::nanoseconds)> on_fence_time;
     std::function<void(std::string why)> on_broken;  // the session is over: destroy it in a later turn of the loop

@@ -191,8 +191,8 @@ std::string Metrics::text(const SegmentInfo& info, const std::optional<WorkerTot
   }
   page.add("bifrost_update_delay_seconds", "from the first message about a change to its being visible",
            MetricType::Histogram, {update_delay_.Collect()});
-  page.add("bifrost_fence_seconds", "from PING to PONG on the subscription connection", MetricType::Histogram,
-           {fence_time_.Collect()});
+  page.add("bifrost_fence_seconds", "of a fence on the subscription connection, from its first PING to its last PONG",
+           MetricType::Histogram, {fence_time_.Collect()});
   add_process(page);
   return page.text();
 }

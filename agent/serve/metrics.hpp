@@ -23,7 +23,7 @@ class Metrics {
 
   // From the first message about a change to the commit that makes it visible.
   void observe_update(std::chrono::nanoseconds delay);
-  // From PING to PONG on the subscription connection.
+  // From a fence's first PING to its last PONG.
   void observe_fence(std::chrono::nanoseconds time);
 
   // The text format, version 0.0.4. `info` is the agent's own segment at `now`; `workers`, which nobody vouches for, is

@@ -1,16 +1,20 @@
 """How the agent hears of changes, and what it does when a signal is refused, taken away, or never given."""
 
+import itertools
 import json
 import re
 
 import pytest
 from harness import REPOSITORY, eventually, free_port, running_node
 from harness.node import INDEX, PREFIX
+from nemesis.proxy import FaultProxy
 
 IMPORT = "from shared import halopsa; answer = halopsa.VERSION"
 AGENT_ACL = ("reset on >secret resetchannels %R~bifrost:module:* &__redis__:invalidate &bifrost:mark:* -@all +ping +info +role "
              "+config|get +config|set +client|id +client|tracking +subscribe +psubscribe +publish +scan +multi +exec +type +pttl "
              "+getrange +strlen +sismember +smismember +sscan +exists")
+SUBSCRIPTION = 2  # of the agent's connections to a proxy
+PONG_DELAY_S = 3
 KEYSPACE_CHANNEL = "&__keyspace@0__:bifrost:module:*"
 
 
@@ -19,6 +23,10 @@ def by_lease(node, expected, what):
     worker = node.worker()
     eventually(lambda: worker.do("e = bifrost_cache.begin_execution(fresh=False); " + IMPORT +
                                  "; answer = [answer, e.source]") == [expected, "shm"], what)
+
+
+def fences_of(node):
+    return json.loads(node.cachectl("stats", "-o", "json").stdout)["counters"]["fences_total"]
 
 
 def status_of(node):
@@ -143,8 +151,7 @@ def test_a_fence_that_may_have_to_rest_on_tracking_is_two_pings(node, signal, ri
     client = node.redis.client()
 
     def counted():
-        fences = json.loads(node.cachectl("stats", "-o", "json").stdout)["counters"]["fences_total"]
-        return fences, client.info("commandstats")["cmdstat_ping"]["calls"]
+        return fences_of(node), client.info("commandstats")["cmdstat_ping"]["calls"]
 
     fences, answered = counted()
     for _ in range(20):
@@ -153,6 +160,29 @@ def test_a_fence_that_may_have_to_rest_on_tracking_is_two_pings(node, signal, ri
     assert more_fences - fences >= 20
     # Others may be sent between two looks.
     assert abs((more_answered - answered) - pings * (more_fences - fences)) <= 2 * pings
+
+
+def test_the_second_ping_of_a_fence_follows_the_first_pong_and_has_its_own_patience(node):
+    """Redis handles both in one pass if they come together, and then nothing is gained over one."""
+    node.put("shared/halopsa.py", "VERSION = 1\n")
+    proxy = FaultProxy(node.redis.socket)
+    node.agent_url = proxy.url
+    try:
+        node.start_agent("--signal", "tracking", "--lease", "1h")
+        with node.redis.client().monitor() as monitor:
+            proxy.only = SUBSCRIPTION
+            proxy.delay_s["to_client"] = PONG_DELAY_S
+            fences = fences_of(node)
+            node.cachectl("wait", "--fresh", "--timeout", "1s")  # asks for one
+            eventually(lambda: fences_of(node) > fences, "it is answered, after more than the 5 s that a PONG has")
+            node.redis.client().echo("answered")
+            heard = itertools.takewhile(lambda command: command["command"] != "ECHO answered", monitor.listen())
+            # The connection that reads sends its own when it was idle for 5 s.
+            first, second, *_ = [command["time"] for command in heard if command["command"] == "PING"]
+        assert second - first >= PONG_DELAY_S
+        assert "event=redis_lost" not in node.agent.log
+    finally:
+        proxy.close()
 
 
 def test_a_right_to_ask_for_info_that_is_given_back_is_used_from_the_next_sync_on(node):

@@ -86,6 +86,17 @@ TEST(HealthTest, ADeployThatIsNoLongerWaitedForIsNamedThoughAllIsWell) {
   EXPECT_NE(health.problems.front().what.find("since 1970-01-01T00:00:01Z"), std::string::npos);
 }
 
+TEST(HealthTest, AChunkThatSomeWorkersMayNotReadIsNamedThoughAllIsWell) {
+  AgentWords words;
+  words.chunk_not_shared = "/dev/shm/bifrost/chunk.7: Operation not permitted";
+  const Result<AgentWords> answer = words;
+  const Health health = assess(live(), kNow, &answer);
+  EXPECT_TRUE(health.ready);
+  ASSERT_EQ(health.problems.size(), 1u);
+  EXPECT_EQ(health.problems.front().name, "chunk_not_shared");
+  EXPECT_NE(health.problems.front().what.find("chunk.7: Operation not permitted"), std::string::npos);
+}
+
 TEST(HealthTest, AChangeThatWaitsForRoomIsTheReasonAndNotRedis) {
   SegmentInfo info = live();
   info.state = AgentState::kDegraded;

@@ -19,6 +19,7 @@ AgentWords words_in(const json& document) {
   words.starved = document.value("starved", false);
   words.replica_cut_off = document.value("replica_cut_off", false);
   words.overdue_deploy_since_unix_ms = document.value("overdue_deploy_since_unix_ms", std::uint64_t{0});
+  words.chunk_not_shared = document.value("chunk_not_shared", "");
   words.compiling = document.at("compiling");
   for (const json& i : document.at("interpreters")) {
     words.interpreters.push_back({i.at("python"), i.at("tag"), i.at("trouble"), i.at("advice")});

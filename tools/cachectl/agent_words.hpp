@@ -36,6 +36,7 @@ struct AgentWords {
   bool syncing = false;                            // a full synchronisation is going on
   bool starved = false;                            // a change waits for room: no lease
   bool replica_cut_off = false;                    // the replica that it follows hears nothing of its master: no lease
+  std::string chunk_not_shared;                    // why workers may be unable to read a chunk, or ""
   std::uint64_t overdue_deploy_since_unix_ms = 0;  // of a key that is no longer waited for; 0: there is none
   std::uint64_t compiling = 0;                     // modules that wait for an interpreter, counted once for each
   std::vector<Interpreter> interpreters;

@@ -186,6 +186,15 @@ void add_overdue_deploy(const AgentWords& words, std::vector<Problem>& problems)
        fmt::format("if no deploy is going on, delete {} in Redis", contract::kDeployingKey)});
 }
 
+void add_unshared_chunk(const AgentWords& words, std::vector<Problem>& problems) {
+  if (words.chunk_not_shared.empty()) return;
+  problems.push_back({"chunk_not_shared",
+                      "an agent before left a chunk with another group or mode, which this one may not change: " +
+                          words.chunk_not_shared + "; workers that may not read it ask Redis for what is in it",
+                      "as root, give the chunks the group and mode that the file segment has in the same directory "
+                      "(chgrp, chmod)"});
+}
+
 // What the agent's interpreters cannot do.
 void add_compile_problems(const AgentWords& words, std::vector<Problem>& problems) {
   for (const AgentWords::Interpreter& i : words.interpreters) {
@@ -219,6 +228,7 @@ Health assess(const SegmentInfo& info, BootTime now, const Result<AgentWords>* a
   add_shortcomings(info, health.problems);
   if (const AgentWords* words = words_in(answer)) {
     add_overdue_deploy(*words, health.problems);
+    add_unshared_chunk(*words, health.problems);
     add_compile_problems(*words, health.problems);
   }
   return health;
