@@ -83,12 +83,12 @@ LoadedModules::Map LoadedModules::all() const {
 
 bool LoadedModules::none_run() const {
   const std::lock_guard lock(mutex_);
-  return modules_.empty();
+  return modules_.empty() && kept_.size() == 0;
 }
 
 bool LoadedModules::empty() const {
   const std::lock_guard lock(mutex_);
-  return modules_.empty() && asked_.found.empty() && !asked_.incomparable;
+  return modules_.empty() && kept_.size() == 0 && asked_.found.empty() && !asked_.incomparable;
 }
 
 bool LoadedModules::is_package_in(std::string_view name, std::span<const std::string> directories) const {
@@ -170,10 +170,15 @@ AskedOtherwise LoadedModules::asked() const {
   return asked_;
 }
 
+void LoadedModules::keep_asked() {
+  const std::lock_guard lock(mutex_);
+  kept_ = asked_;
+}
+
 void LoadedModules::forget_asked() {
   const std::lock_guard lock(mutex_);
-  if (asked_.size() == 0 && !asked_.incomparable) return;
-  asked_ = {};
+  if (asked_.size() == kept_.size() && asked_.incomparable == kept_.incomparable) return;
+  asked_ = kept_;
   changed();
 }
 

@@ -79,8 +79,8 @@ class LoadedModules final : public AtFork {
   void miss(std::string_view name);
   // Parents sort before their children.
   Map all() const;
-  bool none_run() const;
-  bool empty() const;  // nor can anything have been found
+  bool none_run() const;  // nor anything that is not the workspace's and counts: keep_asked()
+  bool empty() const;     // nor can anything have been found
   // Whether `name` is there, and its submodules are looked for in `directories` unless somebody has changed that.
   bool is_package_in(std::string_view name, std::span<const std::string> directories) const;
 
@@ -92,6 +92,9 @@ class LoadedModules final : public AtFork {
   // Until add() says that it was run.
   void note_found(std::string_view name, std::shared_ptr<const Resolution> found);
   AskedOtherwise asked() const;
+  // Installed modules have gone by what was asked so far, and stay: it counts though nothing else has been loaded.
+  void keep_asked();
+  // What is not kept.
   void forget_asked();
   // Whether anything has been added, removed or asked for the first time since this was asked.
   bool has_news();
@@ -125,6 +128,7 @@ class LoadedModules final : public AtFork {
   mutable std::mutex mutex_;
   Map modules_;
   AskedOtherwise asked_;
+  AskedOtherwise kept_;  // a part of it
   std::set<std::string> left_behind_;
   std::uint64_t told_version_ = 0;  // by has_news()
   std::atomic<std::uint64_t> version_{0};

@@ -67,6 +67,9 @@ most_bytes. Returns which were left out, and why.)";
 inline constexpr const char* kHeldCodeIsCurrent =
     R"(Whether what hold_code() holds is what its paths have in the present execution.)";
 inline constexpr const char* kLetGo = R"(Closes the connections that this process keeps between questions.)";
+inline constexpr const char* kKeepAsked =
+    R"(What has been asked of the workspace so far counts as what is loaded does: begin_unless_changed() compares it.
+For installed modules that have gone by it, and stay.)";
 inline constexpr const char* kSettle =
     R"(Prepares for forks: closes the connections of this process, and notes that what it has loaded is current in
 its present execution. False when it is not.)";

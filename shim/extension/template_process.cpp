@@ -75,6 +75,12 @@ void bind_template_process(py::module_& m) {
       },
       docstrings::kLetGo);
   m.def("settle", &settle, docstrings::kSettle);
+  m.def(
+      "keep_asked",
+      [] {
+        if (const auto state = Hook::instance().state()) state->loaded().keep_asked();
+      },
+      docstrings::kKeepAsked);
   m.def("end_with_parent", &end_with_parent, docstrings::kEndWithParent, py::arg("parent"));
   m.def("prefault", &prefault, docstrings::kPrefault, py::arg("most_bytes"), py::arg("until"));
   m.def(

@@ -33,6 +33,14 @@ def test_executions_outlive_the_templates_of_their_scope(flows, zygote, tmp_path
     assert parent.ask("eventually(lambda: len(processes(os.getpid())) == 3)")
 
 
+def test_a_call_whose_time_is_up_takes_no_templates_from_another_scope(flows, zygote):
+    parent = zygote(max_templates=1)
+    flows.put("_solutions/s/other.py", "def value():\n    return 2\n")
+    assert parent.ask("z.execute('flow:value')") == 1
+    assert parent.ask("attempt('other:value', {}, timeout=0, solution_id='s')['type']") == "TimeoutError"
+    assert parent.ask("list(z.stats())") == [[None, False]]
+
+
 def test_close_ends_executions_of_scopes_that_lost_their_templates(flows, zygote, tmp_path):
     parent = zygote(max_templates=1)
     parent.do(HURRY + f"thread = held('flow:wait', {str(tmp_path / 'here')!r})")
@@ -286,6 +294,36 @@ def test_a_root_that_holds_modules_of_the_workspace_forks_nothing(flows, zygote)
     told = parent.ask("stats()")
     assert told["spawned"] == 3
     assert "imports early of the workspace" in told["trouble"]
+
+
+@pytest.mark.parametrize("warm", ["modules", "code", "none"])
+@pytest.mark.parametrize(("scope", "prefix"), [({}, ""), ({"solution_id": "s"}, "_solutions/s/")], ids=["shared", "solution"])
+def test_what_hides_a_preloaded_module_is_run_whenever_it_was_written(flows, zygote, scope, prefix, warm):
+    """As by a process that is started for it: `pluggy` is installed, until the workspace has one."""
+    flows.put(f"{prefix}tints.py", "import pluggy\n\ndef value():\n    return getattr(pluggy, 'OURS', 0)\n")
+    parent = zygote(preload=["pluggy"], warm=warm)
+    call = f"z.execute('tints:value', timeout=60, **{scope})"
+    name = "['s', False]" if scope else "[None, False]"
+    assert parent.ask(f"[{call} for _ in range(3)]") == [0, 0, 0]
+    assert parent.ask(f"settled(scope=tuple({name}))['spawned']") == 0
+    flows.put(f"{prefix}pluggy.py", "OURS = 1\n")
+    assert parent.ask(f"[{call} for _ in range(3)]") == [1, 1, 1]
+    assert "preloaded" in parent.ask(f"stats(tuple({name}))['trouble']")
+    flows.put(f"{prefix}pluggy.py", "OURS = 2\n")
+    assert parent.ask(call) == 2
+    flows.delete(f"{prefix}pluggy.py")
+    assert parent.ask(call) == 0
+    assert parent.ask(f"eventually(lambda: 'root' in stats(tuple({name}))['processes'], 60)")
+    spawned = parent.ask(f"stats(tuple({name}))['spawned']")
+    assert parent.ask(f"[{call}, stats(tuple({name}))['spawned']]") == [0, spawned]
+
+
+@pytest.mark.parametrize(("scope", "prefix"), [({}, ""), ({"solution_id": "s"}, "_solutions/s/")], ids=["shared", "solution"])
+def test_what_hides_a_preloaded_module_from_the_start_is_run(flows, zygote, scope, prefix):
+    flows.put(f"{prefix}tints.py", "import pluggy\n\ndef value():\n    return pluggy.OURS\n")
+    flows.put(f"{prefix}pluggy.py", "OURS = 1\n")
+    parent = zygote(preload=["pluggy"])
+    assert parent.ask(f"[z.execute('tints:value', timeout=60, **{scope}) for _ in range(2)]") == [1, 1]
 
 
 def test_a_spawned_execution_is_cancelled_as_a_forked_one(flows, zygote):

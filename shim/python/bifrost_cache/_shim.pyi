@@ -196,6 +196,11 @@ def held_code_is_current() -> bool:
 def let_go() -> None:
     """Closes the connections that this process keeps between questions."""
 
+def keep_asked() -> None:
+    """What has been asked of the workspace so far counts as what is loaded does: begin_unless_changed() compares it.
+    For installed modules that have gone by it, and stay.
+    """
+
 def settle() -> bool:
     """Prepares for forks: closes the connections of this process, and notes that what it has loaded is current in
     its present execution. False when it is not.

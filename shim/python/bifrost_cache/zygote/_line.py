@@ -86,11 +86,15 @@ class Line:
                 self._trouble = why
                 self._want_renewal()
 
-    def changed(self):
-        """A child found other modules than its template has."""
+    def changed(self, template):
+        """A child found other modules than its template has; or than those that the root's went by, so that another
+        root is needed."""
         with self._condition:
             self._counts["changed"] += 1
             self._want_renewal()
+        if template.kind == "root":
+            self.lost(template, "what the workspace holds by now is not what the preloaded modules went by")
+            template.close()
 
     def learn(self, target, template, told):
         """`told`: what an execution says of its imports, as _child has it."""

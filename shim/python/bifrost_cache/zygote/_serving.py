@@ -26,6 +26,7 @@ def root(control, order):
     _occupy_streams()
     try:
         worker.begin_as_child(order)
+        _shim.begin_execution(roots=order["roots"])  # so that what hides an installed module in this scope is found
         for name in order["preload"]:
             import_module(name)
     except BaseException as error:
@@ -37,6 +38,7 @@ def root(control, order):
         why = f"the main module, or a preloaded one, imports {', '.join(kept)} of the workspace; import it in functions"
         _messages.send(control, {"failed": why})
         return
+    _shim.keep_asked()  # which the preloaded modules went by
     _serve(control, order["roots"], {})
 
 

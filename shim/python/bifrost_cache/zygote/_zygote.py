@@ -140,12 +140,12 @@ class Zygote:
         """
         deadline = worker.deadline_of(timeout)
         scope = _scope_of(solution_id, global_repo_access, roots)
+        call = _Call(self._execute, _order(target, kwargs), timeout, deadline, scope)
         with self._lock:
             self._check_open()
             if self._threads is None:
                 self._threads = concurrent.futures.ThreadPoolExecutor(_most_at_once(), "bifrost execution")
-        call = _Call(self._execute, _order(target, kwargs), timeout, deadline, scope)
-        future = self._threads.submit(call.run)
+            future = self._threads.submit(call.run)
         result = asyncio.wrap_future(future)
         try:
             if deadline is not None:
@@ -210,6 +210,8 @@ class Zygote:
         self.close()
 
     def _execute(self, order, timeout, deadline, scope, cancel=None):
+        if deadline is not None and time.monotonic() >= deadline:
+            raise worker.out_of_time(timeout)  # before the templates of another scope give way
         line = self._line(scope)
         try:
             reply = self._reply(line, order, deadline, cancel)
@@ -249,7 +251,7 @@ class Zygote:
                 continue
             if reply is None or "changed" not in reply:
                 return template, run, reply
-            line.changed()
+            line.changed(template)
         raise NotStarted(why)
 
     def _line(self, scope):
