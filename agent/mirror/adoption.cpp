@@ -90,7 +90,7 @@ Result<std::unique_ptr<SegmentWriter>> Adoption::writer_for(const Segment& old, 
 }
 
 Adoption::Adoption(std::shared_ptr<const Segment> old, Mirror& mirror, SegmentWriter& writer)
-    : old_(std::move(old)), snapshot_(old_->snapshot()), mirror_(mirror), writer_(writer) {
+    : old_(std::move(old)), snapshot_(old_->snapshot()), mirror_(mirror), writer_(writer), newer_(writer.adopt_log()) {
   for (const SegmentInfo::Code& code : old_->info().code) {
     if (code.made_here) tags_.push_back(code.tag);
   }
@@ -98,11 +98,19 @@ Adoption::Adoption(std::shared_ptr<const Segment> old, Mirror& mirror, SegmentWr
 
 bool Adoption::step() {
   slice_bytes_ = 0;
-  if (next_.value == snapshot_.slot_count()) {
+  if (has_looked_at_all()) {
     return writer_.empty_too_large() && writer_.stage_touched_nodes(kSliceNames);
   }
-  for (; next_.value < snapshot_.slot_count() && slice_bytes_ < kSliceBytes; ++next_.value) look_at(next_);
-  if (next_.value == snapshot_.slot_count()) {
+  while (slice_bytes_ < kSliceBytes && !has_looked_at_all()) {
+    slice_bytes_ += kSlotCost;
+    if (newer_.value != 0) {
+      newer_ = writer_.adopt_older(newer_);
+    } else {
+      look_at(next_);
+      ++next_.value;
+    }
+  }
+  if (has_looked_at_all()) {
     const Taken all = old_->complete(snapshot_.generation()) ? Taken::kComplete : Taken::kAll;
     writer_.adopted(tally_.damaged == 0 && tally_.without_room == 0 ? all : Taken::kLess);
   }
@@ -110,7 +118,6 @@ bool Adoption::step() {
 }
 
 void Adoption::look_at(SlotNumber slot) {
-  slice_bytes_ += kSlotCost;
   const Found found = snapshot_.at_slot(slot);
   if (found.status == Lookup::kMiss) return;
   const RecordRef& record = found.record;
@@ -135,6 +142,7 @@ void Adoption::look_at(SlotNumber slot) {
     ++tally_.without_room;
     return;
   }
+  newer_ = record.address;
   if (!is_file || record.shape.kind == layout::RecordKind::kAbsent) return;
   mirror_.adopt(*path, {record.shape.kind == layout::RecordKind::kSource, record.has(layout::Mark::kRetained),
                         record.has(layout::Mark::kIndexLost), record.content_bytes});

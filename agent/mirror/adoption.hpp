@@ -46,6 +46,7 @@ class Adoption {
   const Tally& tally() const { return tally_; }
 
  private:
+  bool has_looked_at_all() const { return newer_.value == 0 && next_.value == snapshot_.slot_count(); }
   void look_at(SlotNumber slot);
   bool code_is_sound(const RecordRef& record, std::string_view path);
 
@@ -55,6 +56,7 @@ class Adoption {
   SegmentWriter& writer_;
   std::vector<CodeTag> tags_;  // that the agent before made itself
   SlotNumber next_;
+  Address newer_;  // adopted; what came before it is looked at next
   std::uint64_t slice_bytes_ = 0;
   std::string body_;
   std::string code_;

@@ -18,7 +18,12 @@ constexpr std::uint64_t kBytesPerFirstSlot = 4u << 10;  // of the maximum size
 // kMaxLoad.
 constexpr std::uint64_t kSlotsCopiedPerKey = 16;
 constexpr int kGrainsOfHistory = 256;
-constexpr std::uint64_t kGrainBytes = 4u << 20;
+
+// History goes by grains: as much of what would still fit may go with the oldest.
+std::uint64_t grain_bytes(const StoreOptions& options) {
+  constexpr std::uint64_t kMost = 4u << 20;
+  return std::min({kMost, options.max_size_bytes / 32, options.history_bytes.value_or(options.max_size_bytes) / 32});
+}
 
 }  // namespace
 
@@ -43,7 +48,7 @@ RecordStore::RecordStore(StoreOptions options, StoreId id, Hears hears)
     : options_(std::move(options)),
       hears_(std::move(hears)),
       chunks_(options_.dir, id),
-      ledger_(options_.history / kGrainsOfHistory, std::min(kGrainBytes, options_.max_size_bytes / 32)) {}
+      ledger_(options_.history / kGrainsOfHistory, grain_bytes(options_)) {}
 
 // --- Versions ----------------------------------------------------------------------------------------------------
 

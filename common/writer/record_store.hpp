@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -85,8 +86,14 @@ class RecordStore {
   bool has_adopted_too_much(bool shrinks) const;
   void leave_chunk(ChunkNumber number) { chunks_.leave(number); }
   bool adopt_record(Address at, bool with_code);
-  // All that was not adopted is history from now on. It counts as long as `newest` is the generation of the root that
-  // was taken over, and each of that root's chunks is still there.
+  // The version before `newer`, which has been adopted, as history: its address, to go on from there. 0: there is none
+  // that a snapshot within the history needs.
+  Address adopt_older(Address newer);
+  // The newest commit, as far as it was published. 0: there is none within the history.
+  Address adopt_log();
+  // From now on history goes in the order of its generations, as it would have. It counts as long as `newest` is the
+  // generation of the root that was taken over, and each of that root's chunks is still there. What is neither that nor
+  // adopted is waste.
   void adopted(Generation newest);
   // After that: moves what is live out of chunks that are too large for this store, a slice of it. True: all is done.
   bool empty_too_large();
@@ -122,8 +129,9 @@ class RecordStore {
   std::uint64_t bytes_of_deletion(layout::KeySpace space, std::string_view key, Generation next);
   bool is_too_large(ChunkNumber number) const;
   void give_back(ChunkNumber number);
-  void resume_history(const WriteWords& before, Generation newest);
-  void forget_unpublished_commit(Generation newest);
+  bool sound_block(Address at, layout::Block kind) const;
+  bool adopt_history(Address at, std::uint64_t bytes, Generation since);
+  bool resume_history(const WriteWords& before, Generation newest);
   void note_history(Address at, std::uint64_t bytes);
   // Room for a block, without making any.
   std::optional<Address> place_for(std::uint64_t bytes, Use use);
@@ -182,8 +190,9 @@ class RecordStore {
   std::uint64_t copied_ = 0;             // slots of root_ that have been
   bool named_ = false;
   std::optional<Emptying> emptying_;
-  std::vector<ChunkNumber> too_large_;      // of what was adopted
-  std::optional<SegmentFile> predecessor_;  // root of the agent before, until it is retired
+  std::vector<ChunkNumber> too_large_;                             // of what was adopted
+  std::optional<SegmentFile> predecessor_;                         // root of the agent before, until it is retired
+  std::map<std::uint64_t, HistoryLedger::Entry> adopted_history_;  // by part of its generations, until adopted()
   layout::HistoryLimit history_limit_ = layout::HistoryLimit::kAge;
   std::uint64_t file_system_bytes_ = ~std::uint64_t{0};
   std::uint64_t live_bytes_ = 0;

@@ -8,6 +8,11 @@
 #include "common/writer/record_store.hpp"
 
 namespace bifrost {
+namespace {
+
+constexpr std::uint64_t kAdoptedEntries = 1024;  // of history, which is given up entry by entry
+
+}  // namespace
 
 Status RecordStore::take_over_root() {
   auto file = SegmentFile::adopt(options_.dir, std::string(kSegmentFileName));
@@ -36,7 +41,10 @@ bool RecordStore::adopt_record(Address at, bool with_code) {
   if (!place || place->head.value != 0) return false;
   publish_slot(*place, at);
   grow_table_if_due();
-  if (record.head.shape.kind == layout::RecordKind::kAbsent) return true;
+  if (record.head.shape.kind == layout::RecordKind::kAbsent) {
+    adopt_history(at, record.head.extent_bytes(), record.head.created);
+    return true;
+  }
   account_live(at, record.head.extent_bytes(), true);
   if (with_code) {
     for (const VariantView& v : chunks_.variants_of(at)) account_code(v, true);
@@ -46,27 +54,73 @@ bool RecordStore::adopt_record(Address at, bool with_code) {
   return true;
 }
 
-void RecordStore::resume_history(const WriteWords& before, Generation newest) {
+Address RecordStore::adopt_older(Address newer) {
+  const RecordView version = chunks_.record_at(newer);
+  const Address at = version.head.previous;
+  // Nobody has verified what lies in the past. A chain goes back in time, and is of one key.
+  const auto older = sound_block(at, layout::Block::kRecord) ? chunks_.record_at(at) : RecordView{};
+  const bool leads_on = older.address.value != 0 && older.head.created < version.head.created &&
+                        older.head.shape.space == version.head.shape.space && older.key == version.key;
+  if (!leads_on || !adopt_history(at, older.head.extent_bytes(), version.head.created)) return {};
+  if (older.variants == version.variants) return at;  // its successor has its code
+  Address code = older.variants;
+  for (std::uint64_t n = 0; n < layout::kMaxVariants && sound_block(code, layout::Block::kVariant); ++n) {
+    const VariantView variant = chunks_.variant_at(code);
+    adopt_history(code, variant.head.extent_bytes(), version.head.created);
+    code = variant.next;
+  }
+  return at;
+}
+
+bool RecordStore::sound_block(Address at, layout::Block kind) const {
+  if (at.value == 0 || !chunks_.has(at)) return false;
+  const auto block = chunks_.block_at(at);
+  return block && block->kind == kind;
+}
+
+// False: no snapshot within the history needs what is out of date since then.
+bool RecordStore::adopt_history(Address at, std::uint64_t bytes, Generation since) {
+  const std::uint64_t oldest = predecessor_->words().own(layout::control::kOldestGeneration);
+  const std::uint64_t newest = predecessor_->words().own(layout::control::kGeneration);
+  if (since.value <= oldest || newest < since.value) return false;
+  HistoryLedger::Entry& entry = adopted_history_[(since.value - oldest - 1) * kAdoptedEntries / (newest - oldest)];
+  entry.generation = std::max(entry.generation, since);
+  entry.by_chunk[at.chunk().value] += bytes;
+  return true;
+}
+
+// False: the history of the root before is not this one's.
+bool RecordStore::resume_history(const WriteWords& before, Generation newest) {
   namespace control = layout::control;
   const bool goes_on =
       newest.value == before.own(control::kGeneration) && chunks_.all().size() >= before.own(control::kChunks);
-  if (!goes_on) return ledger_.resume(newest, options_.clock());
+  if (!goes_on) {
+    ledger_.resume(newest, options_.clock());
+    return false;
+  }
   // Of another boot's clock it only says that something has been given up.
   const BootTime since{before.own(control::kHistorySinceNs)};
   const BootIdentity theirs{before.own(layout::header::kBootLow), before.own(layout::header::kBootHigh),
                             before.own(layout::header::kTimeNamespace)};
   const bool known = since.ns == 0 || theirs.same_clock(boot_identity());
   ledger_.resume({before.own(control::kOldestGeneration)}, known ? since : options_.clock());
+  return true;
 }
 
-// A predecessor that was killed between the record of a commit and its generation leaves one of a generation that never
-// was. The next commit has the same number, and a log in which numbers do not fall ends there.
-void RecordStore::forget_unpublished_commit(Generation newest) {
-  const Address last(root_->own(layout::control::kLastCommit));
-  if (last.value == 0) return;
-  const bool known = chunks_.has(last) && chunks_.block_at(last);
-  const RecordHead head = known ? chunks_.record_at(last).head : RecordHead{};
-  if (!known || head.created > newest) root_->publication().publish_commit(head.previous);
+Address RecordStore::adopt_log() {
+  const auto last = [this] { return Address(root_->own(layout::control::kLastCommit)); };
+  const auto head_of = [this](Address at) {
+    return sound_block(at, layout::Block::kRecord) ? chunks_.record_at(at).head : RecordHead{};
+  };
+  // A predecessor that was killed between the record of a commit and its generation leaves one of a generation that
+  // never was. The next commit has the same number, and a log in which numbers do not fall ends there.
+  const RecordHead newest = head_of(last());
+  const bool published =
+      newest.created.value != 0 && newest.created.value <= predecessor_->words().own(layout::control::kGeneration);
+  if (!published) root_->publication().publish_commit(newest.previous);
+  const RecordHead head = head_of(last());
+  if (head.created.value == 0 || !adopt_history(last(), head.extent_bytes(), head.created)) return {};
+  return last();
 }
 
 // Chunks for names, for deletions and for moving must still find room, and so must what is moved at once.
@@ -89,17 +143,16 @@ bool RecordStore::is_too_large(ChunkNumber number) const {
 }
 
 void RecordStore::adopted(Generation newest) {
-  if (predecessor_) {
-    const WriteWords before = predecessor_->words();
-    resume_history(before, newest);
-    forget_unpublished_commit({before.own(layout::control::kGeneration)});
+  const auto history = std::exchange(adopted_history_, {});
+  if (predecessor_ && resume_history(predecessor_->words(), newest)) {
+    for (const auto& [part, entry] : history) {
+      for (const auto& [number, bytes] : entry.by_chunk) note_history(Address({number}, 0), bytes);
+      ledger_.committed(entry.generation, options_.clock());
+    }
   }
-  for (auto& [number, chunk] : chunks_.all()) {
-    chunk.history = chunk.used - layout::chunk::kHeaderBytes - chunk.live;
-    if (chunk.history != 0) ledger_.note({number}, chunk.history);
+  for (const auto& [number, chunk] : chunks_.all()) {
     if (is_too_large({number})) too_large_.push_back({number});
   }
-  ledger_.committed(newest, options_.clock());
   plan_chunks();
 }
 

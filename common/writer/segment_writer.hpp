@@ -65,8 +65,9 @@ class SegmentWriter {
   // kNoSpace, kPermission, kIo.
   static Result<std::unique_ptr<SegmentWriter>> create(const StoreOptions& options, Generation after = {});
   // One that goes on where another agent has ended, in the same store; at a later generation if `newest` says so. Then
-  // adopt_chunk() for each of its chunks, for each slot of its root adopt() of what readers see there, adopted(),
-  // empty_too_large() and stage_touched_nodes() until they are done, and publish().
+  // adopt_chunk() for each of its chunks, adopt_log(), for each slot of its root adopt() of what readers see there,
+  // after each of them adopt_older() until that is all, adopted(), empty_too_large() and stage_touched_nodes() until
+  // they are done, and publish().
   static Result<std::unique_ptr<SegmentWriter>> succeed(const StoreOptions& options, StoreId store, Generation newest);
 
   // The last that the agent before has begun, as far as its root tells.
@@ -80,6 +81,9 @@ class SegmentWriter {
   void leave_chunk(ChunkNumber number) { store_->leave_chunk(number); }
   // A newest version that has been verified, and whether its code has been. False when no slot is left for its key.
   bool adopt(Address record, bool with_code);
+  // See RecordStore.
+  Address adopt_older(Address newer) { return store_->adopt_older(newer); }
+  Address adopt_log() { return store_->adopt_log(); }
   // Unless that is complete, no other name is shown before know_every_file(): what looks like a namespace may be a
   // package.
   void adopted(Taken taken);

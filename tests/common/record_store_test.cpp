@@ -69,7 +69,7 @@ TEST_F(RecordStoreTest, HistoryBeyondItsSizeGoesBeforeItsTimeAndIsCounted) {
   tend();
   const SegmentInfo info = attach()->info();
   EXPECT_LE(info.history_bytes, 10u << 20);
-  EXPECT_GT(info.history_bytes, 5u << 20) << "no more than it must";
+  EXPECT_GT(info.history_bytes, 9u << 20) << "no more than it must";
   EXPECT_EQ(info.history_limit, layout::HistoryLimit::kHistorySize);
   EXPECT_GT(counter(Counter::kHistoryGivenUp), 0u);
   EXPECT_LT(disk_bytes(), 24u << 20);

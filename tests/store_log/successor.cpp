@@ -42,6 +42,10 @@ Result<Succession> succeed(const StoreOptions& options) {
   for (const std::uint64_t number : *numbers) {
     if (!made.writer->adopt_chunk({number})) ::unlink(path_in(options.dir, chunk_file_name(number)).c_str());
   }
+  const auto adopt_history_before = [&](Address newer) {
+    while (newer.value != 0) newer = made.writer->adopt_older(newer);
+  };
+  adopt_history_before(made.writer->adopt_log());
   std::string body;
   for (SlotNumber slot{0}; slot.value < snapshot.slot_count(); ++slot.value) {
     const Found found = snapshot.at_slot(slot);
@@ -54,6 +58,7 @@ Result<Succession> succeed(const StoreOptions& options) {
     const std::string_view key = Snapshot::key_in(found.record, body);
     const bool is_file = found.record.shape.space == layout::KeySpace::kFile;
     made.writer->adopt(found.record.address, is_file && code_is_sound(*made.writer, snapshot, found.record, key));
+    adopt_history_before(found.record.address);
   }
   made.writer->adopted(Taken::kComplete);  // no script lacks a name
   if (const Status s = made.writer->publish(); !s) return s.error();

@@ -79,6 +79,50 @@ TEST_F(AdoptionTest, ACopyFromBeforeBecomesANewGenerationWithoutHistory) {
   EXPECT_EQ(attach()->snapshot().generation().value, reached_.value + 2);
 }
 
+// What is kept, and what goes first, are what they would have been.
+TEST_F(AdoptionTest, HistoryAtItsLimitGoesOnOldestFirst) {
+  const auto text = [](int version) { return std::to_string(version) + std::string(5'000, 'x'); };
+  std::vector<Generation> shown;  // by version
+  publish("deleted.py", "d");
+  publish("rare.py", "of before");
+  for (int version = 0; version < 3'000; ++version) {
+    if (version == 2'800) EXPECT_EQ(writer().remove("deleted.py"), Put::kStaged);
+    if (version == 2'900) put("rare.py", "of later");
+    put("a.py", text(version));
+    shown.push_back(commit());
+    if (version % 10 == 0) tend();
+  }
+  tend();
+  const SegmentInfo before = attach()->info();
+  ASSERT_EQ(before.history_limit, layout::HistoryLimit::kHistorySize);
+  ASSERT_LT(before.oldest_generation, shown[2'000]);
+  take_over();
+  tend();
+  const SegmentInfo after = attach()->info();
+  EXPECT_EQ(after.oldest_generation, before.oldest_generation);
+  EXPECT_NEAR(static_cast<double>(after.history_bytes), static_cast<double>(before.history_bytes), 200) << "a commit";
+  const auto expect_all_from = [&](Generation oldest) {
+    const auto segment = attach();
+    for (std::size_t i = 0; i < shown.size(); ++i) {
+      if (shown[i] < oldest) continue;
+      const Snapshot then = segment->snapshot_at(shown[i]);
+      ASSERT_TRUE(then.kept()) << i;
+      ASSERT_EQ(source(then, "a.py"), text(static_cast<int>(i)));
+      ASSERT_EQ(source(then, "deleted.py"), i < 2'800 ? "d" : "<miss>");
+      ASSERT_EQ(source(then, "rare.py"), i < 2'900 ? "of before" : "of later");
+    }
+  };
+  expect_all_from(before.oldest_generation);
+  for (int version = 3'000; version < 3'200; ++version) {
+    publish("a.py", text(version));
+    tend();
+  }
+  const Generation oldest = attach()->info().oldest_generation;
+  EXPECT_GT(oldest, before.oldest_generation);
+  EXPECT_LT(oldest, shown[2'000]);
+  expect_all_from(oldest);
+}
+
 TEST_F(AdoptionTest, AWriterThatMayTakeLessGivesUpChunksAndGoesOn) {
   const std::string content = publish_300();
   take_over(16 << 20);
