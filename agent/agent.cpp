@@ -285,11 +285,12 @@ void Agent::on_synced() {
   note_last_agent();
   if (!synced_at_) synced_at_ = boot_now();
   if (!trouble_.why.empty()) {
-    log::info("redis_back", {{"redis", trouble_.url},
-                             {"after_ms", unix_ms() - std::min(unix_ms(), trouble_.since_unix_ms)},
-                             {"attempts", trouble_.attempts}});
+    log::info("redis_back",
+              {{"redis", trouble_.url},
+               {"after_ms", std::chrono::duration_cast<milliseconds>(boot_now().since(trouble_.since)).count()},
+               {"attempts", trouble_.attempts}});
   }
-  trouble_ = {trouble_.url, {}, 0, 0};
+  trouble_ = {trouble_.url};
   said_troubles_.clear();
   synced_once_ = true;
   ready_by_.reset();
@@ -309,7 +310,10 @@ Error Agent::no_redis() const {
 // Reasons may take turns, as when a server that loads its data refuses now and then.
 bool Agent::is_new_trouble(const std::string& why) {
   constexpr std::size_t kMostReasons = 32;
-  if (trouble_.attempts++ == 0) trouble_.since_unix_ms = unix_ms();
+  if (trouble_.attempts++ == 0) {
+    trouble_.since_unix_ms = unix_ms();
+    trouble_.since = boot_now();
+  }
   trouble_.why = why;
   return said_troubles_.size() < kMostReasons && said_troubles_.insert(why).second;
 }

@@ -8,6 +8,7 @@
 
 #include "agent/agent_config.hpp"
 #include "agent/compile/service.hpp"
+#include "common/base/clock.hpp"
 
 namespace bifrost::agent {
 
@@ -17,6 +18,7 @@ struct RedisTrouble {
   std::string why;  // of the newest attempt that failed; "" while all is well
   std::uint64_t since_unix_ms = 0;
   std::uint64_t attempts = 0;  // that failed since then
+  BootTime since;              // the same as since_unix_ms, whatever the clock is set to
 };
 
 // What keeps the mirror from being ready, or from what it promises, and the segment does not say.

@@ -128,8 +128,17 @@ Result<std::vector<Reply>> RedisClient::exchange(std::size_t expected, const Dea
   usable_ = false;  // until every reply has arrived: a half-read reply must not be taken for the next command's
   std::vector<Reply> replies;
   replies.reserve(expected);
+  // A server that turns somebody away says why, and hangs up: sending to it fails, and its words are there to be read.
+  const auto broken = [&](Error error) {
+    static_cast<void>(link_.receive());
+    if (auto reply = link_.next_reply(); reply && *reply != nullptr) replies.push_back(std::move(*reply));
+    if (!replies.empty() && is_error(*replies.back())) {
+      error.message = std::string(text_of(*replies.back())) + " (" + error.message + ")";
+    }
+    return error;
+  };
   while (true) {
-    if (const Status s = link_.flush(); !s) return s.error();
+    if (const Status s = link_.flush(); !s) return broken(s.error());
     while (replies.size() < expected) {
       auto reply = link_.next_reply();
       if (!reply) return reply.error();
@@ -139,7 +148,7 @@ Result<std::vector<Reply>> RedisClient::exchange(std::size_t expected, const Dea
     if (replies.size() == expected && !link_.wants_write()) break;
     const auto events = static_cast<short>(link_.wants_write() ? POLLIN | POLLOUT : POLLIN);
     if (const Status s = wait(events, deadline); !s) return s.error();
-    if (const Status s = link_.receive(); !s) return s.error();
+    if (const Status s = link_.receive(); !s) return broken(s.error());
   }
   usable_ = true;
   return replies;

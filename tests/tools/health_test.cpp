@@ -86,6 +86,18 @@ TEST(HealthTest, ADeployThatIsNoLongerWaitedForIsNamedThoughAllIsWell) {
   EXPECT_NE(health.problems.front().what.find("since 1970-01-01T00:00:01Z"), std::string::npos);
 }
 
+TEST(HealthTest, APasswordThatRedisNoLongerAcceptsNeedsARestart) {
+  SegmentInfo info = live();
+  info.lease_until = ago(seconds(1));
+  info.redis_connected = false;
+  for (const std::string said : {"redis://h refused AUTH: WRONGPASS invalid", "NOAUTH Authentication required."}) {
+    const Problem problem = first_problem_after(info, said);
+    EXPECT_EQ(problem.name, "redis_down");
+    EXPECT_NE(problem.advice.find("systemctl restart bifrost-agent"), std::string::npos) << said;
+  }
+  EXPECT_EQ(first_problem_after(info, "connect: refused").advice.find("restart"), std::string::npos);
+}
+
 TEST(HealthTest, AChunkThatSomeWorkersMayNotReadIsNamedThoughAllIsWell) {
   AgentWords words;
   words.chunk_not_shared = "/dev/shm/bifrost/chunk.7: Operation not permitted";

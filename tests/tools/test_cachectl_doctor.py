@@ -99,6 +99,20 @@ def test_a_redis_that_serves_nobody_is_not_taken_for_missing_rights(ctl, redis_c
     assert not any("ACL" in f["advice"] for f in found)
 
 
+def test_a_redis_that_turns_everybody_away_is_bad_in_its_own_words(ctl, agent, redis_client):
+    most = redis_client.config_get("maxclients")["maxclients"]
+    redis_client.config_set("maxclients", 1)  # which this client is
+    try:
+        for _ in range(5):  # whether its words or its hanging up comes first
+            told = ctl("doctor").stdout.decode()
+            assert "it turns away whoever connects: ERR max number of clients reached" in told
+            assert " answers\n" not in told and "ACL SETUSER" not in told, told
+            asked = ctl("diff")
+            assert b"max number of clients reached" in asked.stderr, asked
+    finally:
+        redis_client.config_set("maxclients", most)
+
+
 def test_a_redis_without_memory_is_said_to_refuse_transactions(ctl, redis_client):
     redis_client.config_set("maxmemory", "1")
     try:

@@ -265,6 +265,25 @@ def test_run_ends_a_function_that_takes_too_long(dev_of):
     assert "TimeoutError: --timeout: not done after 0.2 s" in done.stderr
 
 
+# --- events ---------------------------------------------------------------------------------------------------------
+
+
+def test_events_go_on_with_an_agent_that_is_restarted(redis_node):
+    redis_node.start_agent()
+    process = redis_node.cachectl.start("events", "--follow", "--wait", f"{PATIENCE_S}s", "-o", "json")
+    try:
+        def told(event):
+            return any(json.loads(line)["event"] == event for line in iter(process.stdout.readline, b""))
+
+        assert told("synced")
+        redis_node.agent.stop()
+        redis_node.start_agent()
+        assert told("published") and told("synced")
+    finally:
+        process.stdout.close()
+        end(process)
+
+
 # --- nobody reads ---------------------------------------------------------------------------------------------------
 
 GO_ON = {"events": ["--follow"], "top": ["--interval", "50ms", "--count", "1000000"], "dev": []}

@@ -1,6 +1,7 @@
 // What doctor says about the segment directory, the segment and the agent.
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -40,6 +41,12 @@ void examine_room(Context& context, Diagnoses& out) {
   if (fs.f_type != kTmpfsMagic && fs.f_type != kRamfsMagic) {
     out.push_back({Grade::kNote, kDirectoryPart, dir + " is not on tmpfs: the segment is written back to a disk",
                    "use a directory below /run or /dev/shm"});
+  }
+  if ((fs.f_flags & ST_RDONLY) != 0) {
+    out.push_back({Grade::kNote, kDirectoryPart,
+                   dir + " is mounted read-only here: workers can read it, no agent can "
+                         "start on it",
+                   "if the agent is to run here: mount -o remount,rw"});
   }
   const auto segment = attach_segment(context.settings);
   std::uint64_t chunk = 0;

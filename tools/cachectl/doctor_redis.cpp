@@ -73,6 +73,12 @@ class RedisExam {
   // Whoever is not let in learns nothing about server and rights.
   bool lets_us_in() {
     const auto reply = redis_.command({"PING"}, Deadline(kRedisTime));
+    const std::string words(reply ? text_of(**reply) : reply.error().message);
+    const bool known = reply && (!is_error(**reply) || is_not_to_be_had(**reply));
+    if (!known && (words.starts_with("ERR") || words.starts_with("DENIED"))) {
+      say(Grade::kBad, "it turns away whoever connects: " + words, kAskAgain);
+      return false;
+    }
     if (!reply) {
       say(Grade::kBad, reply.error().message, how_to_reach(reply.error().message));
       return false;
@@ -246,9 +252,9 @@ class RedisExam {
   // Of what the agent can do without. A server that is busy has refused nothing.
   bool may(const bifrost::Command& command) {
     const auto reply = redis_.command(command, Deadline(kRedisTime));
-    if (!reply || !is_error(**reply)) return bool(reply);
-    if (is_no_permission(**reply) || begins_with(**reply, "ERR")) return false;
-    if (unexamined_.empty()) unexamined_ = text_of(**reply);
+    if (reply && !is_error(**reply)) return true;
+    if (reply && (is_no_permission(**reply) || begins_with(**reply, "ERR"))) return false;
+    if (unexamined_.empty()) unexamined_ = reply ? std::string(text_of(**reply)) : reply.error().message;
     return true;
   }
 

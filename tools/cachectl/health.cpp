@@ -51,8 +51,18 @@ const AgentWords* words_in(const Result<AgentWords>* answer) {
   return answer != nullptr && *answer ? &**answer : nullptr;
 }
 
+bool is_about_the_password(std::string_view trouble) {
+  return trouble.find("WRONGPASS") != std::string_view::npos || trouble.find("NOAUTH") != std::string_view::npos;
+}
+
 Problem no_redis(const SegmentInfo& info, const AgentWords* words) {
   std::string what = fmt::format("the agent has no working connection to Redis at {}", info.redis_url);
+  if (words != nullptr && is_about_the_password(words->redis_trouble)) {
+    return {"redis_down", what + ": " + words->redis_trouble,
+            "give redis_url or redis_url_file the password that Redis accepts (bifrost-cachectl config says where the "
+            "agent has its own from), then systemctl restart bifrost-agent: it reads them when it starts",
+            true};
+  }
   if (words != nullptr && !words->redis_trouble.empty()) {
     return {"redis_down", what + ": " + words->redis_trouble,
             "bifrost-cachectl doctor says more; the agent reconnects by itself", true};

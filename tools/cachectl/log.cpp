@@ -60,7 +60,8 @@ class LogCommand final : public Command {
     const Snapshot snapshot = segment.snapshot();
     std::vector<Row> rows;
     walk_commits(snapshot, [&](const Commit& commit) {
-      if (commit.unix_ms < oldest_ms_ || rows.size() == limit_) return false;
+      if (rows.size() == limit_) return false;
+      if (commit.unix_ms < oldest_ms_) return true;  // a clock may have been set: what is older need not be
       Row row{commit, {}};
       for (const Address at : commit.records) {
         auto version = version_at(snapshot, at);
@@ -110,14 +111,18 @@ class LogCommand final : public Command {
     std::vector<Version> versions;
     if (versions_of(snapshot, path_, versions) == Lookup::kMiss) return say_no_version(segment);
     std::vector<std::optional<std::uint64_t>> times(versions.size());
-    walk_commits(snapshot, [&](const Commit& commit) {
-      for (std::size_t i = 0; i < versions.size(); ++i) {
-        if (versions[i].generation == commit.generation) times[i] = commit.unix_ms;
-      }
-      return commit.generation > versions.back().generation;
+    // Both newest first.
+    walk_commits(snapshot, [&, i = std::size_t{0}](const Commit& commit) mutable {
+      while (i < versions.size() && versions[i].generation > commit.generation) ++i;
+      if (i < versions.size() && versions[i].generation == commit.generation) times[i] = commit.unix_ms;
+      return i < versions.size();
     });
     std::size_t count = 0;
-    while (count < versions.size() && count < limit_ && (!times[count] || *times[count] >= oldest_ms_)) ++count;
+    for (std::size_t i = 0; i < versions.size() && count < limit_; ++i) {
+      if (times[i] && *times[i] < oldest_ms_) continue;
+      std::swap(versions[count], versions[i]);
+      std::swap(times[count++], times[i]);
+    }
     versions.resize(count);
     if (context.format == OutputFormat::kJson) {
       ordered_json shown = ordered_json::array();
