@@ -175,6 +175,11 @@ void LoadedModules::keep_asked() {
   kept_ = asked_;
 }
 
+void LoadedModules::keep_no_more() {
+  const std::lock_guard lock(mutex_);
+  kept_ = {};
+}
+
 void LoadedModules::forget_asked() {
   const std::lock_guard lock(mutex_);
   if (asked_.size() == kept_.size() && asked_.incomparable == kept_.incomparable) return;

@@ -94,6 +94,8 @@ class LoadedModules final : public AtFork {
   AskedOtherwise asked() const;
   // Installed modules have gone by what was asked so far, and stay: it counts though nothing else has been loaded.
   void keep_asked();
+  // From now on it counts as anything else that is asked.
+  void keep_no_more();
   // What is not kept.
   void forget_asked();
   // Whether anything has been added, removed or asked for the first time since this was asked.

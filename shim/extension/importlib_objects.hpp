@@ -42,6 +42,7 @@ struct ImportlibObjects {
   py::str get_code{"get_code"};
   py::str get_source{"get_source"};
   py::str name{"name"};
+  py::str loader{"loader"};
   py::str search_locations{"submodule_search_locations"};
 
   static const ImportlibObjects& get();

@@ -128,7 +128,7 @@ py::object VirtualModuleLoader::create_module(const py::object& self, const py::
   const py::object name = py::getattr(spec, python.name, py::none());
   const auto text = utf8_of(name);
   // A spec that somebody has made over goes the usual way.
-  if (!text || *text != loader.name_) return py::none();
+  if (!text || *text != loader.name_ || !py::getattr(spec, python.loader, py::none()).is(self)) return py::none();
   const auto module = py::reinterpret_steal<py::object>(PyModule_NewObject(name.ptr()));
   if (!module) throw py::error_already_set();
   py::dict globals = namespace_of(module);

@@ -187,6 +187,7 @@ py::object begin_unless_changed(const OptionalText& solution_id, bool global_rep
     return py::none();
   }
   state->counters().add(ShimCounter::kTemplateExecutions);
+  state->loaded().keep_no_more();  // whoever begins another one here goes on as any process does
   return started_execution(*state, *start.view, {});
 }
 

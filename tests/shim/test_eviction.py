@@ -184,7 +184,7 @@ WRAPPING = """
 import importlib.abc
 class Loader(importlib.abc.Loader):
     def __init__(self, inner):
-        self.exec_module = inner.exec_module
+        self.exec_module, self.create_module = inner.exec_module, inner.create_module
 class Finder(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         if name == "wrapped":
@@ -202,6 +202,7 @@ def test_a_module_with_another_loader_around_ours_is_evicted(node, talk, name):
     talk.do(WRAPPING)
     talk.begin()
     talk.do(f"import {name} as m")
+    assert talk.ask("m.__loader__ is m.__spec__.loader") == (name == "wrapped")
     assert talk.begin()["evicted"] == []
     node.put(f"{name}.py", source.format(2))
     assert talk.begin()["evicted"] == [name]

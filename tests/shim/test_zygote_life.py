@@ -1,6 +1,7 @@
 """Whatever ends, hangs or breaks, a template, a host or its parent: every execution has a result, an exception that
 names what happened, or is spawned; and nothing is left behind."""
 
+import json
 import os
 
 import pytest
@@ -294,6 +295,61 @@ def test_a_root_that_holds_modules_of_the_workspace_forks_nothing(flows, zygote)
     told = parent.ask("stats()")
     assert told["spawned"] == 3
     assert "imports early of the workspace" in told["trouble"]
+
+
+BEGINS_OTHERS = """
+import os, select
+import bifrost_cache
+
+def evicted(path):
+    open(path, 'w').close()
+    while os.path.exists(path):
+        select.select([], [], [], 0.01)
+    rounds = []
+    for _ in range(3):
+        rounds.append(bifrost_cache.begin_execution().evicted)
+        import flow
+    return rounds
+"""
+
+
+def test_an_execution_that_begins_others_evicts_once_for_what_its_root_went_by(flows, zygote, tmp_path):
+    flows.put("again.py", BEGINS_OTHERS)
+    parent = zygote(preload=["pluggy"], warm="none")
+    path = str(tmp_path / "here")
+    parent.do(HURRY + f"thread = held('again:evicted', {path!r})")
+    flows.put("pluggy.py", "")
+    os.unlink(path)
+    parent.do("thread.join(30)")
+    (rounds,) = parent.ask("results")
+    assert rounds[1:] == [[], []]
+
+
+HOST_THAT_HOLDS_SOME = """
+import json
+import bifrost_cache
+from bifrost_cache.zygote import Zygote
+bifrost_cache.install_virtual_import_hook()
+from base import Base
+if __name__ == "__main__":
+    with Zygote() as z:
+        answers = [z.execute("kinds:of", {{"thing": Base()}}, timeout=60, **{scope!r}) for _ in range(2)]
+        print(json.dumps([answers, list(z.stats().values())[0]["trouble"]]))
+"""
+
+
+@pytest.mark.parametrize("scope", [{}, {"solution_id": "s", "global_repo_access": True}], ids=["shared", "solution"])
+def test_a_root_whose_main_module_holds_some_forks_nothing_in_any_scope(flows, scope):
+    """Also where the root's own execution evicts what the main module has loaded in another scope."""
+    flows.put("base.py", "class Base:\n    pass\n")
+    flows.put("kinds.py", "import base, sys\n\ndef of(thing):\n    return sys.modules['__mp_main__'].Base is not None\n")
+    script = flows.directory / "host.py"
+    script.write_text(HOST_THAT_HOLDS_SOME.format(scope=scope))
+    done = flows.python(str(script))
+    assert done.returncode == 0, done.stderr
+    answers, trouble = json.loads(done.stdout.splitlines()[-1])
+    assert answers == [True, True]
+    assert "imports base of the workspace" in trouble
 
 
 @pytest.mark.parametrize("warm", ["modules", "code", "none"])

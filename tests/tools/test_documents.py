@@ -23,7 +23,7 @@ PYTHON_PACKAGE = {**os.environ, "PYTHONPATH": str(PACKAGE)}
 # Flags of other people's programs that the documents use, with the word that shows whose.
 FOREIGN_FLAGS = {"--build": "cmake", "--preset": "cmake", "--install": "cmake", "--prefix": "cmake", "--latency": "redis-cli",
                  "--system": "useradd", "--gtest_filter": "build/", "--no-install-recommends": "apt-get", "--isolation": "buildah",
-                 "--from-literal": "kubectl", "--no-index": "pip", "--find-links": "pip"}
+                 "--from-literal": "kubectl", "--no-index": "pip", "--find-links": "pip", "--pyargs": "pytest"}
 
 
 def section(title):

@@ -26,16 +26,19 @@ def root(control, order):
     _occupy_streams()
     try:
         worker.begin_as_child(order)
+        kept = set(_shim.loaded())  # by the main module; beginning may evict it
         _shim.begin_execution(roots=order["roots"])  # so that what hides an installed module in this scope is found
         for name in order["preload"]:
             import_module(name)
+        kept.update(_shim.loaded())
     except BaseException as error:
         traceback.print_exc()
         _messages.send(control, {"failed": f"{type(error).__name__}: {error}"})
         return
-    if kept := sorted(_shim.loaded()):
+    if kept:
         # Whoever has taken something from them, would keep it: no template ever replaces a root.
-        why = f"the main module, or a preloaded one, imports {', '.join(kept)} of the workspace; import it in functions"
+        names = ", ".join(sorted(kept))
+        why = f"the main module, or a preloaded one, imports {names} of the workspace; import it in functions"
         _messages.send(control, {"failed": why})
         return
     _shim.keep_asked()  # which the preloaded modules went by
