@@ -172,6 +172,7 @@ AskedOtherwise LoadedModules::asked() const {
 
 void LoadedModules::keep_asked() {
   const std::lock_guard lock(mutex_);
+  for (auto& [name, answer] : asked_.absent) answer.store_asked = false;
   kept_ = asked_;
 }
 

@@ -92,7 +92,8 @@ class LoadedModules final : public AtFork {
   // Until add() says that it was run.
   void note_found(std::string_view name, std::shared_ptr<const Resolution> found);
   AskedOtherwise asked() const;
-  // Installed modules have gone by what was asked so far, and stay: it counts though nothing else has been loaded.
+  // Installed modules have gone by what was asked so far, and stay: it counts though nothing else has been loaded. The
+  // platform's store is not asked again: that would be a question for each name, at each beginning.
   void keep_asked();
   // From now on it counts as anything else that is asked.
   void keep_no_more();

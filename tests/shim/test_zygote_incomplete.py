@@ -68,6 +68,20 @@ def zygote(node, store):
 FLOW = "import helper, os\n\ndef run():\n    return [helper.VALUE, os.getppid()]\n"
 
 
+def test_no_execution_asks_the_store_for_what_preloaded_modules_have_looked_for(node, store, zygote):
+    node.put("flow.py", "def run():\n    return 1\n")
+    (store.library / "optional.py").write_text("try:\n    import fastmod\nexcept ImportError:\n    fastmod = None\n")
+    parent = zygote(preload=["optional"], warm="none")
+    asked = store.directory.with_name(store.directory.name + ".asked")
+    assert parent.ask("z.execute('flow:run')") == 1
+    before = asked.read_text()
+    assert "fastmod\n" in before
+    assert parent.ask("[z.execute('flow:run'), stats()['spawned']]") == [1, 0]
+    assert "fastmod" not in asked.read_text()[len(before):]
+    node.put("fastmod.py", "")  # which Redis says
+    assert parent.ask("[z.execute('flow:run'), stats()['changed']]") == [1, 1]
+
+
 @pytest.mark.parametrize("warm", ["modules", "code"])
 def test_what_only_the_store_has_is_as_new_as_the_execution(node, store, zygote, warm):
     node.put("flow.py", FLOW)

@@ -137,6 +137,19 @@ def test_dev_takes_nothing_from_the_nodes_settings(tmp_path):
             dev.close()
 
 
+def test_dev_takes_valkey_where_there_is_no_redis(tmp_path):
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "hello.py").write_text("def main():\n    return 1\n")
+    (tmp_path / "bin").mkdir()
+    for name, program in (("valkey-server", "redis-server"), ("setpriv", "setpriv")):
+        (tmp_path / "bin" / name).symlink_to(shutil.which(program))
+    dev = Dev(tmp_path / "source", PATH=str(tmp_path / "bin"))
+    try:
+        dev.until("Ctrl-C ends")
+    finally:
+        dev.close()
+
+
 def test_dev_says_what_is_missing(tmp_path):
     program = Cachectl.program
     assert subprocess.run([program, "dev", tmp_path / "nowhere"], capture_output=True, timeout=60).returncode == 2

@@ -113,19 +113,25 @@ class DevCommand final : public Command {
   }
 
  private:
+  static Result<ChildProcess> start_redis(const std::string& home, const std::string& socket, int log) {
+    Error error;
+    for (const std::string program : {"redis-server", "valkey-server"}) {
+      auto server = ChildProcess::start(
+          {program, "--port", "0", "--unixsocket", socket, "--dir", home, "--save", "", "--appendonly", "no"}, log,
+          log);
+      if (server || server.error().code != ErrorCode::kNotFound) return server;
+      if (error.message.empty()) error = server.error();
+    }
+    return Error{error.code, error.message + ", nor is valkey-server: apt install redis-server"};
+  }
+
   Status serve(Context& context, const std::string& home) {
     const std::string socket = home + "/redis.sock";
     const std::string url = "unix://" + socket;
     const std::string segment_dir = home + "/segment";
     const UniqueFd log(::open((home + "/log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-    auto redis_server = ChildProcess::start(
-        {"redis-server", "--port", "0", "--unixsocket", socket, "--dir", home, "--save", "", "--appendonly", "no"},
-        log.get(), log.get());
-    if (!redis_server) {
-      const bool missing = redis_server.error().code == ErrorCode::kNotFound;
-      return Error{redis_server.error().code,
-                   redis_server.error().message + (missing ? ": apt install redis-server" : "")};
-    }
+    auto redis_server = start_redis(home, socket, log.get());
+    if (!redis_server) return redis_server.error();
     auto redis = connected(url, *redis_server);
     if (!redis) return redis.error();
     forget_settings_of_the_node();

@@ -48,6 +48,7 @@ class Line:
         self._earlier = []  # processes of roots that were given up
         self._took = 0.0  # the last renewal
         self._started = self._wanted = self._closed = self._failed = self._renewing = self._hurries = False
+        self._outdated = False  # the last root
         self._thread = threading.Thread(target=self._keep, name=f"bifrost zygote {roots[0]}", daemon=True)
         self._thread.start()
 
@@ -92,6 +93,7 @@ class Line:
         with self._condition:
             self._counts["changed"] += 1
             self._want_renewal()
+            self._outdated |= template.kind == "root"
         if template.kind == "root":
             self.lost(template, "what the workspace holds by now is not what the preloaded modules went by")
             template.close()
@@ -166,7 +168,8 @@ class Line:
                 self._drop(*[kind for kind, template in list(self._templates.items()) if not template.lives()])
                 if "root" not in self._templates:
                     process = self._start_root(process)
-                    if self._failed:
+                    if self._failed or self._outdated:
+                        self._outdated = False
                         pause = (time.monotonic() - began) * _PAUSE_RATIO
                 elif self._wanted:
                     self._renew()
