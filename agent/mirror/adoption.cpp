@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::uint64_t kSliceBytes = 16u << 20;  // verified at some 10 GB/s
 constexpr std::uint64_t kSlotCost = 256;          // of one slot, in bytes that could be verified meanwhile
+constexpr std::uint64_t kVersionCost = 4u << 10;  // of a version of the past
 constexpr std::size_t kSliceNames = 2048;
 
 // Deletions, too; what is damaged is left out.
@@ -102,10 +103,11 @@ bool Adoption::step() {
     return writer_.empty_too_large() && writer_.stage_touched_nodes(kSliceNames);
   }
   while (slice_bytes_ < kSliceBytes && !has_looked_at_all()) {
-    slice_bytes_ += kSlotCost;
     if (newer_.value != 0) {
+      slice_bytes_ += kVersionCost;
       newer_ = writer_.adopt_older(newer_);
     } else {
+      slice_bytes_ += kSlotCost;
       look_at(next_);
       ++next_.value;
     }

@@ -55,10 +55,14 @@ class ChunkStore {
     std::uint64_t code = 0;     // part of live
     std::uint64_t history = 0;  // what only older snapshots need
     bool sealed = false;        // nothing is appended any more
+    bool damaged = false;       // what is behind some block cannot be found
 
     bool ripe() const { return sealed && live == 0 && history == 0; }
     // What it holds without use.
-    std::uint64_t waste() const { return used - layout::chunk::kHeaderBytes - live - history; }
+    std::uint64_t waste() const {
+      const std::uint64_t needed = layout::chunk::kHeaderBytes + live + history;
+      return used - std::min(used, needed);  // what a damaged list has led to twice counts twice
+    }
   };
 
   ChunkStore(std::string dir, StoreId id) : dir_(std::move(dir)), id_(id) {}

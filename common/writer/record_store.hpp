@@ -11,13 +11,13 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "common/writer/adopted_history.hpp"
 #include "common/writer/chunk_store.hpp"
 #include "common/writer/history_ledger.hpp"
 #include "common/writer/slot_table.hpp"
@@ -190,9 +190,9 @@ class RecordStore {
   std::uint64_t copied_ = 0;             // slots of root_ that have been
   bool named_ = false;
   std::optional<Emptying> emptying_;
-  std::vector<ChunkNumber> too_large_;                             // of what was adopted
-  std::optional<SegmentFile> predecessor_;                         // root of the agent before, until it is retired
-  std::map<std::uint64_t, HistoryLedger::Entry> adopted_history_;  // by part of its generations, until adopted()
+  std::vector<ChunkNumber> too_large_;      // of what was adopted
+  std::optional<SegmentFile> predecessor_;  // root of the agent before, until it is retired
+  AdoptedHistory adopted_history_;          // until adopted()
   layout::HistoryLimit history_limit_ = layout::HistoryLimit::kAge;
   std::uint64_t file_system_bytes_ = ~std::uint64_t{0};
   std::uint64_t live_bytes_ = 0;

@@ -8,12 +8,6 @@
 #include "common/writer/record_store.hpp"
 
 namespace bifrost {
-namespace {
-
-constexpr std::uint64_t kAdoptedEntries = 1024;  // of history, which is given up entry by entry
-
-}  // namespace
-
 Status RecordStore::take_over_root() {
   auto file = SegmentFile::adopt(options_.dir, std::string(kSegmentFileName));
   if (!file) return file.error();
@@ -41,16 +35,14 @@ bool RecordStore::adopt_record(Address at, bool with_code) {
   if (!place || place->head.value != 0) return false;
   publish_slot(*place, at);
   grow_table_if_due();
-  if (record.head.shape.kind == layout::RecordKind::kAbsent) {
+  const bool absent = record.head.shape.kind == layout::RecordKind::kAbsent;
+  if (record.variants.value != 0 && (absent || !with_code)) chunks_.detach_all(at);
+  if (absent) {
     adopt_history(at, record.head.extent_bytes(), record.head.created);
     return true;
   }
   account_live(at, record.head.extent_bytes(), true);
-  if (with_code) {
-    for (const VariantView& v : chunks_.variants_of(at)) account_code(v, true);
-  } else if (record.variants.value != 0) {
-    chunks_.detach_all(at);
-  }
+  for (const VariantView& v : chunks_.variants_of(at)) account_code(v, true);
   return true;
 }
 
@@ -83,9 +75,7 @@ bool RecordStore::adopt_history(Address at, std::uint64_t bytes, Generation sinc
   const std::uint64_t oldest = predecessor_->words().own(layout::control::kOldestGeneration);
   const std::uint64_t newest = predecessor_->words().own(layout::control::kGeneration);
   if (since.value <= oldest || newest < since.value) return false;
-  HistoryLedger::Entry& entry = adopted_history_[(since.value - oldest - 1) * kAdoptedEntries / (newest - oldest)];
-  entry.generation = std::max(entry.generation, since);
-  entry.by_chunk[at.chunk().value] += bytes;
+  adopted_history_.add(at.chunk(), bytes, since);
   return true;
 }
 
@@ -104,6 +94,7 @@ bool RecordStore::resume_history(const WriteWords& before, Generation newest) {
                             before.own(layout::header::kTimeNamespace)};
   const bool known = since.ns == 0 || theirs.same_clock(boot_identity());
   ledger_.resume({before.own(control::kOldestGeneration)}, known ? since : options_.clock());
+  history_limit_ = static_cast<layout::HistoryLimit>(before.own(control::kHistoryLimit));
   return true;
 }
 
@@ -143,12 +134,12 @@ bool RecordStore::is_too_large(ChunkNumber number) const {
 }
 
 void RecordStore::adopted(Generation newest) {
-  const auto history = std::exchange(adopted_history_, {});
+  const AdoptedHistory history = std::exchange(adopted_history_, {});
   if (predecessor_ && resume_history(predecessor_->words(), newest)) {
-    for (const auto& [part, entry] : history) {
-      for (const auto& [number, bytes] : entry.by_chunk) note_history(Address({number}, 0), bytes);
-      ledger_.committed(entry.generation, options_.clock());
-    }
+    history.for_each([this](Generation last, const AdoptedHistory::ByChunk& by_chunk) {
+      for (const auto& [number, bytes] : by_chunk) note_history(Address({number}, 0), bytes);
+      ledger_.committed(last, options_.clock());
+    });
   }
   for (const auto& [number, chunk] : chunks_.all()) {
     if (is_too_large({number})) too_large_.push_back({number});

@@ -158,7 +158,7 @@ std::optional<ChunkNumber> RecordStore::ripe_chunk() const {
 }
 
 bool RecordStore::can_be_emptied(const ChunkStore::Chunk& c) const {
-  return c.sealed && chunks_.has_room_for(c.live);
+  return c.sealed && !c.damaged && chunks_.has_room_for(c.live);
 }
 
 std::optional<ChunkNumber> RecordStore::wasteful_chunk(std::uint64_t least_quarters, bool with_history) const {
@@ -183,7 +183,9 @@ RecordStore::Progress RecordStore::empty_on(Emptying& work, std::uint64_t budget
     const Address at(work.chunk, work.offset);
     const auto block = chunks_.block_at(at);
     if (!block) {
-      if (!chunks_.chunk(work.chunk).ripe()) return Progress::kDone;
+      ChunkStore::Chunk& chunk = chunks_.chunk(work.chunk);
+      chunk.damaged = work.offset < chunk.used;
+      if (!chunk.ripe()) return Progress::kDone;
       if (work.kept_from != kept_from()) {  // a deletion that was passed may have expired since: once more
         work = {work.chunk, kept_from()};
         return Progress::kMore;

@@ -123,7 +123,15 @@ py::object ModuleSearch::find(const py::object& fullname, const py::object& path
     resolution = state_->resolve(directories, name, Asking::kStore);
     say_what_must_be_said();
   } else if (resolution.kind == Kind::kNamespace && form == NamespaceForm::kWhole) {
-    if (py::object theirs = regular_on_disk(fullname, path, name)) return theirs;
+    if (py::object theirs = regular_on_disk(fullname, path, name)) {
+      // Whoever imports it has gone by this directory's being no package.
+      const std::uint64_t moves = resolution.moves;
+      resolution.searched.assign(directories.begin(), directories.end());
+      state_->loaded().note_found(utf8_of(fullname).value_or(name),
+                                  std::make_shared<const Resolution>(std::move(resolution)));
+      check(fullname, state_->check_taken(moves));
+      return theirs;
+    }
   }
   if (resolution.found()) {
     // Or the next execution would look for it elsewhere, and take it for another module.

@@ -152,13 +152,26 @@ class CrashCheck {
     const std::string& changed = put == Put::kNoRoom ? kNotMirroredAnswer : change;
     const std::string shown = verified_answer(later, questions_.paths.front());
     if (shown != changed && !starved) complain(later.generation(), "a successor's change", shown, changed);
+    ask_kept(*now, newest.generation(), "of a successor: ");
+    // Killed in its turn, with something staged: what it had adopted is adopted once more.
+    static_cast<void>(heir.writer().put_source(questions_.paths.front(), "never published", "h"));
+    if (const std::string why = heir.take_over(); !why.empty()) return violation("a second successor: " + why);
+    static_cast<void>(heir.writer().put_source(questions_.paths.front(), "of the second", "h"));
+    const auto again = heir.writer().commit();
+    while (heir.writer().tend()) continue;
+    if (!again) return violation("a second successor cannot commit: " + again.error().message);
+    ask_kept(*heir.attach(), newest.generation(), "of a second successor: ");
+  }
+
+  // What readers are pinned to, as far as `segment` keeps it.
+  void ask_kept(const Segment& segment, Generation newest, const std::string& whose) {
     for (const Pin& pin : watched()) {
-      const Snapshot pinned = now->snapshot_at(pin.generation);
-      if (!pinned.kept() || pin.generation > newest.generation()) continue;
+      const Snapshot pinned = segment.snapshot_at(pin.generation);
+      if (!pinned.kept() || pin.generation > newest) continue;
       for (const std::string& path : questions_.paths) {
         const std::string truth = file_truth(writer_.truth(pin.generation), path);
         const std::string answer = verified_answer(pinned, path);
-        if (answer != truth) complain(pin.generation, path, "of a successor: " + answer, truth);
+        if (answer != truth) complain(pin.generation, path, whose + answer, truth);
       }
     }
   }

@@ -32,8 +32,9 @@ class Heir {
   Heir(const Heir&) = delete;
   Heir& operator=(const Heir&) = delete;
 
-  // The reason why it could not, or nothing.
+  // Whoever had taken over before is killed. The reason why it could not, or nothing.
   std::string take_over() {
+    writer_.reset();
     auto made = store_log::succeed(options_);
     if (!made) return made.error().message;
     writer_ = std::move(made->writer);

@@ -297,6 +297,13 @@ def test_a_root_that_holds_modules_of_the_workspace_forks_nothing(flows, zygote)
     assert "imports early of the workspace" in told["trouble"]
 
 
+def test_a_root_is_no_worker_with_an_old_snapshot(flows, zygote):
+    parent = zygote(preload=["pluggy"], warm="none")
+    assert parent.ask("z.execute('flow:value')") == 1
+    assert parent.ask("'root' in stats()['processes']")
+    assert flows.cachectl.json("workers")["workers"] == 0
+
+
 BEGINS_OTHERS = """
 import os, select
 import bifrost_cache
@@ -372,6 +379,26 @@ def test_what_hides_a_preloaded_module_is_run_whenever_it_was_written(flows, zyg
     assert parent.ask(f"eventually(lambda: 'root' in stats(tuple({name}))['processes'], 60)")
     spawned = parent.ask(f"stats(tuple({name}))['spawned']")
     assert parent.ask(f"[{call}, stats(tuple({name}))['spawned']]") == [0, spawned]
+
+
+def test_a_package_that_hides_a_preloaded_one_is_run_though_it_was_written_file_by_file(flows, zygote):
+    """A directory hides no package that is installed, until it is one."""
+    flows.put("tints.py", "import pluggy\n\ndef value():\n    return getattr(pluggy, 'OURS', 0)\n")
+    flows.put("pluggy/Helpers.py", "")
+    parent = zygote(preload=["pluggy"], warm="none")
+    assert parent.ask("[z.execute('tints:value', timeout=60), stats()['spawned']]") == [0, 0]
+    flows.put("pluggy/__init__.py", "OURS = 1\n")
+    assert parent.ask("z.execute('tints:value', timeout=60)") == 1
+
+
+def test_a_preloaded_module_that_begins_an_execution_elsewhere_is_named(flows, zygote):
+    library = flows.directory / "library"
+    library.mkdir()
+    (library / "elsewhere.py").write_text("import bifrost_cache\nbifrost_cache.begin_execution(solution_id='other')\n")
+    parent = zygote(preload=["elsewhere"])
+    parent.do(f"import sys; sys.path.append({str(library)!r})")
+    assert parent.ask("z.execute('flow:value', timeout=60)") == 1
+    assert "begins an execution in another scope" in parent.ask("stats()['trouble']")
 
 
 @pytest.mark.parametrize(("scope", "prefix"), [({}, ""), ({"solution_id": "s"}, "_solutions/s/")], ids=["shared", "solution"])

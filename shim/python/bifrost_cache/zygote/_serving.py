@@ -41,7 +41,11 @@ def root(control, order):
         why = f"the main module, or a preloaded one, imports {names} of the workspace; import it in functions"
         _messages.send(control, {"failed": why})
         return
+    if _shim.present_roots() != list(order["roots"]):
+        _messages.send(control, {"failed": "a preloaded module begins an execution in another scope"})
+        return
     _shim.keep_asked()  # which the preloaded modules went by
+    _shim.report()  # it runs nothing, and shall not be shown with the snapshot of its first day
     _serve(control, order["roots"], {})
 
 
