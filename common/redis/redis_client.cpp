@@ -132,7 +132,7 @@ Result<std::vector<Reply>> RedisClient::exchange(std::size_t expected, const Dea
   const auto broken = [&](Error error) {
     static_cast<void>(link_.receive());
     if (auto reply = link_.next_reply(); reply && *reply != nullptr) replies.push_back(std::move(*reply));
-    if (!replies.empty() && is_error(*replies.back())) {
+    if (!replies.empty() && is_error(*replies.back()) && !is_wrong_type(*replies.back())) {
       error.message = std::string(text_of(*replies.back())) + " (" + error.message + ")";
     }
     return error;

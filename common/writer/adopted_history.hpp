@@ -9,6 +9,7 @@
 #include <iterator>
 #include <map>
 #include <unordered_map>
+#include <utility>
 
 #include "common/layout/segment_layout.hpp"
 
@@ -23,7 +24,13 @@ class AdoptedHistory {
   // `bytes` of `chunk` are out of date from `since` on.
   void add(ChunkNumber chunk, std::uint64_t bytes, Generation since) {
     auto part = parts_.lower_bound(since);
-    if (part == parts_.end() || since < part->second.first) part = parts_.emplace_hint(part, since, Part{since, 0, {}});
+    if (part == parts_.end() || since < part->second.first) {
+      part = parts_.emplace_hint(part, since, Part{since, 0, {}});
+    } else if (since < part->first && part->second.bytes + bytes > 2 * bytes_ / kParts) {
+      // What it has stays dated as it is; what comes from here on, and is older, is another part.
+      const Generation first = std::exchange(part->second.first, Generation{since.value + 1});
+      part = parts_.emplace_hint(part, since, Part{first, 0, {}});
+    }
     part->second.bytes += bytes;
     part->second.by_chunk[chunk.value] += bytes;
     bytes_ += bytes;

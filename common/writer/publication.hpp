@@ -107,9 +107,10 @@ class Publication {
     words_.release(layout::control::kGeneration, generation.value);
   }
 
-  // Snapshots older than `oldest` may lose versions after this. Relaxed: a reader for whom it matters has read a slot
-  // that was dropped later (SYNC slot-publish), or a chunk that is gone.
-  void give_up_before(Generation oldest) { words_.relaxed(layout::control::kOldestGeneration, oldest.value); }
+  // Snapshots older than `oldest` may lose versions after this. For readers it might be relaxed: one for whom it
+  // matters has read a slot that was dropped later (SYNC slot-publish), or a chunk that is gone. Release: after a kill
+  // between two stores, `oldest` has been published.
+  void give_up_before(Generation oldest) { words_.release(layout::control::kOldestGeneration, oldest.value); }
 
   void retire() {
     // SYNC retired (release): pairs with BasicControlBlock::retired (acquire). The successor has its name by now.

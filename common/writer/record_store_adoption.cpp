@@ -8,6 +8,7 @@
 #include "common/writer/record_store.hpp"
 
 namespace bifrost {
+
 Status RecordStore::take_over_root() {
   auto file = SegmentFile::adopt(options_.dir, std::string(kSegmentFileName));
   if (!file) return file.error();
@@ -94,7 +95,6 @@ bool RecordStore::resume_history(const WriteWords& before, Generation newest) {
                             before.own(layout::header::kTimeNamespace)};
   const bool known = since.ns == 0 || theirs.same_clock(boot_identity());
   ledger_.resume({before.own(control::kOldestGeneration)}, known ? since : options_.clock());
-  history_limit_ = static_cast<layout::HistoryLimit>(before.own(control::kHistoryLimit));
   return true;
 }
 
@@ -140,6 +140,7 @@ void RecordStore::adopted(Generation newest) {
       for (const auto& [number, bytes] : by_chunk) note_history(Address({number}, 0), bytes);
       ledger_.committed(last, options_.clock());
     });
+    if (ledger_.bytes() > history_allowance() / 8 * 7) history_limit_ = layout::HistoryLimit::kHistorySize;
   }
   for (const auto& [number, chunk] : chunks_.all()) {
     if (is_too_large({number})) too_large_.push_back({number});

@@ -172,7 +172,9 @@ AskedOtherwise LoadedModules::asked() const {
 
 void LoadedModules::keep_asked() {
   const std::lock_guard lock(mutex_);
-  for (auto& [name, answer] : asked_.absent) answer.store_asked = false;
+  for (auto& [name, answer] : asked_.absent) {
+    if (answer.store_asked) answer = {.store_asked = false, .known = true};  // also where it could not say
+  }
   kept_ = asked_;
 }
 

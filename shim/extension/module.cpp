@@ -149,7 +149,8 @@ py::object started_execution(ProcessState& state, const View& view, std::vector<
   started.scope = view.scope;
   if (view.authority != Authority::kRedis) started.generation = view.generation().value;
   py::object execution = begun(std::move(started));
-  if (state.take_stale_notice()) warn_that_execution_is_stale(view);
+  // What else has been served stale is said at the next import.
+  if (view.authority == Authority::kStale && state.take_stale_notice()) warn_that_execution_is_stale(view);
   return execution;
 }
 
@@ -252,7 +253,7 @@ py::object source_of(const std::string& path) {
 
 py::object spec_of_path(const std::string& path) {
   const auto search = hook().search();
-  if (search == nullptr) throw py::import_error("the import hook is not installed");
+  if (search == nullptr) throw py::import_error("the import hook is not installed, or BIFROST_DISABLE=1 is set");
   return search->find_path(path);
 }
 
@@ -355,7 +356,7 @@ void bind_values(py::module_& m) {
       .def_readonly("reason", &StartedExecution::reason, docstrings::kExecutionReason)
       .def_readonly("evicted", &StartedExecution::evicted, docstrings::kExecutionEvicted)
       .def_property_readonly(
-          "intact", [](const StartedExecution& e) { return e.shared == nullptr || e.shared->intact(); },
+          "intact", [](const StartedExecution& e) { return e.shared != nullptr && e.shared->intact(); },
           docstrings::kExecutionIntact)
       .def_readonly("deploying", &StartedExecution::deploying, docstrings::kExecutionDeploying)
       .def(

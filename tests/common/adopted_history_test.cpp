@@ -65,5 +65,24 @@ TEST(AdoptedHistoryTest, PartsAreSmallBesideTheWholeAndFewHoweverManyGenerations
   EXPECT_EQ(told_of, all);
 }
 
+// As the log does it: a little of every generation, and then what is much of a few.
+TEST(AdoptedHistoryTest, PartsStaySmallWhereMuchFallsBetweenThoseThatWereJoined) {
+  AdoptedHistory history;
+  for (std::uint64_t g = 100'000; g > 0; --g) history.add({1}, 120, {g});
+  std::uint64_t all = 100'000 * 120;
+  for (std::uint64_t g = 50'060; g > 50'000; --g) {
+    history.add({2}, 1'000'000, {g});
+    all += 1'000'000;
+  }
+  std::uint64_t most = 0;
+  std::uint64_t sum = 0;
+  for (const Told& part : told(history)) {
+    most = std::max(most, part.bytes);
+    sum += part.bytes;
+  }
+  EXPECT_EQ(sum, all);
+  EXPECT_LE(most, 2 * 1'000'000u);
+}
+
 }  // namespace
 }  // namespace bifrost

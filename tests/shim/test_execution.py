@@ -231,6 +231,7 @@ def test_an_execution_says_why_it_does_not_import_from_the_mirror(node):
     assert source == "stale"
     assert "agent" in reason and "; Redis unreachable: " in reason
     assert "BIFROST_DISABLE=1" in node.run("answer = execution.reason", BIFROST_DISABLE="1")
+    assert node.run("answer = execution.intact", BIFROST_DISABLE="1") is False
 
 
 def test_an_execution_without_proc_says_that_it_cannot_trust_the_mirrors_times(node):

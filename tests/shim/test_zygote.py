@@ -297,6 +297,28 @@ def show(warmed):
 """
 
 
+CYCLES = """
+import weakref
+class Cycle:
+    def __init__(self):
+        self.itself = self
+def forgotten():
+    return weakref.ref(Cycle())
+"""
+
+
+def test_a_platforms_own_template_frees_what_was_replaced_and_what_was_garbage(flows, talk):
+    """gc.freeze() keeps whatever is there for good."""
+    flows.put("large.py", CYCLES)
+    talk.do(TEMPLATE + CYCLES)
+    talk.do("warm(['large']); import large; before = large.forgotten(), weakref.ref(large.Cycle)")
+    flows.put("large.py", CYCLES + "# edited\n")
+    talk.do("del large; renewed = warm().renewed")
+    assert talk.ask("[renewed, *(ref() is None for ref in before)]") == [True, True, True]
+    talk.do("garbage = forgotten(); renewed = warm().renewed")
+    assert talk.ask("[renewed, garbage() is None]") == [False, True]
+
+
 def test_a_platforms_own_template_keeps_modules_warm(flows, talk):
     talk.do(TEMPLATE)
     modules, skipped, renewed = talk.ask("show(warm(['flows.main']))")

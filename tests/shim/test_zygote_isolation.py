@@ -292,3 +292,9 @@ def test_pdb_steps_through_warm_modules_and_shows_their_lines(zygote):
     assert "-> value = 1" in printed and "-> return value" in printed
     assert "(Pdb) 42" in printed
     assert parent.ask("stats()['spawned']") == 0
+
+
+def test_the_main_thread_of_an_execution_has_its_process_number(flows, zygote):
+    flows.put("threads.py", "import os, threading\n\ndef same():\n    return threading.current_thread().native_id == os.getpid()\n")
+    parent = zygote()
+    assert parent.ask("[z.execute('threads:same') for _ in range(2)]") == [True, True]

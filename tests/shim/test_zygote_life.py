@@ -391,14 +391,15 @@ def test_a_package_that_hides_a_preloaded_one_is_run_though_it_was_written_file_
     assert parent.ask("z.execute('tints:value', timeout=60)") == 1
 
 
-def test_a_preloaded_module_that_begins_an_execution_elsewhere_is_named(flows, zygote):
+@pytest.mark.parametrize("scope", ["solution_id='other'", ""])
+def test_a_preloaded_module_that_begins_an_execution_is_named(flows, zygote, scope):
     library = flows.directory / "library"
     library.mkdir()
-    (library / "elsewhere.py").write_text("import bifrost_cache\nbifrost_cache.begin_execution(solution_id='other')\n")
-    parent = zygote(preload=["elsewhere"])
+    (library / "beginner.py").write_text(f"import bifrost_cache\nbifrost_cache.begin_execution({scope})\n")
+    parent = zygote(preload=["beginner"])
     parent.do(f"import sys; sys.path.append({str(library)!r})")
     assert parent.ask("z.execute('flow:value', timeout=60)") == 1
-    assert "begins an execution in another scope" in parent.ask("stats()['trouble']")
+    assert "begins an execution of its own" in parent.ask("stats()['trouble']")
 
 
 @pytest.mark.parametrize(("scope", "prefix"), [({}, ""), ({"solution_id": "s"}, "_solutions/s/")], ids=["shared", "solution"])
@@ -491,8 +492,12 @@ def test_a_daemonic_process_is_told_that_it_may_have_no_templates(warm_parent):
 def test_a_fork_of_the_parent_is_told_to_make_its_own(warm_parent):
     warm_parent.do(
         """
+        z._lock.acquire()  # as another thread of the parent may have it at that moment
         pid = os.fork()
-        if pid == 0:
+        if pid != 0:
+            z._lock.release()
+        else:
+            signal.alarm(30)
             z.close()  # which is not its to close
             os._exit(0 if attempt('flow:value')['type'] == 'RuntimeError' else 1)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

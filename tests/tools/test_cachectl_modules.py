@@ -241,6 +241,13 @@ WORKSPACE = {"shared/a.py": "x = 1", "shared/b.py": "", "pkg/__init__.py": "", "
              "pkg.py": "shadowed by the package", "odd name.py": "", "_solutions/1/shared/a.py": "other"}
 
 
+def test_verify_takes_a_directory_beside_a_module_of_its_name_for_sound(redis_node):
+    """To Python it is none."""
+    redis_node.put_many([("utils.py", ""), ("utils/script.py", ""), ("utils/deep/er.py", "")])
+    redis_node.start_agent()
+    assert redis_node.cachectl.json("verify")["findings"] == []
+
+
 def test_verify_finds_nothing_in_a_sound_segment(cachectl, stage):
     stage.publish(WORKSPACE)
     stage.tell(remove="top.py")

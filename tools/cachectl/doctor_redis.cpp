@@ -288,6 +288,10 @@ void examine_redis(Context& context, Diagnoses& out) {
     const Error& error = redis.error();
     const bool refused = error.code == ErrorCode::kRefused;
     if (refused && error.message.find(kNoPassword) != std::string::npos) return out.push_back(password_missing());
+    if (error.message.find("ERR max number of clients") != std::string::npos ||
+        error.message.find("DENIED") != std::string::npos) {
+      return out.push_back({Grade::kBad, kPart, "it turns away whoever connects: " + error.message, kAskAgain});
+    }
     out.push_back({Grade::kBad, kPart, error.message,
                    refused ? "correct user, password and database of redis_url, which comes from " +
                                  context.settings.entry(Setting::kRedisUrl).origin

@@ -118,8 +118,11 @@ class LogCommand final : public Command {
       return i < versions.size();
     });
     std::size_t count = 0;
+    bool skipped = false;  // what is older than that, and of an unknown time, is older, too
     for (std::size_t i = 0; i < versions.size() && count < limit_; ++i) {
-      if (times[i] && *times[i] < oldest_ms_) continue;
+      const bool shown = times[i] ? *times[i] >= oldest_ms_ : !skipped;
+      skipped |= !shown;
+      if (!shown) continue;
       std::swap(versions[count], versions[i]);
       std::swap(times[count++], times[i]);
     }

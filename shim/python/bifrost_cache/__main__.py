@@ -140,7 +140,10 @@ def _say_where_from(execution, seconds):
 
 
 def _materialise_to(arguments):
-    workspace = _shim.effective_settings()["workspace"]
+    workspace = _shim.effective_settings().get("workspace")
+    if workspace is None:
+        print("bifrost_cache: BIFROST_DISABLE=1 is set: materialise without it", file=sys.stderr)
+        return 2
     roots = [f"{workspace}/{root}".rstrip("/") for root in _shim.present_roots()]
     directory = arguments.directory or workspace
     skipped = 0

@@ -47,6 +47,7 @@ def _become_own_process(template):
     _shim.end_with_parent(template.process)
     os.setpgid(0, 0)
     template.forget_in_child()
+    threading.main_thread()._set_native_id()  # as multiprocessing does
     # `random` does this by itself.
     numpy_seed = getattr(sys.modules.get("numpy.random"), "seed", None)  # some put a stub there
     if numpy_seed is not None:

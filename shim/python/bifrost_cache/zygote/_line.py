@@ -48,7 +48,7 @@ class Line:
         self._earlier = []  # processes of roots that were given up
         self._took = 0.0  # the last renewal
         self._started = self._wanted = self._closed = self._failed = self._renewing = self._hurries = False
-        self._outdated = False  # the last root
+        self._root_due = 0.0  # not before then is another one started
         self._thread = threading.Thread(target=self._keep, name=f"bifrost zygote {roots[0]}", daemon=True)
         self._thread.start()
 
@@ -93,7 +93,6 @@ class Line:
         with self._condition:
             self._counts["changed"] += 1
             self._want_renewal()
-            self._outdated |= template.kind == "root"
         if template.kind == "root":
             self.lost(template, "what the workspace holds by now is not what the preloaded modules went by")
             template.close()
@@ -167,10 +166,15 @@ class Line:
                 self._reap_earlier()
                 self._drop(*[kind for kind, template in list(self._templates.items()) if not template.lives()])
                 if "root" not in self._templates:
+                    if began < self._root_due:
+                        self._rest(self._root_due - began)
+                        continue
                     process = self._start_root(process)
-                    if self._failed or self._outdated:
-                        self._outdated = False
-                        pause = (time.monotonic() - began) * _PAUSE_RATIO
+                    took = time.monotonic() - began
+                    # One may be out of date as soon as it has started.
+                    self._root_due = began + min(took * (1 + _PAUSE_RATIO), _LONGEST_PAUSE_S)
+                    if self._failed:
+                        pause = took * _PAUSE_RATIO
                 elif self._wanted:
                     self._renew()
                     self._took = time.monotonic() - began

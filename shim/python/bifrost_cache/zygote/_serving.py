@@ -27,7 +27,7 @@ def root(control, order):
     try:
         worker.begin_as_child(order)
         kept = set(_shim.loaded())  # by the main module; beginning may evict it
-        _shim.begin_execution(roots=order["roots"])  # so that what hides an installed module in this scope is found
+        begun = _shim.begin_execution(roots=order["roots"])  # for what hides an installed module in this scope
         for name in order["preload"]:
             import_module(name)
         kept.update(_shim.loaded())
@@ -41,8 +41,8 @@ def root(control, order):
         why = f"the main module, or a preloaded one, imports {names} of the workspace; import it in functions"
         _messages.send(control, {"failed": why})
         return
-    if _shim.present_roots() != list(order["roots"]):
-        _messages.send(control, {"failed": "a preloaded module begins an execution in another scope"})
+    if _shim.current_execution() is not begun:  # what was asked before is forgotten
+        _messages.send(control, {"failed": "a preloaded module begins an execution of its own"})
         return
     _shim.keep_asked()  # which the preloaded modules went by
     _shim.report()  # it runs nothing, and shall not be shown with the snapshot of its first day

@@ -60,7 +60,7 @@ def warm(modules: Iterable[str] | None = None, *, kind: str = "modules") -> Warm
     Args:
         modules: Names to keep warm, with all that they import; None: those of the call before.
         kind: "modules": they are imported here, and again when one of them has changed. "code": their code is held
-            ready, and nothing is run here.
+            ready, and nothing is run here. Of this call: say it each time.
 
     Returns:
         What is ready, and what is skipped and why.
@@ -69,7 +69,8 @@ def warm(modules: Iterable[str] | None = None, *, kind: str = "modules") -> Warm
         ValueError: `kind` is neither, or `modules` is one name.
 
     Cost:
-        One round trip to the agent when nothing has changed; else the imports, twice.
+        One round trip to the agent when nothing has changed, and a collection of what has come since; else the
+        imports, twice, and a collection of everything.
 
     Since:
         0.1.0
@@ -88,8 +89,10 @@ def warm(modules: Iterable[str] | None = None, *, kind: str = "modules") -> Warm
         if execution.evicted or kind == "code":
             _present.imported.clear()
         _present.names, _present.kind = names, kind
+        gc.unfreeze()  # what has been replaced could never be freed
         _present.warmed = _renewed(names, kind, execution.generation)
     _shim.settle()
+    gc.collect()  # of what has come since the last freezing: garbage would stay for good
     gc.freeze()
     return _present.warmed
 
@@ -107,7 +110,6 @@ def _renewed(names, kind, generation):
         trial.run()
         skipped = {**trial.missing, **left_out, **trial.left_out}
         ready = tuple(name for name in imported if name not in skipped)
-    gc.collect()
     return Warmed(ready, skipped, generation, True)
 
 

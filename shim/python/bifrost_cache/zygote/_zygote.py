@@ -141,6 +141,7 @@ class Zygote:
         deadline = worker.deadline_of(timeout)
         scope = _scope_of(solution_id, global_repo_access, roots)
         call = _Call(self._execute, _order(target, kwargs), timeout, deadline, scope)
+        self._check_owner()
         with self._lock:
             self._check_open()
             if self._threads is None:
@@ -210,6 +211,7 @@ class Zygote:
         self.close()
 
     def _execute(self, order, timeout, deadline, scope, cancel=None):
+        self._check_owner()
         if deadline is not None and time.monotonic() >= deadline:
             raise worker.out_of_time(timeout)  # before the templates of another scope give way
         line = self._line(scope)
@@ -269,9 +271,12 @@ class Zygote:
                 self._retire(self._lines.popitem(last=False)[1])
         return line
 
-    def _check_open(self):
+    def _check_owner(self):
+        """Before the lock, which a thread of the parent may have held at the fork."""
         if os.getpid() != self._process:
             raise RuntimeError("this Zygote belongs to the process from which this one was forked: make another")
+
+    def _check_open(self):
         if self._closed:
             raise RuntimeError("this Zygote is closed")
         worker.refuse_daemonic("use a Zygote")
