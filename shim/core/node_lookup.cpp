@@ -195,17 +195,11 @@ std::optional<RecordRef> NodeLookup::before_expiry(const View& view, ModulePathV
   return found.record;
 }
 
-bool NodeLookup::was_delisted(ModulePathView path) const {
-  const auto now = redis_.first_of({path});
-  return now && now->kind == FileInRedis::Kind::kAbsent && now->index_exists && !now->listed;
-}
-
 Resolution NodeLookup::expired_body(const View& view, const ModuleNode& node, Resolution failed) const {
   if (view.segment == nullptr) return failed;
   for (ModulePath& path : candidate_paths(node)) {
     const auto record = before_expiry(view, path);
-    // An agent that has let it go does not look for its deletion: the index tells of that.
-    if (!record || was_delisted(path)) continue;
+    if (!record) continue;
     MirrorAnswer last = read_record(view, *record, std::move(path));
     if (last.gap != Gap::kNone || last.resolution.kind != Kind::kModule) continue;
     if (!try_to_serve_stale()) {

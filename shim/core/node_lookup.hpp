@@ -92,8 +92,6 @@ class NodeLookup {
   // What was read of one of the node's paths, as an answer about the node.
   static MirrorAnswer answer_for(const ModuleNode& node, MirrorAnswer read);
   std::optional<RecordRef> before_expiry(const View& view, ModulePathView path) const;
-  // False also where Redis cannot be asked.
-  bool was_delisted(ModulePathView path) const;
   // When a lookup did not hit.
   MirrorAnswer no_record(const View& view, Lookup status) const;
   MirrorAnswer read_record(const View& view, const RecordRef& file, ModulePath path) const;

@@ -59,11 +59,6 @@ class ModuleSearch {
   // ValueError when no module can have the path.
   py::object find_path(const std::string& path) const;
 
-  // Whether PathFinder has a module or a regular package of this name outside the workspace.
-  bool is_installed(const py::object& fullname) const {
-    return bool(installed_.find(*state_, fullname, InstalledNames::Search::kPath));
-  }
-
   // What is installed, and listings, are looked at again.
   void invalidate() const {
     installed_.forget();

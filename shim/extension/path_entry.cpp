@@ -42,9 +42,7 @@ py::object WorkspacePathEntryFinder::find_spec(const py::object& fullname, const
   const py::object spec =
       search_->find(fullname, py::none(), places, dot == std::string_view::npos ? *name : name->substr(dot + 1),
                     NamespaceForm::kPortions);
-  // A directory on disk that is no package hides none, whoever comes first.
-  if (top_level && !spec.is_none() && search_->state()->installed_first() && !spec.attr("loader").is_none() &&
-      search_->is_installed(fullname)) {
+  if (top_level && !spec.is_none() && search_->state()->installed_first() && !spec.attr("loader").is_none()) {
     return py::none();
   }
   return spec;

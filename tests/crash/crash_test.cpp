@@ -80,14 +80,15 @@ void live(RecordedWriter& w, std::uint64_t seed, bool roomy, int changes) {
     if (random() % 4 == 0 && w.writer().source_of(path)) w.attach_code(path);
     if (random() % 6 == 0) w.turn_over();
     if (random() % 5 == 0) w.tend();
+    const bool has_name = w.writer().generation().value != 0;
     switch (random() % 24) {
       case 0: w.let_history_expire(); break;
       case 1:
-        if (roomy) w.lose_the_name();
+        if (roomy && has_name) w.lose_the_name();
         break;
       case 2:
         // In a full store there would be no room for what comes then; of one without a name nothing is left.
-        if (roomy && w.writer().generation().value != 0) w.succeed();
+        if (roomy && has_name) w.succeed();
         break;
       default: break;
     }

@@ -89,19 +89,6 @@ def test_what_was_deleted_stays_deleted_while_the_platform_fails(node, api, talk
     assert failed.value.name == "ImportError" and "503" in failed.value.text
 
 
-def test_what_was_deleted_after_it_had_expired_stays_deleted_while_the_platform_fails(node, api, talk):
-    """The agent, which has let it go, cannot tell from which paths the index has been freed."""
-    for path in ("m.py", "other.py"):
-        api.write(path, "X = 7\n", cached=True)
-        expire(node, path)
-    client = node.redis.client()
-    assert (client.delete(PREFIX + "m.py"), client.srem(PREFIX + "index", "m.py")) == (0, 1)
-    node.wait("--fresh")
-    api.broken = True
-    assert "503" in talk().error_of("import m")
-    assert talk().do("import other; answer = other.X") == 7
-
-
 def test_the_last_known_body_is_refused_where_the_policy_says_so(node, api, talk):
     api.write("m.py", "X = 1\n", cached=True)
     expire(node, "m.py")

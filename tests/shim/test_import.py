@@ -163,25 +163,6 @@ def test_precedence_decides_between_workspace_and_installed_packages(node, tmp_p
     assert out == {"both": "installed", "only": "workspace", "child": "workspace"}
 
 
-def test_a_directory_on_disk_that_is_no_package_hides_none_of_the_workspace(node, tmp_path):
-    node.put("tools_y.py", "WHERE = 'workspace'\n")
-    node.put("shared_y/__init__.py", "WHERE = 'workspace'\n")
-    node.put("both_y.py", "WHERE = 'workspace'\n")
-    for directory in ("first/tools_y", "first/shared_y", "first/both_y", "site"):
-        (tmp_path / directory).mkdir(parents=True)
-    (tmp_path / "site" / "both_y.py").write_text("WHERE = 'installed'\n")
-    out = node.execute(
-        f"""
-        sys.path.insert(0, {str(tmp_path / "first")!r})
-        sys.path.append({str(tmp_path / "site")!r})
-        import tools_y, shared_y, both_y
-        out.update(module=tools_y.WHERE, package=shared_y.WHERE, both=both_y.WHERE)
-        """,
-        env={"BIFROST_PRECEDENCE": "installed"},
-    )
-    assert out == {"module": "workspace", "package": "workspace", "both": "installed"}
-
-
 def test_an_installed_package_is_never_evicted(node, tmp_path):
     node.put("both/child.py", "")
     (tmp_path / "site" / "both").mkdir(parents=True)

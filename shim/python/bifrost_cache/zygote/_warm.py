@@ -70,7 +70,8 @@ def warm(modules: Iterable[str] | None = None, *, kind: str = "modules") -> Warm
 
     Cost:
         One round trip to the agent when nothing has changed, and a collection of what has come since; else the
-        imports, twice, and a collection of everything.
+        imports, twice; when modules were replaced, a collection of everything, which writes to every page that forks
+        still share.
 
     Since:
         0.1.0
@@ -89,7 +90,8 @@ def warm(modules: Iterable[str] | None = None, *, kind: str = "modules") -> Warm
         if execution.evicted or kind == "code":
             _present.imported.clear()
         _present.names, _present.kind = names, kind
-        gc.unfreeze()  # what has been replaced could never be freed
+        if execution.evicted:
+            gc.unfreeze()  # what has been replaced could never be freed
         _present.warmed = _renewed(names, kind, execution.generation)
     _shim.settle()
     gc.collect()  # of what has come since the last freezing: garbage would stay for good

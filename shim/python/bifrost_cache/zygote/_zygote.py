@@ -176,6 +176,7 @@ class Zygote:
         Since:
             0.1.0
         """
+        self._check_owner()
         with self._lock:
             lines = dict(self._lines)
         return {name: line.stats() for name, line in lines.items()}
