@@ -140,7 +140,12 @@ void RecordStore::adopted(Generation newest) {
       for (const auto& [number, bytes] : by_chunk) note_history(Address({number}, 0), bytes);
       ledger_.committed(last, options_.clock());
     });
-    if (ledger_.bytes() > history_allowance() / 8 * 7) history_limit_ = layout::HistoryLimit::kHistorySize;
+    const WriteWords before = predecessor_->words();
+    const auto limit = static_cast<layout::HistoryLimit>(before.own(layout::control::kHistoryLimit));
+    const bool still_limits = limit == layout::HistoryLimit::kHistorySize
+                                  ? ledger_.bytes() > history_allowance() / 8 * 7
+                                  : options_.max_size_bytes <= before.own(layout::control::kMaxBytes);
+    if (still_limits) history_limit_ = limit;
   }
   for (const auto& [number, chunk] : chunks_.all()) {
     if (is_too_large({number})) too_large_.push_back({number});

@@ -173,7 +173,7 @@ AskedOtherwise LoadedModules::asked() const {
 void LoadedModules::keep_asked() {
   const std::lock_guard lock(mutex_);
   for (auto& [name, answer] : asked_.absent) {
-    if (answer.store_asked) answer = {.store_asked = false, .known = true};  // also where it could not say
+    if (answer.known) answer.store_asked = false;  // what it could not say makes a difference, once it can
   }
   kept_ = asked_;
 }

@@ -18,6 +18,8 @@ class Store:
         self.directory = directory
 
     def resolve(self, name, scope):
+        if pathlib.Path(self.directory).with_name("fails").exists():
+            raise OSError("the store is away")
         base = pathlib.Path(self.directory) / scope.root / name.replace(".", "/")
         with open(self.directory + ".asked", "a") as asked:
             asked.write(scope.root + name + "\\n")
@@ -80,6 +82,17 @@ def test_no_execution_asks_the_store_for_what_preloaded_modules_have_looked_for(
     assert "fastmod" not in asked.read_text()[len(before):]
     node.put("fastmod.py", "")  # which Redis says
     assert parent.ask("[z.execute('flow:run'), stats()['changed']]") == [1, 1]
+
+
+def test_what_the_store_could_not_say_when_a_root_started_is_no_answer(node, store, zygote):
+    node.put("flow.py", "import optional\n\ndef run():\n    return optional.fastmod is not None\n")
+    (store.library / "optional.py").write_text("try:\n    import fastmod\nexcept ImportError:\n    fastmod = None\n")
+    store("fastmod.py", "")
+    (store.directory.parent / "fails").touch()
+    parent = zygote(preload=["optional"], warm="none")
+    assert parent.ask("z.execute('flow:run', timeout=60)") is False
+    (store.directory.parent / "fails").unlink()
+    assert parent.ask("z.execute('flow:run', timeout=60)") is True
 
 
 @pytest.mark.parametrize("warm", ["modules", "code"])

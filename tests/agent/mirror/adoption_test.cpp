@@ -100,6 +100,7 @@ TEST_F(AdoptionTest, HistoryAtItsLimitGoesOnOldestFirst) {
   tend();
   const SegmentInfo after = attach()->info();
   EXPECT_EQ(after.oldest_generation, before.oldest_generation);
+  EXPECT_EQ(after.history_limit, before.history_limit);
   EXPECT_NEAR(static_cast<double>(after.history_bytes), static_cast<double>(before.history_bytes), 200) << "a commit";
   const auto expect_all_from = [&](Generation oldest) {
     const auto segment = attach();

@@ -92,11 +92,18 @@ def warm(modules: Iterable[str] | None = None, *, kind: str = "modules") -> Warm
         _present.names, _present.kind = names, kind
         if execution.evicted:
             gc.unfreeze()  # what has been replaced could never be freed
-        _present.warmed = _renewed(names, kind, execution.generation)
+        try:
+            _present.warmed = _renewed(names, kind, execution.generation)
+        finally:
+            _freeze()
     _shim.settle()
-    gc.collect()  # of what has come since the last freezing: garbage would stay for good
-    gc.freeze()
+    _freeze()
     return _present.warmed
+
+
+def _freeze():
+    gc.collect()  # of what has come since the last time: garbage would stay for good
+    gc.freeze()
 
 
 def _renewed(names, kind, generation):
