@@ -1,4 +1,5 @@
-// listing.hpp - the children of a directory, as stored in the content of package and namespace nodes.
+// listing.hpp - nodes and their directories: names, and the children of a directory, as stored in the content of
+// package and namespace nodes.
 //
 // Encoding: per child, in byte order of the names: one byte RecordKind (kModule, kPackage or kNamespace), two bytes
 // length (little-endian), the name. No header: the content's length ends it.
@@ -21,6 +22,26 @@ struct Child {
 // Of two children with one name the import takes a package before a module, and any file before a namespace.
 inline bool hides(layout::RecordKind one, layout::RecordKind other) {
   return one != other && (one == layout::RecordKind::kPackage || other == layout::RecordKind::kNamespace);
+}
+
+// The node `name` of `directory`, "" being the root.
+inline std::string join_node(std::string_view directory, std::string_view name) {
+  std::string node;
+  node.reserve(directory.size() + 1 + name.size());
+  node.append(directory);
+  if (!directory.empty()) node.push_back('/');
+  return node.append(name);
+}
+
+struct SplitNode {
+  std::string_view directory;  // "" for a top-level name
+  std::string_view name;
+};
+
+inline SplitNode split_node(std::string_view node) {
+  const auto slash = node.rfind('/');
+  if (slash == std::string_view::npos) return {{}, node};
+  return {node.substr(0, slash), node.substr(slash + 1)};
 }
 
 inline void append_child(std::string& listing, std::string_view name, layout::RecordKind kind) {

@@ -15,54 +15,38 @@ using layout::RecordKind;
 constexpr std::string_view kSuffix = ".py";
 constexpr std::string_view kInit = "__init__";
 
-struct Split {
-  std::string_view parent;  // "" for a top-level name
-  std::string_view name;
-};
-
-Split split(std::string_view node) {
-  const auto slash = node.rfind('/');
-  if (slash == std::string_view::npos) return {{}, node};
-  return {node.substr(0, slash), node.substr(slash + 1)};
-}
-
-std::string join(std::string_view directory, std::string_view name) {
-  if (directory.empty()) return std::string(name);
-  return std::string(directory).append("/").append(name);
-}
-
 std::string_view without_suffix(std::string_view path) {
   return path.substr(0, path.size() - kSuffix.size());
 }
 
 // A top-level `__init__.py` is the module `__init__`: the root itself is no package.
-bool is_init(const Split& s) {
-  return s.name == kInit && !s.parent.empty();
+bool is_init(const SplitNode& s) {
+  return s.name == kInit && !s.directory.empty();
 }
 
 }  // namespace
 
 void NodeTree::add_file(std::string_view path) {
-  const Split at = split(without_suffix(path));
-  Directory& directory = directories_[std::string(at.parent)];
+  const SplitNode at = split_node(without_suffix(path));
+  Directory& directory = directories_[std::string(at.directory)];
   if (is_init(at)) {
     directory.has_init = true;
-    touch(at.parent);
+    touch(at.directory);
   } else {
     directory.children[std::string(at.name)].module = true;
     touch(without_suffix(path));
   }
-  link_upwards(at.parent);
+  link_upwards(at.directory);
 }
 
 void NodeTree::remove_file(std::string_view path) {
-  const Split at = split(without_suffix(path));
-  const auto found = directories_.find(std::string(at.parent));
+  const SplitNode at = split_node(without_suffix(path));
+  const auto found = directories_.find(std::string(at.directory));
   if (found == directories_.end()) return;
   Directory& directory = found->second;
   if (is_init(at)) {
     directory.has_init = false;
-    touch(at.parent);
+    touch(at.directory);
   } else {
     const auto child = directory.children.find(at.name);
     if (child == directory.children.end()) return;
@@ -70,13 +54,13 @@ void NodeTree::remove_file(std::string_view path) {
     if (!child->second.directory) directory.children.erase(child);
     touch(without_suffix(path));
   }
-  unlink_upwards(at.parent);
+  unlink_upwards(at.directory);
 }
 
 // A changed node also changes the listing of the directory that holds it. That stays last in touched_, since many files
 // of one directory come in a row.
 void NodeTree::touch(std::string_view node) {
-  const std::string_view parent = split(node).parent;
+  const std::string_view parent = split_node(node).directory;
   const bool noted = !touched_.empty() && touched_.back() == parent;
   touched_.emplace_back(node);
   if (noted) {
@@ -94,12 +78,12 @@ std::vector<std::string> NodeTree::take_touched() {
 
 void NodeTree::link_upwards(std::string_view directory) {
   while (!directory.empty()) {
-    const Split at = split(directory);
-    Entry& entry = directories_[std::string(at.parent)].children[std::string(at.name)];
+    const SplitNode at = split_node(directory);
+    Entry& entry = directories_[std::string(at.directory)].children[std::string(at.name)];
     if (entry.directory) return;
     entry.directory = true;
     touch(directory);
-    directory = at.parent;
+    directory = at.directory;
   }
 }
 
@@ -109,14 +93,14 @@ void NodeTree::unlink_upwards(std::string_view directory) {
     if (found == directories_.end() || !found->second.empty()) return;
     directories_.erase(found);
     touch(directory);
-    const Split at = split(directory);
-    Directory& parent = directories_[std::string(at.parent)];
+    const SplitNode at = split_node(directory);
+    Directory& parent = directories_[std::string(at.directory)];
     const auto entry = parent.children.find(at.name);
     if (entry != parent.children.end()) {
       entry->second.directory = false;
       if (!entry->second.module) parent.children.erase(entry);
     }
-    directory = at.parent;
+    directory = at.directory;
   }
 }
 
@@ -124,8 +108,8 @@ RecordKind NodeTree::kind_of(const std::string& node) const {
   const auto directory = directories_.find(node);
   if (directory != directories_.end() && directory->second.has_init) return RecordKind::kPackage;
   if (!node.empty()) {
-    const Split at = split(node);
-    const auto parent = directories_.find(std::string(at.parent));
+    const SplitNode at = split_node(node);
+    const auto parent = directories_.find(std::string(at.directory));
     if (parent != directories_.end()) {
       const auto entry = parent->second.children.find(at.name);
       if (entry != parent->second.children.end() && entry->second.module) return RecordKind::kModule;
@@ -140,13 +124,13 @@ NodeValue NodeTree::value_of(const std::string& node) const {
   value.kind = kind_of(node);
   switch (value.kind) {
     case RecordKind::kModule: value.file = node + std::string(kSuffix); return value;
-    case RecordKind::kPackage: value.file = join(node, kInit) + std::string(kSuffix); break;
+    case RecordKind::kPackage: value.file = join_node(node, kInit) + std::string(kSuffix); break;
     case RecordKind::kNamespace: break;
     default: return value;
   }
   for (const auto& [name, entry] : directories_.at(node).children) {
     // Only of a directory is there more to know than its entry says.
-    append_child(value.listing, name, entry.directory ? kind_of(join(node, name)) : RecordKind::kModule);
+    append_child(value.listing, name, entry.directory ? kind_of(join_node(node, name)) : RecordKind::kModule);
   }
   return value;
 }

@@ -99,19 +99,21 @@ bool RecordStore::resume_history(const WriteWords& before, Generation newest) {
 }
 
 Address RecordStore::adopt_log() {
-  const auto last = [this] { return Address(root_->own(layout::control::kLastCommit)); };
   const auto head_of = [this](Address at) {
     return sound_block(at, layout::Block::kRecord) ? chunks_.record_at(at).head : RecordHead{};
   };
+  Address last(root_->own(layout::control::kLastCommit));
+  RecordHead head = head_of(last);
   // A predecessor that was killed between the record of a commit and its generation leaves one of a generation that
   // never was. The next commit has the same number, and a log in which numbers do not fall ends there.
-  const RecordHead newest = head_of(last());
   const bool published =
-      newest.created.value != 0 && newest.created.value <= predecessor_->words().own(layout::control::kGeneration);
-  if (!published) root_->publication().publish_commit(newest.previous);
-  const RecordHead head = head_of(last());
-  if (head.created.value == 0 || !adopt_history(last(), head.extent_bytes(), head.created)) return {};
-  return last();
+      head.created.value != 0 && head.created.value <= predecessor_->words().own(layout::control::kGeneration);
+  if (!published) {
+    last = head.previous;
+    root_->publication().publish_commit(last);
+    head = head_of(last);
+  }
+  return head.created.value != 0 && adopt_history(last, head.extent_bytes(), head.created) ? last : Address();
 }
 
 // Chunks for names, for deletions and for moving must still find room, and so must what is moved at once.

@@ -96,12 +96,4 @@ std::string_view Scope::node_of(ModulePathView path) const {
   return path.text().substr(0, path.text().size() - tail);
 }
 
-std::string join_node(std::string_view directory, std::string_view name) {
-  std::string node;
-  node.reserve(directory.size() + 1 + name.size());
-  node.append(directory);
-  if (!directory.empty()) node.push_back('/');
-  return node.append(name);
-}
-
 }  // namespace bifrost

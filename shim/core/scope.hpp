@@ -13,6 +13,7 @@
 
 #include "common/base/module_path.hpp"
 #include "common/base/result.hpp"
+#include "common/layout/listing.hpp"
 
 namespace bifrost {
 
@@ -57,8 +58,5 @@ class Scope {
  private:
   std::vector<std::string> roots_;
 };
-
-// `directory` and a name below it, as one node.
-std::string join_node(std::string_view directory, std::string_view name);
 
 }  // namespace bifrost

@@ -12,6 +12,15 @@ def attempt(*a, **k):
     except BaseException as e:
         return {'type': type(e).__name__, 'text': str(e), 'cause': str(e.__cause__), 'exitcode': getattr(e, 'exitcode', None)}
 
+results = []
+
+def held(target, path):
+    '''A thread whose execution is running: it has made a file at `path`. What comes of it goes to `results`.'''
+    thread = threading.Thread(target=lambda: results.append(attempt(target, {'path': path})))
+    thread.start()
+    eventually(lambda: os.path.exists(path))
+    return thread
+
 def stats(scope=(None, False)):
     return z.stats()[scope]
 

@@ -26,7 +26,7 @@ def by_lease(node, expected, what):
 
 
 def fences_of(node):
-    return json.loads(node.cachectl("stats", "-o", "json").stdout)["counters"]["fences_total"]
+    return node.cachectl.json("stats")["counters"]["fences_total"]
 
 
 def status_of(node):

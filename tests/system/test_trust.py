@@ -1,6 +1,5 @@
 """Whose segment is executed, and who may read it: other users, groups, and namespaces where one number stands for many."""
 
-import json
 import os
 import subprocess
 
@@ -46,15 +45,13 @@ def test_a_chunk_that_may_not_be_shared_is_a_problem_until_somebody_shares_it(no
         os.chown(node.segment_dir, USER, USER)
         node.put("a.py", "x = 1\n")
 
-        def tool(*arguments):
-            return node.cachectl("--agent-uid", str(USER), *arguments)
-
         def problems():
-            return [problem["name"] for problem in json.loads(tool("status", "-o", "json").stdout)["problems"]]
+            return [problem["name"] for problem in node.cachectl.json("--agent-uid", str(USER), "status")["problems"]]
 
         def start():
             node.start_agent(program=program, ready=False)
-            eventually(lambda: tool("wait", "--ready", "--timeout", "1s").returncode == 0, "the agent is ready")
+            ready = ["--agent-uid", str(USER), "wait", "--ready", "--timeout", "1s"]
+            eventually(lambda: node.cachectl(*ready).returncode == 0, "the agent is ready")
 
         start()
         assert problems() == []

@@ -38,12 +38,17 @@ std::string first_problem(const SegmentInfo& info) {
   return health.problems.empty() ? "" : health.problems.front().what;
 }
 
+// Where the agent has said this of itself.
+Health health_with(const SegmentInfo& info, const AgentWords& words) {
+  const Result<AgentWords> answer = words;
+  return assess(info, kNow, &answer);
+}
+
 // Where the agent says why it could not follow Redis.
 Problem first_problem_after(const SegmentInfo& info, const std::string& redis_trouble) {
   AgentWords words;
   words.redis_trouble = redis_trouble;
-  const Result<AgentWords> answer = words;
-  return assess(info, kNow, &answer).problems.front();
+  return health_with(info, words).problems.front();
 }
 
 TEST(HealthTest, ALiveMirrorHasNoProblems) {
@@ -78,8 +83,7 @@ TEST(HealthTest, ALeaseThatLapsedIsTheFaultOfAnAgentThatDoesNotAnswer) {
 TEST(HealthTest, ADeployThatIsNoLongerWaitedForIsNamedThoughAllIsWell) {
   AgentWords words;
   words.overdue_deploy_since_unix_ms = 1'000;
-  const Result<AgentWords> answer = words;
-  const Health health = assess(live(), kNow, &answer);
+  const Health health = health_with(live(), words);
   EXPECT_TRUE(health.ready);
   ASSERT_EQ(health.problems.size(), 1u);
   EXPECT_EQ(health.problems.front().name, "deploy_overdue");
@@ -101,8 +105,7 @@ TEST(HealthTest, APasswordThatRedisNoLongerAcceptsNeedsARestart) {
 TEST(HealthTest, AChunkThatSomeWorkersMayNotReadIsNamedThoughAllIsWell) {
   AgentWords words;
   words.chunk_not_shared = "/dev/shm/bifrost/chunk.7: Operation not permitted";
-  const Result<AgentWords> answer = words;
-  const Health health = assess(live(), kNow, &answer);
+  const Health health = health_with(live(), words);
   EXPECT_TRUE(health.ready);
   ASSERT_EQ(health.problems.size(), 1u);
   EXPECT_EQ(health.problems.front().name, "chunk_not_shared");
@@ -115,8 +118,7 @@ TEST(HealthTest, AChangeThatWaitsForRoomIsTheReasonAndNotRedis) {
   info.lease_until = ago(milliseconds(1));
   AgentWords words;
   words.starved = true;
-  const Result<AgentWords> answer = words;
-  const Health health = assess(info, kNow, &answer);
+  const Health health = health_with(info, words);
   EXPECT_FALSE(health.ready);
   ASSERT_EQ(health.problems.size(), 1u);
   EXPECT_EQ(health.problems.front().name, "segment_full");
@@ -217,8 +219,7 @@ TEST(HealthTest, WhatTheAgentSaysIsNamedAndBlocksNothing) {
   words.interpreters.push_back({"/nowhere/python3", "", "/nowhere/python3 cannot be started: why", "do this"});
   words.not_compiled = 1;
   words.first_failure = CompileFailure{"a.py", "cpython-311", 7, "SyntaxError: x"};
-  const Result<AgentWords> answer = words;
-  const Health health = assess(live(), kNow, &answer);
+  const Health health = health_with(live(), words);
   EXPECT_TRUE(health.ready);
   ASSERT_EQ(health.problems.size(), 2u);
   EXPECT_EQ(health.problems[0].what, "/nowhere/python3 cannot be started: why");

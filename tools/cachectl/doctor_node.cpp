@@ -44,8 +44,7 @@ void examine_room(Context& context, Diagnoses& out) {
   }
   if ((fs.f_flags & ST_RDONLY) != 0) {
     out.push_back({Grade::kNote, kDirectoryPart,
-                   dir + " is mounted read-only here: workers can read it, no agent can "
-                         "start on it",
+                   dir + " is mounted read-only here: workers can read it, no agent can start on it",
                    "if the agent is to run here: mount -o remount,rw"});
   }
   const auto segment = attach_segment(context.settings);

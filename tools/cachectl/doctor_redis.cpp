@@ -41,6 +41,16 @@ Diagnosis password_missing() {
           "BIFROST_REDIS_URL"};
 }
 
+// By `maxclients`, protected mode and the like. `words`: the server's, or an error that begins with them.
+Diagnosis turned_away(const std::string& words) {
+  return {Grade::kBad, kPart, "it turns away whoever connects: " + words, kAskAgain};
+}
+
+// What the server said, or why it said nothing.
+std::string words_of(const Result<Reply>& reply) {
+  return reply ? std::string(text_of(**reply)) : reply.error().message;
+}
+
 class RedisExam {
  public:
   // `mirror`: what the agent says of itself, if there is a segment.
@@ -73,10 +83,10 @@ class RedisExam {
   // Whoever is not let in learns nothing about server and rights.
   bool lets_us_in() {
     const auto reply = redis_.command({"PING"}, Deadline(kRedisTime));
-    const std::string words(reply ? text_of(**reply) : reply.error().message);
     const bool known = reply && (!is_error(**reply) || is_not_to_be_had(**reply));
-    if (!known && (words.starts_with("ERR") || words.starts_with("DENIED"))) {
-      say(Grade::kBad, "it turns away whoever connects: " + words, kAskAgain);
+    if (const std::string words = words_of(reply);
+        !known && (words.starts_with("ERR") || words.starts_with("DENIED"))) {
+      out_.push_back(turned_away(words));
       return false;
     }
     if (!reply) {
@@ -236,7 +246,7 @@ class RedisExam {
     auto reply = redis_.command(command, Deadline(kRedisTime));
     if (reply && !refuses_to_answer(**reply)) return std::move(*reply);
     if (!reply || !is_no_permission(**reply)) {
-      if (unexamined_.empty()) unexamined_ = reply ? std::string(text_of(**reply)) : reply.error().message;
+      leave_unexamined(reply);
       return nullptr;
     }
     // "... to access one of the keys used as arguments", or "... to access a key" of newer servers.
@@ -254,8 +264,12 @@ class RedisExam {
     const auto reply = redis_.command(command, Deadline(kRedisTime));
     if (reply && !is_error(**reply)) return true;
     if (reply && (is_no_permission(**reply) || begins_with(**reply, "ERR"))) return false;
-    if (unexamined_.empty()) unexamined_ = reply ? std::string(text_of(**reply)) : reply.error().message;
+    leave_unexamined(reply);
     return true;
+  }
+
+  void leave_unexamined(const Result<Reply>& reply) {
+    if (unexamined_.empty()) unexamined_ = words_of(reply);
   }
 
   RedisClient& redis_;
@@ -290,7 +304,7 @@ void examine_redis(Context& context, Diagnoses& out) {
     if (refused && error.message.find(kNoPassword) != std::string::npos) return out.push_back(password_missing());
     if (error.message.find("ERR max number of clients") != std::string::npos ||
         error.message.find("DENIED") != std::string::npos) {
-      return out.push_back({Grade::kBad, kPart, "it turns away whoever connects: " + error.message, kAskAgain});
+      return out.push_back(turned_away(error.message));
     }
     out.push_back({Grade::kBad, kPart, error.message,
                    refused ? "correct user, password and database of redis_url, which comes from " +

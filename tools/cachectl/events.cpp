@@ -36,19 +36,19 @@ class EventsCommand final : public Command {
     await_agent(context, agent);
     std::uint64_t newest = 0;
     bool first = true;
-    bool waited = false;
+    bool may_wait = false;  // it has told something since
     do {
       const auto document = ask_document_with(agent, std::string(control::kEvents) + std::to_string(newest), "events",
                                               Deadline(kEventsTime));
       if (!document) {
         // One that is restarted is waited for as at the beginning. All that it tells is new.
         const bool gone = agent_exit_code(document.error().code) == ExitCode::kAbsent;
-        if (!gone || !follow_ || first || std::exchange(waited, true)) return fail_without_agent(document.error());
+        if (!gone || !follow_ || !std::exchange(may_wait, false)) return fail_without_agent(document.error());
         await_agent(context, agent);
         newest = 0;
         continue;
       }
-      waited = false;
+      may_wait = true;
       const ordered_json& events = document->at("events");
       const std::size_t skipped = first && events.size() > limit_ ? events.size() - limit_ : 0;
       for (std::size_t i = skipped; i < events.size(); ++i) write(context, events[i]);

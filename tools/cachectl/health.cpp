@@ -57,15 +57,14 @@ bool is_about_the_password(std::string_view trouble) {
 
 Problem no_redis(const SegmentInfo& info, const AgentWords* words) {
   std::string what = fmt::format("the agent has no working connection to Redis at {}", info.redis_url);
-  if (words != nullptr && is_about_the_password(words->redis_trouble)) {
-    return {"redis_down", what + ": " + words->redis_trouble,
-            "give redis_url or redis_url_file the password that Redis accepts (bifrost-cachectl config says where the "
-            "agent has its own from), then systemctl restart bifrost-agent: it reads them when it starts",
-            true};
-  }
   if (words != nullptr && !words->redis_trouble.empty()) {
-    return {"redis_down", what + ": " + words->redis_trouble,
-            "bifrost-cachectl doctor says more; the agent reconnects by itself", true};
+    return {
+        "redis_down", what + ": " + words->redis_trouble,
+        is_about_the_password(words->redis_trouble)
+            ? "give redis_url or redis_url_file the password that Redis accepts (bifrost-cachectl config says where "
+              "the agent has its own from), then systemctl restart bifrost-agent: it reads them when it starts"
+            : "bifrost-cachectl doctor says more; the agent reconnects by itself",
+        true};
   }
   return {"redis_down", std::move(what),
           "journalctl -u bifrost-agent: the newest redis_lost says why; bifrost-cachectl doctor asks Redis from here; "

@@ -29,10 +29,6 @@ bool same_version(const RecordRef& a, const RecordRef& b) {
          a.content_bytes == b.content_bytes && a.link == b.link && a.digest == b.digest;
 }
 
-std::string joined(const std::string& directory, const std::string& name) {
-  return directory.empty() ? name : directory + "/" + name;
-}
-
 }  // namespace
 
 void SegmentCheck::find_fault(std::string key, std::string what) {
@@ -174,7 +170,7 @@ Lookup SegmentCheck::check_listing(const std::string& name, std::string_view con
   for (std::size_t i = 0; i < children.size(); ++i) {
     const Child& child = children[i];
     if (i > 0 && children[i - 1].name >= child.name) find_fault(name, "its listing is not in order");
-    const std::string full = joined(name, child.name);
+    const std::string full = join_node(name, child.name);
     const Found found = snapshot_.find(KeySpace::kNode, full);
     if (found.status == Lookup::kGone) return found.status;
     if (found.status == Lookup::kMiss) {
@@ -191,9 +187,7 @@ Lookup SegmentCheck::check_everything_is_listed() {
   for (const std::string& name : existing_) {
     if (listed_.count(name) != 0) continue;
     // A directory beside a module of its name is none to Python, and has no listing.
-    const auto slash = name.rfind('/');
-    const std::string directory = slash == std::string::npos ? "" : name.substr(0, slash);
-    const Found above = snapshot_.find(KeySpace::kNode, directory);
+    const Found above = snapshot_.find(KeySpace::kNode, split_node(name).directory);
     if (above.status == Lookup::kHit && above.record.shape.kind == RecordKind::kModule) continue;
     find_no_name(name, "not listed in its directory");
   }

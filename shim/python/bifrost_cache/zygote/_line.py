@@ -170,11 +170,9 @@ class Line:
                         self._rest(self._root_due - began)
                         continue
                     process = self._start_root(process)
-                    took = time.monotonic() - began
-                    # One may be out of date as soon as it has started.
-                    self._root_due = began + min(took * (1 + _PAUSE_RATIO), _LONGEST_PAUSE_S)
-                    if self._failed:
-                        pause = took * _PAUSE_RATIO
+                    # It may have failed, or be out of date as soon as it has started.
+                    ended = time.monotonic()
+                    self._root_due = ended + min((ended - began) * _PAUSE_RATIO, _LONGEST_PAUSE_S)
                 elif self._wanted:
                     self._renew()
                     self._took = time.monotonic() - began

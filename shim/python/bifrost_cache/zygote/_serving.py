@@ -36,7 +36,7 @@ def root(control, order):
         _messages.send(control, {"failed": f"{type(error).__name__}: {error}"})
         return
     if kept:
-        # Whoever has taken something from them, would keep it: no template ever replaces a root.
+        # Whoever has taken something from them, would keep it.
         names = ", ".join(sorted(kept))
         why = f"the main module, or a preloaded one, imports {names} of the workspace; import it in functions"
         _messages.send(control, {"failed": why})

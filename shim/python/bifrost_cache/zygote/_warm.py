@@ -84,26 +84,21 @@ def warm(modules: Iterable[str] | None = None, *, kind: str = "modules") -> Warm
     execution = _shim.begin_execution(roots=_shim.present_roots())
     last = _present.warmed
     same = last is not None and (names, kind) == (_present.names, _present.kind)
-    if same and not execution.evicted and _shim.held_code_is_current():
-        _present.warmed = dataclasses.replace(last, generation=execution.generation, renewed=False)
-    else:
-        if execution.evicted or kind == "code":
-            _present.imported.clear()
-        _present.names, _present.kind = names, kind
-        if execution.evicted:
-            gc.unfreeze()  # what has been replaced could never be freed
-        try:
+    try:
+        if same and not execution.evicted and _shim.held_code_is_current():
+            _present.warmed = dataclasses.replace(last, generation=execution.generation, renewed=False)
+        else:
+            if execution.evicted or kind == "code":
+                _present.imported.clear()
+            if execution.evicted:
+                gc.unfreeze()  # what has been replaced could never be freed
+            _present.names, _present.kind = names, kind
             _present.warmed = _renewed(names, kind, execution.generation)
-        finally:
-            _freeze()
-    _shim.settle()
-    _freeze()
+        _shim.settle()
+    finally:
+        gc.collect()  # of what has come since the last time: garbage would stay for good
+        gc.freeze()
     return _present.warmed
-
-
-def _freeze():
-    gc.collect()  # of what has come since the last time: garbage would stay for good
-    gc.freeze()
 
 
 def _renewed(names, kind, generation):
