@@ -65,8 +65,10 @@ def test_a_package_that_found_no_room_is_no_namespace_for_the_next_agent_either(
     node.put("early/m.py", "N = 1\n")
     node.start_agent("--max-size", "2M")
     node.put_many((f"flow/m{n}.py", SOURCE.format(n=n)) for n in range(COUNT))
-    node.put("early/__init__.py", "KIND = 'package'\n")
+    node.put("early/__init__.py", "KIND = 'package'\n#" + "x" * (3 << 20))  # a small one may still find room
     node.wait("--fresh")
+    listed = node.cachectl("list").stdout.decode()
+    assert "early/m.py" in listed and "early/__init__.py" not in listed
     assert node.run("import early.m; answer = [early.KIND, early.m.N, execution.source]") == ["package", 1, "shm"]
     node.redis.stop()
     node.agent.kill()
