@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <fstream>
+#include <initializer_list>
 #include <sstream>
 #include <utility>
 
@@ -193,12 +194,27 @@ namespace {
 
 constexpr char kSystemConfig[] = "/etc/bifrost/bifrost.conf";
 
-// A non-negative decimal number and the rest of the text.
-std::optional<std::pair<double, std::string_view>> leading_number(std::string_view text) {
+struct Unit {
+  std::string_view suffix;
+  double factor;
+};
+
+// A non-negative decimal number with one of `units`. `most` bounds the result, `largest` is how to write that.
+Result<std::uint64_t> parse_quantity(std::string_view text, std::initializer_list<Unit> units, double most,
+                                     const std::string& what, const std::string& largest) {
+  const auto refused = [&](const std::string& why) {
+    return Error{ErrorCode::kInvalidArgument, "`" + std::string(text) + "` is " + why};
+  };
   double number = 0;
   const auto [end, err] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (err != std::errc() || !std::isfinite(number) || number < 0) return std::nullopt;
-  return std::pair{number, text.substr(static_cast<std::size_t>(end - text.data()))};
+  const bool is_number = err == std::errc() && std::isfinite(number) && number >= 0;
+  const std::string_view suffix = is_number ? text.substr(static_cast<std::size_t>(end - text.data())) : "";
+  for (const Unit& unit : units) {
+    if (!is_number || suffix != unit.suffix) continue;
+    if (number * unit.factor > most) return refused("too much: write at most " + largest);
+    return static_cast<std::uint64_t>(number * unit.factor);
+  }
+  return refused(what);
 }
 
 }  // namespace
@@ -214,38 +230,14 @@ std::optional<std::string> withheld_config_file() {
 }
 
 Result<std::uint64_t> parse_bytes(std::string_view text) {
-  const auto number = leading_number(text);
-  const auto invalid = [&] {
-    return Error{ErrorCode::kInvalidArgument, "`" + std::string(text) + "` is not a size: write 65536, 32M or 4G"};
-  };
-  if (!number) return invalid();
-  double unit = 0;
-  const std::string_view suffix = number->second;
-  if (suffix.empty()) unit = 1;
-  if (suffix == "K") unit = 1024.0;
-  if (suffix == "M") unit = 1024.0 * 1024;
-  if (suffix == "G") unit = 1024.0 * 1024 * 1024;
-  if (suffix == "T") unit = 1024.0 * 1024 * 1024 * 1024;
-  if (unit == 0 || number->first * unit > 1e15) return invalid();
-  return static_cast<std::uint64_t>(number->first * unit);
+  return parse_quantity(text, {{"", 1}, {"K", 0x1p10}, {"M", 0x1p20}, {"G", 0x1p30}, {"T", 0x1p40}}, 900 * 0x1p40,
+                        "not a size: write 65536, 32M or 4G", "900T");
 }
 
 Result<std::uint64_t> parse_duration_ms(std::string_view text) {
-  const auto number = leading_number(text);
-  const auto invalid = [&] {
-    return Error{ErrorCode::kInvalidArgument,
-                 "`" + std::string(text) + "` is not a duration: write 250ms, 1s, 2m, 1h or 7d"};
-  };
-  if (!number) return invalid();
-  double unit = 0;
-  if (number->second == "ms") unit = 1;
-  if (number->second == "s") unit = 1000;
-  if (number->second == "m") unit = 60'000;
-  if (number->second == "h") unit = 3'600'000;
-  if (number->second == "d") unit = 86'400'000;
-  if (number->second.empty() && number->first == 0) unit = 1;
-  if (unit == 0 || number->first * unit > 1e12) return invalid();
-  return static_cast<std::uint64_t>(number->first * unit);
+  if (text == "0") return std::uint64_t{0};
+  return parse_quantity(text, {{"ms", 1}, {"s", 1e3}, {"m", 60e3}, {"h", 3600e3}, {"d", 86400e3}}, 10'000 * 86400e3,
+                        "not a duration: write 250ms, 1s, 2m, 1h or 7d", "10000d");
 }
 
 }  // namespace bifrost

@@ -112,6 +112,8 @@ TEST(ParseDuration, TakesUnits) {
   EXPECT_EQ(*parse_duration_ms("30d"), 2'592'000'000u);
   EXPECT_EQ(*parse_duration_ms("0"), 0u);
   for (const char* text : {"", "1", "s", "-1s", "1 s", "1w"}) EXPECT_FALSE(parse_duration_ms(text)) << text;
+  EXPECT_TRUE(parse_duration_ms("10000d"));
+  EXPECT_EQ(parse_duration_ms("10001d").error().message, "`10001d` is too much: write at most 10000d");
 }
 
 }  // namespace
