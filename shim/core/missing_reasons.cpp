@@ -40,11 +40,11 @@ std::string MissingReasons::why_not_in_this_scope(std::span<const std::string> d
     const std::string_view below = view_.scope.below_root(node);
     if (!sees_shared && mirror_has("", below)) {
       return "the modules shared by all have it, but this execution may not use them: it began without "
-             "global_repo_access=True";
+             "global_repo_access=True, or without \"\" in roots";
     }
     if (some_solution_has(below)) {
-      return "another solution has it, but this execution may not use that one's modules: see solution_id of "
-             "begin_execution()";
+      return "another solution has it, but this execution may not use that one's modules: see solution_id and "
+             "roots of begin_execution()";
     }
   }
   return {};
