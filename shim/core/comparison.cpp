@@ -87,14 +87,13 @@ bool Comparison::finds_the_same_answers(const AskedOtherwise& asked) {
   if (asked.incomparable) return false;
   for (const auto& [absent, answer] : asked.absent) {
     const auto& [directories, name] = absent;
-    const bool store_asked = answer.store_asked;
-    const Asking asking = store_asked ? Asking::kStore : Asking::kNobody;
-    const Resolution now = resolver_.resolve(view_, directories, name, asking);
+    const bool store_asked = answer.asked == Asking::kStore;
+    const Resolution now = resolver_.resolve(view_, directories, name, answer.asked);
     if (now.found() || now.absent() != answer.known) return false;
     // The store's silence is not its word.
     if (store_asked && now.kind != Resolution::Kind::kNotFound) return false;
     if (witnessed_) {
-      keep_witnesses_if(!store_asked && resolver_.witness_name(view_, directories, name, asking, *witnessed_));
+      keep_witnesses_if(!store_asked && resolver_.witness_name(view_, directories, name, answer.asked, *witnessed_));
     }
   }
   for (const auto& [directory, digest] : asked.listed) {

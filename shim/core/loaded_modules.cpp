@@ -110,12 +110,12 @@ void LoadedModules::make_incomparable() {
 void LoadedModules::note_absent(std::span<const std::string> directories, std::string_view name,
                                 const Resolution& answer) {
   AskedOtherwise::Absent absent{{directories.begin(), directories.end()}, std::string(name)};
-  const AskedOtherwise::NotFound now{answer.store_asked, answer.absent()};
+  const AskedOtherwise::NotFound now{answer.store_asked ? Asking::kStore : Asking::kNobody, answer.absent()};
   const std::lock_guard lock(mutex_);
   const auto before = asked_.absent.find(absent);
   if (before != asked_.absent.end()) {
     if (before->second.known != now.known) make_incomparable();
-    if (before->second.store_asked || !now.store_asked) return;
+    if (before->second.asked == now.asked || now.asked == Asking::kNobody) return;
     before->second = now;
   } else {
     if (!has_room()) return;
@@ -173,7 +173,8 @@ AskedOtherwise LoadedModules::asked() const {
 void LoadedModules::keep_asked() {
   const std::lock_guard lock(mutex_);
   for (auto& [name, answer] : asked_.absent) {
-    if (answer.known) answer.store_asked = false;  // what it could not say makes a difference, once it can
+    // What it could not say makes a difference, once it can.
+    if (answer.known && answer.asked == Asking::kStore) answer.asked = Asking::kStoreSaysNo;
   }
   kept_ = asked_;
 }

@@ -48,8 +48,8 @@ struct AskedOtherwise {
     auto operator<=>(const Absent&) const = default;
   };
   struct NotFound {
-    bool store_asked;  // the platform's, too
-    bool known;        // Resolution::absent(); else it could not be had, or nobody could tell
+    Asking asked;
+    bool known;  // Resolution::absent(); else it could not be had, or nobody could tell
   };
   std::map<Absent, NotFound> absent;
   std::map<std::string, layout::Checksum> listed;  // directory: digest of its listing
@@ -93,7 +93,7 @@ class LoadedModules final : public AtFork {
   void note_found(std::string_view name, std::shared_ptr<const Resolution> found);
   AskedOtherwise asked() const;
   // Installed modules have gone by what was asked so far, and stay: it counts though nothing else has been loaded. The
-  // platform's store is not asked again: that would be a question for each name, at each beginning.
+  // platform's store is not asked again, which would be a question for each name at each beginning: its no stands.
   void keep_asked();
   // From now on it counts as anything else that is asked.
   void keep_no_more();

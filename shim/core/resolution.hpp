@@ -13,6 +13,14 @@
 
 namespace bifrost {
 
+// Who is asked about what Redis does not settle and nobody has in this execution. The finders ask nobody at first:
+// installed packages come before the platform's store.
+enum class Asking {
+  kNobody,       // the search ends there
+  kStore,        // the platform's store
+  kStoreSaysNo,  // nobody: the store has nothing, as it once said
+};
+
 struct Resolution {
   enum class Kind {
     kModule,

@@ -103,6 +103,7 @@ Resolution Resolver::settled(const View& view, const ModuleNode& node, Asking as
                                 std::string("not in Redis, which may lack it (complete=False), and there is no ") +
                                     "fallback.resolve to ask");
     }
+    if (asking == Asking::kStoreSaysNo) return here.absent_at_last ? Resolution::answer(Kind::kNotFound) : here;
     if (asking == Asking::kNobody || !store_.may_ask()) return Resolution::answer(Kind::kUnsettled);
     said = store_.settle(view, node);
   }
@@ -225,7 +226,8 @@ bool Resolver::witness_name(const View& view, std::span<const std::string> direc
     if (!witness_slots(memory, view.snapshot, hash, hit, to)) return false;
     const bool is_file = found.status == Lookup::kHit && found.node.shape.kind != layout::RecordKind::kNamespace;
     // Where others decide about what is no file, the search ended here if they were not asked.
-    if (!store_.redis_is_complete() && !is_file) return asking == Asking::kNobody;
+    const bool others_decide = !store_.redis_is_complete() && !is_file && asking != Asking::kStoreSaysNo;
+    if (others_decide) return asking == Asking::kNobody;
     if (found.status == Lookup::kMiss) continue;
     if (found.node.shape.kind == layout::RecordKind::kNamespace) {
       is_namespace = true;

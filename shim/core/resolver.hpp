@@ -23,10 +23,6 @@
 
 namespace bifrost {
 
-// Whether the platform's store is asked about what has not been settled in this execution. The finders ask nobody at
-// first: installed packages come before the store.
-enum class Asking { kNobody, kStore };
-
 class Resolver {
  public:
   Resolver(const NodeLookup& nodes, StoreFallback& store) : nodes_(nodes), store_(store) {}

@@ -84,6 +84,17 @@ def test_no_execution_asks_the_store_for_what_preloaded_modules_have_looked_for(
     assert parent.ask("[z.execute('flow:run'), stats()['changed']]") == [1, 1]
 
 
+@pytest.mark.parametrize("place", ["_solutions/s/fastmod.py", "fastmod.py", "fastmod/__init__.py"])
+def test_what_redis_has_by_now_in_any_root_is_seen_by_preloaded_modules(node, store, zygote, place):
+    node.put("flow.py", "import optional\n\ndef run():\n    return optional.fastmod is not None\n")
+    (store.library / "optional.py").write_text("try:\n    import fastmod\nexcept ImportError:\n    fastmod = None\n")
+    parent = zygote(preload=["optional"], warm="none")
+    run = "z.execute('flow:run', solution_id='s', global_repo_access=True)"
+    assert [parent.ask(run), parent.ask(run), parent.ask("stats(('s', True))['spawned']")] == [False, False, 0]
+    node.put(place, "")
+    assert parent.ask(run) is True
+
+
 def test_what_the_store_could_not_say_when_a_root_started_is_no_answer(node, store, zygote):
     node.put("flow.py", "import optional\n\ndef run():\n    return optional.fastmod is not None\n")
     (store.library / "optional.py").write_text("try:\n    import fastmod\nexcept ImportError:\n    fastmod = None\n")
