@@ -25,8 +25,8 @@ std::string SettledNames::key_of(const std::string& root, const ModuleNode& node
 std::optional<StoreAnswer> SettledNames::known(const std::string& root, const ModuleNode& node) const {
   const std::lock_guard lock(mutex_);
   const auto found = asked_.find(key_of(root, node));
-  if (found == asked_.end() || !is_there(found->second)) return std::nullopt;
-  return found->second.get();
+  if (found == asked_.end() || !is_there(found->second.answer)) return std::nullopt;
+  return found->second.answer.get();
 }
 
 StoreAnswer SettledNames::settle(const std::string& root, const ModuleNode& node,
@@ -36,21 +36,23 @@ StoreAnswer SettledNames::settle(const std::string& root, const ModuleNode& node
   const auto deadline = std::chrono::steady_clock::now() + patience;
   do {
     std::promise<std::optional<StoreAnswer>> mine;
-    Answer others;
+    Question others;
     {
       const std::lock_guard lock(mutex_);
       const auto found = asked_.find(key);
       if (found != asked_.end()) {
         others = found->second;
       } else if (asked_.size() < kMostNames) {
-        asked_.emplace(key, mine.get_future().share());
+        asked_.emplace(key, Question{mine.get_future().share(), std::this_thread::get_id()});
       }
     }
-    if (!others.valid()) return put(key, std::move(mine), ask);
-    bool there = is_there(others);
-    if (!there) around_wait([&] { there = others.wait_until(deadline) == std::future_status::ready; });
+    const Answer& answer = others.answer;
+    if (!answer.valid()) return put(key, std::move(mine), ask);
+    bool there = is_there(answer);
+    if (!there && others.asked_by == std::this_thread::get_id()) return ask();
+    if (!there) around_wait([&] { there = answer.wait_until(deadline) == std::future_status::ready; });
     if (!there) break;
-    if (others.get()) return *others.get();
+    if (answer.get()) return *answer.get();
   } while (std::chrono::steady_clock::now() < deadline);
   return no_answer_in_time(patience);
 }
@@ -76,7 +78,7 @@ void SettledNames::forget(const std::string& key) {
 }
 
 void SettledNames::after_fork_in_child() {
-  std::erase_if(asked_, [](const auto& entry) { return !is_there(entry.second); });
+  std::erase_if(asked_, [](const auto& entry) { return !is_there(entry.second.answer); });
   mutex_.unlock();
 }
 

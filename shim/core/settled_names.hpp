@@ -12,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <unordered_map>
 
 #include "shim/core/around_wait.hpp"
@@ -31,8 +32,10 @@ class SettledNames final : public AtFork {
   // What has been said of it. Never waits.
   std::optional<StoreAnswer> known(const std::string& root, const ModuleNode& node) const;
 
-  // The same, asked by `ask` unless it is known or being asked; another's question is waited for inside `around_wait`,
-  // no longer than `patience`. An exception of `ask` is its caller's: whoever waits for it asks for itself.
+  // The same, asked by `ask` unless it is known or being asked; another thread's question is waited for inside
+  // `around_wait`, no longer than `patience`. One of this thread, in another greenlet or below a signal's handler,
+  // would wait for whoever waits for it: it is asked twice. An exception of `ask` is its caller's: whoever waits for it
+  // asks for itself.
   StoreAnswer settle(const std::string& root, const ModuleNode& node, const std::function<StoreAnswer()>& ask,
                      const AroundWait& around_wait, std::chrono::nanoseconds patience);
 
@@ -42,6 +45,10 @@ class SettledNames final : public AtFork {
 
  private:
   using Answer = std::shared_future<std::optional<StoreAnswer>>;  // nothing: whoever asked was interrupted
+  struct Question {
+    Answer answer;
+    std::thread::id asked_by;
+  };
 
   static std::string key_of(const std::string& root, const ModuleNode& node);
   static bool is_there(const Answer& answer) {
@@ -52,7 +59,7 @@ class SettledNames final : public AtFork {
   void forget(const std::string& key);
 
   mutable std::mutex mutex_;
-  std::unordered_map<std::string, Answer> asked_;
+  std::unordered_map<std::string, Question> asked_;
 };
 
 }  // namespace bifrost

@@ -92,7 +92,9 @@ inline constexpr const char* kPresentRoots = R"(The roots of the present executi
 inline constexpr const char* kRootsOf =
     R"(The roots of the execution that begin_execution() would begin with these arguments, as its `roots`. ValueError as
 there.)";
-inline constexpr const char* kAskNobody = R"(From now on what this thread imports is not put to the fallback.)";
+inline constexpr const char* kAskedHost =
+    R"(The variable of the context that the fallback is asked in: a list, which is empty once the question is over. What
+is imported meanwhile in a context that has it is not put to the fallback.)";
 inline constexpr const char* kReport =
     R"(Hands what this process has counted since it last did to the node, as its end does: for processes that end
 without the interpreter's own end.)";

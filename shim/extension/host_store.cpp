@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "shim/extension/asked_host.hpp"
 #include "shim/extension/finalisation.hpp"
 #include "shim/extension/import_lock.hpp"
 #include "shim/extension/importlib_objects.hpp"
@@ -15,8 +16,6 @@ using Kind = StoreAnswer::Kind;
 
 constexpr double kDefaultTimeoutSeconds = 5;
 constexpr double kLongestTimeoutSeconds = 600;
-
-thread_local bool asks_nobody = false;
 
 StoreAnswer failed(std::string reason) {
   StoreAnswer answer;
@@ -73,10 +72,6 @@ py::object types_of_answers() {
 
 }  // namespace
 
-void ask_nobody_in_this_thread() {
-  asks_nobody = true;
-}
-
 std::shared_ptr<const void> kept_exception(py::object exception) {
   return {exception.release().ptr(), [](const void* kept) {
             if (Py_IsInitialized() == 0) return;
@@ -104,7 +99,7 @@ std::shared_ptr<WholeStore> HostStore::of(const py::object& fallback) {
 }
 
 bool HostStore::may_ask() const {
-  return !asks_nobody;
+  return !host_is_asked_here();
 }
 
 void HostStore::around(const std::function<void()>& wait) const {

@@ -1,7 +1,7 @@
 // host_store.hpp - the host's `fallback.resolve(name, scope)` as the core's WholeStore.
 //
 // Each question runs in a thread of its own that ends with it: so that it can be given up, and so that a client may run
-// an event loop whatever the importing thread does. What that thread imports is not put to the host again.
+// an event loop whatever the importing thread does.
 // Call with the GIL held.
 #pragma once
 
@@ -39,9 +39,6 @@ class HostStore final : public WholeStore {
   const py::object resolve_;
   const double timeout_s_;
 };
-
-// From now on what this thread imports is not put to the host's fallback.
-void ask_nobody_in_this_thread();
 
 // An exception, kept for whoever reports it: Resolution::cause. And the same as Python knows it.
 std::shared_ptr<const void> kept_exception(py::object exception);

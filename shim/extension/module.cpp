@@ -7,6 +7,7 @@
 #include <map>
 #include <thread>
 
+#include "shim/extension/asked_host.hpp"
 #include "shim/extension/docstrings.hpp"
 #include "shim/extension/eviction.hpp"
 #include "shim/extension/finalisation.hpp"
@@ -149,8 +150,11 @@ py::object started_execution(ProcessState& state, const View& view, std::vector<
   started.scope = view.scope;
   if (view.authority != Authority::kRedis) started.generation = view.generation().value;
   py::object execution = begun(std::move(started));
-  // What else has been served stale is said at the next import.
-  if (view.authority == Authority::kStale && state.take_stale_notice()) warn_that_execution_is_stale(view);
+  if (state.take_stale_notice()) {
+    // What is loaded already may be what was compared with a stale mirror.
+    const bool all_is_stale = view.authority == Authority::kStale;
+    all_is_stale ? warn_that_execution_is_stale(view) : warn(kServedStale, WarningAt::kCallerOfPublicFunction);
+  }
   return execution;
 }
 
@@ -427,7 +431,7 @@ PYBIND11_MODULE(_shim, m) {
       py::arg("segment_dir") = py::none(), py::arg("redis_url") = py::none(), py::arg("workspace") = py::none(),
       py::arg("precedence") = py::none(), py::arg("on_stale") = py::none(), py::arg("complete") = py::none(),
       py::arg("fallback") = py::none());
-  m.def("ask_nobody", &ask_nobody_in_this_thread, docstrings::kAskNobody);
+  m.def("asked_host", &asked_host_variable, docstrings::kAskedHost);
   def(
       "remove_virtual_import_hook", [] { hook().remove(); }, docstrings::kRemoveVirtualImportHook);
   def(

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "shim/extension/asked_host.hpp"
 #include "shim/extension/finalisation.hpp"
 #include "shim/extension/host_store.hpp"
 #include "shim/extension/import_lock.hpp"
@@ -18,13 +19,6 @@ namespace {
 using Kind = Resolution::Kind;
 
 thread_local Absence absence_of_thread;
-// The callable may import what it needs; those names are not put to it again.
-thread_local bool inside_callable = false;
-
-struct CallableGuard {
-  CallableGuard() { inside_callable = true; }
-  ~CallableGuard() { inside_callable = false; }
-};
 
 [[noreturn]] void throw_import_error(const py::object& fullname, const Resolution& refused) {
   const std::string message = "module '" + std::string(py::str(fullname)) + "' cannot be imported: " + refused.reason;
@@ -43,11 +37,6 @@ struct CallableGuard {
 void check(const py::object& fullname, const std::optional<std::string>& why_refused) {
   if (why_refused) throw_import_error(fullname, Resolution::answer(Kind::kRefused, *why_refused));
 }
-
-constexpr const char* kStale =
-    "bifrost: modules are served that may be stale. Nobody could say what is newest: neither the agent nor Redis, or "
-    "fallback.resolve failed for a module whose key has expired. `bifrost-cachectl status` tells what agent and Redis "
-    "do";
 
 // A part with a dot would be two in the name of a module.
 std::string module_name_of(std::string_view path) {
@@ -88,7 +77,7 @@ const Absence& ModuleSearch::last_absence() {
 }
 
 void ModuleSearch::say_what_must_be_said() const {
-  if (state_->take_stale_notice()) warn(kStale, WarningAt::kImport);
+  if (state_->take_stale_notice()) warn(kServedStale, WarningAt::kImport);
   if (const auto notice = state_->take_lost_notice()) warn("bifrost: " + *notice, WarningAt::kImport);
 }
 
@@ -147,7 +136,7 @@ py::object ModuleSearch::find(const py::object& fullname, const py::object& path
   Absence& absence = absence_of_thread;
   absence.callable_asked = resolution.store_asked;
   absence.callable_error.clear();
-  if (has_callable() && !inside_callable) {
+  if (has_callable() && !host_is_asked_here()) {
     Resolution called = ask_callable(directories, name, absence);
     if (called.found()) {
       state_->view()->takes_what_is_newest();
@@ -194,7 +183,7 @@ Resolution ModuleSearch::call(const ModulePath& path, Absence& absence) const {
   absence.callable_asked = true;
   py::object text;
   try {
-    const CallableGuard guard;
+    const AskedHost asked;
     const WithoutImportLock others_may_import;
     const py::str argument(path.text());
     text = py::reinterpret_steal<py::object>(

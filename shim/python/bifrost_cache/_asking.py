@@ -19,16 +19,19 @@ def ask(resolve, name, scope, timeout):
     nobody hears of it.
     """
     outcome = []
-    context = contextvars.copy_context()
 
     def run():
-        _shim.ask_nobody()
+        question = [name]
+        _shim.asked_host().set(question)
         try:
-            outcome.append(("answered", context.run(resolve, name, scope)))
+            outcome.append(("answered", resolve(name, scope)))
         except BaseException as error:
             outcome.append(("raised", error))
+        finally:
+            question.clear()
 
-    thread = threading.Thread(target=run, name=f"bifrost_cache asks for {name}", daemon=True)
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(run,), name=f"bifrost_cache asks for {name}", daemon=True)
     try:
         thread.start()
     except RuntimeError as error:
@@ -45,6 +48,8 @@ def ask(resolve, name, scope, timeout):
 def _see_it_off(thread):
     # A template counts the threads that the import of a module leaves behind, and this one is not the module's.
     thread.join(_LINGERS_S)
+    if thread.native_id == threading.get_native_id():
+        return  # a greenlet
     deadline = time.monotonic() + _LINGERS_S
     while os.path.exists(f"/proc/self/task/{thread.native_id}") and time.monotonic() < deadline:
         os.sched_yield()

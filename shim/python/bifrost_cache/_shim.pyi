@@ -1,6 +1,7 @@
 # What the docstrings say, the extension module says, too: tests/shim/test_stub.py compares them. The public functions
 # are described in __init__.py.
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from importlib.machinery import ModuleSpec
 from os import PathLike
 from types import CodeType, ModuleType
@@ -239,8 +240,10 @@ def roots_of(solution_id: str | None, global_repo_access: bool, roots: Sequence[
     """The roots of the execution that begin_execution() would begin with these arguments, as its `roots`. ValueError as
     there."""
 
-def ask_nobody() -> None:
-    """From now on what this thread imports is not put to the fallback."""
+def asked_host() -> ContextVar[list[object]]:
+    """The variable of the context that the fallback is asked in: a list, which is empty once the question is over. What
+    is imported meanwhile in a context that has it is not put to the fallback.
+    """
 
 def report() -> None:
     """Hands what this process has counted since it last did to the node, as its end does: for processes that end

@@ -94,6 +94,16 @@ TEST_F(SettledNamesTest, AnotherThreadsQuestionIsWaitedFor) {
   EXPECT_EQ(first.answer().kind, StoreAnswer::Kind::kNamespace);
 }
 
+TEST_F(SettledNamesTest, AThreadDoesNotWaitForItself) {
+  const auto within = [this] { return settle("", [] { return of(StoreAnswer::Kind::kModule); }); };
+  const StoreAnswer answer = settle("", [&] {
+    EXPECT_EQ(within().kind, StoreAnswer::Kind::kModule);
+    return of(StoreAnswer::Kind::kPackage);
+  });
+  EXPECT_EQ(answer.kind, StoreAnswer::Kind::kPackage);
+  EXPECT_EQ(within().kind, StoreAnswer::Kind::kPackage) << "the first question was to be kept";
+}
+
 TEST_F(SettledNamesTest, WhoeverWaitsForAnotherGivesUpInTime) {
   Question first(*this, StoreAnswer::Kind::kAbsent);
   const StoreAnswer said = settle(
