@@ -307,16 +307,26 @@ def forgotten():
 """
 
 
-def test_a_platforms_own_template_frees_what_was_replaced_and_what_was_garbage(flows, talk):
+@pytest.mark.parametrize("begun", ["", "b.begin_execution(); "], ids=["by warm", "begun before"])
+def test_a_platforms_own_template_frees_what_was_replaced_and_what_was_garbage(flows, talk, begun):
     """gc.freeze() keeps whatever is there for good."""
     flows.put("large.py", CYCLES)
     talk.do(TEMPLATE + CYCLES)
     talk.do("warm(['large']); import large; before = large.forgotten(), weakref.ref(large.Cycle)")
     flows.put("large.py", CYCLES + "# edited\n")
-    talk.do("del large; renewed = warm().renewed")
+    talk.do(f"del large; {begun}renewed = warm().renewed")
     assert talk.ask("[renewed, *(ref() is None for ref in before)]") == [True, True, True]
     talk.do("garbage = forgotten(); renewed = warm().renewed")
     assert talk.ask("[renewed, garbage() is None]") == [False, True]
+
+
+def test_what_a_template_has_evicted_itself_is_warm_again(flows, talk):
+    flows.put("other.py", "")
+    talk.do(TEMPLATE + "warm(['shared.helper'])\nimport other")
+    flows.put("other.py", "A = 1\n")
+    assert "shared.helper" in talk.ask("b.begin_execution().evicted")
+    assert talk.ask("show(warm())") == [["shared.helper"], {}, True]
+    assert talk.ask("'shared.helper' in sys.modules")
 
 
 def test_a_platforms_own_template_keeps_modules_warm(flows, talk):

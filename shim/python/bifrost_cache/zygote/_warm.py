@@ -41,6 +41,7 @@ class _Present:
     kind: str = ""
     imported: dict = dataclasses.field(default_factory=dict)  # what importing them runs, by name
     patterns: list = dataclasses.field(default_factory=list)  # and compiles
+    evicted: int = 0  # how many modules this process had evicted by then
     warmed: Warmed | None = None
 
 
@@ -84,13 +85,16 @@ def warm(modules: Iterable[str] | None = None, *, kind: str = "modules") -> Warm
     execution = _shim.begin_execution(roots=_shim.present_roots())
     last = _present.warmed
     same = last is not None and (names, kind) == (_present.names, _present.kind)
+    # By this execution, or by one that the template began itself.
+    evicted_before, _present.evicted = _present.evicted, _shim.stats()["evicted"]
+    evicted = _present.evicted != evicted_before
     try:
-        if same and not execution.evicted and _shim.held_code_is_current():
+        if same and not evicted and _shim.held_code_is_current():
             _present.warmed = dataclasses.replace(last, generation=execution.generation, renewed=False)
         else:
-            if execution.evicted or kind == "code":
+            if evicted or kind == "code":
                 _present.imported.clear()
-            if execution.evicted:
+            if evicted:
                 gc.unfreeze()  # what has been replaced could never be freed
             _present.names, _present.kind = names, kind
             _present.warmed = _renewed(names, kind, execution.generation)
