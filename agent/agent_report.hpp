@@ -14,11 +14,11 @@ namespace bifrost::agent {
 
 // How the agent stands with Redis beyond what the segment says.
 struct RedisTrouble {
-  std::string url;  // without credentials
-  std::string why;  // of the newest attempt that failed; "" while all is well
+  std::string url;       // without credentials
+  std::string why = {};  // of the newest attempt that failed; "" while all is well
   std::uint64_t since_unix_ms = 0;
   std::uint64_t attempts = 0;  // that failed since then
-  BootTime since;              // the same as since_unix_ms, whatever the clock is set to
+  BootTime since = {};         // the same as since_unix_ms, whatever the clock is set to
 };
 
 // What keeps the mirror from being ready, or from what it promises, and the segment does not say.

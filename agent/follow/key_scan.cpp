@@ -73,8 +73,9 @@ bool KeyScan::note(std::string_view key) {
     mirror_.refuse(contract::spelled_path_of(key), path.error());
     return false;
   }
-  mirror_.note_seen(*path);
-  mark_(*path, RefreshQueue::Doubt::kUnspecific);
+  // A session may end between the value and the walk through the index.
+  const bool ask_index = mirror_.note_seen(*path);
+  mark_(*path, ask_index ? RefreshQueue::Doubt::kGone : RefreshQueue::Doubt::kUnspecific);
   return true;
 }
 

@@ -205,8 +205,11 @@ void Mirror::forget(ModulePathView path, layout::Reason reason) {
   paths_.erase(found);
 }
 
-void Mirror::note_seen(ModulePathView path) {
-  if (const auto found = paths_.find(path); found != paths_.end()) found->second.seen_in_scan = scan_;
+bool Mirror::note_seen(ModulePathView path) {
+  const auto found = paths_.find(path);
+  if (found == paths_.end()) return false;
+  found->second.seen_in_scan = scan_;
+  return found->second.index_lost;
 }
 
 Mirror::Known Mirror::note_listed(ModulePathView path) {

@@ -17,6 +17,10 @@ Error refuse(std::string why) {
   return {ErrorCode::kInvalidArgument, std::move(why)};
 }
 
+Error refuse(simdjson::error_code error, std::string why) {
+  return refuse(error == simdjson::MEMALLOC ? "no memory is left to parse it" : std::move(why));
+}
+
 }  // namespace
 
 bool is_utf8(std::string_view bytes) {
@@ -36,12 +40,12 @@ Result<ModuleValue> ModuleValueParser::parse(std::string_view json) {
   if (json.empty()) return refuse("empty value");
   if (json.substr(0, 3) == "\xEF\xBB\xBF") return refuse("not JSON: starts with a byte order mark");
   if (json.size() > impl_->capacity) {
-    if (impl_->parser.allocate(json.size(), kMaxDepth) != simdjson::SUCCESS) return refuse("too big to parse");
+    if (const auto err = impl_->parser.allocate(json.size(), kMaxDepth)) return refuse(err, "too big to parse");
     impl_->capacity = json.size();
   }
   simdjson::dom::element root;
   if (const auto err = impl_->parser.parse(json.data(), json.size()).get(root); err != simdjson::SUCCESS) {
-    return refuse(std::string("not JSON: ") + simdjson::error_message(err));
+    return refuse(err, std::string("not JSON: ") + simdjson::error_message(err));
   }
   simdjson::dom::object object;
   if (root.get(object) != simdjson::SUCCESS) return refuse("not a JSON object");

@@ -347,6 +347,30 @@ def test_a_sync_without_redis_is_refused_and_nothing_is_pruned_later(node):
     assert node.status()["retained"] == 1
 
 
+WARNED = """
+import warnings
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    execution = b.begin_execution()
+    import m
+answer = [m.V, execution.source, b.stats()["stale_serves"] > 0, [str(w.message).partition(".")[0] for w in told]]
+"""
+
+
+def test_what_expired_unseen_by_the_agent_is_told_to_be_stale_within_its_lease_too(node):
+    node.put("m.py", "V = 1\n")
+    node.start_agent("--lease", "1h")
+    long_lived = node.worker()
+    assert long_lived.do(WARNED) == [1, "shm", False, []]
+    node.agent.pause()
+    node.put("m.py", "V = 2\n")
+    node.redis.let_expire("bifrost:module:m.py")
+    eventually(lambda: not node.redis.client().exists("bifrost:module:m.py"), "the only copy of the new version is gone")
+    stale = [1, "redis", True, ["bifrost: modules are served that may be stale"]]
+    assert [long_lived.do(WARNED), node.worker().do(WARNED)] == [stale, stale]
+    node.agent.resume()
+
+
 def test_what_another_server_lacks_is_gone_when_somebody_names_it(node):
     node.put("both.py", "V = 'A'\n")
     node.put("first_only.py", "V = 'A'\n")

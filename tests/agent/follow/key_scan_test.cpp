@@ -92,6 +92,17 @@ TEST_F(KeyScanTest, DoubtsWhatIsUnseenAndTheIndexEntryOfWhatIsRetained) {
                                             Pair("gone.py", Doubt::kGone), Pair("expired.py", Doubt::kDelisted)));
 }
 
+TEST_F(KeyScanTest, AsksTheNewIndexAboutWhatTheLostOneListed) {
+  mirror_holds("lost.py");
+  mirror_->lose_index();
+  mirror_holds("written_since.py");
+  scan_->begin({});
+  asked();
+  ASSERT_TRUE(answer("0", {key("lost.py"), key("written_since.py")}));
+  EXPECT_THAT(marked_,
+              UnorderedElementsAre(Pair("lost.py", Doubt::kGone), Pair("written_since.py", Doubt::kUnspecific)));
+}
+
 TEST_F(KeyScanTest, WhereHardlyAnyKeyIsAModulesPagesAreSmallAndARestFollowsEveryThousandNames) {
   scan_->begin({});
   EXPECT_EQ(asked(), "0");

@@ -86,7 +86,9 @@ TEST_F(AdoptionTest, HistoryAtItsLimitGoesOnOldestFirst) {
   publish("deleted.py", "d");
   publish("rare.py", "of before");
   for (int version = 0; version < 3'000; ++version) {
-    if (version == 2'800) EXPECT_EQ(writer().remove("deleted.py"), Put::kStaged);
+    if (version == 2'800) {
+      EXPECT_EQ(writer().remove("deleted.py"), Put::kStaged);
+    }
     if (version == 2'900) put("rare.py", "of later");
     put("a.py", text(version));
     shown.push_back(commit());

@@ -82,7 +82,8 @@ def _execute(template, packed, channel, stdout, stderr, *more):
     reply["imported"] = _shim.watched_imports()
     reply["failed"] = _shim.failed_imports()
     reply["compiled"] = compiled
-    _write(channel, _messages.framed(reply))
+    with contextlib.suppress(BrokenPipeError):  # of a caller that was cancelled meanwhile
+        _write(channel, _messages.framed(reply))
     os.close(channel)
     return 0
 
