@@ -207,9 +207,9 @@ void Mirror::forget(ModulePathView path, layout::Reason reason) {
 
 bool Mirror::note_seen(ModulePathView path) {
   const auto found = paths_.find(path);
-  if (found == paths_.end()) return false;
+  if (found == paths_.end()) return loss_pending_;
   found->second.seen_in_scan = scan_;
-  return found->second.index_lost;
+  return found->second.index_lost || loss_pending_;
 }
 
 Mirror::Known Mirror::note_listed(ModulePathView path) {

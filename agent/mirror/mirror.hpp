@@ -90,7 +90,8 @@ class Mirror {
     scan_begun_ = now;
     retries_left_ = kRetriesPerScan;
   }
-  // True: the index that listed it was lost, so that whether the one that there is does is asked with its value.
+  // True: the index that listed it may have been lost, so that whether the one that there is does is asked with its
+  // value.
   bool note_seen(ModulePathView path);
   // The same for the index: its members are heard, and a module that a newer index lists is an ordinary one again.
   // kLeftOut: there was no room for it, and there may be by now (kRetriesPerScan of these in one scan).

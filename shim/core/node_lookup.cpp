@@ -276,8 +276,7 @@ Resolution NodeLookup::absent_in_redis(const View& view, const Wanted& wanted, c
     return last_known_good(view, wanted, std::move(mirror),
                            "Redis has been replaced or restarted, and may have lost it");
   }
-  // Of what it has not seen go, what went may be newer.
-  if (!mirror.retained || !vouches_for(view, *mirror.resolution.path)) {
+  if (!vouches_for(view, *mirror.resolution.path)) {
     return last_known_good(view, wanted, std::move(mirror), "Redis no longer has it, though nobody deleted it");
   }
   counters_.add(ShimCounter::kRetainedServes);

@@ -103,7 +103,7 @@ Resolution Resolver::settled(const View& view, const ModuleNode& node, Asking as
                                 std::string("not in Redis, which may lack it (complete=False), and there is no ") +
                                     "fallback.resolve to ask");
     }
-    if (asking == Asking::kStoreSaysNo) return here.absent_at_last ? Resolution::answer(Kind::kNotFound) : here;
+    if (asking == Asking::kStoreSaysNo) return here.kind == Kind::kUnknown ? Resolution::answer(Kind::kNotFound) : here;
     if (asking == Asking::kNobody || !store_.may_ask()) return Resolution::answer(Kind::kUnsettled);
     said = store_.settle(view, node);
   }

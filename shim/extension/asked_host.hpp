@@ -11,6 +11,8 @@ namespace bifrost {
 
 namespace py = pybind11;
 
+// When the extension is loaded.
+void create_asked_host_variable();
 // The ContextVar: a list that is empty once the question is over. Tasks that were started meanwhile inherit it.
 py::object asked_host_variable();
 

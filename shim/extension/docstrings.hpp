@@ -92,6 +92,8 @@ inline constexpr const char* kPresentRoots = R"(The roots of the present executi
 inline constexpr const char* kRootsOf =
     R"(The roots of the execution that begin_execution() would begin with these arguments, as its `roots`. ValueError as
 there.)";
+inline constexpr const char* kEvictions =
+    R"(How often this process, and those that it was forked from, have evicted modules.)";
 inline constexpr const char* kAskedHost =
     R"(The variable of the context that the fallback is asked in: a list, which is empty once the question is over. What
 is imported meanwhile in a context that has it is not put to the fallback.)";

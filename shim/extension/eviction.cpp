@@ -16,6 +16,8 @@
 namespace bifrost {
 namespace {
 
+std::uint64_t times_evicted = 0;  // with the GIL
+
 // A module's namespace, without asking the module: it may answer every attribute.
 py::dict globals_of(const py::object& module) {
   if (module && PyModule_Check(module.ptr())) return py::reinterpret_borrow<py::dict>(PyModule_GetDict(module.ptr()));
@@ -265,7 +267,12 @@ std::vector<std::string> evict_loaded_modules(ProcessState& state) {
   }
   leave_behind(state.loaded(), std::move(others.on_disk));
   state.counters().add(ShimCounter::kEvicted, evicted.size());
+  if (!evicted.empty()) ++times_evicted;
   return {evicted.rbegin(), evicted.rend()};
+}
+
+std::uint64_t evictions() {
+  return times_evicted;
 }
 
 }  // namespace bifrost

@@ -2,6 +2,7 @@
 // Call with the GIL held.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -21,5 +22,8 @@ void forget_what_was_only_asked(ProcessState& state);
 // has run, and signal handlers and other threads get their turn between. It is known until the next eviction. What
 // LazyLoader has put there and nobody has used goes only if an import would find another module by now.
 std::vector<std::string> evict_loaded_modules(ProcessState& state);
+
+// How often that has evicted any, here and in the processes that this one was forked from, whatever state they had.
+std::uint64_t evictions();
 
 }  // namespace bifrost

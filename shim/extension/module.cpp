@@ -431,6 +431,8 @@ PYBIND11_MODULE(_shim, m) {
       py::arg("segment_dir") = py::none(), py::arg("redis_url") = py::none(), py::arg("workspace") = py::none(),
       py::arg("precedence") = py::none(), py::arg("on_stale") = py::none(), py::arg("complete") = py::none(),
       py::arg("fallback") = py::none());
+  m.def("evictions", &evictions, docstrings::kEvictions);
+  create_asked_host_variable();
   m.def("asked_host", &asked_host_variable, docstrings::kAskedHost);
   def(
       "remove_virtual_import_hook", [] { hook().remove(); }, docstrings::kRemoveVirtualImportHook);

@@ -327,6 +327,10 @@ def test_what_a_template_has_evicted_itself_is_warm_again(flows, talk):
     assert "shared.helper" in talk.ask("b.begin_execution().evicted")
     assert talk.ask("show(warm())") == [["shared.helper"], {}, True]
     assert talk.ask("'shared.helper' in sys.modules")
+    again = "from bifrost_cache.zygote import warm\nanswer = [warm().renewed, 'shared.helper' in sys.modules]"
+    assert talk.ask(f"fork({again!r})[1]") == [False, True], "a fork begins with what its parent has"
+    flows.put("shared/helper.py", "VALUE = 6\n")
+    assert talk.ask(f"fork({again!r})[1]") == [True, True]
 
 
 def test_a_platforms_own_template_keeps_modules_warm(flows, talk):

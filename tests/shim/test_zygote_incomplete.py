@@ -1,6 +1,7 @@
 """Zygotes where Redis does not hold everything: a template is never ahead of, nor behind, the platform's own store."""
 
 import contextlib
+import shutil
 
 import pytest
 from zygote_parent import zygote_on
@@ -93,6 +94,18 @@ def test_what_redis_has_by_now_in_any_root_is_seen_by_preloaded_modules(node, st
     assert [parent.ask(run), parent.ask(run), parent.ask("stats(('s', True))['spawned']")] == [False, False, 0]
     node.put(place, "")
     assert parent.ask(run) is True
+
+
+def test_without_a_mirror_an_outage_of_redis_is_no_difference_to_preloaded_modules(node, store, zygote):
+    store("flow.py", "import optional\n\ndef run():\n    return optional.fastmod is not None\n")
+    (store.library / "optional.py").write_text("try:\n    import fastmod\nexcept ImportError:\n    fastmod = None\n")
+    node.agent.stop()
+    shutil.rmtree(node.segment_dir)
+    parent = zygote(preload=["optional"], warm="none")
+    run = "z.execute('flow:run', solution_id='s', global_repo_access=True)"
+    assert parent.ask(run) is False
+    node.redis.stop()
+    assert [parent.ask(run), parent.ask(run), parent.ask("stats(('s', True))['spawned']")] == [False, False, 0]
 
 
 def test_what_the_store_could_not_say_when_a_root_started_is_no_answer(node, store, zygote):

@@ -240,6 +240,9 @@ def roots_of(solution_id: str | None, global_repo_access: bool, roots: Sequence[
     """The roots of the execution that begin_execution() would begin with these arguments, as its `roots`. ValueError as
     there."""
 
+def evictions() -> int:
+    """How often this process, and those that it was forked from, have evicted modules."""
+
 def asked_host() -> ContextVar[list[object]]:
     """The variable of the context that the fallback is asked in: a list, which is empty once the question is over. What
     is imported meanwhile in a context that has it is not put to the fallback.

@@ -320,7 +320,7 @@ TEST_F(ResolverTest, AStoredFileIsReadByTheRulesOfImports) {
   ASSERT_EQ(begin(), Authority::kRedis);
   EXPECT_EQ(text(worker().read_path("expired.py")), "kept = 1");
   EXPECT_EQ(worker().read_path("deleted.py").kind, Resolution::Kind::kNotFound);
-  EXPECT_EQ(count(ShimCounter::kStaleServes), 1u);
+  EXPECT_EQ(count(ShimCounter::kRetainedServes), 1u);
 }
 
 TEST_F(ResolverTest, AStoredFileIsStaleAsAnImportIs) {

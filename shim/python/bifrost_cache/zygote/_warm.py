@@ -41,7 +41,7 @@ class _Present:
     kind: str = ""
     imported: dict = dataclasses.field(default_factory=dict)  # what importing them runs, by name
     patterns: list = dataclasses.field(default_factory=list)  # and compiles
-    evicted: int = 0  # how many modules this process had evicted by then
+    evictions: int = 0  # how often this process had evicted modules by then
     warmed: Warmed | None = None
 
 
@@ -86,8 +86,8 @@ def warm(modules: Iterable[str] | None = None, *, kind: str = "modules") -> Warm
     last = _present.warmed
     same = last is not None and (names, kind) == (_present.names, _present.kind)
     # By this execution, or by one that the template began itself.
-    evicted_before, _present.evicted = _present.evicted, _shim.stats()["evicted"]
-    evicted = _present.evicted != evicted_before
+    evictions_before, _present.evictions = _present.evictions, _shim.evictions()
+    evicted = _present.evictions != evictions_before
     try:
         if same and not evicted and _shim.held_code_is_current():
             _present.warmed = dataclasses.replace(last, generation=execution.generation, renewed=False)
