@@ -1,7 +1,10 @@
-// fast_method.hpp - the methods that importlib calls for every module, as plain C functions of bound classes.
+// fast_method.hpp - what importlib calls for every module, and what may put a question to the host, as plain C
+// functions.
 //
 // pybind11's dispatch costs as much as the rest of a lookup, and is paid three times per module: find_spec,
-// create_module, exec_module. These methods are descriptors of their own on the classes that pybind11 made.
+// create_module, exec_module. These methods are descriptors of their own on the classes that pybind11 made. And its
+// calls end in the order in which a thread began them, or the process aborts: below them no greenlet may give way to
+// another, as they do while they wait for the host's answer.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -54,6 +57,10 @@ PyObject* guarded(const Body& body) {
     return py::object(body()).release().ptr();
   } catch (py::error_already_set& e) {
     e.restore();
+  } catch (const py::cast_error&) {
+    PyErr_SetString(PyExc_TypeError, "an argument is of the wrong type: see help()");
+  } catch (const py::builtin_exception& e) {
+    e.set_error();
   } catch (const std::bad_alloc&) {
     PyErr_NoMemory();
   } catch (const std::exception& e) {
@@ -68,6 +75,14 @@ inline void add_fast_method(const py::handle& type, PyMethodDef* method) {
       py::reinterpret_steal<py::object>(PyDescr_NewMethod(reinterpret_cast<PyTypeObject*>(type.ptr()), method));
   if (!descriptor) throw py::error_already_set();
   py::setattr(type, method->ml_name, descriptor);
+}
+
+// The same for a function of the module.
+inline void add_fast_function(py::module_& m, PyMethodDef* function) {
+  const py::object name = m.attr("__name__");
+  auto object = py::reinterpret_steal<py::object>(PyCFunction_NewEx(function, nullptr, name.ptr()));
+  if (!object) throw py::error_already_set();
+  m.attr(function->ml_name) = std::move(object);
 }
 
 }  // namespace bifrost

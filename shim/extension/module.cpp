@@ -10,6 +10,7 @@
 #include "shim/extension/asked_host.hpp"
 #include "shim/extension/docstrings.hpp"
 #include "shim/extension/eviction.hpp"
+#include "shim/extension/fast_method.hpp"
 #include "shim/extension/finalisation.hpp"
 #include "shim/extension/finder.hpp"
 #include "shim/extension/hook.hpp"
@@ -63,6 +64,8 @@ Hook& hook() {
 }
 
 constexpr double kLongestTimeoutSeconds = 86'400;
+
+constexpr double kDefaultTimeoutSeconds = 0.25;
 
 std::chrono::nanoseconds duration_of(double seconds) {
   if (std::isnan(seconds) || seconds < 0) throw py::value_error("timeout must be a number of seconds, 0 or more");
@@ -178,9 +181,8 @@ py::object begin_execution(const OptionalText& solution_id, bool global_repo_acc
 }
 
 // The same for a process that has nothing to gain from evicting: None, and nothing evicted, when something has changed.
-py::object begin_unless_changed(const OptionalText& solution_id, bool global_repo_access, const OptionalRoots& roots,
-                                double timeout) {
-  const ExecutionRequest request = request_of(solution_id, global_repo_access, roots, true, timeout);
+py::object begin_unless_changed(const std::vector<std::string>& roots) {
+  const ExecutionRequest request = request_of(std::nullopt, false, roots, true, kDefaultTimeoutSeconds);
   const auto state = hook().state();
   if (state == nullptr) return begun_while_disabled();
   forget_what_was_only_asked(*state);
@@ -408,6 +410,35 @@ void bind_values(py::module_& m) {
       .attr("__module__") = "bifrost_cache";
 }
 
+// What may ask the host's fallback: about what is loaded, or about a path.
+
+PyObject* begin_execution_called(PyObject*, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords) {
+  const char* const names[] = {"solution_id", "global_repo_access", "roots", "fresh", "timeout"};
+  const py::float_ timeout(kDefaultTimeoutSeconds);
+  PyObject* values[] = {Py_None, Py_False, Py_None, Py_True, timeout.ptr()};
+  if (!bind_arguments(names, values, arguments, count, keywords)) return nullptr;
+  return guarded([&] {
+    return begin_execution(py::handle(values[0]).cast<OptionalText>(), py::handle(values[1]).cast<bool>(),
+                           py::handle(values[2]).cast<OptionalRoots>(), py::handle(values[3]).cast<bool>(),
+                           py::handle(values[4]).cast<double>());
+  });
+}
+
+// Of one argument.
+template <class Argument, py::object (*function)(const Argument&)>
+PyObject* called_with(PyObject*, PyObject* argument) {
+  return guarded([&] { return function(py::handle(argument).cast<Argument>()); });
+}
+
+PyMethodDef functions_that_may_ask[] = {
+    {"begin_execution", as_fastcall(&begin_execution_called), METH_FASTCALL | METH_KEYWORDS,
+     docstrings::kBeginExecution},
+    {"begin_unless_changed", &called_with<std::vector<std::string>, &begin_unless_changed>, METH_O,
+     docstrings::kBeginUnlessChanged},
+    {"source_of", &called_with<std::string, &source_of>, METH_O, docstrings::kSourceOf},
+    {"spec_of_path", &called_with<std::string, &spec_of_path>, METH_O, docstrings::kSpecOfPath},
+};
+
 }  // namespace
 }  // namespace bifrost
 
@@ -444,18 +475,11 @@ PYBIND11_MODULE(_shim, m) {
         if (const auto state = hook().state()) state->move_to_newest();
       },
       docstrings::kInvalidateModuleIndex);
-  def("begin_execution", &begin_execution, docstrings::kBeginExecution, py::arg("solution_id") = py::none(),
-      py::arg("global_repo_access") = false, py::arg("roots") = py::none(), py::arg("fresh") = true,
-      py::arg("timeout") = 0.25);
-  def("begin_unless_changed", &begin_unless_changed, docstrings::kBeginUnlessChanged, py::kw_only(),
-      py::arg("solution_id") = py::none(), py::arg("global_repo_access") = false, py::arg("roots") = py::none(),
-      py::arg("timeout") = 0.25);
+  for (PyMethodDef& function : functions_that_may_ask) add_fast_function(m, &function);
   bind_template_process(m);
   def("current_execution", &current_execution, docstrings::kCurrentExecution);
   def("wait_fresh", &wait_fresh, docstrings::kWaitFresh, py::arg("timeout"));
   def("loaded", &loaded, docstrings::kLoaded);
-  def("source_of", &source_of, docstrings::kSourceOf, py::arg("path"));
-  def("spec_of_path", &spec_of_path, docstrings::kSpecOfPath, py::arg("path"));
   def("stats", &stats, docstrings::kStats);
   def(
       "report",

@@ -163,10 +163,10 @@ def wait_fresh(timeout: float) -> int:
 def loaded() -> dict[str, LoadedModule]:
     """What bifrost_cache.loaded() calls."""
 
-def source_of(path: str) -> Source | None:
+def source_of(path: str, /) -> Source | None:
     """What bifrost_cache.source_of() calls."""
 
-def spec_of_path(path: str) -> ModuleSpec | None:
+def spec_of_path(path: str, /) -> ModuleSpec | None:
     """As source_of(), the spec of a module that is called as the path is: "flows.my-flow". None when there is
     none.
     """
@@ -174,13 +174,7 @@ def spec_of_path(path: str) -> ModuleSpec | None:
 def stats() -> dict[str, int | str]:
     """What bifrost_cache.stats() calls."""
 
-def begin_unless_changed(
-    *,
-    solution_id: str | None = None,
-    global_repo_access: bool = False,
-    roots: Sequence[str] | None = None,
-    timeout: float = 0.25,
-) -> Execution | None:
+def begin_unless_changed(roots: Sequence[str], /) -> Execution | None:
     """begin_execution() for a process that can be replaced by another: None when something that is loaded has
     changed, which stays as it is. The process must not import from the workspace then.
     """

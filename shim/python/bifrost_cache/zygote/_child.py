@@ -60,7 +60,7 @@ def _execute(template, packed, channel, stdout, stderr, *more):
         os.dup2(descriptor, number)
         os.close(descriptor)
     _shim.watch_imports()
-    execution = _shim.begin_unless_changed(roots=template.roots)
+    execution = _shim.begin_unless_changed(template.roots)
     if execution is None:
         os.write(channel, _messages.CHANGED)
         os._exit(0)
