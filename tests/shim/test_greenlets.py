@@ -3,6 +3,7 @@
 import textwrap
 
 import pytest
+from zygote_parent import zygote_on
 
 PATIENCE_S = 30
 
@@ -90,3 +91,46 @@ def test_two_greenlets_may_ask_the_same(of_greenlets):
         """
     )
     assert out == {"found": ["same", "same"], "together": True}
+
+
+def test_greenlets_begin_executions_at_the_same_time(of_greenlets):
+    out = of_greenlets(
+        """
+        class Store:
+            timeout = PATIENCE_S
+            def resolve(self, name, scope):
+                gevent.sleep(0.01)
+                return Module("WHOSE = 1")
+        b.install_virtual_import_hook(complete=False, fallback=Store())
+        import theirs
+        started = [gevent.spawn(b.begin_execution) for _ in range(6)]
+        out["sources"] = [greenlet.get(timeout=PATIENCE_S).source for greenlet in started]
+        out["paths"] = [greenlet.get(timeout=PATIENCE_S).path for greenlet in
+                        [gevent.spawn(b.source_of, "theirs.py") for _ in range(6)]]
+        """
+    )
+    assert out == {"sources": ["shm"] * 6, "paths": ["theirs.py"] * 6}
+
+
+PATCHES = "from gevent import monkey\nmonkey.patch_all()\n"
+
+
+def test_no_template_keeps_a_module_that_patches_the_interpreter(node):
+    node.put("flow.py", PATCHES + "def run():\n    return 1\n")
+    with zygote_on(node) as parent:
+        for _ in range(3):
+            assert parent.ask("z.execute('flow:run')") == 1
+            parent.do("settled()")
+        told = parent.ask("stats()")
+    assert told["spawned"] == 0
+    assert told["skipped"] == {"flow": "its import replaces os.fork, _thread.start_new_thread, select.select"}
+
+
+def test_a_root_that_is_patched_forks_nothing_and_says_so(node, tmp_path):
+    (tmp_path / "patching.py").write_text(PATCHES)
+    node.put("flow.py", "def run():\n    return 1\n")
+    with zygote_on(node, preload=["patching"]) as parent:
+        parent.do(f"import sys; sys.path.append({str(tmp_path)!r})")
+        assert parent.ask("[z.execute('flow:run') for _ in range(2)]") == [1, 1]
+        told = parent.ask("stats()")
+    assert told["spawned"] == 2 and "replaces os.fork" in told["trouble"]

@@ -279,7 +279,7 @@ def _child(writer, order):
     begin_as_child(order)
     _shim.begin_execution(roots=order["roots"])
     data = pickle.dumps(reply_of(order["target"], order["kwargs"]))
-    with os.fdopen(writer.fileno(), "wb", closefd=False) as pipe:
+    with open(writer.fileno(), "wb", closefd=False) as pipe:  # os.fdopen() of eventlet closes it
         pipe.write(len(data).to_bytes(_LENGTH_BYTES, "little"))
         pipe.write(data)
     writer.close()

@@ -208,7 +208,7 @@ class Line:
             return None
         order = {"parent": os.getpid(), "preload": self._options.preload, "roots": self.roots, **self.travels}
         context = multiprocessing.get_context("spawn")
-        process = context.Process(target=_serving.root, args=(theirs, order), name="bifrost zygote")
+        process = context.Process(target=_serving.root, args=(_messages.Handed(theirs), order), name="bifrost zygote")
         template = Template("root", ours)
         try:
             template.inherited = Inherited()
@@ -216,7 +216,7 @@ class Line:
             process.start()
             theirs.close()
             template.wait_until_ready(self._deadline(), self._is_closed)
-        except (NotMade, OSError, ValueError) as error:  # ValueError: of a closed descriptor
+        except Exception as error:  # NotMade, a closed descriptor, what does not pickle in this host
             theirs.close()
             template.close(kill=True)
             if process.pid is not None:

@@ -11,6 +11,7 @@ import pickle
 import select
 import socket
 import time
+from multiprocessing import reduction
 
 LENGTH_BYTES = 8
 BEGUN, CHANGED = b"b", b"c"
@@ -54,6 +55,20 @@ def receive(control):
     descriptors = [_beyond_streams(descriptor) for descriptor in descriptors]
     message = pickle.loads(data) if data else None
     return (from_memory(descriptors.pop()) if message == _SPILLED else message), descriptors
+
+
+class Handed:
+    """A socket as an argument of a process that is spawned. Those of gevent and eventlet cannot be pickled."""
+
+    def __init__(self, end):
+        self._end = end
+
+    def __reduce__(self):
+        return _taken, (reduction.DupFd(self._end.fileno()),)
+
+
+def _taken(descriptor):
+    return socket.socket(fileno=descriptor.detach())
 
 
 def _socket_beyond_streams(end):

@@ -41,6 +41,10 @@ def root(control, order):
         why = f"the main module, or a preloaded one, imports {names} of the workspace; import it in functions"
         _messages.send(control, {"failed": why})
         return
+    if replaced := _trial.replaced_functions():
+        why = f"the main module, or a preloaded one, replaces {', '.join(replaced)}, as gevent and eventlet do"
+        _messages.send(control, {"failed": why})
+        return
     if _shim.current_execution() is not begun:  # what was asked before is forgotten
         _messages.send(control, {"failed": "a preloaded module begins an execution of its own"})
         return

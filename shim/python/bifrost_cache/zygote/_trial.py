@@ -8,13 +8,16 @@ process that found one is spoilt. A module that fails since it needs one that no
 run elsewhere, fails everywhere: its importers are as they are in any process.
 """
 
+import _thread
 import atexit
 import contextlib
 import fnmatch
 import os
 import re
+import select
 import signal
 import sys
+import types
 import weakref
 from importlib import import_module
 
@@ -157,7 +160,7 @@ def _packages_of(name):
     return [".".join(parts[:n]) for n in range(1, len(parts))]
 
 
-_TRACES = ("threads", "descriptors", "signals", "timers", "processes", "memory", "finalizers")
+_TRACES = ("threads", "descriptors", "signals", "timers", "processes", "memory", "finalizers", "functions")
 
 
 def _traces():
@@ -169,7 +172,19 @@ def _traces():
         _has_children(),
         _shared_memory(),
         _finalizers(),
+        replaced_functions(),
     )
+
+
+def replaced_functions():
+    """Names of those that a template works with and that are no longer the interpreter's own: gevent and eventlet have
+    others in their place, which leave the work of a template to an event loop that it has not."""
+    functions = {
+        "os.fork": os.fork,
+        "_thread.start_new_thread": _thread.start_new_thread,
+        "select.select": select.select,
+    }
+    return [name for name, function in functions.items() if not isinstance(function, types.BuiltinFunctionType)]
 
 
 _SIGNALS = sorted(signal.valid_signals())
@@ -236,6 +251,8 @@ def _said(what, before, now):
         return "starts a timer" if any(now) else "stops a timer"
     if what == "finalizers":
         return "makes something that is removed at the end of the process"
+    if what == "functions":
+        return f"replaces {', '.join(now or before)}"
     if what == "memory":
         return "maps memory that executions would share"
     return "starts a process"
