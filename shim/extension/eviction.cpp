@@ -208,6 +208,7 @@ void forget_in_parent(const std::string& name, const py::object& module) {
 }
 
 void take_out(const Entry& entry) {
+  forget_in_parent(entry.name, entry.module);
   if (PyDict_DelItem(PyImport_GetModuleDict(), entry.key.ptr()) != 0) PyErr_Clear();
 }
 
@@ -257,12 +258,8 @@ std::vector<std::string> evict_loaded_modules(ProcessState& state) {
   }
   // Children first, while their parents can still be found.
   std::ranges::sort(doomed, std::greater<>(), &Entry::name);
-  std::set<std::string_view> leaving;
-  for (const Entry& entry : doomed) leaving.insert(entry.name);
   std::vector<std::string> evicted;
   for (const Entry& entry : doomed) {
-    // A package that leaves as well keeps what it has: functions of other threads may be at work in it.
-    if (!leaving.contains(parent_of(entry.name))) forget_in_parent(entry.name, entry.module);
     take_out(entry);
     if (entry.name.empty()) continue;
     forget_file_of(entry.name);

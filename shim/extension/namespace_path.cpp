@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "shim/extension/fast_method.hpp"
 #include "shim/extension/importlib_objects.hpp"
 
 namespace bifrost {
@@ -88,16 +89,51 @@ void NamespacePath::add_directories_on_disk(py::list& entries) const {
   for (const py::handle entry : spec.attr("submodule_search_locations")) entries.append(entry);
 }
 
+namespace {
+
+// What a list of the entries says.
+template <py::object (*answer)(const py::list& entries, const py::object& argument)>
+PyObject* of_entries(PyObject* self, PyObject* argument) {
+  return guarded([&] {
+    return answer(bound_instance<NamespacePath>(self).entries(), py::reinterpret_borrow<py::object>(argument));
+  });
+}
+
+py::object iterated(const py::list& entries, const py::object&) {
+  return py::iter(entries);
+}
+py::object counted(const py::list& entries, const py::object&) {
+  return py::int_(entries.size());
+}
+py::object item_of(const py::list& entries, const py::object& key) {
+  return entries[key];
+}
+py::object held(const py::list& entries, const py::object& entry) {
+  return py::bool_(entries.contains(entry));
+}
+py::object equal(const py::list& entries, const py::object& other) {
+  return py::bool_(entries.equal(py::list(other)));
+}
+py::object shown(const py::list& entries, const py::object&) {
+  return py::str("NamespacePath(" + std::string(py::repr(entries)) + ")");
+}
+
+PyMethodDef path_methods[] = {
+    {"__iter__", &of_entries<&iterated>, METH_NOARGS, nullptr},
+    {"__len__", &of_entries<&counted>, METH_NOARGS, nullptr},
+    {"__getitem__", &of_entries<&item_of>, METH_O, nullptr},
+    {"__contains__", &of_entries<&held>, METH_O, nullptr},
+    {"__eq__", &of_entries<&equal>, METH_O, nullptr},
+    {"__repr__", &of_entries<&shown>, METH_NOARGS, nullptr},
+};
+
+}  // namespace
+
 void bind_namespace_path(py::module_& m) {
-  py::class_<NamespacePath>(m, "NamespacePath", "The __path__ of a namespace package of the workspace.")
-      .def("__iter__", [](NamespacePath& p) { return py::iter(p.entries()); })
-      .def("__len__", [](NamespacePath& p) { return p.entries().size(); })
-      .def("__getitem__", [](NamespacePath& p, const py::object& key) -> py::object { return p.entries()[key]; })
-      .def("__contains__", [](NamespacePath& p, const py::object& entry) { return p.entries().contains(entry); })
-      .def("__eq__", [](NamespacePath& p, const py::object& other) { return p.entries().equal(py::list(other)); })
-      .def("__repr__", [](NamespacePath& p) { return "NamespacePath(" + std::string(py::repr(p.entries())) + ")"; })
-      .def("append", &NamespacePath::append, py::arg("entry"))
-      .attr("__module__") = "bifrost_cache";
+  py::class_<NamespacePath> type(m, "NamespacePath", "The __path__ of a namespace package of the workspace.");
+  for (PyMethodDef& method : path_methods) add_fast_method(type, &method);
+  type.attr("__hash__") = py::none();  // as of a list
+  type.def("append", &NamespacePath::append, py::arg("entry")).attr("__module__") = "bifrost_cache";
 }
 
 }  // namespace bifrost

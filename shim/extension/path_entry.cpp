@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "shim/extension/fast_method.hpp"
 #include "shim/extension/finalisation.hpp"
 #include "shim/extension/importlib_objects.hpp"
 
@@ -82,11 +83,27 @@ py::cpp_function workspace_path_hook(std::shared_ptr<const ModuleSearch> search)
   return py::cpp_function(finder_for, py::name("workspace_path_hook"), py::arg("path"), py::call_guard<Inside>());
 }
 
+namespace {
+
+PyObject* find_spec_below(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords) {
+  constexpr const char* kNames[] = {"fullname", "target"};
+  PyObject* values[] = {nullptr, Py_None};
+  if (!bind_arguments(kNames, values, arguments, count, keywords)) return nullptr;
+  return guarded([&] {
+    return bound_instance<const WorkspacePathEntryFinder>(self).find_spec(
+        py::reinterpret_borrow<py::object>(values[0]), py::reinterpret_borrow<py::object>(values[1]));
+  });
+}
+
+PyMethodDef find_spec_below_method = {"find_spec", as_fastcall(&find_spec_below), METH_FASTCALL | METH_KEYWORDS,
+                                      nullptr};
+
+}  // namespace
+
 void bind_path_entry(py::module_& m) {
-  py::class_<WorkspacePathEntryFinder>(m, "WorkspacePathEntryFinder", "One directory of the workspace on a path.")
-      .def("find_spec", &WorkspacePathEntryFinder::find_spec, py::arg("fullname"), py::arg("target") = py::none(),
-           py::call_guard<Inside>())
-      .def("iter_modules", &WorkspacePathEntryFinder::iter_modules, py::arg("prefix") = "", py::call_guard<Inside>())
+  py::class_<WorkspacePathEntryFinder> type(m, "WorkspacePathEntryFinder", "One directory of the workspace on a path.");
+  add_fast_method(type, &find_spec_below_method);
+  type.def("iter_modules", &WorkspacePathEntryFinder::iter_modules, py::arg("prefix") = "", py::call_guard<Inside>())
       .def("invalidate_caches", &WorkspacePathEntryFinder::invalidate_caches)
       .def_property_readonly("path", &WorkspacePathEntryFinder::path)
       .def("__repr__", [](const WorkspacePathEntryFinder& f) { return "WorkspacePathEntryFinder('" + f.path() + "')"; })

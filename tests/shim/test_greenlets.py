@@ -11,7 +11,7 @@ GREENLETS = f"""
 from gevent import monkey
 monkey.patch_all()
 import gevent, gevent.event
-from bifrost_cache.fallback import Module
+from bifrost_cache.fallback import Module, Package
 PATIENCE_S = {PATIENCE_S}
 
 def imported(name):
@@ -110,6 +110,31 @@ def test_greenlets_begin_executions_at_the_same_time(of_greenlets):
         """
     )
     assert out == {"sources": ["shm"] * 6, "paths": ["theirs.py"] * 6}
+
+
+@pytest.mark.parametrize("kind", ["store", "callable"])
+def test_the_path_finder_asks_for_several_greenlets_at_once(of_greenlets, kind):
+    out = of_greenlets(
+        f"""
+        def source_of(name):
+            gevent.sleep(0.01)
+            return {{"pkg": "", "pkg.one": "WHOSE = 1", "pkg.two": "WHOSE = 2", "pkg.three": "WHOSE = 3"}}.get(name)
+        class Store:
+            timeout = PATIENCE_S
+            def resolve(self, name, scope):
+                source = source_of(name)
+                return None if source is None else Package(source) if name == "pkg" else Module(source)
+        def by_path(path):
+            return source_of(path.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+        options = dict(complete=False, fallback=Store()) if {kind == "store"} else dict(fallback=by_path)
+        b.install_virtual_import_hook(precedence="installed", **options)
+        import importlib, pkg
+        names = ["pkg.one", "pkg.two", "pkg.three"]
+        found = [gevent.spawn(importlib.import_module, name) for name in names]
+        out["found"] = [greenlet.get(timeout=PATIENCE_S).WHOSE for greenlet in found]
+        """
+    )
+    assert out == {"found": [1, 2, 3]}
 
 
 PATCHES = "from gevent import monkey\nmonkey.patch_all()\n"

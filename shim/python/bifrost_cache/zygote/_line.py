@@ -230,8 +230,10 @@ class Line:
 
     def _say_no_root(self, error):
         self._failed = True
+        expected = isinstance(error, (NotMade, OSError, ValueError))
+        why = str(error) if expected else f"{type(error).__name__}: {error}"
         with self._condition:
-            self._trouble = f"no template could be started: {error}"
+            self._trouble = f"no template could be started: {why}"
 
     def _idle_earlier(self):
         busy = {run.template.root for run in self._running}
