@@ -1,11 +1,12 @@
 """Imports modules in a template, and finds those that must not be imported there.
 
-What an import leaves behind besides modules would be shared by all children, or missing in them: threads, descriptors,
-handlers of signals, timers, child processes, memory that forks have in common. What it wants done at the end of the
-process would be done by the first child for all. What fails in the template may succeed in a child. Such modules, those
-that somebody keeps cold, and whatever imports them are left out: told by name and reason, for the next template. The
-process that found one is spoilt. A module that fails since it needs one that nobody has, and that has not been seen to
-run elsewhere, fails everywhere: its importers are as they are in any process.
+What an import leaves behind besides modules would be shared by all children, or missing in them: threads,
+descriptors, handlers of signals, timers, child processes, memory that forks have in common, functions in the place of
+the interpreter's. What it wants done at the end of the process would be done by the first child for all. What fails
+in the template may succeed in a child. Such modules, those that somebody keeps cold, and whatever imports them are
+left out: told by name and reason, for the next template. The process that found one is spoilt. A module that fails
+since it needs one that nobody has, and that has not been seen to run elsewhere, fails everywhere: its importers are
+as they are in any process.
 """
 
 import _thread

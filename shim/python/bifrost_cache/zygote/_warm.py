@@ -56,7 +56,7 @@ def warm(modules: Iterable[str] | None = None, *, kind: str = "modules") -> Warm
     what is in Redis then.
 
     What has changed is imported in a fork first. Modules whose import there starts a thread or a process, leaves a
-    descriptor open, changes a signal handler or fails, and those that import them, are skipped here.
+    descriptor open, changes a signal handler, replaces os.fork or fails, and those that import them, are skipped here.
 
     Args:
         modules: Names to keep warm, with all that they import; None: those of the call before.
