@@ -207,10 +207,10 @@ Result<std::uint64_t> parse_quantity(std::string_view text, std::initializer_lis
   };
   double number = 0;
   const auto [end, err] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const bool is_number = err == std::errc() && std::isfinite(number) && number >= 0;
-  const std::string_view suffix = is_number ? text.substr(static_cast<std::size_t>(end - text.data())) : "";
+  if (err != std::errc() || !std::isfinite(number) || number < 0) return refused(what);
+  const std::string_view suffix = text.substr(static_cast<std::size_t>(end - text.data()));
   for (const Unit& unit : units) {
-    if (!is_number || suffix != unit.suffix) continue;
+    if (suffix != unit.suffix) continue;
     if (number * unit.factor > most) return refused("too much: write at most " + largest);
     return static_cast<std::uint64_t>(number * unit.factor);
   }

@@ -372,7 +372,7 @@ def test_run_takes_a_timeout_with_a_unit(flows, timeout, seconds):
     assert done.stderr.splitlines()[-1] == f"TimeoutError: --timeout: not done after {seconds} s"
 
 
-@pytest.mark.parametrize("timeout", ["", "s", "-1", "1 s", "1w", "nan", "1e3"])
+@pytest.mark.parametrize("timeout", ["", "s", "-1", "1 s", "1w", "nan", "1e3", "99999999d"])
 def test_run_refuses_what_is_no_duration(flows, timeout):
     done = run(flows, "flows.main:forever", f"--timeout={timeout}")
     assert done.returncode == 2 and f"`{timeout}` is not a duration" in done.stderr

@@ -71,9 +71,14 @@ def zygote(node, store):
 FLOW = "import helper, os\n\ndef run():\n    return [helper.VALUE, os.getppid()]\n"
 
 
+# A library that goes by whether there is a module, and who tells.
+OPTIONAL = "try:\n    import fastmod\nexcept ImportError:\n    fastmod = None\n"
+SEES_FASTMOD = "import optional\n\ndef run():\n    return optional.fastmod is not None\n"
+
+
 def test_no_execution_asks_the_store_for_what_preloaded_modules_have_looked_for(node, store, zygote):
     node.put("flow.py", "def run():\n    return 1\n")
-    (store.library / "optional.py").write_text("try:\n    import fastmod\nexcept ImportError:\n    fastmod = None\n")
+    (store.library / "optional.py").write_text(OPTIONAL)
     parent = zygote(preload=["optional"], warm="none")
     asked = store.directory.with_name(store.directory.name + ".asked")
     assert parent.ask("z.execute('flow:run')") == 1
@@ -87,8 +92,8 @@ def test_no_execution_asks_the_store_for_what_preloaded_modules_have_looked_for(
 
 @pytest.mark.parametrize("place", ["_solutions/s/fastmod.py", "fastmod.py", "fastmod/__init__.py"])
 def test_what_redis_has_by_now_in_any_root_is_seen_by_preloaded_modules(node, store, zygote, place):
-    node.put("flow.py", "import optional\n\ndef run():\n    return optional.fastmod is not None\n")
-    (store.library / "optional.py").write_text("try:\n    import fastmod\nexcept ImportError:\n    fastmod = None\n")
+    node.put("flow.py", SEES_FASTMOD)
+    (store.library / "optional.py").write_text(OPTIONAL)
     parent = zygote(preload=["optional"], warm="none")
     run = "z.execute('flow:run', solution_id='s', global_repo_access=True)"
     assert [parent.ask(run), parent.ask(run), parent.ask("stats(('s', True))['spawned']")] == [False, False, 0]
@@ -97,8 +102,8 @@ def test_what_redis_has_by_now_in_any_root_is_seen_by_preloaded_modules(node, st
 
 
 def test_without_a_mirror_an_outage_of_redis_is_no_difference_to_preloaded_modules(node, store, zygote):
-    store("flow.py", "import optional\n\ndef run():\n    return optional.fastmod is not None\n")
-    (store.library / "optional.py").write_text("try:\n    import fastmod\nexcept ImportError:\n    fastmod = None\n")
+    store("flow.py", SEES_FASTMOD)
+    (store.library / "optional.py").write_text(OPTIONAL)
     node.agent.stop()
     shutil.rmtree(node.segment_dir)
     parent = zygote(preload=["optional"], warm="none")
@@ -109,8 +114,8 @@ def test_without_a_mirror_an_outage_of_redis_is_no_difference_to_preloaded_modul
 
 
 def test_what_the_store_could_not_say_when_a_root_started_is_no_answer(node, store, zygote):
-    node.put("flow.py", "import optional\n\ndef run():\n    return optional.fastmod is not None\n")
-    (store.library / "optional.py").write_text("try:\n    import fastmod\nexcept ImportError:\n    fastmod = None\n")
+    node.put("flow.py", SEES_FASTMOD)
+    (store.library / "optional.py").write_text(OPTIONAL)
     store("fastmod.py", "")
     (store.directory.parent / "fails").touch()
     parent = zygote(preload=["optional"], warm="none")
