@@ -103,6 +103,12 @@ def late_talk():
     return float("nan")
 
 
+def starts_a_program():
+    import atexit, subprocess
+    atexit.register(os.write, 1, b"at the end\\n")
+    return subprocess.call(["echo", "by a program"])
+
+
 def square(x):
     from shared.helper import VALUE
     return x * x, VALUE, __file__
@@ -343,6 +349,8 @@ def test_run_prints_json_on_stdout_and_nothing_else(flows):
     assert (done.returncode, json.loads(done.stdout)) == (0, {"sum": 7})
     assert done.stderr == "adding\n"
     assert run(flows, "flows.main:later", "--kwargs", '{"x": "é"}').stdout == '"\\u00e9"\n'
+    done = run(flows, "flows.main:starts_a_program")
+    assert (json.loads(done.stdout), done.stderr) == (0, "by a program\nat the end\n")
 
 
 def test_run_ends_with_1_and_the_traceback_on_stderr(flows):

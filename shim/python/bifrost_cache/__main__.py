@@ -1,8 +1,8 @@
 """python -m bifrost_cache run pkg.mod:function [--kwargs JSON]
 python -m bifrost_cache run path/to/file.py:function [--kwargs JSON]
 
-Runs one workflow in this process. Its result goes to stdout as JSON, and nothing else does: what the workflow prints
-goes to stderr.
+Runs one workflow in this process. Its result goes to stdout as JSON, and nothing else does: what the workflow prints,
+and programs that it starts, goes to stderr.
 
 python -m bifrost_cache materialise [DIR]
 
@@ -13,6 +13,7 @@ import argparse
 import collections
 import contextlib
 import json
+import os
 import re
 import signal
 import sys
@@ -93,20 +94,30 @@ def main():
 
 def _run(arguments, execution):
     begun = time.monotonic()
-    # To the end: handlers of atexit and threads print, too.
-    stdout, sys.stdout = sys.stdout, sys.stderr
-    try:
-        with _alarm(arguments.timeout):
-            result = _target.run(arguments.target, arguments.kwargs)
-        text = json.dumps(result, allow_nan=False)
-    except Exception as error:
-        print(_target.traceback_text(error), end="", file=sys.stderr)
-        return 1
-    finally:
-        if arguments.verbose:
-            _say_where_from(execution, time.monotonic() - begun)
-    print(text, file=stdout, flush=True)
+    with _stdout_for_the_result() as stdout:
+        try:
+            with _alarm(arguments.timeout):
+                result = _target.run(arguments.target, arguments.kwargs)
+            text = json.dumps(result, allow_nan=False)
+        except Exception as error:
+            print(_target.traceback_text(error), end="", file=sys.stderr)
+            return 1
+        finally:
+            if arguments.verbose:
+                _say_where_from(execution, time.monotonic() - begun)
+        print(text, file=stdout)
     return 0
+
+
+def _stdout_for_the_result():
+    """The standard output. What else is printed goes to stderr from now on, by whomever: handlers of atexit, threads,
+    extension modules, programs that the workflow starts."""
+    stdout, sys.stdout = sys.stdout, sys.stderr
+    if stdout is None or sys.stderr is None:  # this process was started without
+        return contextlib.nullcontext(stdout)
+    kept = open(os.dup(stdout.fileno()), "w", encoding=stdout.encoding, errors=stdout.errors)
+    os.dup2(sys.stderr.fileno(), stdout.fileno())
+    return kept
 
 
 @contextlib.contextmanager

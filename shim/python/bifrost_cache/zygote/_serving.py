@@ -25,32 +25,34 @@ def root(control, order):
     _shim.end_with_parent(order["parent"])
     _occupy_streams()
     try:
-        worker.begin_as_child(order)
-        kept = set(_shim.loaded())  # by the main module; beginning may evict it
-        begun = _shim.begin_execution(roots=order["roots"])  # for what hides an installed module in this scope
-        for name in order["preload"]:
-            import_module(name)
-        kept.update(_shim.loaded())
+        why = _preload(order)
     except BaseException as error:
         traceback.print_exc()
-        _messages.send(control, {"failed": f"{type(error).__name__}: {error}"})
-        return
-    if kept:
-        # Whoever has taken something from them, would keep it.
-        names = ", ".join(sorted(kept))
-        why = f"the main module, or a preloaded one, imports {names} of the workspace; import it in functions"
+        why = f"{type(error).__name__}: {error}"
+    if why is not None:
         _messages.send(control, {"failed": why})
-        return
-    if replaced := _trial.replaced_functions():
-        why = f"the main module, or a preloaded one, replaces {', '.join(replaced)}, as gevent and eventlet do"
-        _messages.send(control, {"failed": why})
-        return
-    if _shim.current_execution() is not begun:  # what was asked before is forgotten
-        _messages.send(control, {"failed": "a preloaded module begins an execution of its own"})
         return
     _shim.keep_asked()  # which the preloaded modules went by
     _shim.report()  # it runs nothing, and shall not be shown with the snapshot of its first day
     _serve(control, order["roots"], {})
+
+
+def _preload(order):
+    """Imports the host's main module, and what is to be preloaded. Why nothing can be forked from that, or None."""
+    worker.begin_as_child(order)
+    kept = set(_shim.loaded())  # by the main module; beginning may evict it
+    begun = _shim.begin_execution(roots=order["roots"])  # for what hides an installed module in this scope
+    for name in order["preload"]:
+        import_module(name)
+    kept.update(_shim.loaded())
+    who = "the main module, or a preloaded one,"
+    if kept:  # whoever has taken something from them, would keep it
+        return f"{who} imports {', '.join(sorted(kept))} of the workspace; import it in functions"
+    if replaced := _trial.replaced_functions():
+        return f"{who} replaces {', '.join(replaced)}, as gevent and eventlet do"
+    if _shim.current_execution() is not begun:  # what was asked before is forgotten
+        return "a preloaded module begins an execution of its own"
+    return None
 
 
 def _occupy_streams():
