@@ -111,9 +111,6 @@ py::object item_of(const py::list& entries, const py::object& key) {
 py::object held(const py::list& entries, const py::object& entry) {
   return py::bool_(entries.contains(entry));
 }
-py::object equal(const py::list& entries, const py::object& other) {
-  return py::bool_(entries.equal(py::list(other)));
-}
 py::object shown(const py::list& entries, const py::object&) {
   return py::str("NamespacePath(" + std::string(py::repr(entries)) + ")");
 }
@@ -123,7 +120,6 @@ PyMethodDef path_methods[] = {
     {"__len__", &of_entries<&counted>, METH_NOARGS, nullptr},
     {"__getitem__", &of_entries<&item_of>, METH_O, nullptr},
     {"__contains__", &of_entries<&held>, METH_O, nullptr},
-    {"__eq__", &of_entries<&equal>, METH_O, nullptr},
     {"__repr__", &of_entries<&shown>, METH_NOARGS, nullptr},
 };
 
@@ -132,7 +128,6 @@ PyMethodDef path_methods[] = {
 void bind_namespace_path(py::module_& m) {
   py::class_<NamespacePath> type(m, "NamespacePath", "The __path__ of a namespace package of the workspace.");
   for (PyMethodDef& method : path_methods) add_fast_method(type, &method);
-  type.attr("__hash__") = py::none();  // as of a list
   type.def("append", &NamespacePath::append, py::arg("entry")).attr("__module__") = "bifrost_cache";
 }
 

@@ -78,6 +78,13 @@ def test_directories_without_init_are_namespace_packages(node):
     assert out == {"c": 1, "path": [f"{WORKSPACE}/a/b"], "file": None, "loader": "NamespaceLoader"}
 
 
+def test_the_path_of_a_namespace_compares_as_pythons_own_does(node):
+    node.put("space/own.py", "")
+    path = "import space; path = space.__path__; "
+    out = node.execute(path + "out['same'] = [path == path, path == None, path == list(path), len({path, path})]")
+    assert out == {"same": [True, False, False, 1]}
+
+
 @pytest.mark.parametrize("installed", ["package", "module"])
 def test_a_directory_without_init_never_hides_what_is_installed(node, tmp_path, installed):
     if installed == "package":

@@ -19,9 +19,11 @@ from ._template import NotForked, NotMade, Template, children_of, private_bytes_
 _PAUSE_RATIO = 4
 _PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 60.0
-# After one that failed twice as long as before, within these: what failed for want of Redis or the agent comes back.
+# After one that failed twice as long as before, within these: what failed for want of Redis or the agent comes back. A
+# root needs neither, and what refuses one seldom changes.
 _BACK_OFF_S = 1.0
 _LONGEST_BACK_OFF_S = 10.0
+_LONGEST_ROOT_BACK_OFF_S = 60.0
 # How long a renewal waits for executions to end: twice as long as the last one took, within these.
 _PATIENCE_S = 0.3
 _LONGEST_PATIENCE_S = 5.0
@@ -177,7 +179,8 @@ class Line:
                     self._renew()
                     self._took = time.monotonic() - began
                     pause = max(_PAUSE_S, self._took * _PAUSE_RATIO)
-                back_off = min(max(_BACK_OFF_S, 2 * back_off), _LONGEST_BACK_OFF_S) if self._failed else 0.0
+                longest = _LONGEST_BACK_OFF_S if "root" in self._templates else _LONGEST_ROOT_BACK_OFF_S
+                back_off = min(max(_BACK_OFF_S, 2 * back_off), longest) if self._failed else 0.0
                 self._rest(max(back_off, min(pause, _LONGEST_PAUSE_S)))
         finally:
             self._end(process)
