@@ -17,7 +17,7 @@ bool LoadedModule::same_search_as(const Resolution& other) const {
   return found->searched == other.searched && found->asked_path == other.asked_path;
 }
 
-void LoadedModules::add(std::string_view name, LoadedModule module) {
+bool LoadedModules::add(std::string_view name, LoadedModule module, std::uint64_t since) {
   const std::lock_guard lock(mutex_);
   const auto [first, last] = asked_.found.equal_range(name);
   const auto known =
@@ -35,6 +35,9 @@ void LoadedModules::add(std::string_view name, LoadedModule module) {
     before->second = std::move(module);
   }
   changed();
+  if (times_forgotten() == since) return true;
+  make_incomparable();
+  return false;
 }
 
 bool LoadedModules::is_answer_to_same(const LoadedModule& module, const Resolution& other) {
@@ -71,9 +74,24 @@ void LoadedModules::remove(std::string_view name) {
 void LoadedModules::miss(std::string_view name) {
   const std::lock_guard lock(mutex_);
   const auto found = modules_.find(name);
-  if (found == modules_.end() || !std::exchange(found->second.missed, true)) return;
+  if (found == modules_.end()) return;
+  if (!std::exchange(found->second.missed, true)) {
+    any_missed_ = true;
+    return;
+  }
   modules_.erase(found);
   changed();
+}
+
+std::vector<std::string> LoadedModules::missed() {
+  std::vector<std::string> names;
+  const std::lock_guard lock(mutex_);
+  if (!any_missed_) return names;
+  for (const auto& [name, module] : modules_) {
+    if (module.missed) names.push_back(name);
+  }
+  any_missed_ = !names.empty();
+  return names;
 }
 
 LoadedModules::Map LoadedModules::all() const {
@@ -186,6 +204,7 @@ void LoadedModules::keep_no_more() {
 
 void LoadedModules::forget_asked() {
   const std::lock_guard lock(mutex_);
+  times_forgotten_.fetch_add(1, std::memory_order_relaxed);
   if (asked_.size() == kept_.size() && asked_.incomparable == kept_.incomparable) return;
   asked_ = kept_;
   changed();

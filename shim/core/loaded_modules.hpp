@@ -73,10 +73,15 @@ class LoadedModules final : public AtFork {
   LoadedModules() { watch_forks(); }
   ~LoadedModules() { leave_forks(); }
 
-  void add(std::string_view name, LoadedModule module);
+  // `since`: times_forgotten() before its code began to run. False, and the next comparison finds a difference, if
+  // anything was forgotten meanwhile: nobody knows any more what it went by.
+  bool add(std::string_view name, LoadedModule module, std::uint64_t since);
+  // One that runs no code, as a namespace.
+  void add(std::string_view name, LoadedModule module) { add(name, std::move(module), times_forgotten()); }
   void remove(std::string_view name);
   // An eviction did not find it: forgotten when that happens a second time.
   void miss(std::string_view name);
+  std::vector<std::string> missed();
   // Parents sort before their children.
   Map all() const;
   bool none_run() const;  // nor anything that is not the workspace's and counts: keep_asked()
@@ -97,8 +102,9 @@ class LoadedModules final : public AtFork {
   void keep_asked();
   // From now on it counts as anything else that is asked.
   void keep_no_more();
-  // What is not kept.
+  // What is not kept. As the last step, where modules are removed.
   void forget_asked();
+  std::uint64_t times_forgotten() const { return times_forgotten_.load(std::memory_order_relaxed); }
   // Whether anything has been added, removed or asked for the first time since this was asked.
   bool has_news();
 
@@ -134,6 +140,8 @@ class LoadedModules final : public AtFork {
   AskedOtherwise kept_;  // a part of it
   std::set<std::string> left_behind_;
   std::uint64_t told_version_ = 0;  // by has_news()
+  bool any_missed_ = false;         // perhaps
+  std::atomic<std::uint64_t> times_forgotten_{0};
   std::atomic<std::uint64_t> version_{0};
 };
 

@@ -129,7 +129,7 @@ void ProcessState::take_execution_of(ProcessState& before) {
     taken_over->place.process = pin_->execution->add_process();
     pin_ = std::move(taken_over);
   }
-  going_on_ = before.going_on_;
+  entered_ = before.entered_;
   lost_notice_ = before.lost_notice_;
   stale_execution_ = before.stale_execution_.load();
   stale_noticed_ = before.stale_noticed_.load();
@@ -145,9 +145,10 @@ ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
   {
     const std::lock_guard lock(mutex_);
     start.same_scope = request.scope == (pin_ ? pin_->scope : Scope());
-    start.refused = !start.same_scope && going_on_ > 0;
+    start.refused = !start.same_scope && !entered_.empty();
     if (start.refused) return start;
     view->execution = executions_.next();
+    view->entered_before = entered_;
     start.before = std::exchange(pin_, view);
     settled_outside_.reset();
     lost_notice_.clear();
@@ -160,6 +161,9 @@ ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
     take_back(start);
     throw;
   }
+  // What they have taken is the same in this view, and so is what they will take.
+  const bool goes_on_whole = start.loaded_is_current && view->authority == Authority::kMirror;
+  if (!goes_on_whole) view->tear_entered_before();
   return start;
 }
 
@@ -172,16 +176,21 @@ void ProcessState::take_back(const ExecutionStart& start) {
   if (start.before != nullptr) presence_.say(*start.before);
 }
 
-bool ProcessState::enter(const Scope& scope) {
+bool ProcessState::enter(const Scope& scope, std::shared_ptr<SharedExecution> execution) {
   const std::lock_guard lock(mutex_);
   if (pin_ == nullptr || pin_->scope != scope) return false;
-  ++going_on_;
+  entered_.push_back(std::move(execution));
   return true;
 }
 
-void ProcessState::end() {
+void ProcessState::end(const SharedExecution& execution) {
+  const auto is_this = [&](const auto& entered) { return entered.get() == &execution; };
   const std::lock_guard lock(mutex_);
-  if (going_on_ > 0) --going_on_;
+  if (const auto found = std::ranges::find_if(entered_, is_this); found != entered_.end()) entered_.erase(found);
+  if (pin_ == nullptr || std::ranges::none_of(pin_->entered_before, is_this)) return;
+  auto next = std::make_shared<View>(*pin_);
+  std::erase_if(next->entered_before, is_this);
+  pin_ = std::move(next);
 }
 
 std::shared_ptr<const View> ProcessState::view() {
@@ -385,7 +394,7 @@ void ProcessState::after_fork_in_child() {
   counters_.start_anew();
   telemetry_.start_anew_in_child();
   presence_.start_anew_in_child();
-  going_on_ = 0;  // the threads that would end them are not here
+  entered_.clear();  // the threads that would end them are not here
   if (pin_ != nullptr) {
     auto inherited = std::make_shared<View>(*pin_);
     inherited->place.process = fork_;

@@ -67,9 +67,9 @@ class ProcessState final : public AtFork {
   // As if it had not begun: its caller was interrupted.
   void take_back(const ExecutionStart& start);
   // Marks an execution of `scope` as going on, until end(): no other scope can begin meanwhile, from whatever thread.
-  // False when another scope has begun since.
-  bool enter(const Scope& scope);
-  void end();
+  // One of the same scope can, and decides what both import from then on. False when another scope has begun since.
+  bool enter(const Scope& scope, std::shared_ptr<SharedExecution> execution);
+  void end(const SharedExecution& execution);
   // Whether everything that this process has taken from the workspace is, in `view`, what it was then. Touches none of
   // it when the words that witness it are the same.
   bool still_stands_in(const View& view);
@@ -122,6 +122,8 @@ class ProcessState final : public AtFork {
   // What the module's path holds by now, in this process' own memory. May ask Redis.
   Resolution read_again(ModulePathView path);
 
+  // The module was looked for, or began to run, before this execution began, and has been loaded now.
+  void note_from_before(std::string_view name);
   // Once per execution: a sentence for its author when it goes on with a later generation than the one it began with.
   std::optional<std::string> take_lost_notice();
   // True once per process: something stale has been served, or an execution was told that it will be.
@@ -199,9 +201,9 @@ class ProcessState final : public AtFork {
   std::mutex mutex_;
   std::shared_ptr<const View> pin_;
   SharedExecutions executions_;
-  std::uint32_t fork_ = 0;                         // the number of the process that is being forked
-  std::shared_ptr<SettledNames> settled_outside_;  // of executions, until the first begins
-  int going_on_ = 0;                               // executions of pin_'s scope that were entered and have not ended
+  std::uint32_t fork_ = 0;                                 // the number of the process that is being forked
+  std::shared_ptr<SettledNames> settled_outside_;          // of executions, until the first begins
+  std::vector<std::shared_ptr<SharedExecution>> entered_;  // and not ended, of pin_'s scope
   Standing standing_;
   std::string lost_notice_;  // not taken yet
 };

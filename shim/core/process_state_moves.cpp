@@ -106,7 +106,7 @@ std::optional<std::string> ProcessState::lose(const View& view, const std::strin
 
 std::optional<std::string> ProcessState::tear(const View& view, const std::string& why, const std::string& then,
                                               bool refuses) {
-  view.execution->tear();
+  view.tear();
   const std::lock_guard lock(mutex_);
   if (refuses) {
     const std::string refused = why + "; BIFROST_ON_STALE=error forbids to go on with a later one";
@@ -119,6 +119,19 @@ std::optional<std::string> ProcessState::tear(const View& view, const std::strin
   }
   lost_notice_ = why + ": it goes on with " + then;
   return std::nullopt;
+}
+
+void ProcessState::note_from_before(std::string_view name) {
+  std::shared_ptr<const View> pin;
+  {
+    const std::lock_guard lock(mutex_);
+    pin = pin_;
+  }
+  if (pin == nullptr || !pin->execution->intact()) return;
+  const std::string why = "the import of module '" + std::string(name) +
+                          "' had begun when this execution did, and may have taken what has changed since";
+  // Nothing was lost: somebody has begun it at that moment.
+  static_cast<void>(tear(*pin, why, generation_of(*pin), false));
 }
 
 std::string ProcessState::explain_loss(const View& lost, std::string_view and_what) const {
@@ -159,7 +172,7 @@ void ProcessState::move_to_newest() {
   next->settled = nothing_settled();
   next->why_refused.clear();
   const bool whole = moves_whole(pin, next, Why::kAsked);
-  if (!whole || moved_beside_others(*pin, *next)) next->execution->tear();
+  if (!whole || moved_beside_others(*pin, *next)) next->tear();
   if (!whole) replace_pin(pin, next, Why::kAsked);
 }
 

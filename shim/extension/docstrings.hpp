@@ -113,7 +113,8 @@ inline constexpr const char* kExecutionIntact =
     R"(False unless all that this execution has imported, also in processes that it forked, is known to be of one
 generation: Redis was asked, also about what is not there, or modules came from a fallback, or the agent had to give up
 the generation that it began with and what had been loaded or asked for had changed, or more than one process had
-taken modules.)";
+taken modules, or a module was being imported when it began, or another execution began before it ended and something
+had changed.)";
 inline constexpr const char* kExecutionDeploying =
     R"(True if a deploy was going on when it began: it imports the state before that, unless it imports from
 Redis.)";

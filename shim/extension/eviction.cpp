@@ -198,17 +198,21 @@ void leave_behind(LoadedModules& loaded, std::set<std::string> on_disk) {
   loaded.leave_behind(std::move(on_disk));
 }
 
-void forget_in_parent(const std::string& name, const py::object& module) {
+using Names = std::set<std::string, std::less<>>;
+
+void forget_in_parent(const std::string& name, const py::object& module, const Names& leaving) {
   const std::string parent_name(parent_of(name));
-  if (parent_name.empty()) return;
-  const py::dict parent = globals_of(entry_of(parent_name));
+  if (parent_name.empty() || leaving.contains(parent_name)) return;
+  const py::object parent = entry_of(parent_name);
+  if (!parent || VirtualModuleLoader::is_running(parent.ptr())) return;
+  const py::dict globals = globals_of(parent);
   const py::str attribute(name.substr(parent_name.size() + 1));
-  if (parent.contains(attribute) && py::object(parent[attribute]).is(module))
-    PyDict_DelItem(parent.ptr(), attribute.ptr());
+  if (globals.contains(attribute) && py::object(globals[attribute]).is(module))
+    PyDict_DelItem(globals.ptr(), attribute.ptr());
 }
 
-void take_out(const Entry& entry) {
-  forget_in_parent(entry.name, entry.module);
+void take_out(const Entry& entry, const Names& leaving) {
+  forget_in_parent(entry.name, entry.module, leaving);
   if (PyDict_DelItem(PyImport_GetModuleDict(), entry.key.ptr()) != 0) PyErr_Clear();
 }
 
@@ -222,7 +226,7 @@ void forget_replaced_modules(ProcessState& state) {
 
 void forget_what_was_only_asked(ProcessState& state) {
   LoadedModules& loaded = state.loaded();
-  if (!loaded.none_run() || loaded.empty() || !loaded.has_news()) return;
+  if (!loaded.none_run() || loaded.empty() || VirtualModuleLoader::any_is_running() || !loaded.has_news()) return;
   loaded.forget_asked();
   for (const Entry& lazy : Search({}).find().lazy) {
     if (is_unused(lazy.module)) loaded.note_found(loader_of(lazy.module).name(), loader_of(lazy.module).found());
@@ -230,9 +234,15 @@ void forget_what_was_only_asked(ProcessState& state) {
   static_cast<void>(loaded.has_news());
 }
 
+std::optional<std::string> missed_and_back(ProcessState& state) {
+  for (std::string& name : state.loaded().missed()) {
+    if (entry_of(name)) return std::move(name);
+  }
+  return std::nullopt;
+}
+
 std::vector<std::string> evict_loaded_modules(ProcessState& state) {
-  const LoadedModules::Map loaded = state.loaded().all();
-  Others others = Search(loaded).find();
+  Others others = Search(state.loaded().all()).find();
   std::vector<Entry> doomed = std::move(others.doomed);
   // Before anything changes: who is asked may be interrupted.
   std::vector<Entry> unused;
@@ -242,7 +252,8 @@ std::vector<std::string> evict_loaded_modules(ProcessState& state) {
     const bool same = state.finds_the_same(loader.name(), LoadedModule(loader.found()));
     (same ? unused : doomed).push_back(std::move(lazy));
   }
-  for (const auto& [name, module] : loaded) {
+  // From here to the last step no other thread runs. All that has run by now goes; what has not is told by that step.
+  for (const auto& [name, module] : state.loaded().all()) {
     py::object entry = entry_of(name);
     if (!entry) {
       state.loaded().miss(name);
@@ -258,9 +269,11 @@ std::vector<std::string> evict_loaded_modules(ProcessState& state) {
   }
   // Children first, while their parents can still be found.
   std::ranges::sort(doomed, std::greater<>(), &Entry::name);
+  Names leaving;
+  for (const Entry& entry : doomed) leaving.insert(entry.name);
   std::vector<std::string> evicted;
   for (const Entry& entry : doomed) {
-    take_out(entry);
+    take_out(entry, leaving);
     if (entry.name.empty()) continue;
     forget_file_of(entry.name);
     evicted.push_back(entry.name);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,15 +14,20 @@ namespace bifrost {
 // Forgets modules that are in sys.modules under another loader.
 void forget_replaced_modules(ProcessState& state);
 
-// While no module has been run, forgets what was asked, but for what LazyLoader made of it: nobody could be running
-// something old, and a host may ask for thousands of names.
+// While no module has been run or is running, forgets what was asked, but for what LazyLoader made of it: nobody could
+// be running something old, and a host may ask for thousands of names.
 void forget_what_was_only_asked(ProcessState& state);
 
 // Removes every loaded module of the workspace, and the attribute by which its parent knows it. Returns their names.
 // One that is not in sys.modules may be there again in a moment: importlib takes a module out and puts it back after it
-// has run, and signal handlers and other threads get their turn between. It is known until the next eviction. What
+// has run, and signal handlers and other threads get their turn between. It is known until the next eviction, and
+// missed_and_back() names it then. A package that leaves as well, or is running, keeps its attributes: whose functions
+// are at work has all of its version, and not half of it. What
 // LazyLoader has put there and nobody has used goes only if an import would find another module by now.
 std::vector<std::string> evict_loaded_modules(ProcessState& state);
+
+// A module that is in sys.modules though the last eviction has missed it there: it may have gone by what was evicted.
+std::optional<std::string> missed_and_back(ProcessState& state);
 
 // How often that has evicted any, here and in the processes that this one was forked from, whatever state they had.
 std::uint64_t evictions();

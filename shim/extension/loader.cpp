@@ -120,6 +120,7 @@ VirtualModuleLoader::VirtualModuleLoader(std::shared_ptr<ProcessState> state, st
     : state_(std::move(state)),
       name_(std::move(name)),
       file_(state_->file_of(module->path->text())),
+      found_at_(state_->loaded().times_forgotten()),
       module_(std::move(module)) {}
 
 py::object VirtualModuleLoader::create_module(const py::object& self, const py::object& spec) {
@@ -167,6 +168,8 @@ void VirtualModuleLoader::run_found(const py::object& self, const py::object& mo
   const py::object standing = loaded_module(name_.c_str());
   const bool superseded = standing && !standing.is(module);
   if (module_->kind == Resolution::Kind::kPackage) give_back_submodules(state_->loaded(), name_, globals);
+  const std::uint64_t since = state_->loaded().times_forgotten();
+  const bool of_another = since != found_at_ && !state_->finds_the_same(name_, LoadedModule(module_));
   {
     const Running running(module);
     execute_module_code(executable.code, globals);
@@ -175,11 +178,16 @@ void VirtualModuleLoader::run_found(const py::object& self, const py::object& mo
   LoadedModule loaded(module_, executable.origin);
   const py::object now = loaded_module(name_.c_str());
   if (!now.is(module)) loaded.put_in_place = now.ptr();
-  state_->loaded().add(name_, std::move(loaded));
+  const bool whole = state_->loaded().add(name_, std::move(loaded), since);
+  if (!whole || of_another) state_->note_from_before(name_);
 }
 
 bool VirtualModuleLoader::is_running(const PyObject* module) {
   return std::ranges::find(running_modules, module) != running_modules.end();
+}
+
+bool VirtualModuleLoader::any_is_running() {
+  return !running_modules.empty();
 }
 
 VirtualModuleLoader::Executable VirtualModuleLoader::executable_of(const py::object& self) {

@@ -43,8 +43,9 @@ class VirtualModuleLoader {
   };
   Executable get_ready();
 
-  // Whether the code of `module` runs now, in whatever thread.
+  // Whether the code of `module` runs now, in whatever thread; or that of any.
   static bool is_running(const PyObject* module);
+  static bool any_is_running();
 
   const std::string& name() const { return name_; }
   const std::shared_ptr<const Resolution>& found() const { return module_; }
@@ -68,6 +69,7 @@ class VirtualModuleLoader {
   const std::shared_ptr<ProcessState> state_;
   const std::string name_;
   const py::str file_;
+  const std::uint64_t found_at_;  // LoadedModules::times_forgotten()
   std::shared_ptr<const Resolution>
       module_;  // never null; replaced once, when the version found was gone before it could be run
 };

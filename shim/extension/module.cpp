@@ -34,7 +34,7 @@ struct StartedExecution {
   std::string source = "redis";
   std::string reason;
   std::vector<std::string> evicted;
-  std::shared_ptr<const SharedExecution> shared;  // null while disabled
+  std::shared_ptr<SharedExecution> shared;  // null while disabled
   bool deploying = false;
   Scope scope;
 };
@@ -172,7 +172,8 @@ py::object begin_execution(const OptionalText& solution_id, bool global_repo_acc
   if (start.refused) refuse_another_scope(request.scope);
   std::vector<std::string> evicted;
   try {
-    if (!start.loaded_is_current && !is_current_in_sys_modules(*state, start)) evicted = evict_loaded_modules(*state);
+    const bool changed = !start.loaded_is_current && !is_current_in_sys_modules(*state, start);
+    if (changed || missed_and_back(*state)) evicted = evict_loaded_modules(*state);
   } catch (py::error_already_set&) {
     state->take_back(start);
     throw;
@@ -362,22 +363,30 @@ void bind_values(py::module_& m) {
       .def_readonly("reason", &StartedExecution::reason, docstrings::kExecutionReason)
       .def_readonly("evicted", &StartedExecution::evicted, docstrings::kExecutionEvicted)
       .def_property_readonly(
-          "intact", [](const StartedExecution& e) { return e.shared != nullptr && e.shared->intact(); },
+          "intact",
+          [](const StartedExecution& e) {
+            const auto state = hook().state();
+            const auto back = state != nullptr ? missed_and_back(*state) : std::nullopt;
+            if (back) state->note_from_before(*back);
+            return e.shared != nullptr && e.shared->intact();
+          },
           docstrings::kExecutionIntact)
       .def_readonly("deploying", &StartedExecution::deploying, docstrings::kExecutionDeploying)
       .def(
           "__enter__",
           [](py::object self) {
             const auto state = hook().state();
-            const Scope& scope = self.cast<const StartedExecution&>().scope;
-            if (state != nullptr && !state->enter(scope)) refuse_another_scope(scope);
+            const auto& started = self.cast<const StartedExecution&>();
+            if (state == nullptr || started.shared == nullptr) return self;
+            if (!state->enter(started.scope, started.shared)) refuse_another_scope(started.scope);
             return self;
           },
           docstrings::kExecutionEnter)
       .def(
           "__exit__",
-          [](const StartedExecution&, const py::args&) {
-            if (const auto state = hook().state()) state->end();
+          [](const StartedExecution& started, const py::args&) {
+            const auto state = hook().state();
+            if (state != nullptr && started.shared != nullptr) state->end(*started.shared);
           },
           docstrings::kExecutionExit)
       .def("__repr__",

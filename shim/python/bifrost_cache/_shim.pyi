@@ -82,7 +82,8 @@ class Execution:
         """False unless all that this execution has imported, also in processes that it forked, is known to be of one
 generation: Redis was asked, also about what is not there, or modules came from a fallback, or the agent had to give up
 the generation that it began with and what had been loaded or asked for had changed, or more than one process had
-taken modules."""
+taken modules, or a module was being imported when it began, or another execution began before it ended and something
+had changed."""
     @property
     def deploying(self) -> bool:
         """True if a deploy was going on when it began: it imports the state before that, unless it imports from

@@ -1,0 +1,178 @@
+"""Executions that begin while a module runs, in another thread or by its own doing; and those that overlap."""
+
+import pytest
+from harness import PATIENCE_S
+
+THREAD = f"""
+import threading
+at, go = threading.Event(), threading.Event()
+def meanwhile():
+    at.set()
+    assert go.wait({PATIENCE_S})
+sys.meanwhile = meanwhile
+thread = threading.Thread(target=__import__, args=("a",))
+thread.start()
+assert at.wait({PATIENCE_S})
+"""
+ITSELF = """
+def meanwhile():
+    global execution
+    sys.meanwhile = lambda: None
+    execution = b.begin_execution(**scope)
+sys.meanwhile = meanwhile
+import a
+"""
+HOW = pytest.mark.parametrize("how", ["another thread", "the module itself"])
+
+
+def begin_within(talk, how, change, **scope):
+    """`execution` begins while the module `a` calls sys.meanwhile(), after `change`."""
+    talk.do(f"scope = {scope}")
+    if how == "the module itself":
+        change()
+        talk.do(ITSELF)
+        return
+    talk.do(THREAD)
+    change()
+    talk.do("execution = b.begin_execution(**scope); sys.meanwhile = lambda: None; go.set(); thread.join()")
+
+
+@HOW
+def test_a_module_that_ran_while_an_execution_began_is_not_kept_by_the_next(node, talk, how):
+    node.put("dep.py", "V = 1\n")
+    node.put("a.py", "import sys\nfrom dep import V\nsys.meanwhile()\n")
+    talk.begin()
+    talk.do("import warnings; caught = []; warnings.showwarning = lambda m, c, *a: caught.append(str(m))")
+    begin_within(talk, how, lambda: node.put("dep.py", "V = 2\n"))
+    talk.do("import a, dep")
+    assert talk.ask("[a.V, dep.V, execution.intact, execution.source]") == [1, 2, False, "shm"]
+    said = "bifrost: the import of module 'a' had begun when this execution did, and may have taken what has changed since"
+    assert talk.ask("len(caught)") == 1 and talk.ask("caught[0]").startswith(said + ": it goes on with generation ")
+    assert talk.begin()["evicted"] == ["a", "dep"]
+    talk.do("import a")
+    assert talk.ask("[a.V, execution.intact]") == [2, True]
+    assert talk.begin()["evicted"] == []
+
+
+@HOW
+def test_a_module_that_ran_while_another_scope_began_is_not_kept_there(node, talk, how):
+    for solution in ("one", "two"):
+        node.put(f"_solutions/{solution}/dep.py", f"V = {solution!r}\n")
+    node.put("a.py", "import sys\nfrom dep import V\nsys.meanwhile()\n")
+    talk.begin(solution_id="one", global_repo_access=True)
+    two = {"solution_id": "two", "global_repo_access": True}
+    begin_within(talk, how, lambda: None, **two)
+    assert talk.ask("execution.intact") is False
+    assert "a" in talk.begin(**two)["evicted"]
+    talk.do("import a")
+    assert talk.ask("[a.V, execution.intact]") == ["two", True]
+
+
+ASKS = {
+    "an absent module": (None, "try: import opt\nexcept ImportError: W = 1\nelse: W = 2\n"),
+    "a module that raises": ("raise ValueError\n", "try: import opt\nexcept ValueError: W = 1\nelse: W = 2\n"),
+    "a source": ("V = 1\n", "import bifrost_cache\nW = int(bifrost_cache.source_of('opt.py').source[4:])\n"),
+}
+
+
+@HOW
+@pytest.mark.parametrize("what", ASKS)
+def test_what_a_module_asked_before_an_execution_began_counts(node, talk, how, what):
+    before, asks = ASKS[what]
+    if before is not None:
+        node.put("opt.py", before)
+    node.put("a.py", asks + "import sys\nsys.meanwhile()\n")
+    talk.begin()
+    begin_within(talk, how, lambda: None)
+    assert talk.ask("[execution.evicted, execution.intact]") == [[], True]
+    assert talk.begin()["evicted"] == []
+    node.put("opt.py", "V = 2\n")
+    assert "a" in talk.begin()["evicted"]
+    talk.do("import a")
+    assert talk.ask("a.W") == 2
+
+
+PUT_BACK = """
+def put_back(frame, event, argument):
+    global execution
+    between = event == "c_return" and getattr(argument, "__name__", "") == "pop"
+    if between and frame.f_code.co_name == "_load_unlocked" and frame.f_locals["spec"].name == "a":
+        sys.setprofile(None)
+        execution = b.begin_execution()
+sys.setprofile(put_back)
+import a
+sys.setprofile(None)
+"""
+
+
+def test_a_module_that_importlib_was_about_to_put_back_is_not_kept_by_the_next(node, talk):
+    node.put("dep.py", "V = 1\n")
+    node.put("a.py", "from dep import V\n")
+    talk.begin()
+    node.put("dep.py", "V = 2\n")
+    talk.do(PUT_BACK)
+    assert talk.ask("[execution.evicted, a.V]") == [["dep"], 1]
+    assert talk.begin()["evicted"] == ["a"]
+    talk.do("import a")
+    assert talk.ask("a.V") == 2
+    assert talk.begin()["evicted"] == []
+
+
+def test_a_module_that_somebody_took_out_of_sys_modules_costs_no_eviction(node, talk):
+    node.put("dep.py", "V = 1\n")
+    node.put("a.py", "from dep import V\n")
+    talk.begin()
+    talk.do("import a; del sys.modules['a']")
+    node.put("dep.py", "V = 2\n")
+    assert talk.begin()["evicted"] == ["dep"]
+    talk.do("import dep")
+    assert talk.begin()["evicted"] == []
+    talk.do("import a; del sys.modules['a']")
+    assert talk.begin()["evicted"] == []
+
+
+def test_a_package_that_is_running_keeps_its_submodules(node, talk):
+    node.put("pkg/util.py", "V = 1\n")
+    node.put("pkg/__init__.py", "import sys\nfrom . import util\nsys.meanwhile()\nV = util.V\n")
+    talk.begin()
+    node.put("pkg/util.py", "V = 2\n")
+    talk.do(ITSELF.replace("import a", "import pkg").replace("**scope", ""))
+    assert talk.ask("[execution.evicted, pkg.V]") == [["pkg.util"], 1]
+    assert "pkg" in talk.begin()["evicted"]
+    talk.do("import pkg")
+    assert talk.ask("pkg.V") == 2
+
+
+def test_an_execution_that_another_one_takes_further_says_that_it_may_be_mixed(node, talk):
+    for name in "xyz":
+        node.put(f"{name}.py", "V = 1\n")
+    talk.do("with_outer = b.begin_execution(); outer = with_outer.__enter__(); import x")
+    node.put("y.py", "V = 2\n")
+    talk.do("inner = b.begin_execution().__enter__(); import y; inner.__exit__(None, None, None)")
+    assert talk.ask("[x.V, y.V, outer.intact, inner.intact]") == [1, 2, True, True]  # nothing of the outer's has changed
+    node.put("x.py", "V = 3\n")
+    talk.do("inner = b.begin_execution(); import z")
+    assert talk.ask("[outer.intact, inner.intact, inner.evicted]") == [False, True, ["x", "y"]]
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_an_execution_shares_what_becomes_of_the_one_that_took_it_further_until_it_ends(redis_node, ends):
+    node = redis_node
+    node.start_agent("--max-module-bytes", "64K")
+    node.put("x.py", "V = 1\n")
+    node.put("big.py", f"V = 1{' ' * 70_000}\n")  # Redis is asked for it
+    talk = node.worker()
+    talk.do("outer = b.begin_execution().__enter__(); import x; inner = b.begin_execution()")
+    if ends:
+        talk.do("outer.__exit__(None, None, None)")
+    talk.do("import big")
+    assert talk.ask("[big.V, inner.intact, outer.intact]") == [1, False, ends]
+
+
+def test_an_execution_that_goes_on_with_what_redis_holds_says_that_it_may_be_mixed(node, talk):
+    node.put("x.py", "V = 1\n")
+    talk.do("outer = b.begin_execution().__enter__(); import x")
+    node.agent.kill()
+    node.put("y.py", "V = 1\n")
+    talk.do("inner = b.begin_execution()")
+    assert talk.ask("[outer.source, inner.source, outer.intact]") == ["shm", "redis", False]
