@@ -1,6 +1,7 @@
 #include "shim/core/loaded_modules.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace bifrost {
 
@@ -83,15 +84,13 @@ void LoadedModules::miss(std::string_view name) {
   changed();
 }
 
-std::vector<std::string> LoadedModules::missed() {
-  std::vector<std::string> names;
+LoadedModules::Map LoadedModules::missed() {
+  Map missed;
   const std::lock_guard lock(mutex_);
-  if (!any_missed_) return names;
-  for (const auto& [name, module] : modules_) {
-    if (module.missed) names.push_back(name);
-  }
-  any_missed_ = !names.empty();
-  return names;
+  if (!any_missed_) return missed;
+  std::ranges::copy_if(modules_, std::inserter(missed, missed.end()), [](const auto& m) { return m.second.missed; });
+  any_missed_ = !missed.empty();
+  return missed;
 }
 
 LoadedModules::Map LoadedModules::all() const {

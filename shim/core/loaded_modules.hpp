@@ -81,7 +81,7 @@ class LoadedModules final : public AtFork {
   void remove(std::string_view name);
   // An eviction did not find it: forgotten when that happens a second time.
   void miss(std::string_view name);
-  std::vector<std::string> missed();
+  Map missed();
   // Parents sort before their children.
   Map all() const;
   bool none_run() const;  // nor anything that is not the workspace's and counts: keep_asked()
@@ -102,7 +102,7 @@ class LoadedModules final : public AtFork {
   void keep_asked();
   // From now on it counts as anything else that is asked.
   void keep_no_more();
-  // What is not kept. As the last step, where modules are removed.
+  // What is not kept. After modules were removed, of which this tells.
   void forget_asked();
   std::uint64_t times_forgotten() const { return times_forgotten_.load(std::memory_order_relaxed); }
   // Whether anything has been added, removed or asked for the first time since this was asked.

@@ -148,7 +148,7 @@ ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
     start.refused = !start.same_scope && !entered_.empty();
     if (start.refused) return start;
     view->execution = executions_.next();
-    view->entered_before = entered_;
+    settle_entered();
     start.before = std::exchange(pin_, view);
     settled_outside_.reset();
     lost_notice_.clear();
@@ -162,8 +162,11 @@ ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
     throw;
   }
   // What they have taken is the same in this view, and so is what they will take.
-  const bool goes_on_whole = start.loaded_is_current && view->authority == Authority::kMirror;
-  if (!goes_on_whole) view->tear_entered_before();
+  const bool same_place = start.before != nullptr && view->shows_what(*start.before);
+  if (!start.loaded_is_current || !(view->authority == Authority::kMirror || same_place)) {
+    const std::lock_guard lock(mutex_);
+    for (const auto& entered : entered_) entered->tear();
+  }
   return start;
 }
 
@@ -176,9 +179,12 @@ void ProcessState::take_back(const ExecutionStart& start) {
   if (start.before != nullptr) presence_.say(*start.before);
 }
 
-bool ProcessState::enter(const Scope& scope, std::shared_ptr<SharedExecution> execution) {
+bool ProcessState::enter(const Scope& scope, std::shared_ptr<SharedExecution> execution, Generation began_at) {
   const std::lock_guard lock(mutex_);
   if (pin_ == nullptr || pin_->scope != scope) return false;
+  const bool is_present = pin_->execution == execution;
+  const bool is_same = pin_->authority == Authority::kMirror && pin_->generation() == began_at;
+  if (!is_present && !is_same) execution->tear();
   entered_.push_back(std::move(execution));
   return true;
 }
@@ -186,11 +192,19 @@ bool ProcessState::enter(const Scope& scope, std::shared_ptr<SharedExecution> ex
 void ProcessState::end(const SharedExecution& execution) {
   const auto is_this = [&](const auto& entered) { return entered.get() == &execution; };
   const std::lock_guard lock(mutex_);
+  settle_entered();
   if (const auto found = std::ranges::find_if(entered_, is_this); found != entered_.end()) entered_.erase(found);
-  if (pin_ == nullptr || std::ranges::none_of(pin_->entered_before, is_this)) return;
-  auto next = std::make_shared<View>(*pin_);
-  std::erase_if(next->entered_before, is_this);
-  pin_ = std::move(next);
+}
+
+bool ProcessState::intact(const SharedExecution& execution) {
+  const std::lock_guard lock(mutex_);
+  settle_entered();
+  return execution.intact();
+}
+
+void ProcessState::settle_entered() {
+  if (pin_ == nullptr || pin_->execution->intact()) return;
+  for (const auto& entered : entered_) entered->tear();
 }
 
 std::shared_ptr<const View> ProcessState::view() {

@@ -68,8 +68,11 @@ class ProcessState final : public AtFork {
   void take_back(const ExecutionStart& start);
   // Marks an execution of `scope` as going on, until end(): no other scope can begin meanwhile, from whatever thread.
   // One of the same scope can, and decides what both import from then on. False when another scope has begun since.
-  bool enter(const Scope& scope, std::shared_ptr<SharedExecution> execution);
+  // `began_at`: where it began, 0 unless that was in the mirror.
+  bool enter(const Scope& scope, std::shared_ptr<SharedExecution> execution, Generation began_at);
   void end(const SharedExecution& execution);
+  // Of an execution that was entered and goes on with another one: what is known of that is known of it by now.
+  bool intact(const SharedExecution& execution);
   // Whether everything that this process has taken from the workspace is, in `view`, what it was then. Touches none of
   // it when the words that witness it are the same.
   bool still_stands_in(const View& view);
@@ -175,6 +178,8 @@ class ProcessState final : public AtFork {
   // and nothing done, where more was taken since.
   bool replace_pin(const std::shared_ptr<const View>& old, const std::shared_ptr<View>& next, Why why,
                    std::optional<std::uint64_t> compared = std::nullopt);
+  // With mutex_: those that were entered have imported what pin_ says.
+  void settle_entered();
   std::string explain_loss(const View& lost, std::string_view and_what) const;
   void count(const Resolution& resolution);
   template <class Ask>

@@ -106,7 +106,7 @@ std::optional<std::string> ProcessState::lose(const View& view, const std::strin
 
 std::optional<std::string> ProcessState::tear(const View& view, const std::string& why, const std::string& then,
                                               bool refuses) {
-  view.tear();
+  view.execution->tear();
   const std::lock_guard lock(mutex_);
   if (refuses) {
     const std::string refused = why + "; BIFROST_ON_STALE=error forbids to go on with a later one";
@@ -172,7 +172,7 @@ void ProcessState::move_to_newest() {
   next->settled = nothing_settled();
   next->why_refused.clear();
   const bool whole = moves_whole(pin, next, Why::kAsked);
-  if (!whole || moved_beside_others(*pin, *next)) next->tear();
+  if (!whole || moved_beside_others(*pin, *next)) next->execution->tear();
   if (!whole) replace_pin(pin, next, Why::kAsked);
 }
 

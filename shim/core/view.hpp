@@ -7,7 +7,6 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "common/reader/segment.hpp"
 #include "shim/core/authority.hpp"
@@ -30,8 +29,6 @@ struct View {
   // Of an execution, shared by the views that it goes through and by the processes that it forks.
   std::shared_ptr<SharedExecution> execution;
   SharedExecution::Place place;  // of this process in it
-  // Those of this process that were entered before it began and have not ended: they go on with what it imports from.
-  std::vector<std::shared_ptr<SharedExecution>> entered_before;
   Scope scope;
   // Of an execution, shared by the views that it goes through: what the platform's store has said of names. Null when
   // there is nobody to ask.
@@ -42,16 +39,7 @@ struct View {
 
   // What Redis or a fallback says is as it is now: nobody can tell whether it was so when other modules were read.
   void takes_what_is_newest() const {
-    if (execution != nullptr) tear();
-  }
-
-  // Of an execution: what is imported by it is not known to be of one generation.
-  void tear() const {
-    execution->tear();
-    tear_entered_before();
-  }
-  void tear_entered_before() const {
-    for (const auto& entered : entered_before) entered->tear();
+    if (execution != nullptr) execution->tear();
   }
 
   // Its newest snapshot. The order matters: first what the segment is in sync with, then the snapshot that holds it.

@@ -11,6 +11,7 @@
 #include "shim/extension/importlib_objects.hpp"
 #include "shim/extension/loader.hpp"
 #include "shim/extension/namespace_path.hpp"
+#include "shim/extension/running_modules.hpp"
 #include "shim/extension/source_lines.hpp"
 
 namespace bifrost {
@@ -155,7 +156,7 @@ class Search {
                    py::reinterpret_borrow<py::object>(entry)};
     };
     if (loaded_here) {
-      if (!VirtualModuleLoader::is_running(entry)) others.doomed.push_back(kept());
+      if (!RunningModules::instance().contains(entry)) others.doomed.push_back(kept());
       return;
     }
     if (look.has_our_loader()) {
@@ -203,12 +204,10 @@ using Names = std::set<std::string, std::less<>>;
 void forget_in_parent(const std::string& name, const py::object& module, const Names& leaving) {
   const std::string parent_name(parent_of(name));
   if (parent_name.empty() || leaving.contains(parent_name)) return;
-  const py::object parent = entry_of(parent_name);
-  if (!parent || VirtualModuleLoader::is_running(parent.ptr())) return;
-  const py::dict globals = globals_of(parent);
+  const py::dict parent = globals_of(entry_of(parent_name));
   const py::str attribute(name.substr(parent_name.size() + 1));
-  if (globals.contains(attribute) && py::object(globals[attribute]).is(module))
-    PyDict_DelItem(globals.ptr(), attribute.ptr());
+  if (parent.contains(attribute) && py::object(parent[attribute]).is(module))
+    PyDict_DelItem(parent.ptr(), attribute.ptr());
 }
 
 void take_out(const Entry& entry, const Names& leaving) {
@@ -226,7 +225,7 @@ void forget_replaced_modules(ProcessState& state) {
 
 void forget_what_was_only_asked(ProcessState& state) {
   LoadedModules& loaded = state.loaded();
-  if (!loaded.none_run() || loaded.empty() || VirtualModuleLoader::any_is_running() || !loaded.has_news()) return;
+  if (!loaded.none_run() || loaded.empty() || !RunningModules::instance().empty() || !loaded.has_news()) return;
   loaded.forget_asked();
   for (const Entry& lazy : Search({}).find().lazy) {
     if (is_unused(lazy.module)) loaded.note_found(loader_of(lazy.module).name(), loader_of(lazy.module).found());
@@ -235,8 +234,10 @@ void forget_what_was_only_asked(ProcessState& state) {
 }
 
 std::optional<std::string> missed_and_back(ProcessState& state) {
-  for (std::string& name : state.loaded().missed()) {
-    if (entry_of(name)) return std::move(name);
+  for (const auto& [name, module] : state.loaded().missed()) {
+    const py::object entry = entry_of(name);
+    if (!entry || module.is_namespace() || RunningModules::instance().contains(entry.ptr())) continue;
+    if (is_still_ours(state, name, module)) return name;
   }
   return std::nullopt;
 }
@@ -260,6 +261,7 @@ std::vector<std::string> evict_loaded_modules(ProcessState& state) {
       continue;
     }
     state.loaded().remove(name);
+    if (RunningModules::instance().contains(entry.ptr())) continue;  // once more: it is added when it has run
     if (!module.is_namespace()) forget_lines_of(py::str(state.file_of(module.found->path->text())));
     doomed.push_back({py::str(name), name, std::move(entry)});
   }

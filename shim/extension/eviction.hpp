@@ -21,12 +21,13 @@ void forget_what_was_only_asked(ProcessState& state);
 // Removes every loaded module of the workspace, and the attribute by which its parent knows it. Returns their names.
 // One that is not in sys.modules may be there again in a moment: importlib takes a module out and puts it back after it
 // has run, and signal handlers and other threads get their turn between. It is known until the next eviction, and
-// missed_and_back() names it then. A package that leaves as well, or is running, keeps its attributes: whose functions
-// are at work has all of its version, and not half of it. What
+// missed_and_back() names it then. A package that leaves as well keeps its attributes: whose functions are at work has
+// all of its version, and not half of it. A module that is running stays. What
 // LazyLoader has put there and nobody has used goes only if an import would find another module by now.
 std::vector<std::string> evict_loaded_modules(ProcessState& state);
 
-// A module that is in sys.modules though the last eviction has missed it there: it may have gone by what was evicted.
+// A module that has run and is in sys.modules though the last eviction has missed it there: it may have gone by what
+// was evicted.
 std::optional<std::string> missed_and_back(ProcessState& state);
 
 // How often that has evicted any, here and in the processes that this one was forked from, whatever state they had.

@@ -2,9 +2,6 @@
 
 #include <marshal.h>
 
-#include <algorithm>
-#include <vector>
-
 #include "shim/extension/docstrings.hpp"
 #include "shim/extension/execute.hpp"
 #include "shim/extension/fast_method.hpp"
@@ -13,6 +10,7 @@
 #include "shim/extension/importlib_objects.hpp"
 #include "shim/extension/interpreter_tag.hpp"
 #include "shim/extension/left_behind.hpp"
+#include "shim/extension/running_modules.hpp"
 #include "shim/extension/source_lines.hpp"
 
 namespace bifrost {
@@ -92,20 +90,6 @@ py::dict namespace_of(const py::object& module) {
   return module.attr("__dict__");
 }
 
-// Modules whose code runs now, in whatever thread. The GIL guards it.
-std::vector<const PyObject*> running_modules;
-
-class Running {
- public:
-  explicit Running(const py::object& module) : module_(module.ptr()) { running_modules.push_back(module_); }
-  ~Running() { running_modules.erase(std::ranges::find(running_modules, module_)); }
-  Running(const Running&) = delete;
-  Running& operator=(const Running&) = delete;
-
- private:
-  const PyObject* const module_;
-};
-
 [[noreturn]] void throw_file_not_found(const std::string& path) {
   errno = ENOENT;
   const py::str name(path);
@@ -171,7 +155,7 @@ void VirtualModuleLoader::run_found(const py::object& self, const py::object& mo
   const std::uint64_t since = state_->loaded().times_forgotten();
   const bool of_another = since != found_at_ && !state_->finds_the_same(name_, LoadedModule(module_));
   {
-    const Running running(module);
+    const RunningModules::Mark running(module.ptr(), name_, since);
     execute_module_code(executable.code, globals);
   }
   if (superseded) return;
@@ -180,14 +164,6 @@ void VirtualModuleLoader::run_found(const py::object& self, const py::object& mo
   if (!now.is(module)) loaded.put_in_place = now.ptr();
   const bool whole = state_->loaded().add(name_, std::move(loaded), since);
   if (!whole || of_another) state_->note_from_before(name_);
-}
-
-bool VirtualModuleLoader::is_running(const PyObject* module) {
-  return std::ranges::find(running_modules, module) != running_modules.end();
-}
-
-bool VirtualModuleLoader::any_is_running() {
-  return !running_modules.empty();
 }
 
 VirtualModuleLoader::Executable VirtualModuleLoader::executable_of(const py::object& self) {

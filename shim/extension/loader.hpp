@@ -43,10 +43,6 @@ class VirtualModuleLoader {
   };
   Executable get_ready();
 
-  // Whether the code of `module` runs now, in whatever thread; or that of any.
-  static bool is_running(const PyObject* module);
-  static bool any_is_running();
-
   const std::string& name() const { return name_; }
   const std::shared_ptr<const Resolution>& found() const { return module_; }
   // The module's `__file__`, and everything else in Python that says where it lies: one object.

@@ -22,6 +22,7 @@
 #include "shim/extension/namespace_path.hpp"
 #include "shim/extension/path_entry.hpp"
 #include "shim/extension/requested_scope.hpp"
+#include "shim/extension/running_modules.hpp"
 #include "shim/extension/template_process.hpp"
 #include "shim/extension/warning.hpp"
 
@@ -178,6 +179,8 @@ py::object begin_execution(const OptionalText& solution_id, bool global_repo_acc
     state->take_back(start);
     throw;
   }
+  const auto older = RunningModules::instance().begun_before(state->loaded().times_forgotten());
+  if (older) state->note_from_before(*older);
   return started_execution(*state, *start.view, std::move(evicted));
 }
 
@@ -366,9 +369,9 @@ void bind_values(py::module_& m) {
           "intact",
           [](const StartedExecution& e) {
             const auto state = hook().state();
-            const auto back = state != nullptr ? missed_and_back(*state) : std::nullopt;
-            if (back) state->note_from_before(*back);
-            return e.shared != nullptr && e.shared->intact();
+            if (e.shared == nullptr || state == nullptr) return e.shared != nullptr && e.shared->intact();
+            if (const auto back = missed_and_back(*state)) state->note_from_before(*back);
+            return state->intact(*e.shared);
           },
           docstrings::kExecutionIntact)
       .def_readonly("deploying", &StartedExecution::deploying, docstrings::kExecutionDeploying)
@@ -378,7 +381,8 @@ void bind_values(py::module_& m) {
             const auto state = hook().state();
             const auto& started = self.cast<const StartedExecution&>();
             if (state == nullptr || started.shared == nullptr) return self;
-            if (!state->enter(started.scope, started.shared)) refuse_another_scope(started.scope);
+            const Generation began_at{started.source == "shm" ? started.generation : 0};
+            if (!state->enter(started.scope, started.shared, began_at)) refuse_another_scope(started.scope);
             return self;
           },
           docstrings::kExecutionEnter)

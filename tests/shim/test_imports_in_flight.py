@@ -131,16 +131,64 @@ def test_a_module_that_somebody_took_out_of_sys_modules_costs_no_eviction(node, 
     assert talk.begin()["evicted"] == []
 
 
-def test_a_package_that_is_running_keeps_its_submodules(node, talk):
+def test_a_package_that_is_running_gives_what_is_new(node, talk):
     node.put("pkg/util.py", "V = 1\n")
-    node.put("pkg/__init__.py", "import sys\nfrom . import util\nsys.meanwhile()\nV = util.V\n")
+    node.put("pkg/job.py", "from . import util\n")
+    node.put("pkg/__init__.py", "import sys\nfrom . import util\nsys.meanwhile()\nfrom .job import util as job\n")
     talk.begin()
     node.put("pkg/util.py", "V = 2\n")
-    talk.do(ITSELF.replace("import a", "import pkg").replace("**scope", ""))
-    assert talk.ask("[execution.evicted, pkg.V]") == [["pkg.util"], 1]
-    assert "pkg" in talk.begin()["evicted"]
-    talk.do("import pkg")
-    assert talk.ask("pkg.V") == 2
+    talk.do("scope = {}" + ITSELF.replace("import a", "import pkg"))
+    assert talk.ask("[execution.evicted, pkg.job.V, execution.intact]") == [["pkg.util"], 2, False]
+
+
+def test_an_execution_that_begins_beside_what_ran_before_it_says_so_at_once(node, talk):
+    node.put("dep.py", "V = 1\n")
+    node.put("a.py", "import sys\nfrom dep import V\nsys.meanwhile()\n")
+    talk.do("""
+def meanwhile():
+    global during
+    executions = [b.begin_execution() for _ in range(2)]
+    during = [[execution.evicted, execution.intact] for execution in executions]
+sys.meanwhile = meanwhile
+""")
+    talk.begin()
+    node.put("dep.py", "V = 2\n")
+    talk.do("import a")
+    assert talk.ask("during") == [[["dep"], False], [[], False]]
+
+
+def test_a_module_that_its_host_takes_out_and_runs_again_is_left_alone(node, talk):
+    node.put("other.py", "V = 1\n")
+    node.put("a.py", "import sys, other\nsys.meanwhile()\n")
+    talk.do("""
+def meanwhile():
+    global during
+    during = [b.current_execution().intact, b.begin_execution().evicted]
+sys.meanwhile = meanwhile
+""")
+    for change in range(3):
+        talk.begin()
+        talk.do("import a; del sys.modules['a']")
+        assert talk.ask("[*during, b.current_execution().intact]") == [True, [], True]
+        node.put("other.py", f"V = {change + 2}\n")
+
+
+def test_a_child_that_is_forked_while_another_thread_imports_runs_none_of_that(node, talk):
+    node.put("dep.py", "V = 1\n")
+    node.put("a.py", "import sys\nfrom dep import V\nsys.meanwhile()\n")
+    talk.begin()
+    talk.do(THREAD)
+    node.put("dep.py", "V = 2\n")
+    intact = talk.do("""
+import os
+pid = os.fork()
+if pid == 0:
+    executions = [b.begin_execution(), b.begin_execution()]
+    os._exit(int(executions[1].intact))
+answer = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+""")
+    talk.do("go.set(); thread.join()")
+    assert intact == 1
 
 
 def test_an_execution_that_another_one_takes_further_says_that_it_may_be_mixed(node, talk):
@@ -167,6 +215,27 @@ def test_an_execution_shares_what_becomes_of_the_one_that_took_it_further_until_
         talk.do("outer.__exit__(None, None, None)")
     talk.do("import big")
     assert talk.ask("[big.V, inner.intact, outer.intact]") == [1, False, ends]
+
+
+def test_an_execution_that_is_no_longer_the_present_one_when_it_is_entered_says_that_it_may_be_mixed(node, talk):
+    node.put("x.py", "V = 1\n")
+    talk.do("one = b.begin_execution(); two = b.begin_execution(); one.__enter__(); two.__enter__()")
+    assert talk.ask("[one.intact, two.intact]") == [True, True]  # of the same generation
+    node.put("y.py", "V = 1\n")
+    talk.do("one.__exit__(); two.__exit__(); one = b.begin_execution()")
+    node.put("y.py", "V = 2\n")
+    talk.do("two = b.begin_execution(); one.__enter__(); two.__enter__()")
+    assert talk.ask("[one.intact, two.intact]") == [False, True]
+
+
+def test_executions_that_overlap_on_the_same_stale_mirror_stay_intact(node, talk):
+    node.put("x.py", "V = 1\n")
+    node.cachectl("wait", "--fresh")
+    talk.do("import x")
+    node.agent.kill()
+    node.redis.stop()
+    talk.do("outer = b.begin_execution().__enter__(); inner = b.begin_execution().__enter__(); import x")
+    assert talk.ask("[outer.source, inner.source, outer.intact, inner.intact]") == ["stale", "stale", True, True]
 
 
 def test_an_execution_that_goes_on_with_what_redis_holds_says_that_it_may_be_mixed(node, talk):
