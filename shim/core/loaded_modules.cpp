@@ -18,7 +18,7 @@ bool LoadedModule::same_search_as(const Resolution& other) const {
   return found->searched == other.searched && found->asked_path == other.asked_path;
 }
 
-bool LoadedModules::add(std::string_view name, LoadedModule module, std::uint64_t since) {
+void LoadedModules::add(std::string_view name, LoadedModule module) {
   const std::lock_guard lock(mutex_);
   const auto [first, last] = asked_.found.equal_range(name);
   const auto known =
@@ -36,9 +36,16 @@ bool LoadedModules::add(std::string_view name, LoadedModule module, std::uint64_
     before->second = std::move(module);
   }
   changed();
-  if (times_forgotten() == since) return true;
-  make_incomparable();
-  return false;
+}
+
+void LoadedModules::note_outlived(std::string_view module) {
+  const std::lock_guard lock(mutex_);
+  if (!outlived_) outlived_ = {std::string(module), boot_now()};
+}
+
+std::optional<LoadedModules::Outlived> LoadedModules::outlived() const {
+  const std::lock_guard lock(mutex_);
+  return outlived_;
 }
 
 bool LoadedModules::is_answer_to_same(const LoadedModule& module, const Resolution& other) {
@@ -105,7 +112,7 @@ bool LoadedModules::none_run() const {
 
 bool LoadedModules::empty() const {
   const std::lock_guard lock(mutex_);
-  return modules_.empty() && kept_.size() == 0 && asked_.found.empty() && !asked_.incomparable;
+  return modules_.empty() && kept_.size() == 0 && asked_.found.empty() && !asked_.incomparable && !outlived_;
 }
 
 bool LoadedModules::is_package_in(std::string_view name, std::span<const std::string> directories) const {
@@ -204,6 +211,7 @@ void LoadedModules::keep_no_more() {
 void LoadedModules::forget_asked() {
   const std::lock_guard lock(mutex_);
   times_forgotten_.fetch_add(1, std::memory_order_relaxed);
+  outlived_.reset();
   if (asked_.size() == kept_.size() && asked_.incomparable == kept_.incomparable) return;
   asked_ = kept_;
   changed();

@@ -9,12 +9,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "common/base/clock.hpp"
 #include "common/layout/key_hash.hpp"
 #include "shim/core/at_fork.hpp"
 #include "shim/core/resolution.hpp"
@@ -73,11 +75,7 @@ class LoadedModules final : public AtFork {
   LoadedModules() { watch_forks(); }
   ~LoadedModules() { leave_forks(); }
 
-  // `since`: times_forgotten() before its code began to run. False, and the next comparison finds a difference, if
-  // anything was forgotten meanwhile: nobody knows any more what it went by.
-  bool add(std::string_view name, LoadedModule module, std::uint64_t since);
-  // One that runs no code, as a namespace.
-  void add(std::string_view name, LoadedModule module) { add(name, std::move(module), times_forgotten()); }
+  void add(std::string_view name, LoadedModule module);
   void remove(std::string_view name);
   // An eviction did not find it: forgotten when that happens a second time.
   void miss(std::string_view name);
@@ -105,6 +103,14 @@ class LoadedModules final : public AtFork {
   // What is not kept. After modules were removed, of which this tells.
   void forget_asked();
   std::uint64_t times_forgotten() const { return times_forgotten_.load(std::memory_order_relaxed); }
+  // While a module ran, something was forgotten: nobody knows any more what it went by, nor what has gone by it. Until
+  // forget_asked().
+  struct Outlived {
+    std::string module;
+    BootTime since;
+  };
+  void note_outlived(std::string_view module);
+  std::optional<Outlived> outlived() const;
   // Whether anything has been added, removed or asked for the first time since this was asked.
   bool has_news();
 
@@ -141,6 +147,7 @@ class LoadedModules final : public AtFork {
   std::set<std::string> left_behind_;
   std::uint64_t told_version_ = 0;  // by has_news()
   bool any_missed_ = false;         // perhaps
+  std::optional<Outlived> outlived_;
   std::atomic<std::uint64_t> times_forgotten_{0};
   std::atomic<std::uint64_t> version_{0};
 };

@@ -48,11 +48,12 @@ bool is_lost(const Resolver::Listing& answer) {
   return answer.snapshot_lost;
 }
 
-void sign(Resolution& answer, const View& by) {
+void sign(Resolution& answer, const View& by, std::uint64_t begun) {
   answer.authority = by.authority;
   answer.asked_at = by.generation();
+  answer.begun = begun;
 }
-void sign(Resolver::Listing&, const View&) {}
+void sign(Resolver::Listing&, const View&, std::uint64_t) {}
 
 template <class Answer>
 Answer refusal(const std::string& why) {
@@ -149,6 +150,7 @@ ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
     if (start.refused) return start;
     view->execution = executions_.next();
     settle_entered();
+    ++begun_;
     start.before = std::exchange(pin_, view);
     settled_outside_.reset();
     lost_notice_.clear();
@@ -255,9 +257,10 @@ template <class Ask>
 auto ProcessState::with_whole_view(const Ask& ask) {
   using Answer = decltype(ask(std::declval<const View&>()));
   std::shared_ptr<const View> now;
+  const std::uint64_t begun = begun_;
   std::uint64_t moves = 0;
-  const auto signed_by = [&moves](const View& by, Answer answer) {
-    sign(answer, by);
+  const auto signed_by = [&moves, begun](const View& by, Answer answer) {
+    sign(answer, by, begun);
     answer.moves = moves;
     return answer;
   };

@@ -125,7 +125,9 @@ class ProcessState final : public AtFork {
   // What the module's path holds by now, in this process' own memory. May ask Redis.
   Resolution read_again(ModulePathView path);
 
-  // The module was looked for, or began to run, before this execution began, and has been loaded now.
+  // How many executions have begun.
+  std::uint64_t times_begun() const { return begun_; }
+  // The module was looked for, or began to run, before this execution began, and is there.
   void note_from_before(std::string_view name);
   // Once per execution: a sentence for its author when it goes on with a later generation than the one it began with.
   std::optional<std::string> take_lost_notice();
@@ -201,6 +203,7 @@ class ProcessState final : public AtFork {
   const CodeTag tag_;
   std::atomic<bool> stale_execution_{false};
   std::atomic<bool> stale_noticed_{false};
+  std::atomic<std::uint64_t> begun_{0};
   std::atomic<std::uint64_t> moves_{0};  // how often one was about to go on with another state, as unchanged
 
   std::mutex mutex_;

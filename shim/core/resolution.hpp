@@ -42,6 +42,7 @@ struct Resolution {
   Authority authority = Authority::kRedis;  // of the view that was asked
   Generation asked_at;                      // of its snapshot; 0 without one
   std::uint64_t moves = 0;                  // for ProcessState::check_taken()
+  std::uint64_t begun = 0;                  // ProcessState::times_begun() before it was asked for
   bool absent_at_last = false;              // kUnknown: no such file, by Redis or by the last that the mirror knew
   bool store_asked = false;                 // the platform's store had a word in it
   std::shared_ptr<const void> cause;        // kRefused: what the host's code raised, if it did; the extension's own

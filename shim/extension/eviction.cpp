@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 #include <set>
 #include <unordered_set>
@@ -18,6 +19,8 @@ namespace bifrost {
 namespace {
 
 std::uint64_t times_evicted = 0;  // with the GIL
+
+constexpr std::chrono::seconds kLongestOutlived{1};
 
 // A module's namespace, without asking the module: it may answer every attribute.
 py::dict globals_of(const py::object& module) {
@@ -233,13 +236,17 @@ void forget_what_was_only_asked(ProcessState& state) {
   static_cast<void>(loaded.has_news());
 }
 
-std::optional<std::string> missed_and_back(ProcessState& state) {
+void note_missed_and_back(ProcessState& state) {
   for (const auto& [name, module] : state.loaded().missed()) {
     const py::object entry = entry_of(name);
     if (!entry || module.is_namespace() || RunningModules::instance().contains(entry.ptr())) continue;
-    if (is_still_ours(state, name, module)) return name;
+    if (is_still_ours(state, name, module)) state.loaded().note_outlived(name);
   }
-  return std::nullopt;
+}
+
+bool outlived_must_go(ProcessState& state) {
+  const auto outlived = state.loaded().outlived();
+  return outlived && (RunningModules::instance().empty() || boot_now() >= outlived->since + kLongestOutlived);
 }
 
 std::vector<std::string> evict_loaded_modules(ProcessState& state) {

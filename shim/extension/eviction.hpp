@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,17 +17,22 @@ void forget_replaced_modules(ProcessState& state);
 // be running something old, and a host may ask for thousands of names.
 void forget_what_was_only_asked(ProcessState& state);
 
-// Removes every loaded module of the workspace, and the attribute by which its parent knows it. Returns their names.
-// One that is not in sys.modules may be there again in a moment: importlib takes a module out and puts it back after it
-// has run, and signal handlers and other threads get their turn between. It is known until the next eviction, and
-// missed_and_back() names it then. A package that leaves as well keeps its attributes: whose functions are at work has
-// all of its version, and not half of it. A module that is running stays. What
-// LazyLoader has put there and nobody has used goes only if an import would find another module by now.
+// Removes every loaded module of the workspace, and the attribute by which a parent knows it that stays. Returns their
+// names. One that is not in sys.modules may be there again in a moment: importlib takes a module out and puts it back
+// after it has run, and signal handlers and other threads get their turn between. It is known until the next eviction,
+// and note_missed_and_back() finds it then. A package that leaves as well keeps its attributes: whose functions are at
+// work has all of its version, and not half of it. A module that is running stays. What LazyLoader has put there and
+// nobody has used goes only if an import would find another module by now.
 std::vector<std::string> evict_loaded_modules(ProcessState& state);
 
-// A module that has run and is in sys.modules though the last eviction has missed it there: it may have gone by what
-// was evicted.
-std::optional<std::string> missed_and_back(ProcessState& state);
+// Looks for a module that has run and is in sys.modules though the last eviction has missed it there, and notes it as
+// outlived.
+void note_missed_and_back(ProcessState& state);
+
+// Whether something is loaded that has outlived an eviction, and all must go. While a module runs, that would be the
+// next of its kind: in a process whose threads import all the time one eviction would follow the other. So that waits
+// for a moment when none runs, though not long.
+bool outlived_must_go(ProcessState& state);
 
 // How often that has evicted any, here and in the processes that this one was forked from, whatever state they had.
 std::uint64_t evictions();

@@ -12,6 +12,7 @@
 #include "shim/extension/left_behind.hpp"
 #include "shim/extension/running_modules.hpp"
 #include "shim/extension/source_lines.hpp"
+#include "shim/extension/warning.hpp"
 
 namespace bifrost {
 namespace {
@@ -104,7 +105,6 @@ VirtualModuleLoader::VirtualModuleLoader(std::shared_ptr<ProcessState> state, st
     : state_(std::move(state)),
       name_(std::move(name)),
       file_(state_->file_of(module->path->text())),
-      found_at_(state_->loaded().times_forgotten()),
       module_(std::move(module)) {}
 
 py::object VirtualModuleLoader::create_module(const py::object& self, const py::object& spec) {
@@ -152,18 +152,29 @@ void VirtualModuleLoader::run_found(const py::object& self, const py::object& mo
   const py::object standing = loaded_module(name_.c_str());
   const bool superseded = standing && !standing.is(module);
   if (module_->kind == Resolution::Kind::kPackage) give_back_submodules(state_->loaded(), name_, globals);
+  const bool asked_before = module_->begun != state_->times_begun();  // a begin in between has not seen it
+  if (asked_before && !state_->finds_the_same(name_, LoadedModule(module_))) state_->note_from_before(name_);
   const std::uint64_t since = state_->loaded().times_forgotten();
-  const bool of_another = since != found_at_ && !state_->finds_the_same(name_, LoadedModule(module_));
-  {
+  try {
     const RunningModules::Mark running(module.ptr(), name_, since);
     execute_module_code(executable.code, globals);
+  } catch (...) {
+    say_if_outlived(since);  // what it has imported stays
+    throw;
   }
+  say_if_outlived(since);
+  warn_of_loss(*state_, WarningAt::kImport);
   if (superseded) return;
   LoadedModule loaded(module_, executable.origin);
   const py::object now = loaded_module(name_.c_str());
   if (!now.is(module)) loaded.put_in_place = now.ptr();
-  const bool whole = state_->loaded().add(name_, std::move(loaded), since);
-  if (!whole || of_another) state_->note_from_before(name_);
+  state_->loaded().add(name_, std::move(loaded));
+}
+
+void VirtualModuleLoader::say_if_outlived(std::uint64_t since) const {
+  if (state_->loaded().times_forgotten() == since) return;
+  state_->loaded().note_outlived(name_);
+  state_->note_from_before(name_);
 }
 
 VirtualModuleLoader::Executable VirtualModuleLoader::executable_of(const py::object& self) {

@@ -52,6 +52,8 @@ class VirtualModuleLoader {
   void run(const py::object& self, const py::object& module);
   void check_name(const py::object& fullname) const;
   void run_found(const py::object& self, const py::object& module);
+  // After its code has run, or failed, which began at `since` by LoadedModules::times_forgotten().
+  void say_if_outlived(std::uint64_t since) const;
   // get_ready(), or what the get_code() says that somebody has set on this loader.
   Executable executable_of(const py::object& self);
   // Null when the node has none for this interpreter.
@@ -65,7 +67,6 @@ class VirtualModuleLoader {
   const std::shared_ptr<ProcessState> state_;
   const std::string name_;
   const py::str file_;
-  const std::uint64_t found_at_;  // LoadedModules::times_forgotten()
   std::shared_ptr<const Resolution>
       module_;  // never null; replaced once, when the version found was gone before it could be run
 };

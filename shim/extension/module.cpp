@@ -162,6 +162,15 @@ py::object started_execution(ProcessState& state, const View& view, std::vector<
   return execution;
 }
 
+// What runs, or has run and stays for the time being.
+void say_what_is_from_before(ProcessState& state) {
+  const auto outlived = state.loaded().outlived();
+  const auto running = RunningModules::instance().begun_before(state.loaded().times_forgotten());
+  if (outlived) state.note_from_before(outlived->module);
+  if (running) state.note_from_before(*running);
+  warn_of_loss(state, WarningAt::kCallerOfPublicFunction);
+}
+
 py::object begin_execution(const OptionalText& solution_id, bool global_repo_access, const OptionalRoots& roots,
                            bool fresh, double timeout) {
   const ExecutionRequest request = request_of(solution_id, global_repo_access, roots, fresh, timeout);
@@ -174,14 +183,15 @@ py::object begin_execution(const OptionalText& solution_id, bool global_repo_acc
   std::vector<std::string> evicted;
   try {
     const bool changed = !start.loaded_is_current && !is_current_in_sys_modules(*state, start);
-    if (changed || missed_and_back(*state)) evicted = evict_loaded_modules(*state);
+    note_missed_and_back(*state);
+    if (changed || outlived_must_go(*state)) evicted = evict_loaded_modules(*state);
   } catch (py::error_already_set&) {
     state->take_back(start);
     throw;
   }
-  const auto older = RunningModules::instance().begun_before(state->loaded().times_forgotten());
-  if (older) state->note_from_before(*older);
-  return started_execution(*state, *start.view, std::move(evicted));
+  py::object execution = started_execution(*state, *start.view, std::move(evicted));
+  say_what_is_from_before(*state);
+  return execution;
 }
 
 // The same for a process that has nothing to gain from evicting: None, and nothing evicted, when something has changed.
@@ -192,7 +202,7 @@ py::object begin_unless_changed(const std::vector<std::string>& roots) {
   forget_what_was_only_asked(*state);
   const ExecutionStart start = state->begin(request);
   if (start.refused) refuse_another_scope(request.scope);
-  if (!start.loaded_is_current) {
+  if (!start.loaded_is_current || state->loaded().outlived()) {
     state->counters().add(ShimCounter::kTemplateOutdated);
     state->report();  // a process without anything to do ends without another chance
     return py::none();
@@ -370,7 +380,8 @@ void bind_values(py::module_& m) {
           [](const StartedExecution& e) {
             const auto state = hook().state();
             if (e.shared == nullptr || state == nullptr) return e.shared != nullptr && e.shared->intact();
-            if (const auto back = missed_and_back(*state)) state->note_from_before(*back);
+            note_missed_and_back(*state);
+            if (const auto outlived = state->loaded().outlived()) state->note_from_before(outlived->module);
             return state->intact(*e.shared);
           },
           docstrings::kExecutionIntact)

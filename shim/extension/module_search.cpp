@@ -78,7 +78,7 @@ const Absence& ModuleSearch::last_absence() {
 
 void ModuleSearch::say_what_must_be_said() const {
   if (state_->take_stale_notice()) warn(kServedStale, WarningAt::kImport);
-  if (const auto notice = state_->take_lost_notice()) warn("bifrost: " + *notice, WarningAt::kImport);
+  warn_of_loss(*state_, WarningAt::kImport);
 }
 
 py::object ModuleSearch::owned_by_others(const py::object& fullname, const py::object& path,

@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "shim/core/process_state.hpp"
+
 namespace bifrost {
 
 // Whose line is shown.
@@ -20,5 +22,10 @@ inline constexpr const char* kServedStale =
 // become a failed import. It goes to sys.unraisablehook then. Errors: py::error_already_set, of a signal handler that
 // was due before it is written; one that strikes meanwhile is heard only if it raises no Exception (KeyboardInterrupt).
 void warn(const std::string& text, WarningAt at);
+
+// Once per execution, that it goes on with another generation.
+inline void warn_of_loss(ProcessState& state, WarningAt where) {
+  if (const auto notice = state.take_lost_notice()) warn("bifrost: " + *notice, where);
+}
 
 }  // namespace bifrost

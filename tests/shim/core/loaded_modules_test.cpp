@@ -107,19 +107,6 @@ TEST_F(TakenTest, AVersionThatWasRunAgainIsNotKept) {
   EXPECT_FALSE(is_current());
 }
 
-TEST_F(TakenTest, WhatRanWhileSomethingWasForgottenIsTakenForChanged) {
-  put("x.py", "1");
-  agent();
-  begin();
-  const std::uint64_t since = loaded().times_forgotten();
-  EXPECT_TRUE(loaded().add("x", LoadedModule(found_in("", "x")), since));
-  EXPECT_TRUE(is_current());
-  loaded().remove("x");
-  loaded().forget_asked();
-  EXPECT_FALSE(loaded().add("x", LoadedModule(found_in("", "x")), since));
-  EXPECT_FALSE(is_current());
-}
-
 TEST_F(TakenTest, WhatTookTheFirstAnswerDoesNotOutliveASecondOne) {
   put("asker.py", "");
   put("x.py", "1");
