@@ -1,7 +1,6 @@
 #include "shim/core/loaded_modules.hpp"
 
 #include <algorithm>
-#include <iterator>
 
 namespace bifrost {
 
@@ -25,11 +24,12 @@ void LoadedModules::add(std::string_view name, LoadedModule module) {
       std::find_if(first, last, [&](const auto& f) { return is_answer_to_same(f.second, *module.found); });
   if (known != last) asked_.found.erase(known);
   const auto before = modules_.find(name);
+  const bool was_missed = forget_missed(name);
   if (before == modules_.end()) {
     modules_.emplace(name, std::move(module));
   } else {
     // Others may have something of the one before, unless all of them were evicted with it.
-    if (!before->second.missed && !is_answer_to_same(before->second, *module.found)) {
+    if (!was_missed && !is_answer_to_same(before->second, *module.found)) {
       keep_places_below(name, before->second.found->portions);
       keep_found(name, std::move(before->second));
     }
@@ -75,29 +75,31 @@ void LoadedModules::remove(std::string_view name) {
   const std::lock_guard lock(mutex_);
   const auto found = modules_.find(name);
   if (found == modules_.end()) return;
+  forget_missed(name);
   modules_.erase(found);
   changed();
+}
+
+bool LoadedModules::forget_missed(std::string_view name) {
+  const auto found = missed_.find(name);
+  if (found == missed_.end()) return false;
+  missed_.erase(found);
+  return true;
 }
 
 void LoadedModules::miss(std::string_view name) {
   const std::lock_guard lock(mutex_);
   const auto found = modules_.find(name);
   if (found == modules_.end()) return;
-  if (!std::exchange(found->second.missed, true)) {
-    any_missed_ = true;
-    return;
-  }
+  if (missed_.emplace(name).second) return;
+  forget_missed(name);
   modules_.erase(found);
   changed();
 }
 
-LoadedModules::Map LoadedModules::missed() {
-  Map missed;
+std::set<std::string, std::less<>> LoadedModules::missed() const {
   const std::lock_guard lock(mutex_);
-  if (!any_missed_) return missed;
-  std::ranges::copy_if(modules_, std::inserter(missed, missed.end()), [](const auto& m) { return m.second.missed; });
-  any_missed_ = !missed.empty();
-  return missed;
+  return missed_;
 }
 
 LoadedModules::Map LoadedModules::all() const {
@@ -107,7 +109,7 @@ LoadedModules::Map LoadedModules::all() const {
 
 bool LoadedModules::none_run() const {
   const std::lock_guard lock(mutex_);
-  return modules_.empty() && kept_.size() == 0;
+  return modules_.empty() && kept_.size() == 0 && !outlived_;
 }
 
 bool LoadedModules::empty() const {
@@ -177,7 +179,7 @@ void LoadedModules::note(std::map<std::string, layout::Checksum>& asked, std::st
 void LoadedModules::note_found(std::string_view name, std::shared_ptr<const Resolution> found) {
   const std::lock_guard lock(mutex_);
   const auto loaded = modules_.find(name);
-  const bool stands = loaded != modules_.end() && !loaded->second.missed;
+  const bool stands = loaded != modules_.end() && !missed_.contains(name);
   if (!stands || !is_answer_to_same(loaded->second, *found)) keep_found(name, LoadedModule(std::move(found)));
 }
 

@@ -26,7 +26,6 @@ namespace bifrost {
 struct LoadedModule {
   std::shared_ptr<const Resolution> found;  // the loader's own: a worker has thousands of these
   SourceOrigin origin;                      // what was run, which may be code made of the source that was found
-  bool missed = false;                      // see miss()
   // What it has put in its own place in sys.modules, to tell whether that is what stands there. Never followed.
   const void* put_in_place = nullptr;
 
@@ -79,7 +78,7 @@ class LoadedModules final : public AtFork {
   void remove(std::string_view name);
   // An eviction did not find it: forgotten when that happens a second time.
   void miss(std::string_view name);
-  Map missed();
+  std::set<std::string, std::less<>> missed() const;
   // Parents sort before their children.
   Map all() const;
   bool none_run() const;  // nor anything that is not the workspace's and counts: keep_asked()
@@ -135,6 +134,7 @@ class LoadedModules final : public AtFork {
   void keep_found(std::string_view name, LoadedModule module);
   // The package that its submodules were looked for in gives its name to another.
   void keep_places_below(std::string_view package, const std::vector<std::string>& directories);
+  bool forget_missed(std::string_view name);
   bool has_room();
   void make_incomparable();
   // Relaxed: it only guards against comparing too little, and those who compare have added before.
@@ -145,8 +145,8 @@ class LoadedModules final : public AtFork {
   AskedOtherwise asked_;
   AskedOtherwise kept_;  // a part of it
   std::set<std::string> left_behind_;
-  std::uint64_t told_version_ = 0;  // by has_news()
-  bool any_missed_ = false;         // perhaps
+  std::uint64_t told_version_ = 0;             // by has_news()
+  std::set<std::string, std::less<>> missed_;  // a part of modules_
   std::optional<Outlived> outlived_;
   std::atomic<std::uint64_t> times_forgotten_{0};
   std::atomic<std::uint64_t> version_{0};

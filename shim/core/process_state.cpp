@@ -154,6 +154,7 @@ ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
     start.before = std::exchange(pin_, view);
     settled_outside_.reset();
     lost_notice_.clear();
+    ++comparing_;
   }
   presence_.say(*start.view);
   if (loaded_->empty()) loaded_->forget_asked();  // none of those who asked would be evicted
@@ -161,15 +162,19 @@ ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
     start.loaded_is_current = start.same_scope ? still_stands_in(*start.view) : loaded_->empty();
   } catch (...) {
     take_back(start);
+    end_comparison(true);
     throw;
   }
   // What they have taken is the same in this view, and so is what they will take.
   const bool same_place = start.before != nullptr && view->shows_what(*start.before);
-  if (!start.loaded_is_current || !(view->authority == Authority::kMirror || same_place)) {
-    const std::lock_guard lock(mutex_);
-    for (const auto& entered : entered_) entered->tear();
-  }
+  end_comparison(start.loaded_is_current && (view->authority == Authority::kMirror || same_place));
   return start;
+}
+
+void ProcessState::end_comparison(bool entered_go_on_whole) {
+  const std::lock_guard lock(mutex_);
+  if (!entered_go_on_whole) tear_entered();
+  if (comparing_ > 0) --comparing_;  // or this is a fork
 }
 
 void ProcessState::take_back(const ExecutionStart& start) {
@@ -205,7 +210,10 @@ bool ProcessState::intact(const SharedExecution& execution) {
 }
 
 void ProcessState::settle_entered() {
-  if (pin_ == nullptr || pin_->execution->intact()) return;
+  if (comparing_ > 0 || (pin_ != nullptr && !pin_->execution->intact())) tear_entered();
+}
+
+void ProcessState::tear_entered() {
   for (const auto& entered : entered_) entered->tear();
 }
 
@@ -411,6 +419,7 @@ void ProcessState::after_fork_in_child() {
   counters_.start_anew();
   telemetry_.start_anew_in_child();
   presence_.start_anew_in_child();
+  comparing_ = 0;
   entered_.clear();  // the threads that would end them are not here
   if (pin_ != nullptr) {
     auto inherited = std::make_shared<View>(*pin_);

@@ -180,8 +180,10 @@ class ProcessState final : public AtFork {
   // and nothing done, where more was taken since.
   bool replace_pin(const std::shared_ptr<const View>& old, const std::shared_ptr<View>& next, Why why,
                    std::optional<std::uint64_t> compared = std::nullopt);
-  // With mutex_: those that were entered have imported what pin_ says.
+  // With mutex_: those that were entered have imported what pin_ says, or are not known to have imported one state.
   void settle_entered();
+  void tear_entered();
+  void end_comparison(bool entered_go_on_whole);
   std::string explain_loss(const View& lost, std::string_view and_what) const;
   void count(const Resolution& resolution);
   template <class Ask>
@@ -212,6 +214,7 @@ class ProcessState final : public AtFork {
   std::uint32_t fork_ = 0;                                 // the number of the process that is being forked
   std::shared_ptr<SettledNames> settled_outside_;          // of executions, until the first begins
   std::vector<std::shared_ptr<SharedExecution>> entered_;  // and not ended, of pin_'s scope
+  int comparing_ = 0;                                      // begin()s that do not know yet what becomes of these
   Standing standing_;
   std::string lost_notice_;  // not taken yet
 };

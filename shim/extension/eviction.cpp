@@ -237,10 +237,10 @@ void forget_what_was_only_asked(ProcessState& state) {
 }
 
 void note_missed_and_back(ProcessState& state) {
-  for (const auto& [name, module] : state.loaded().missed()) {
+  for (const std::string& name : state.loaded().missed()) {
     const py::object entry = entry_of(name);
-    if (!entry || module.is_namespace() || RunningModules::instance().contains(entry.ptr())) continue;
-    if (is_still_ours(state, name, module)) state.loaded().note_outlived(name);
+    if (!entry || RunningModules::instance().contains(entry.ptr())) continue;
+    if (Look(entry.ptr()).ran_here()) state.loaded().note_outlived(name);
   }
 }
 

@@ -140,6 +140,29 @@ void VirtualModuleLoader::run(const py::object& self, const py::object& module) 
 }
 
 void VirtualModuleLoader::run_found(const py::object& self, const py::object& module) {
+  // LazyLoader's, used after it was evicted, when another stands under its name.
+  const py::object standing = loaded_module(name_.c_str());
+  const bool superseded = standing && !standing.is(module);
+  const std::uint64_t since = state_->loaded().times_forgotten();
+  SourceOrigin executed;
+  try {
+    const RunningModules::Mark running(module.ptr(), name_, since);
+    executed = run_marked(self, module);
+  } catch (...) {
+    say_if_outlived(since);  // what it has imported stays
+    throw;
+  }
+  say_if_outlived(since);
+  if (!superseded) {
+    LoadedModule loaded(module_, executed);
+    const py::object now = loaded_module(name_.c_str());
+    if (!now.is(module)) loaded.put_in_place = now.ptr();
+    state_->loaded().add(name_, std::move(loaded));
+  }
+  warn_of_loss(*state_, WarningAt::kImport);
+}
+
+SourceOrigin VirtualModuleLoader::run_marked(const py::object& self, const py::object& module) {
   const ImportlibObjects& python = ImportlibObjects::get();
   // Through the dict: the module may define a __getattr__ that answers everything, or a __setattr__ of its own.
   const py::dict globals = namespace_of(module);
@@ -148,27 +171,11 @@ void VirtualModuleLoader::run_found(const py::object& self, const py::object& mo
   if (executable.held) ImportLog::instance().note_held();
   globals[python.content_hash] = as_str(module_->source.hash);
   globals[python.storage_path] = as_str(module_->path->text());
-  // LazyLoader's, used after it was evicted, when another stands under its name.
-  const py::object standing = loaded_module(name_.c_str());
-  const bool superseded = standing && !standing.is(module);
   if (module_->kind == Resolution::Kind::kPackage) give_back_submodules(state_->loaded(), name_, globals);
   const bool asked_before = module_->begun != state_->times_begun();  // a begin in between has not seen it
   if (asked_before && !state_->finds_the_same(name_, LoadedModule(module_))) state_->note_from_before(name_);
-  const std::uint64_t since = state_->loaded().times_forgotten();
-  try {
-    const RunningModules::Mark running(module.ptr(), name_, since);
-    execute_module_code(executable.code, globals);
-  } catch (...) {
-    say_if_outlived(since);  // what it has imported stays
-    throw;
-  }
-  say_if_outlived(since);
-  warn_of_loss(*state_, WarningAt::kImport);
-  if (superseded) return;
-  LoadedModule loaded(module_, executable.origin);
-  const py::object now = loaded_module(name_.c_str());
-  if (!now.is(module)) loaded.put_in_place = now.ptr();
-  state_->loaded().add(name_, std::move(loaded));
+  execute_module_code(executable.code, globals);
+  return executable.origin;
 }
 
 void VirtualModuleLoader::say_if_outlived(std::uint64_t since) const {

@@ -52,6 +52,8 @@ class VirtualModuleLoader {
   void run(const py::object& self, const py::object& module);
   void check_name(const py::object& fullname) const;
   void run_found(const py::object& self, const py::object& module);
+  // What was executed. The module is marked as running from before anything of it shows that it is ours.
+  SourceOrigin run_marked(const py::object& self, const py::object& module);
   // After its code has run, or failed, which began at `since` by LoadedModules::times_forgotten().
   void say_if_outlived(std::uint64_t since) const;
   // get_ready(), or what the get_code() says that somebody has set on this loader.

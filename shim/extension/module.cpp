@@ -178,12 +178,14 @@ py::object begin_execution(const OptionalText& solution_id, bool global_repo_acc
   if (state == nullptr) return begun_while_disabled();
   if (hook().finder().is_none()) warn_that_nothing_is_installed();
   forget_what_was_only_asked(*state);
+  note_missed_and_back(*state);
+  // Of the present execution, which this one takes further.
+  if (const auto outlived = state->loaded().outlived()) state->note_from_before(outlived->module);
   const ExecutionStart start = state->begin(request);
   if (start.refused) refuse_another_scope(request.scope);
   std::vector<std::string> evicted;
   try {
     const bool changed = !start.loaded_is_current && !is_current_in_sys_modules(*state, start);
-    note_missed_and_back(*state);
     if (changed || outlived_must_go(*state)) evicted = evict_loaded_modules(*state);
   } catch (py::error_already_set&) {
     state->take_back(start);

@@ -139,7 +139,7 @@ class Store:
         version = self.version
         asked.set()
         assert go.wait({PATIENCE_S})
-        return Module(f"V = {{version}}")
+        return Module(f"V = {{version}}") if version else None
 b.install_virtual_import_hook(fallback=Store(), complete=False)
 """
 
@@ -180,6 +180,60 @@ def test_a_module_that_importlib_was_about_to_put_back_is_not_kept_by_the_next(n
     talk.do("import a")
     assert talk.ask("a.V") == 2
     assert talk.begin()["evicted"] == []
+
+
+def test_an_execution_beside_a_module_that_importlib_put_back_is_not_intact_whoever_asks(node, talk):
+    node.put("dep.py", "V = 1\n")
+    node.put("a.py", "from dep import V\n")
+    talk.begin()
+    node.put("dep.py", "V = 2\n")
+    talk.do(PUT_BACK)
+    talk.do("later = b.begin_execution()")
+    assert talk.ask("[execution.intact, later.intact, later.evicted]") == [False, True, ["a"]]
+
+
+def test_a_module_that_fails_when_it_is_run_again_leaves_nothing_behind(node, talk):
+    node.put("dep.py", "V = 1\n")
+    node.put("a.py", "import sys\nfrom dep import V\nsys.meanwhile()\n")
+    talk.begin()
+    talk.do("sys.meanwhile = lambda: None; import a, importlib")
+    node.put("dep.py", "V = 2\n")
+    talk.do("""
+    def meanwhile():
+        global execution
+        execution = b.begin_execution()
+        raise ValueError
+    sys.meanwhile = meanwhile
+    try:
+        importlib.reload(a)
+    except ValueError:
+        pass
+    sys.meanwhile = lambda: None
+    """)
+    assert talk.ask("[sys.modules['a'] is a, a.V, execution.intact]") == [True, 1, False]
+    assert talk.begin()["evicted"] == ["a"]
+    talk.do("import a")
+    assert talk.ask("a.V") == 2
+
+
+@pytest.mark.parametrize("what", ["None", "sys", "lazy"])
+def test_what_a_host_puts_in_the_place_of_a_module_that_it_took_out_is_its_own_affair(node, talk, what):
+    node.put("dep.py", "V = 1\n")
+    node.put("a.py", "from dep import V\n")
+    talk.begin()
+    talk.do("import a, importlib.util; del sys.modules['a']")
+    node.put("dep.py", "V = 2\n")
+    assert talk.begin()["evicted"] == ["dep"]
+    talk.do("""
+    spec = importlib.util.find_spec("a")
+    spec.loader = importlib.util.LazyLoader(spec.loader)
+    lazy = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(lazy)
+    """)
+    talk.do(f"sys.modules['a'] = {what}")
+    assert talk.ask("execution.intact") is True
+    assert talk.begin()["evicted"] == []
+    assert talk.ask(f"sys.modules['a'] is {what}") is True
 
 
 def test_a_module_that_somebody_took_out_of_sys_modules_costs_no_eviction(node, talk):
@@ -279,6 +333,18 @@ def test_an_execution_shares_what_becomes_of_the_one_that_took_it_further_until_
         talk.do("outer.__exit__(None, None, None)")
     talk.do("import big")
     assert talk.ask("[big.V, inner.intact, outer.intact]") == [1, False, ends]
+
+
+def test_an_execution_that_ends_while_another_one_compares_says_that_it_may_be_mixed(node, talk):
+    talk.do(STORE)
+    node.put("y.py")
+    talk.do("Store.version = None; go.set(); outer = b.begin_execution().__enter__(); import y")
+    assert "No module named 'x'" in talk.error_of("import x")
+    assert talk.do("go.clear(); asked.clear(); answer = outer.intact") is True
+    talk.do("thread = threading.Thread(target=b.begin_execution); thread.start()")
+    talk.do(f"assert asked.wait({PATIENCE_S}); outer.__exit__()")  # the store is asked about x
+    talk.do("go.set(); thread.join()")
+    assert talk.ask("outer.intact") is False
 
 
 def test_an_execution_that_is_no_longer_the_present_one_when_it_is_entered_says_that_it_may_be_mixed(node, talk):
