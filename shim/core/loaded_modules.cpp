@@ -97,9 +97,11 @@ void LoadedModules::miss(std::string_view name) {
   changed();
 }
 
-std::set<std::string, std::less<>> LoadedModules::missed() const {
+LoadedModules::Map LoadedModules::missed() const {
+  Map missed;
   const std::lock_guard lock(mutex_);
-  return missed_;
+  for (const std::string& name : missed_) missed.insert(*modules_.find(name));
+  return missed;
 }
 
 LoadedModules::Map LoadedModules::all() const {

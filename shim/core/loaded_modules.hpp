@@ -78,7 +78,7 @@ class LoadedModules final : public AtFork {
   void remove(std::string_view name);
   // An eviction did not find it: forgotten when that happens a second time.
   void miss(std::string_view name);
-  std::set<std::string, std::less<>> missed() const;
+  Map missed() const;
   // Parents sort before their children.
   Map all() const;
   bool none_run() const;  // nor anything that is not the workspace's and counts: keep_asked()

@@ -157,7 +157,7 @@ ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
     ++comparing_;
   }
   presence_.say(*start.view);
-  if (loaded_->empty()) loaded_->forget_asked();  // none of those who asked would be evicted
+  if (loaded_->empty() && !any_entered()) loaded_->forget_asked();  // none of those who asked would be evicted
   try {
     start.loaded_is_current = start.same_scope ? still_stands_in(*start.view) : loaded_->empty();
   } catch (...) {
@@ -173,8 +173,12 @@ ExecutionStart ProcessState::begin(const ExecutionRequest& request) {
 
 void ProcessState::end_comparison(bool entered_go_on_whole) {
   const std::lock_guard lock(mutex_);
-  if (!entered_go_on_whole) tear_entered();
+  if (!entered_go_on_whole) {
+    for (const auto& entered : entered_) entered->tear();
+    for (const auto& ended : ended_meanwhile_) ended->tear();
+  }
   if (comparing_ > 0) --comparing_;  // or this is a fork
+  if (comparing_ == 0) ended_meanwhile_.clear();
 }
 
 void ProcessState::take_back(const ExecutionStart& start) {
@@ -200,7 +204,10 @@ void ProcessState::end(const SharedExecution& execution) {
   const auto is_this = [&](const auto& entered) { return entered.get() == &execution; };
   const std::lock_guard lock(mutex_);
   settle_entered();
-  if (const auto found = std::ranges::find_if(entered_, is_this); found != entered_.end()) entered_.erase(found);
+  const auto found = std::ranges::find_if(entered_, is_this);
+  if (found == entered_.end()) return;
+  if (comparing_ > 0) ended_meanwhile_.push_back(*found);
+  entered_.erase(found);
 }
 
 bool ProcessState::intact(const SharedExecution& execution) {
@@ -210,11 +217,13 @@ bool ProcessState::intact(const SharedExecution& execution) {
 }
 
 void ProcessState::settle_entered() {
-  if (comparing_ > 0 || (pin_ != nullptr && !pin_->execution->intact())) tear_entered();
+  if (pin_ == nullptr || pin_->execution->intact()) return;
+  for (const auto& entered : entered_) entered->tear();
 }
 
-void ProcessState::tear_entered() {
-  for (const auto& entered : entered_) entered->tear();
+bool ProcessState::any_entered() {
+  const std::lock_guard lock(mutex_);
+  return !entered_.empty();
 }
 
 std::shared_ptr<const View> ProcessState::view() {
@@ -420,6 +429,7 @@ void ProcessState::after_fork_in_child() {
   telemetry_.start_anew_in_child();
   presence_.start_anew_in_child();
   comparing_ = 0;
+  ended_meanwhile_.clear();
   entered_.clear();  // the threads that would end them are not here
   if (pin_ != nullptr) {
     auto inherited = std::make_shared<View>(*pin_);

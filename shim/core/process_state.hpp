@@ -71,6 +71,7 @@ class ProcessState final : public AtFork {
   // `began_at`: where it began, 0 unless that was in the mirror.
   bool enter(const Scope& scope, std::shared_ptr<SharedExecution> execution, Generation began_at);
   void end(const SharedExecution& execution);
+  bool any_entered();
   // Of an execution that was entered and goes on with another one: what is known of that is known of it by now.
   bool intact(const SharedExecution& execution);
   // Whether everything that this process has taken from the workspace is, in `view`, what it was then. Touches none of
@@ -180,9 +181,8 @@ class ProcessState final : public AtFork {
   // and nothing done, where more was taken since.
   bool replace_pin(const std::shared_ptr<const View>& old, const std::shared_ptr<View>& next, Why why,
                    std::optional<std::uint64_t> compared = std::nullopt);
-  // With mutex_: those that were entered have imported what pin_ says, or are not known to have imported one state.
+  // With mutex_: those that were entered have imported what pin_ says.
   void settle_entered();
-  void tear_entered();
   void end_comparison(bool entered_go_on_whole);
   std::string explain_loss(const View& lost, std::string_view and_what) const;
   void count(const Resolution& resolution);
@@ -215,6 +215,7 @@ class ProcessState final : public AtFork {
   std::shared_ptr<SettledNames> settled_outside_;          // of executions, until the first begins
   std::vector<std::shared_ptr<SharedExecution>> entered_;  // and not ended, of pin_'s scope
   int comparing_ = 0;                                      // begin()s that do not know yet what becomes of these
+  std::vector<std::shared_ptr<SharedExecution>> ended_meanwhile_;
   Standing standing_;
   std::string lost_notice_;  // not taken yet
 };

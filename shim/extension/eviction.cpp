@@ -228,7 +228,8 @@ void forget_replaced_modules(ProcessState& state) {
 
 void forget_what_was_only_asked(ProcessState& state) {
   LoadedModules& loaded = state.loaded();
-  if (!loaded.none_run() || loaded.empty() || !RunningModules::instance().empty() || !loaded.has_news()) return;
+  const bool taken = !loaded.none_run() || !RunningModules::instance().empty() || state.any_entered();
+  if (taken || loaded.empty() || !loaded.has_news()) return;
   loaded.forget_asked();
   for (const Entry& lazy : Search({}).find().lazy) {
     if (is_unused(lazy.module)) loaded.note_found(loader_of(lazy.module).name(), loader_of(lazy.module).found());
@@ -237,10 +238,10 @@ void forget_what_was_only_asked(ProcessState& state) {
 }
 
 void note_missed_and_back(ProcessState& state) {
-  for (const std::string& name : state.loaded().missed()) {
+  for (const auto& [name, module] : state.loaded().missed()) {
     const py::object entry = entry_of(name);
     if (!entry || RunningModules::instance().contains(entry.ptr())) continue;
-    if (Look(entry.ptr()).ran_here()) state.loaded().note_outlived(name);
+    if (Look(entry.ptr()).ran_here() || entry.ptr() == module.put_in_place) state.loaded().note_outlived(name);
   }
 }
 

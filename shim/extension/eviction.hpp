@@ -13,8 +13,8 @@ namespace bifrost {
 // Forgets modules that are in sys.modules under another loader.
 void forget_replaced_modules(ProcessState& state);
 
-// While no module has been run or is running, forgets what was asked, but for what LazyLoader made of it: nobody could
-// be running something old, and a host may ask for thousands of names.
+// While no module has been run or is running, and no execution goes on, forgets what was asked, but for what LazyLoader
+// made of it: nobody could be running something old, and a host may ask for thousands of names.
 void forget_what_was_only_asked(ProcessState& state);
 
 // Removes every loaded module of the workspace, and the attribute by which a parent knows it that stays. Returns their

@@ -1,7 +1,7 @@
 """Executions that begin while a module runs, in another thread or by its own doing; and those that overlap."""
 
 import pytest
-from harness import PATIENCE_S
+from harness import PATIENCE_S, eventually
 
 THREAD = f"""
 import threading
@@ -126,6 +126,18 @@ def test_a_module_that_outlived_a_change_stays_until_no_module_runs(node, talk):
     assert talk.begin()["evicted"] == []
 
 
+def test_a_module_that_outlived_a_change_goes_in_the_end_though_another_module_runs_all_the_time(node, talk):
+    node.put("dep.py", "V = 1\n")
+    node.put("a.py", "import sys\nfrom dep import V\nsys.meanwhile()\n")
+    node.put("other.py", "import sys\nsys.meanwhile()\n")
+    talk.begin()
+    begin_within(talk, "another thread", lambda: node.put("dep.py", "V = 2\n"))
+    talk.do(THREAD.replace('"a"', '"other"'))
+    # Before `other` gives up waiting.
+    eventually(lambda: talk.begin()["evicted"] == ["a"], "what outlived the change is evicted", PATIENCE_S / 2)
+    talk.do("go.set(); thread.join()")
+
+
 STORE = f"""
 import threading
 from bifrost_cache.fallback import Module
@@ -175,11 +187,22 @@ def test_a_module_that_importlib_was_about_to_put_back_is_not_kept_by_the_next(n
     talk.begin()
     node.put("dep.py", "V = 2\n")
     talk.do(PUT_BACK)
-    assert talk.ask("[execution.evicted, a.V]") == [["dep"], 1]
+    assert talk.ask("[execution.evicted, a.V, execution.intact]") == [["dep"], 1, False]
     assert talk.begin()["evicted"] == ["a"]
     talk.do("import a")
     assert talk.ask("a.V") == 2
     assert talk.begin()["evicted"] == []
+
+
+def test_an_object_that_importlib_was_about_to_put_back_is_not_kept_by_the_next(node, talk):
+    node.put("dep.py", "V = 1\n")
+    node.put("a.py", "import sys, types\nfrom dep import V\nsys.modules[__name__] = types.SimpleNamespace(V=V)\n")
+    talk.begin()
+    node.put("dep.py", "V = 2\n")
+    talk.do(PUT_BACK)
+    assert talk.begin()["evicted"] == ["a"]
+    talk.do("import a")
+    assert talk.ask("a.V") == 2
 
 
 def test_an_execution_beside_a_module_that_importlib_put_back_is_not_intact_whoever_asks(node, talk):
@@ -243,9 +266,9 @@ def test_a_module_that_somebody_took_out_of_sys_modules_costs_no_eviction(node, 
     talk.do("import a; del sys.modules['a']")
     node.put("dep.py", "V = 2\n")
     assert talk.begin()["evicted"] == ["dep"]
-    talk.do("import dep")
+    talk.do("import a")
     assert talk.begin()["evicted"] == []
-    talk.do("import a; del sys.modules['a']")
+    talk.do("del sys.modules['a']; import a; del sys.modules['a']")
     assert talk.begin()["evicted"] == []
 
 
@@ -321,6 +344,37 @@ def test_an_execution_that_another_one_takes_further_says_that_it_may_be_mixed(n
     assert talk.ask("[outer.intact, inner.intact, inner.evicted]") == [False, True, ["x", "y"]]
 
 
+def test_an_execution_that_has_only_asked_and_is_taken_further_says_that_it_may_be_mixed(node, talk):
+    talk.do("outer = b.begin_execution().__enter__()")
+    assert "No module named 'x'" in talk.error_of("import x")
+    node.put("x.py", "V = 1\n")
+    talk.do("inner = b.begin_execution(); import x")
+    assert talk.ask("[outer.intact, inner.intact]") == [False, True]
+
+
+def test_executions_that_overlap_beside_a_store_stay_intact_where_nothing_changes(node, talk):
+    node.put("y.py")
+    talk.do(STORE)
+    talk.do("Store.version = None; go.set(); outer = b.begin_execution().__enter__(); import y")
+    assert "No module named 'x'" in talk.error_of("import x")
+    talk.do("go.clear(); asked.clear(); thread = threading.Thread(target=b.begin_execution); thread.start()")
+    talk.do(f"assert asked.wait({PATIENCE_S}); answer = outer.intact; outer.__exit__()")
+    talk.do("go.set(); thread.join()")
+    assert talk.ask("outer.intact") is True
+
+
+def test_a_child_that_is_forked_within_an_execution_may_begin_one_of_another_scope(node, talk):
+    status = talk.do("""
+import os
+with b.begin_execution():
+    pid = os.fork()
+    if pid == 0:
+        os._exit(3 if b.begin_execution(solution_id="other").source == "shm" else 4)
+answer = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+""")
+    assert status == 3
+
+
 @pytest.mark.parametrize("ends", [False, True])
 def test_an_execution_shares_what_becomes_of_the_one_that_took_it_further_until_it_ends(redis_node, ends):
     node = redis_node
@@ -340,7 +394,7 @@ def test_an_execution_that_ends_while_another_one_compares_says_that_it_may_be_m
     node.put("y.py")
     talk.do("Store.version = None; go.set(); outer = b.begin_execution().__enter__(); import y")
     assert "No module named 'x'" in talk.error_of("import x")
-    assert talk.do("go.clear(); asked.clear(); answer = outer.intact") is True
+    assert talk.do("go.clear(); asked.clear(); Store.version = 1; answer = outer.intact") is True
     talk.do("thread = threading.Thread(target=b.begin_execution); thread.start()")
     talk.do(f"assert asked.wait({PATIENCE_S}); outer.__exit__()")  # the store is asked about x
     talk.do("go.set(); thread.join()")

@@ -23,8 +23,9 @@ _PATTERNS_S = 3.0
 class Warmed:
     """What warm() has done.
 
-    `modules`: the workspace modules that are ready here. `skipped`: name to the reason why it is not. `generation`: of
-    the snapshot that they are of. `renewed`: whether this call had anything to do.
+    `modules`: the workspace modules that are ready here. `skipped`: name to the reason why it is not; it is tried again
+    when something that is ready has changed, or other names are given. `generation`: of the snapshot that they are of.
+    `renewed`: whether this call had anything to do.
     """
 
     modules: tuple[str, ...]
@@ -85,13 +86,11 @@ def warm(modules: Iterable[str] | None = None, *, kind: str = "modules") -> Warm
     execution = _shim.begin_execution(roots=_shim.present_roots())
     last = _present.warmed
     same = last is not None and (names, kind) == (_present.names, _present.kind)
-    # What was skipped is loaded nowhere, so that nobody has compared it.
-    mended = same and last.skipped and last.generation != execution.generation
     # By this execution, or by one that the template began itself.
     evictions_before, _present.evictions = _present.evictions, _shim.evictions()
     evicted = _present.evictions != evictions_before
     try:
-        if same and not (evicted or mended) and _shim.held_code_is_current():
+        if same and not evicted and _shim.held_code_is_current():
             _present.warmed = dataclasses.replace(last, generation=execution.generation, renewed=False)
         else:
             if evicted or kind == "code":
@@ -109,13 +108,13 @@ def warm(modules: Iterable[str] | None = None, *, kind: str = "modules") -> Warm
 
 def _renewed(names, kind, generation):
     imported = _present.imported
-    left_out, missing = _find_out(names, imported)
+    left_out = _find_out(names, imported)
     code_left_out = _shim.hold_code([path for _, path, *_ in imported.values()], _demand.MOST_BYTES)
     if kind == "code":
         _patterns.compile_all(_present.patterns, _PATTERNS_S)
         ready = tuple(name for name, path, *_ in imported.values() if path not in code_left_out)
-        too_large = {name: code_left_out[path] for name, path, *_ in imported.values() if path in code_left_out}
-        skipped = {**missing, **left_out, **too_large}
+        skipped = {name: code_left_out[path] for name, path, *_ in imported.values() if path in code_left_out}
+        skipped.update((name, why) for name, why in left_out.items() if name not in imported)
     else:
         trial = _trial.Trial(_order(names, imported, left_out), lambda *_: None)
         trial.run()
@@ -132,22 +131,21 @@ def _order(names, imported, left_out):
 
 
 def _find_out(names, imported):
-    """{name: why} of what must not be imported here, and of what cannot be imported anywhere. Adds to `imported` what
-    importing these names runs."""
+    """{name: why} of what must not be imported here. Adds to `imported` what importing these names runs."""
     left_out = {}
     for _ in range(_MOST_TRIALS):
         try:
             found = _tried_in_a_fork(_order(names, imported, left_out))
         except NotMade as error:
             if not error.left_out:
-                return {**dict.fromkeys(names, str(error)), **left_out}, {}
+                return {**dict.fromkeys(names, str(error)), **left_out}
             left_out.update(error.left_out)
             imported.update((entry[0], entry) for entry in error.imported)
         else:
             imported.update((entry[0], entry) for entry in found.modules)
             _present.patterns = found.patterns
-            return left_out, found.missing
-    return {**dict.fromkeys(names, "too many of its modules have to be left out"), **left_out}, {}
+            return left_out
+    return {**dict.fromkeys(names, "too many of its modules have to be left out"), **left_out}
 
 
 def _tried_in_a_fork(order):
@@ -190,5 +188,5 @@ def _try(control, order):
     if trial.left_out:
         _messages.send(control, {"left_out": trial.left_out, "imported": trial.imported})
     else:
-        news = {"modules": trial.imported, "missing": trial.missing, "patterns": _patterns.compiled_since_mark()}
+        news = {"modules": trial.imported, "patterns": _patterns.compiled_since_mark()}
         _messages.send(control, {"ready": {"pid": os.getpid(), **news}})
