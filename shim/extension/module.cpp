@@ -162,11 +162,16 @@ py::object started_execution(ProcessState& state, const View& view, std::vector<
   return execution;
 }
 
-// What runs, or has run and stays for the time being.
+// The present execution is not intact beside what has outlived an eviction.
+void look_for_outlived(ProcessState& state) {
+  note_missed_and_back(state);
+  if (const auto outlived = state.loaded().outlived()) state.note_from_before(outlived->module);
+}
+
+// Nor beside what is about to.
 void say_what_is_from_before(ProcessState& state) {
-  const auto outlived = state.loaded().outlived();
+  look_for_outlived(state);
   const auto running = RunningModules::instance().begun_before(state.loaded().times_forgotten());
-  if (outlived) state.note_from_before(outlived->module);
   if (running) state.note_from_before(*running);
   warn_of_loss(state, WarningAt::kCallerOfPublicFunction);
 }
@@ -178,9 +183,7 @@ py::object begin_execution(const OptionalText& solution_id, bool global_repo_acc
   if (state == nullptr) return begun_while_disabled();
   if (hook().finder().is_none()) warn_that_nothing_is_installed();
   forget_what_was_only_asked(*state);
-  note_missed_and_back(*state);
-  // Of the present execution, which this one takes further.
-  if (const auto outlived = state->loaded().outlived()) state->note_from_before(outlived->module);
+  look_for_outlived(*state);  // while what this one takes further is the present one
   const ExecutionStart start = state->begin(request);
   if (start.refused) refuse_another_scope(request.scope);
   std::vector<std::string> evicted;
@@ -382,8 +385,7 @@ void bind_values(py::module_& m) {
           [](const StartedExecution& e) {
             const auto state = hook().state();
             if (e.shared == nullptr || state == nullptr) return e.shared != nullptr && e.shared->intact();
-            note_missed_and_back(*state);
-            if (const auto outlived = state->loaded().outlived()) state->note_from_before(outlived->module);
+            look_for_outlived(*state);
             return state->intact(*e.shared);
           },
           docstrings::kExecutionIntact)
