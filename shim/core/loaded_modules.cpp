@@ -80,6 +80,17 @@ void LoadedModules::remove(std::string_view name) {
   changed();
 }
 
+void LoadedModules::note_replaced(std::string_view name) {
+  const std::lock_guard lock(mutex_);
+  const auto found = modules_.find(name);
+  if (found == modules_.end()) return;
+  forget_missed(name);
+  LoadedModule module = std::move(found->second);
+  modules_.erase(found);
+  keep_found(name, std::move(module));
+  changed();
+}
+
 bool LoadedModules::forget_missed(std::string_view name) {
   const auto found = missed_.find(name);
   if (found == missed_.end()) return false;

@@ -76,6 +76,8 @@ class LoadedModules final : public AtFork {
 
   void add(std::string_view name, LoadedModule module);
   void remove(std::string_view name);
+  // Something else stands under its name. What others have taken from it counts.
+  void note_replaced(std::string_view name);
   // An eviction did not find it: forgotten when that happens a second time.
   void miss(std::string_view name);
   Map missed() const;

@@ -222,7 +222,7 @@ void take_out(const Entry& entry, const Names& leaving) {
 
 void forget_replaced_modules(ProcessState& state) {
   for (const auto& [name, module] : state.loaded().all()) {
-    if (!is_still_ours(state, name, module)) state.loaded().remove(name);
+    if (!is_still_ours(state, name, module)) state.loaded().note_replaced(name);
   }
 }
 

@@ -48,11 +48,15 @@ void NamespacePath::look_at_new_parents() {
   for (std::string& directory : directories_of(*state_, path)) {
     if (looked_at(directory)) continue;
     // Others may look at it meanwhile. Who gets no answer has not seen it.
-    const Resolution found = state_->resolve({&directory, 1}, name_.substr(dot + 1), Asking::kStore);
+    Resolution found = state_->resolve({&directory, 1}, name_.substr(dot + 1), Asking::kStore);
     const bool answered = found.found() || found.kind == Resolution::Kind::kNotFound;
     if (!answered || looked_at(directory)) continue;
     if (found.kind == Resolution::Kind::kNamespace) {
       directories_.insert(directories_.end(), found.portions.begin(), found.portions.end());
+    }
+    if (found.found()) {
+      found.searched = {directory};
+      state_->loaded().note_found(name_, std::make_shared<const Resolution>(std::move(found)));
     }
     parents_.push_back(std::move(directory));
   }

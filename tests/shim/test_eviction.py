@@ -21,6 +21,37 @@ def test_eviction_takes_all_workspace_modules_and_leaves_who_is_at_work_in_them_
     assert talk.ask("ns.b.X") == 2
 
 
+@pytest.mark.parametrize("looks", [True, False])
+def test_what_was_taken_from_a_module_counts_though_another_stood_in_its_place_for_a_while(node, talk, looks):
+    node.put("x.py", "V = 1\n")
+    node.put("a.py", "from x import V\n")
+    talk.begin()
+    talk.do("import json, unittest.mock, a, x")
+    talk.do(f"with unittest.mock.patch.dict(sys.modules, {{'x': json}}): {'b.loaded()' if looks else 'pass'}")
+    assert talk.begin()["evicted"] == []
+    node.put("x.py", "V = 2\n")
+    assert talk.begin()["evicted"] == ["a", "x"]
+    talk.do("import a, x")
+    assert talk.ask("[a.V, x.V]") == [2, 2]
+
+
+@pytest.mark.parametrize("before, after", [("ns.py", "ns/q.py"), ("ns/z.py", "ns/__init__.py"), ("ns/z.py", None)])
+def test_what_a_namespace_found_in_a_directory_that_its_parent_gained_counts(node, talk, before, after):
+    node.put("pkg/__init__.py")
+    node.put("pkg/ns/w.py")
+    node.put(f"extra/{before}")
+    node.put("a.py", "import pkg.ns\npkg.__path__.append(__file__.rpartition('/')[0] + '/extra')\n"
+                     "N = len(list(pkg.ns.__path__))\n")
+    talk.begin()
+    talk.do("import a")
+    assert talk.begin()["evicted"] == []
+    if after is None or after.startswith("ns/q"):
+        node.delete(f"extra/{before}")
+    if after is not None:
+        node.put(f"extra/{after}")
+    assert talk.begin()["evicted"] == ["a", "pkg", "pkg.ns"]
+
+
 def test_modules_from_other_entries_of_the_path_stay_until_they_change(node, talk):
     node.put("helper.py", "V = 'root'\n")
     node.put("flows/late.py", "V = 'late'\n")
