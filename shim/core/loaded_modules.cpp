@@ -84,11 +84,14 @@ void LoadedModules::note_replaced(std::string_view name) {
   const std::lock_guard lock(mutex_);
   const auto found = modules_.find(name);
   if (found == modules_.end()) return;
-  forget_missed(name);
+  const bool was_missed = forget_missed(name);
   LoadedModule module = std::move(found->second);
   modules_.erase(found);
-  keep_found(name, std::move(module));
   changed();
+  if (was_missed) return;  // those who had something of it were evicted
+  keep_places_below(name, module.found->portions);
+  keep_found(name, std::move(module));
+  any_replaced_ = true;
 }
 
 bool LoadedModules::forget_missed(std::string_view name) {
@@ -122,7 +125,7 @@ LoadedModules::Map LoadedModules::all() const {
 
 bool LoadedModules::none_run() const {
   const std::lock_guard lock(mutex_);
-  return modules_.empty() && kept_.size() == 0 && !outlived_;
+  return modules_.empty() && kept_.size() == 0 && !outlived_ && !any_replaced_;
 }
 
 bool LoadedModules::empty() const {
@@ -227,6 +230,7 @@ void LoadedModules::forget_asked() {
   const std::lock_guard lock(mutex_);
   times_forgotten_.fetch_add(1, std::memory_order_relaxed);
   outlived_.reset();
+  any_replaced_ = false;
   if (asked_.size() == kept_.size() && asked_.incomparable == kept_.incomparable) return;
   asked_ = kept_;
   changed();

@@ -150,6 +150,7 @@ class LoadedModules final : public AtFork {
   std::uint64_t told_version_ = 0;             // by has_news()
   std::set<std::string, std::less<>> missed_;  // a part of modules_
   std::optional<Outlived> outlived_;
+  bool any_replaced_ = false;  // since forget_asked()
   std::atomic<std::uint64_t> times_forgotten_{0};
   std::atomic<std::uint64_t> version_{0};
 };

@@ -35,6 +35,27 @@ def test_what_was_taken_from_a_module_counts_though_another_stood_in_its_place_f
     assert talk.ask("[a.V, x.V]") == [2, 2]
 
 
+def test_a_module_in_whose_place_another_stood_for_a_while_counts_also_when_it_is_the_only_one(node, talk):
+    node.put("x.py", "V = 1\n")
+    talk.begin()
+    talk.do("import json, unittest.mock, x")
+    talk.do("with unittest.mock.patch.dict(sys.modules, {'x': json}): b.loaded()")
+    assert talk.begin()["evicted"] == []
+    node.put("x.py", "V = 2\n")
+    assert talk.begin()["evicted"] == ["x"]
+
+
+def test_a_package_and_its_module_in_whose_place_others_stood_for_a_while_are_the_same_after_that(node, talk):
+    node.put("pkg/__init__.py")
+    node.put("pkg/sub.py")
+    talk.begin()
+    talk.do("import json, unittest.mock, pkg.sub")
+    talk.do("with unittest.mock.patch.dict(sys.modules, {'pkg': json, 'pkg.sub': json.decoder}): b.loaded()")
+    assert talk.begin()["evicted"] == []
+    node.put("pkg/sub.py", "V = 2\n")
+    assert talk.begin()["evicted"] == ["pkg", "pkg.sub"]
+
+
 @pytest.mark.parametrize("before, after", [("ns.py", "ns/q.py"), ("ns/z.py", "ns/__init__.py"), ("ns/z.py", None)])
 def test_what_a_namespace_found_in_a_directory_that_its_parent_gained_counts(node, talk, before, after):
     node.put("pkg/__init__.py")
