@@ -226,11 +226,13 @@ bool ProcessState::any_entered() {
   return !entered_.empty();
 }
 
+std::shared_ptr<const View> ProcessState::pinned_view() {
+  const std::lock_guard lock(mutex_);
+  return pin_;
+}
+
 std::shared_ptr<const View> ProcessState::view() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (pin_ != nullptr) return pin_;
-  }
+  if (std::shared_ptr<const View> pinned = pinned_view()) return pinned;
   const std::shared_ptr<View> view = view_outside_executions(sources());
   if (store_.has_store()) {
     const std::lock_guard lock(mutex_);

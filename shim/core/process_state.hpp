@@ -181,6 +181,8 @@ class ProcessState final : public AtFork {
   // and nothing done, where more was taken since.
   bool replace_pin(const std::shared_ptr<const View>& old, const std::shared_ptr<View>& next, Why why,
                    std::optional<std::uint64_t> compared = std::nullopt);
+  // Null outside of executions.
+  std::shared_ptr<const View> pinned_view();
   // With mutex_: those that were entered have imported what pin_ says.
   void settle_entered();
   void end_comparison(bool entered_go_on_whole);

@@ -73,11 +73,7 @@ bool ProcessState::replace_pin(const std::shared_ptr<const View>& old, const std
 std::optional<std::string> ProcessState::check_taken(std::uint64_t moves) {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (moves_ == moves) return std::nullopt;
-  std::shared_ptr<const View> pin;
-  {
-    const std::lock_guard lock(mutex_);
-    pin = pin_;
-  }
+  const std::shared_ptr<const View> pin = pinned_view();
   if (pin == nullptr || !pin->execution->intact() || still_stands_in(*pin)) return std::nullopt;
   const std::string now = generation_of(*pin);
   return lose(*pin, "while this execution moved to " + now + ", another of its threads took what has changed since",
@@ -122,11 +118,7 @@ std::optional<std::string> ProcessState::tear(const View& view, const std::strin
 }
 
 void ProcessState::note_from_before(std::string_view name) {
-  std::shared_ptr<const View> pin;
-  {
-    const std::lock_guard lock(mutex_);
-    pin = pin_;
-  }
+  const std::shared_ptr<const View> pin = pinned_view();
   if (pin == nullptr || !pin->execution->intact()) return;
   const std::string why = "the import of module '" + std::string(name) +
                           "' had begun when this execution did, and may have taken what has changed since";

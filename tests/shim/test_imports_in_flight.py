@@ -28,6 +28,12 @@ except ValueError:
 HOW = pytest.mark.parametrize("how", ["another thread", "the module itself"])
 
 
+def put_taker(node, then=""):
+    """`a`, which takes V from `dep` and runs `then`."""
+    node.put("dep.py", "V = 1\n")
+    node.put("a.py", f"from dep import V\n{then}")
+
+
 def begin_within(talk, how, change, **scope):
     """`execution` begins while the module `a` calls sys.meanwhile(), after `change`."""
     talk.do(f"scope = {scope}")
@@ -42,8 +48,7 @@ def begin_within(talk, how, change, **scope):
 
 @HOW
 def test_a_module_that_ran_while_an_execution_began_is_not_kept_by_the_next(node, talk, how):
-    node.put("dep.py", "V = 1\n")
-    node.put("a.py", "import sys\nfrom dep import V\nsys.meanwhile()\n")
+    put_taker(node, "import sys\nsys.meanwhile()\n")
     talk.begin()
     talk.do("import warnings; caught = []; warnings.showwarning = lambda m, c, *a: caught.append(str(m))")
     begin_within(talk, how, lambda: node.put("dep.py", "V = 2\n"))
@@ -111,8 +116,7 @@ def test_what_a_module_imported_that_failed_after_an_execution_began_is_not_kept
 
 
 def test_a_module_that_outlived_a_change_stays_until_no_module_runs(node, talk):
-    node.put("dep.py", "V = 1\n")
-    node.put("a.py", "import sys\nfrom dep import V\nsys.meanwhile()\n")
+    put_taker(node, "import sys\nsys.meanwhile()\n")
     node.put("other.py", "import sys\nsys.meanwhile()\n")
     talk.begin()
     begin_within(talk, "another thread", lambda: node.put("dep.py", "V = 2\n"))
@@ -127,8 +131,7 @@ def test_a_module_that_outlived_a_change_stays_until_no_module_runs(node, talk):
 
 
 def test_a_module_that_outlived_a_change_goes_in_the_end_though_another_module_runs_all_the_time(node, talk):
-    node.put("dep.py", "V = 1\n")
-    node.put("a.py", "import sys\nfrom dep import V\nsys.meanwhile()\n")
+    put_taker(node, "import sys\nsys.meanwhile()\n")
     node.put("other.py", "import sys\nsys.meanwhile()\n")
     talk.begin()
     begin_within(talk, "another thread", lambda: node.put("dep.py", "V = 2\n"))
@@ -182,8 +185,7 @@ sys.setprofile(None)
 
 
 def test_a_module_that_importlib_was_about_to_put_back_is_not_kept_by_the_next(node, talk):
-    node.put("dep.py", "V = 1\n")
-    node.put("a.py", "from dep import V\n")
+    put_taker(node)
     talk.begin()
     node.put("dep.py", "V = 2\n")
     talk.do(PUT_BACK)
@@ -206,8 +208,7 @@ def test_an_object_that_importlib_was_about_to_put_back_is_not_kept_by_the_next(
 
 
 def test_an_execution_beside_a_module_that_importlib_put_back_is_not_intact_whoever_asks(node, talk):
-    node.put("dep.py", "V = 1\n")
-    node.put("a.py", "from dep import V\n")
+    put_taker(node)
     talk.begin()
     node.put("dep.py", "V = 2\n")
     talk.do(PUT_BACK)
@@ -216,8 +217,7 @@ def test_an_execution_beside_a_module_that_importlib_put_back_is_not_intact_whoe
 
 
 def test_a_module_that_fails_when_it_is_run_again_leaves_nothing_behind(node, talk):
-    node.put("dep.py", "V = 1\n")
-    node.put("a.py", "import sys\nfrom dep import V\nsys.meanwhile()\n")
+    put_taker(node, "import sys\nsys.meanwhile()\n")
     talk.begin()
     talk.do("sys.meanwhile = lambda: None; import a, importlib")
     node.put("dep.py", "V = 2\n")
@@ -241,8 +241,7 @@ def test_a_module_that_fails_when_it_is_run_again_leaves_nothing_behind(node, ta
 
 @pytest.mark.parametrize("what", ["None", "sys", "lazy"])
 def test_what_a_host_puts_in_the_place_of_a_module_that_it_took_out_is_its_own_affair(node, talk, what):
-    node.put("dep.py", "V = 1\n")
-    node.put("a.py", "from dep import V\n")
+    put_taker(node)
     talk.begin()
     talk.do("import a, importlib.util; del sys.modules['a']")
     node.put("dep.py", "V = 2\n")
@@ -260,8 +259,7 @@ def test_what_a_host_puts_in_the_place_of_a_module_that_it_took_out_is_its_own_a
 
 
 def test_a_module_that_somebody_took_out_of_sys_modules_costs_no_eviction(node, talk):
-    node.put("dep.py", "V = 1\n")
-    node.put("a.py", "from dep import V\n")
+    put_taker(node)
     talk.begin()
     talk.do("import a; del sys.modules['a']")
     node.put("dep.py", "V = 2\n")
@@ -283,8 +281,7 @@ def test_a_package_that_is_running_gives_what_is_new(node, talk):
 
 
 def test_an_execution_that_begins_beside_what_ran_before_it_says_so_at_once(node, talk):
-    node.put("dep.py", "V = 1\n")
-    node.put("a.py", "import sys\nfrom dep import V\nsys.meanwhile()\n")
+    put_taker(node, "import sys\nsys.meanwhile()\n")
     talk.do("""
 def meanwhile():
     global during
@@ -315,8 +312,7 @@ sys.meanwhile = meanwhile
 
 
 def test_a_child_that_is_forked_while_another_thread_imports_runs_none_of_that(node, talk):
-    node.put("dep.py", "V = 1\n")
-    node.put("a.py", "import sys\nfrom dep import V\nsys.meanwhile()\n")
+    put_taker(node, "import sys\nsys.meanwhile()\n")
     talk.begin()
     talk.do(THREAD)
     node.put("dep.py", "V = 2\n")
